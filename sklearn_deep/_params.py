@@ -1,0 +1,177 @@
+"""Parameter rules: small values that say what a constructor argument may be.
+
+A table ``{name: (rule, ...)}`` stands beside each ``__init__``; an argument is
+allowed when one of its rules allows it. ``check_params`` is called once, at the
+start of ``fit``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Protocol
+
+import numpy as np
+
+from sklearn_deep.exceptions import InvalidParameterError
+
+
+class Rule(Protocol):
+    """What a value may be: a test, and its words for the error."""
+
+    def allows(self, value: Any) -> bool:
+        """Tell whether ``value`` is allowed."""
+
+    def __str__(self) -> str: ...
+
+
+Rules = Mapping[str, tuple[Rule, ...]]
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, (bool, np.bool_))
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of ``kind`` in an interval; NaN and booleans are no numbers here."""
+
+    kind: type = Real
+    low: float = -np.inf
+    high: float = np.inf
+    open_low: bool = False
+    open_high: bool = False
+
+    def allows(self, value: Any) -> bool:
+        """Tell whether ``value`` is such a number in the interval."""
+        if not isinstance(value, self.kind) or _is_bool(value):
+            return False
+        above = value > self.low if self.open_low else value >= self.low
+        below = value < self.high if self.open_high else value <= self.high
+        return bool(above and below)
+
+    def __str__(self) -> str:
+        noun = "an int" if self.kind is Integral else "a float"
+        left = "(" if self.open_low or np.isinf(self.low) else "["
+        right = ")" if self.open_high or np.isinf(self.high) else "]"
+        return f"{noun} in the range {left}{self.low}, {self.high}{right}"
+
+
+class OneOf:
+    """One of a few values, compared with their type (``True`` is not ``1``)."""
+
+    def __init__(self, *options: Any):
+        self.options = options
+
+    def allows(self, value: Any) -> bool:
+        """Tell whether ``value`` is one of the options."""
+        if _is_bool(value):
+            value = bool(value)
+        return any(type(value) is type(o) and value == o for o in self.options)
+
+    def __str__(self) -> str:
+        return f"one of {{{', '.join(map(repr, self.options))}}}"
+
+
+@dataclass(frozen=True)
+class SequenceOf:
+    """A list, tuple or 1-D array whose items a rule allows."""
+
+    item: Rule
+    min_length: int = 0
+    max_length: int | None = None
+
+    def allows(self, value: Any) -> bool:
+        """Tell whether ``value`` is such a sequence."""
+        if not isinstance(value, (list, tuple, np.ndarray)):
+            return False
+        longest = len(value) if self.max_length is None else self.max_length
+        return self.min_length <= len(value) <= longest and all(
+            map(self.item.allows, value)
+        )
+
+    def __str__(self) -> str:
+        length = f" {self.max_length}" if self.max_length == self.min_length else ""
+        return f"a sequence of{length} values, each {self.item}"
+
+
+@dataclass(frozen=True)
+class InstanceOf:
+    """An instance of one of some types."""
+
+    types: tuple[type, ...]
+    noun: str
+
+    def allows(self, value: Any) -> bool:
+        """Tell whether ``value`` is such an instance."""
+        return isinstance(value, self.types)
+
+    def __str__(self) -> str:
+        return self.noun
+
+
+@dataclass(frozen=True)
+class Satisfies:
+    """Anything a function accepts; for what the other rules cannot say."""
+
+    test: Callable[[Any], bool]
+    noun: str
+
+    def allows(self, value: Any) -> bool:
+        """Tell whether the function accepts ``value``."""
+        return self.test(value)
+
+    def __str__(self) -> str:
+        return self.noun
+
+
+NONE = OneOf(None)
+BOOLEAN = OneOf(True, False)
+MAPPING = InstanceOf((Mapping,), "a dict")
+SEED = (
+    NONE,
+    Number(Integral, 0, 2**32 - 1),
+    InstanceOf((np.random.RandomState,), "a numpy.random.RandomState"),
+)
+
+
+def check_params(owner: Any, rules: Rules) -> None:
+    """Check every constructor argument of an estimator against its rules.
+
+    Raises
+    ------
+    InvalidParameterError
+        For the first argument that none of its rules allows.
+    """
+    for name, allowed in rules.items():
+        check_value(type(owner).__name__, name, getattr(owner, name), allowed)
+
+
+def check_value(owner: str, name: str, value: Any, allowed: Iterable[Rule]) -> None:
+    """Raise ``InvalidParameterError`` unless one of the rules allows ``value``."""
+    allowed = tuple(allowed)
+    if not any(rule.allows(value) for rule in allowed):
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must be"
+            f" {' or '.join(map(str, allowed))}. Got {value!r} instead."
+        )
+
+
+def merge_named(
+    owner: str, name: str, given: Mapping | None, rules: Rules, defaults: Mapping
+) -> dict:
+    """Lay the named values of a dict parameter over its defaults, checked.
+
+    ``activation_params``, ``loss_params`` and their like take a dict whose keys
+    depend on another parameter; ``rules`` and ``defaults`` come from that
+    parameter's row.
+    """
+    given = dict(given or {})
+    if unknown := sorted(set(given) - set(rules)):
+        allowed = ", ".join(sorted(rules)) or "none"
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must be a dict with keys among:"
+            f" {allowed}. Got {unknown} instead."
+        )
+    for key, value in given.items():
+        check_value(owner, f"{name}[{key!r}]", value, rules[key])
+    return {**defaults, **given}

@@ -1,0 +1,1 @@
+"""User data to tensors: targets, weights, the validation split, minibatches."""

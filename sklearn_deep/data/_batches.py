@@ -1,0 +1,142 @@
+"""In-memory minibatches: tensors or CSR rows, gathered a batch at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from sklearn_deep.data._rows import chunks
+
+
+class Batch(NamedTuple):
+    """Rows that the network sees at once; ``weight`` is None for equal weights."""
+
+    x: Tensor
+    y: Tensor
+    weight: Tensor | None
+
+    def __len__(self) -> int:  # type: ignore[override]
+        return self.y.shape[0]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a fit, on the device where they fit.
+
+    Attributes
+    ----------
+    x : Tensor of shape (n_all, ...) or CSR matrix
+        Features. A CSR matrix stays on the host and is densified a batch at a time.
+    y : Tensor of shape (n_rows, ...)
+        Encoded targets.
+    weight : Tensor of shape (n_rows,) or None
+        Weights.
+    index : Tensor of shape (n_rows,) or None
+        Where the rows are in ``x``, so that a training and a validation part share
+        it; None for all of it, in order.
+    """
+
+    x: Any
+    y: Tensor
+    weight: Tensor | None
+    index: Tensor | None = None
+
+    @classmethod
+    def make(
+        cls,
+        x: Any,
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        index: np.ndarray | None,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> "Rows":
+        """Bring validated arrays to the device; ``x`` may be there already."""
+        if not (sp.issparse(x) or isinstance(x, Tensor)):
+            x = as_tensor(x).to(device)
+        target = as_tensor(y).to(device)
+        scaled = None if weight is None else torch.as_tensor(weight).to(device, dtype)
+        where = None if index is None else torch.from_numpy(index).to(device)
+        return cls(x, target, scaled, where)
+
+    def __len__(self) -> int:
+        return self.y.shape[0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the targets are, and the batches will be."""
+        return self.y.device
+
+    def all(self) -> Batch:
+        """Every row as one batch; without a copy of dense features, if unindexed."""
+        x = self._densify(self.x) if self.index is None else self._gather(self.index)
+        return Batch(x, self.y, self.weight)
+
+    def take(self, rows: Tensor) -> Batch:
+        """Some rows, by a tensor of row numbers."""
+        where = rows if self.index is None else self.index.index_select(0, rows)
+        weight = None if self.weight is None else self.weight.index_select(0, rows)
+        return Batch(self._gather(where), self.y.index_select(0, rows), weight)
+
+    def in_order(self) -> Iterator[Batch]:
+        """All rows in order, in chunks; for evaluation."""
+        width = int(np.prod(self.x.shape[1:]))
+        for part in chunks(len(self), width * 8):
+            if self.index is None:
+                x = self._densify(self.x[part])
+            else:
+                x = self._gather(self.index[part])
+            weight = None if self.weight is None else self.weight[part]
+            yield Batch(x, self.y[part], weight)
+
+    def _gather(self, where: Tensor) -> Tensor:
+        if sp.issparse(self.x):
+            return self._densify(self.x[where.cpu().numpy()])
+        return self.x.index_select(0, where)
+
+    def _densify(self, x: Any) -> Tensor:
+        if not sp.issparse(x):
+            return x
+        return torch.from_numpy(x.toarray()).to(self.device)
+
+
+def as_tensor(array: np.ndarray) -> Tensor:
+    """A tensor over the array's own memory; a read-only array is copied."""
+    array = np.ascontiguousarray(array)
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def batch_bounds(n_rows: int, batch_size: int) -> list[tuple[int, int]]:
+    """Where each batch of an epoch starts and ends.
+
+    A single row that is left over joins the batch before it: alone it would be a
+    step on pure noise, and batch normalisation cannot use it.
+    """
+    starts = list(range(0, n_rows, batch_size))
+    if len(starts) > 1 and n_rows - starts[-1] == 1:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], n_rows], strict=True))
+
+
+def epoch_batches(
+    rows: Rows, batch_size: int, generator: torch.Generator
+) -> Iterator[Batch]:
+    """The shuffled minibatches of one epoch; a full batch comes as it is.
+
+    Parameters
+    ----------
+    rows : Rows
+    batch_size : int
+    generator : torch.Generator
+        On the CPU, seeded for this epoch: it alone decides the order.
+    """
+    if batch_size >= len(rows):
+        yield rows.all()
+        return
+    order = torch.randperm(len(rows), generator=generator).to(rows.device)
+    for start, stop in batch_bounds(len(rows), batch_size):
+        yield rows.take(order[start:stop])

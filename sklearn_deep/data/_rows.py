@@ -1,0 +1,72 @@
+"""Rows of X: what dense arrays and CSR matrices have in common for us."""
+
+import numpy as np
+import scipy.sparse as sp
+
+# A chunk of rows is densified, cast or hashed at a time, never the whole of X.
+CHUNK_BYTES = 1 << 22
+
+
+def chunks(n_rows: int, row_bytes: int) -> list[slice]:
+    """Slices of rows that together cover ``n_rows``, each about CHUNK_BYTES."""
+    size = max(32, CHUNK_BYTES // max(1, row_bytes))
+    return [slice(i, min(i + size, n_rows)) for i in range(0, n_rows, size)]
+
+
+def dense(X, rows) -> np.ndarray:
+    """Some rows of X as a dense array."""
+    part = X[rows]
+    return part.toarray() if sp.issparse(part) else part
+
+
+def merge_equal_rows(
+    X, y: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find equal rows of (X, y), and an order that depends on their content only.
+
+    On a full batch, three copies of a row and one row of weight 3 are one problem;
+    giving both the same rows in the same order makes them the same to the last bit,
+    in every dtype.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+    weight : ndarray of shape (n_samples,) or None
+
+    Returns
+    -------
+    index : ndarray of shape (n_unique,)
+        Rows to keep, in order.
+    weight : ndarray of shape (n_unique,)
+        Sum of the weights of the rows that each stands for.
+    """
+    targets = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
+    keys = _row_hashes(X) ^ _hash(targets, seed=1)
+    order = np.argsort(keys, kind="stable")
+    candidates = np.flatnonzero(keys[order[1:]] == keys[order[:-1]]) + 1
+    same = np.zeros(len(order), bool)
+    here, before = order[candidates], order[candidates - 1]
+    equal = (targets[here] == targets[before]).all(1)
+    for part in chunks(len(here), X.shape[1] * 16):
+        equal[part] &= (dense(X, here[part]) == dense(X, before[part])).all(1)
+    same[candidates] = equal
+    group = np.cumsum(~same) - 1
+    mass = None if weight is None else weight[order]
+    return order[~same], np.bincount(group, mass).astype(np.float64)
+
+
+def _row_hashes(X) -> np.ndarray:
+    parts = chunks(X.shape[0], X.shape[1] * 8)
+    return np.concatenate([_hash(dense(X, part), seed=0) for part in parts])
+
+
+def _hash(block: np.ndarray, seed: int) -> np.ndarray:
+    """A 64-bit hash of each row: its bits, mixed, times fixed odd numbers, summed."""
+    # + 0.0 makes -0.0 and 0.0 one number.
+    bits = (block.astype(np.float64) + 0.0).view(np.uint64)
+    bits = (bits ^ (bits >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+    bits ^= bits >> np.uint64(29)
+    rng = np.random.default_rng(seed)
+    odd = rng.integers(0, 2**63, bits.shape[1], dtype=np.uint64) * np.uint64(2)
+    return (bits * (odd + np.uint64(1))).sum(1, dtype=np.uint64)

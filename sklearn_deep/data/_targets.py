@@ -1,0 +1,203 @@
+"""Targets to tensors and back: class codes, indicator rows, standardised numbers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_array, column_or_1d
+
+
+def check_class_targets(y: Any) -> np.ndarray:
+    """Validate the targets of a classifier.
+
+    Returns
+    -------
+    y : ndarray of shape (n_samples,), or (n_samples, n_labels) of 0 and 1
+    """
+    check_classification_targets(y)
+    if type_of_target(y, input_name="y") == "multilabel-indicator":
+        dense = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+        return dense.astype(np.int8, copy=False)
+    if type_of_target(y, input_name="y").startswith("multiclass-multioutput"):
+        raise ValueError(
+            "y has several columns with more than two classes each. Encode it as a"
+            " multilabel indicator (0 and 1), or wrap the estimator in a"
+            " sklearn.multioutput.MultiOutputClassifier."
+        )
+    return column_or_1d(y, warn=True)
+
+
+def check_real_targets(y: Any) -> np.ndarray:
+    """Validate the targets of a regressor, of shape (n,) or (n, n_targets)."""
+    y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+    if y.ndim > 2:
+        raise ValueError(
+            f"y must have 1 or 2 dimensions, (n_samples,) or (n_samples, n_targets);"
+            f" got shape {y.shape}."
+        )
+    if not np.issubdtype(y.dtype, np.floating):
+        y = y.astype(np.float64)
+    return y
+
+
+@dataclass(frozen=True)
+class ClassTargets:
+    """Class labels as codes.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted labels; label numbers for multilabel targets.
+    kind : {"sigmoid", "softmax"}
+        Kind of output that predicts them.
+    multilabel : bool
+        Whether a row may have several labels.
+    """
+
+    classes: np.ndarray
+    multilabel: bool
+
+    @classmethod
+    def learn(cls, y: np.ndarray, classes: Any = None) -> "ClassTargets":
+        """Learn the labels from validated targets, or take the ones given."""
+        if y.ndim == 2:
+            return cls(np.arange(y.shape[1]), True)
+        return cls(np.unique(y if classes is None else np.asarray(classes)), False)
+
+    def attributes(self) -> dict[str, Any]:
+        """Fitted attributes of an estimator with such targets."""
+        width = len(self.classes) if self.multilabel else 1
+        return {"classes_": self.classes, "n_outputs_": width}
+
+    @property
+    def kind(self) -> str:
+        """Kind of output, as in the table of losses."""
+        return "sigmoid" if self.multilabel or len(self.classes) <= 2 else "softmax"
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of logits."""
+        binary = not self.multilabel and len(self.classes) <= 2
+        return 1 if binary else len(self.classes)
+
+    def codes(self, y: np.ndarray) -> np.ndarray:
+        """Labels as places in ``classes``; multilabel rows as they are.
+
+        Raises
+        ------
+        ValueError
+            For a label that is not among the classes, or another number of labels.
+        """
+        if self.multilabel:
+            if y.ndim != 2 or y.shape[1] != len(self.classes):
+                raise ValueError(
+                    f"y has shape {y.shape}; this network was set up for"
+                    f" {len(self.classes)} labels, (n_samples, {len(self.classes)})."
+                )
+            return y
+        known = np.isin(y, self.classes)
+        if y.ndim != 1 or not known.all():
+            strange = np.unique(y[~known])[:5].tolist()
+            raise ValueError(
+                f"y holds labels {strange} that are not among the classes"
+                f" {self.classes.tolist()[:10]}."
+            )
+        return np.searchsorted(self.classes, y)
+
+    def encode(self, y: np.ndarray, dtype: Any) -> np.ndarray:
+        """Labels to codes (n,) for softmax, or to 0 and 1 (n, n_outputs) for sigmoid."""
+        codes = self.codes(y)
+        if self.multilabel:
+            return codes.astype(dtype)
+        return codes[:, None].astype(dtype) if self.kind == "sigmoid" else codes
+
+    def decode(self, decision: np.ndarray) -> np.ndarray:
+        """Logits of shape (n, n_outputs) to labels."""
+        if self.multilabel:
+            return (decision > 0).astype(np.int64)
+        if self.kind == "sigmoid":
+            return self.classes[(decision[:, 0] > 0).astype(np.intp)]
+        return self.classes[decision.argmax(1)]
+
+
+@dataclass(frozen=True)
+class RealTargets:
+    """Numbers, standardised a column so that every scale trains alike.
+
+    Attributes
+    ----------
+    center, scale : ndarray of shape (n_targets,)
+        In the user's units; ``encoded = (y - center) / scale``.
+    flat : bool
+        Whether the user's targets are of shape (n,).
+    dtype : numpy.dtype
+        Floating dtype of the user's targets.
+    """
+
+    center: np.ndarray
+    scale: np.ndarray
+    flat: bool
+    dtype: np.dtype
+
+    @classmethod
+    def learn(
+        cls, y: np.ndarray, weight: np.ndarray | None, scaling: str | None
+    ) -> "RealTargets":
+        """Learn centre and scale from validated targets.
+
+        Raises
+        ------
+        ValueError
+            With ``scaling="mean"`` for negative targets or a column of zeros.
+        """
+        columns = y.reshape(len(y), -1).astype(np.float64, copy=False)
+        mean = np.average(columns, axis=0, weights=weight)
+        if scaling == "mean":
+            if (columns < 0).any() or (mean <= 0).any():
+                raise ValueError(
+                    "loss='poisson' needs targets y >= 0 with a positive mean; got a"
+                    f" minimum of {columns.min():g} and means {mean.tolist()}."
+                )
+            center, scale = np.zeros_like(mean), mean
+        else:
+            # Large constants leave rounding in the deviations: that is no spread.
+            center = mean
+            scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
+            scale[scale <= 1e-12 * np.abs(mean)] = 1.0
+        return cls(center, scale, y.ndim == 1, y.dtype)
+
+    def attributes(self) -> dict[str, Any]:
+        """Fitted attributes of an estimator with such targets."""
+        return {"n_outputs_": self.n_outputs}
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of targets."""
+        return len(self.center)
+
+    def codes(self, y: np.ndarray) -> np.ndarray:
+        """The targets: numbers code themselves."""
+        return y
+
+    def encode(self, y: np.ndarray, dtype: Any) -> np.ndarray:
+        """Standardise targets; the result has shape (n, n_targets)."""
+        columns = y.reshape(len(y), -1)
+        if columns.shape[1] != self.n_outputs:
+            raise ValueError(
+                f"y has {columns.shape[1]} columns; this network was set up for"
+                f" {self.n_outputs}."
+            )
+        return ((columns - self.center) / self.scale).astype(dtype, copy=False)
+
+    def decode(self, location: np.ndarray) -> np.ndarray:
+        """Standardised predictions (n, n_targets) to the user's units and shape."""
+        return self._shape(location * self.scale + self.center, location.dtype)
+
+    def decode_spread(self, spread: np.ndarray) -> np.ndarray:
+        """Standardised standard deviations to the user's units and shape."""
+        return self._shape(spread * self.scale, spread.dtype)
+
+    def _shape(self, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        values = values.astype(np.result_type(dtype, self.dtype), copy=False)
+        return values[:, 0] if self.flat else values

@@ -1,0 +1,84 @@
+"""Sample and class weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+
+def check_sample_weight(
+    sample_weight: Any, n_samples: int, name: str = "sample_weight"
+) -> np.ndarray | None:
+    """Validate sample weights.
+
+    Returns
+    -------
+    weight : ndarray of shape (n_samples,), float64, or None
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, NaN, negative weights, or weights that are all zero.
+    """
+    if sample_weight is None:
+        return None
+    if np.isscalar(sample_weight):
+        sample_weight = np.full(n_samples, sample_weight)
+    weight = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name=name
+    )
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"{name} must have shape ({n_samples},), one weight a row of X; got"
+            f" shape {weight.shape}."
+        )
+    if (weight < 0).any():
+        raise ValueError(
+            f"{name} must not be negative; its minimum is {weight.min():g}."
+        )
+    if not (weight > 0).any():
+        raise ValueError(f"{name} is zero in every row: there is nothing to learn from.")
+    return weight
+
+
+def class_weights(
+    class_weight: Mapping | str,
+    classes: np.ndarray,
+    codes: np.ndarray,
+    weight: np.ndarray | None,
+) -> np.ndarray:
+    """Weight of each class.
+
+    Parameters
+    ----------
+    class_weight : dict or "balanced"
+        Weight a label (1 for labels not named), or weights inversely proportional to
+        the (weighted) number of rows of each class.
+    classes : ndarray of shape (n_classes,)
+        Labels.
+    codes : ndarray of int of shape (n_samples,)
+        Place of each row's label in ``classes``.
+    weight : ndarray of shape (n_samples,) or None
+        Sample weights.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+    """
+    if isinstance(class_weight, str):
+        mass = np.bincount(codes, weight, minlength=len(classes))
+        here = mass > 0
+        return mass.sum() / (here.sum() * np.where(here, mass, 1.0))
+    labels = classes.tolist()
+    if unknown := [label for label in class_weight if label not in labels]:
+        raise ValueError(
+            f"class_weight names classes {unknown} that are not in y; y has the classes"
+            f" {labels[:10]}."
+        )
+    return np.array([class_weight.get(label, 1.0) for label in labels], float)
+
+
+def normalised(weight: np.ndarray) -> np.ndarray:
+    """Weights scaled to mean 1, so that a learning rate means the same with any."""
+    return weight / weight.mean()

@@ -1,0 +1,1 @@
+"""User data to fitted attributes: the scikit-learn estimators."""

@@ -1,0 +1,300 @@
+"""What every network estimator does: fit, remember, give raw outputs, be pickled."""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from sklearn_deep._compat import CallbackSupportMixin, with_callbacks
+from sklearn_deep._params import Rules, check_params
+from sklearn_deep.estimators._data import Part
+from sklearn_deep.estimators._fitting import FitArguments, prepare, with_found_rate
+from sklearn_deep.estimators._html import with_network_section
+from sklearn_deep.estimators._state import (
+    fill_module,
+    pack_module,
+    pack_optimizer,
+    unpack_optimizer,
+)
+from sklearn_deep.estimators._watching import make_watchers
+from sklearn_deep.nn._losses import Loss
+from sklearn_deep.training._forward import raw_outputs
+from sklearn_deep.training._job import OptimizerState, TrainJob, TrainResult
+from sklearn_deep.training._loop import train
+
+
+@contextmanager
+def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
+    """Undo every change of an estimator's attributes when an exception passes."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
+    """Base of all network estimators.
+
+    A family writes its rule table, ``_architecture``, ``_network`` and
+    ``_nonlinearity``. A task, classification or regression, writes the hooks about
+    targets.
+    """
+
+    _rules: ClassVar[Rules]
+
+    # What a network family writes.
+
+    @abstractmethod
+    def _architecture(self, n_features: int, n_outputs: int) -> dict[str, Any]:
+        """Describe the network in plain data, checked; it has ``n_outputs``."""
+
+    @staticmethod
+    @abstractmethod
+    def _network(**architecture: Any) -> nn.Module:
+        """Build the network; its output layer is its attribute ``output``."""
+
+    @abstractmethod
+    def _nonlinearity(self) -> tuple[str, float | None]:
+        """The activation's name and its slope, for initial weights."""
+
+    # What a task writes.
+
+    @abstractmethod
+    def _check_y(self, y: Any) -> np.ndarray:
+        """Validate targets."""
+
+    @abstractmethod
+    def _check_enough(self, part: Part, given: FitArguments) -> None:
+        """Raise where the rows are too few to learn from."""
+
+    @abstractmethod
+    def _learn_targets(self, y: np.ndarray, train: Part, classes: Any) -> Any:
+        """Learn how to encode targets, from all rows or from the training part."""
+
+    @abstractmethod
+    def _make_loss(self, targets: Any) -> Loss:
+        """Resolve the loss."""
+
+    def _stratify(self, y: np.ndarray) -> np.ndarray | None:
+        """Classes to stratify a validation split by."""
+        return None
+
+    def _row_weights(self, part: Part, targets: Any) -> np.ndarray | None:
+        """Weights of rows, by sample and by class."""
+        return part.weight
+
+    # fit
+
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Train a network: a fresh one, or with ``warm_start`` the one there is.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training features, of any real dtype. Sparse matrices stay sparse.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. Only their ratios matter; rows of weight 0 are as
+            if they were not there.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation features; then nothing is held out of ``X``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Validation targets.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Validation weights.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For input that cannot be used; the message says why, and the mend.
+        TrainingDivergedError
+            When the loss or a weight is no longer finite. Then, as after any error,
+            the estimator is as it was before the call.
+        """
+        with all_or_nothing(self):
+            return self._fit(
+                FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
+            )
+
+    def _partial_fit(self, X, y, sample_weight, classes=None):
+        given = FitArguments(X, y, sample_weight, classes=classes, incremental=True)
+        with all_or_nothing(self):
+            return self._fit(given)
+
+    @with_callbacks
+    def _fit(self, given: FitArguments):
+        check_params(self, self._rules)
+        prepared = prepare(self, given)
+        job = with_found_rate(self, prepared.job)
+        with make_watchers(self, job, given, prepared.attributes) as watching:
+            result = train(job, watching.watchers)
+            self._remember(result, job, prepared.attributes)
+            if watching.net is not None:
+                self._net = watching.net
+        return self
+
+    def _remember(
+        self, result: TrainResult, job: TrainJob, attributes: dict[str, Any]
+    ) -> None:
+        earlier = getattr(self, "_history", []) if job.state is not None else []
+        history = earlier + [
+            {**row, "epoch": row["epoch"] + len(earlier)} for row in result.history
+        ]
+        fitted = {
+            **attributes,
+            "module_": result.module,
+            "n_iter_": len(history),
+            "best_epoch_": result.best_epoch + len(earlier),
+            "loss_curve_": [row["train_loss"] for row in history],
+            "learning_rate_": job.optimizer.learning_rate,
+            "stop_reason_": result.stop_reason,
+            "_history": history,
+        }
+        for name in ("_optimizer_state", "_net"):
+            vars(self).pop(name, None)
+        for name, value in fitted.items():
+            setattr(self, name, value)
+        if job.state is not None:
+            self._optimizer_state = result.state
+
+    def _resume_state(self, device: torch.device) -> OptimizerState:
+        """The optimizer's memory, to go on from; a copy, for a call that fails."""
+        state = getattr(self, "_optimizer_state", OptimizerState())
+        slots = [slot.to(device, copy=True) for slot in state.slots]
+        return OptimizerState(slots, state.step, state.epoch)
+
+    # What was learnt.
+
+    def __sklearn_is_fitted__(self):
+        """Tell whether there is a trained network."""
+        return hasattr(self, "module_")
+
+    @property
+    def history_(self):
+        """One row an epoch: losses, score, learning rate, seconds.
+
+        A DataFrame where pandas is installed, else a list of dicts.
+        """
+        if not hasattr(self, "_history"):
+            raise AttributeError(
+                f"{type(self).__name__} has no history_ before it is fitted."
+            )
+        try:
+            import pandas as pd
+        except ImportError:
+            return [dict(row) for row in self._history]
+        return pd.DataFrame(self._history)
+
+    @property
+    def net_(self):
+        """The network as a skorch ``NeuralNet``, around the same ``module_``."""
+        if not hasattr(self, "module_"):
+            raise AttributeError(
+                f"{type(self).__name__} has no net_ before it is fitted."
+            )
+        from sklearn_deep.training._net import fitted_net
+
+        return getattr(self, "_net", None) or fitted_net(
+            self.module_, self._loss, self._history
+        )
+
+    def _module_dtype(self) -> np.dtype:
+        parameter = next(self.module_.parameters())
+        return np.dtype(str(parameter.dtype).removeprefix("torch."))
+
+    def _raw(self, X: Any) -> Tensor:
+        """Raw outputs for rows of X, validated; on the CPU."""
+        check_is_fitted(self)
+        X = validate_data(
+            self,
+            X,
+            reset=False,
+            dtype=self._module_dtype(),
+            accept_sparse="csr",
+            order="C",
+        )
+        return raw_outputs(self.module_, X)
+
+    def _copy_module(self, module: nn.Module) -> nn.Module:
+        """Build the network anew with a copy of the module's values."""
+        with torch.device("meta"):
+            fresh = self._network(**self._built_as)
+        return fill_module(fresh, module.state_dict())
+
+    def _as_fitted(self, attributes: dict[str, Any]) -> "DeepEstimator":
+        """A light copy that has these fitted attributes; the module is shared."""
+        fitted = object.__new__(type(self))
+        vars(fitted).update({**vars(self), **attributes})
+        return fitted
+
+    # Pickling, tags, display.
+
+    def __getstate__(self):
+        """Give NumPy arrays and plain Python; no torch object is ever pickled."""
+        state = dict(super().__getstate__())
+        state.pop("_net", None)
+        if "module_" in state:
+            state["module_"] = pack_module(self.module_)
+        if "_optimizer_state" in state:
+            state["_optimizer_state"] = pack_optimizer(self._optimizer_state)
+        return state
+
+    def __setstate__(self, state):
+        """Rebuild the network on the CPU; ``predict`` runs where the module is."""
+        state = dict(state)
+        if "module_" in state:
+            with torch.device("meta"):
+                module = self._network(**state["_built_as"])
+            state["module_"] = fill_module(module, state["module_"])
+        if "_optimizer_state" in state:
+            state["_optimizer_state"] = unpack_optimizer(state["_optimizer_state"])
+        super().__setstate__(state)
+
+    def __copy__(self):
+        """Copy the attributes, and share the network."""
+        return self._as_fitted({})
+
+    def __deepcopy__(self, memo):
+        """Copy everything, the network included."""
+        fresh = object.__new__(type(self))
+        memo[id(self)] = fresh
+        fresh.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return fresh
+
+    def __sklearn_tags__(self):
+        """Say that sparse X is welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _repr_html_(self):
+        """Show parameters, and after a fit the network and how training went."""
+        return with_network_section(self)
+
+    def _repr_mimebundle_(self, **kwargs):
+        """Give notebooks the HTML form beside the plain one."""
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}

@@ -1,0 +1,170 @@
+"""What classifiers of every network family share."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.base import ClassifierMixin
+
+from sklearn_deep.data._targets import ClassTargets, check_class_targets
+from sklearn_deep.data._weights import class_weights
+from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators._data import Part
+from sklearn_deep.estimators._fitting import FitArguments
+from sklearn_deep.nn._losses import Loss, probabilities
+
+
+class DeepClassifier(ClassifierMixin, DeepEstimator):
+    """Hooks about class labels, and the methods that predict them."""
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Go on training for one epoch over these rows.
+
+        Rows are not held out, and the training is not stopped.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; needed in the first call, unless ``y``
+            holds them all.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def predict(self, X):
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels, or 0 and 1 for each label of a multilabel problem.
+        """
+        return self._targets_of(self._raw(X).numpy())
+
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_classes)
+            Columns as in ``classes_``; for multilabel problems the probability of
+            each label by itself.
+        """
+        raw = self._raw(X)
+        p = probabilities(raw, self._targets.kind)
+        return (torch.cat([1 - p, p], 1) if self._is_binary else p).numpy()
+
+    def predict_log_proba(self, X):
+        """Predict the logarithm of each class's probability.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+            Exact also where the probability itself rounds to 0 or 1.
+        """
+        raw = self._raw(X)
+        if self._is_binary:
+            return F.logsigmoid(torch.cat([-raw, raw], 1)).numpy()
+        if self._targets.kind == "sigmoid":
+            return F.logsigmoid(raw).numpy()
+        return F.log_softmax(raw, 1).numpy()
+
+    def decision_function(self, X):
+        """Give the raw outputs (logits).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        z : ndarray of shape (n_samples,), (n_samples, n_classes) or \
+                (n_samples, n_labels)
+            For two classes positive where the second is the more probable.
+        """
+        raw = self._raw(X).numpy()
+        return raw[:, 0] if self._is_binary else raw
+
+    @property
+    def _is_binary(self) -> bool:
+        return not self._targets.multilabel and self._targets.kind == "sigmoid"
+
+    def _targets_of(self, raw: np.ndarray) -> np.ndarray:
+        return self._targets.decode(raw)
+
+    # Hooks
+
+    def _check_y(self, y: Any) -> np.ndarray:
+        return check_class_targets(y)
+
+    def _check_enough(self, part: Part, given: FitArguments) -> None:
+        if part.y.ndim == 2 or given.incremental:
+            return
+        labels = np.unique(part.y)
+        if len(labels) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes in y, got 1 class:"
+                f" {labels.tolist()[0]!r}, counting rows of positive sample_weight."
+                " Check the split that made y."
+            )
+
+    def _stratify(self, y: np.ndarray) -> np.ndarray | None:
+        return y if y.ndim == 1 else None
+
+    def _learn_targets(self, y: np.ndarray, train: Part, classes: Any) -> ClassTargets:
+        return ClassTargets.learn(y, classes)
+
+    def _make_loss(self, targets: ClassTargets) -> Loss:
+        return Loss.make(
+            type(self).__name__,
+            self.loss,
+            targets.kind,
+            self.loss_params,
+            self.label_smoothing,
+        )
+
+    def _row_weights(self, part: Part, targets: ClassTargets) -> np.ndarray | None:
+        if self.class_weight is None:
+            return part.weight
+        if targets.multilabel:
+            raise ValueError(
+                f"class_weight of {type(self).__name__} is for rows of one class each;"
+                " y is multilabel. Pass sample_weight instead."
+            )
+        codes = targets.codes(part.y)
+        weights = class_weights(self.class_weight, targets.classes, codes, part.weight)
+        by_class = weights[codes]
+        return by_class if part.weight is None else by_class * part.weight
+
+    def __sklearn_tags__(self):
+        """Say that multilabel y is welcome."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,185 @@
+"""Docstring sections that the network estimators share, written once.
+
+A class docstring names them as ``{network}``, ``{training}`` and so on; ``document``
+puts them in when the class is made.
+"""
+
+import inspect
+from typing import Any, TypeVar
+
+_Class = TypeVar("_Class", bound=type[Any])
+
+SECTIONS = {
+    "network": """
+activation : {{"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", \\
+        "prelu", "sigmoid", "tanh", "identity"}}, default="{activation}"
+    Activation of the hidden units.
+activation_params : dict, default=None
+    Its own parameters: ``negative_slope`` (leaky_relu, default 0.01), ``alpha``
+    (elu, 1.0), ``approximate`` (gelu, "none" or "tanh"), ``init`` (prelu, 0.25).
+dropout : float or sequence of float, default={dropout}
+    Share of hidden units dropped in training, in [0, 1); one number, or one a
+    hidden layer [1]_. With ``activation="selu"`` it is alpha dropout.
+normalization : {{None, "batch", "layer"}}, default={normalization}
+    Normalisation in front of each activation.
+residual : bool, default={residual}
+    Whether each hidden layer's input is added to its output.
+weight_init : {{"auto", "xavier_uniform", "xavier_normal", "kaiming_uniform", \\
+        "kaiming_normal", "orthogonal", "lecun_uniform", "lecun_normal", \\
+        "uniform", "normal"}}, default="auto"
+    How initial weights are drawn. "auto" suits the activation: kaiming_uniform for
+    relu and its like, xavier_uniform for sigmoid and tanh, lecun_normal for selu.
+weight_init_params : dict, default=None
+    ``gain`` (xavier, kaiming, orthogonal; default: the activation's), ``low`` and
+    ``high`` (uniform, -0.05 and 0.05), ``mean`` and ``std`` (normal, 0 and 0.05).
+bias_init : {{"zeros", "uniform", "prior"}} or float, default="zeros"
+    Initial biases: 0, uniform in +-1/sqrt(fan-in), a constant; or 0 but for the
+    output layer, which starts at the best constant prediction (class log-odds, mean
+    of the target).
+""",
+    "classifier_objective": """
+loss : {{"log_loss", "brier", "focal"}}, default="log_loss"
+    Cross-entropy, squared error of the probabilities, or focal loss [2]_; of the
+    sigmoid for binary and multilabel targets, of the softmax else.
+loss_params : dict, default=None
+    ``gamma`` of the focal loss (default 2.0).
+label_smoothing : float, default=0.0
+    Share of each training label that is spread evenly over the classes, in [0, 1).
+class_weight : {{None, "balanced"}} or dict, default=None
+    Weights a class, as ``{{label: weight}}`` (1 for labels left out), or inversely
+    proportional to the class frequencies.
+""",
+    "regressor_objective": """
+loss : {{"squared_error", "absolute_error", "huber", "quantile", "poisson", \\
+        "gaussian"}}, default="squared_error"
+    What is minimised, over targets that are standardised inside. "poisson" has
+    a log link and needs targets >= 0; "gaussian" learns mean and standard
+    deviation, see ``predict(X, return_std=True)`` [2]_.
+loss_params : dict, default=None
+    ``delta`` of huber, in standard deviations of the target (default 1.0);
+    ``quantile`` in (0, 1) (default 0.5).
+""",
+    "training": """
+weight_decay : float or "auto", default={weight_decay}
+    Decoupled weight decay [3]_ a unit of learning rate. "auto" is 0.01 for adamw and
+    0 for the others; lbfgs, which has no learning rate, adds it to ``l2``.
+l2 : float, default={l2}
+    L2 penalty: ``0.5 * l2 * sum(w ** 2)`` is added to the loss.
+l1 : float, default={l1}
+    L1 penalty: ``l1 * sum(abs(w))`` is added to the loss. Neither penalty, nor
+    weight decay, touches biases or normalisation parameters.
+gradient_clip : float, default=None
+    Largest norm of the gradient; longer ones are scaled down.
+optimizer : {{"adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "gd", \\
+        "lbfgs"}}, default="{optimizer}"
+    "gd" (gradient descent) and "lbfgs" use all rows in every step. "rmsprop"
+    averages squared gradients with ``betas[1]``.
+learning_rate : float or "auto", default={learning_rate}
+    Learning rate. "auto" takes the suggestion of a range test [4]_.
+learning_rate_scaling : {{None, "linear", "sqrt"}}, default=None
+    Multiplies the learning rate by ``batch_size / 256`` or its square root, so that
+    one learning rate suits several batch sizes.
+momentum : float, default=0.9
+    Momentum of "momentum" and "nesterov", in [0, 1).
+betas : tuple of float, default=(0.9, 0.999)
+    Decay rates of adam's and adamw's two averages, each in [0, 1).
+batch_size : int or "auto", default={batch_size}
+    Rows a step. "auto" is ``min(256, n_samples)``.
+max_epochs : int, default={max_epochs}
+    Most passes over the training rows (for lbfgs: iterations).
+learning_rate_schedule : {{"constant", "step", "exponential", "cosine", \\
+        "one_cycle", "plateau", "warm_restarts"}}, default="{schedule}"
+    How the learning rate changes over the ``max_epochs`` epochs.
+schedule_params : dict, default=None
+    ``every`` (epochs) and ``factor`` (step: 30, 0.1), ``factor`` (exponential:
+    0.95 an epoch), ``final`` (cosine: 0), ``start``, ``peak_at``, ``final``
+    (one_cycle: 0.04, 0.3, 1e-5), ``factor`` and ``patience`` in epochs (plateau:
+    0.2, 4), ``period`` in epochs, ``multiplier``, ``final`` (warm_restarts: 10, 2,
+    0). Rates are shares of ``learning_rate``.
+warmup : float, default=0
+    Epochs of linear increase before the schedule.
+early_stopping : bool or "auto", default={early_stopping}
+    Whether rows are held out to stop the training on. "auto": above 10,000
+    rows, or where ``X_val`` is given. Without it the training loss is watched.
+validation_fraction : float, default=0.1
+    Share of the rows that is held out, in (0, 1); stratified for classes.
+n_iter_no_change : int or None, default={n_iter_no_change}
+    Epochs without an improvement of ``tol`` that end the training; None: never.
+tol : float, default={tol}
+    Smallest improvement that counts.
+restore_best : bool, default=True
+    Whether early stopping brings the weights of the best epoch back.
+monitor : "loss" or str, default="loss"
+    What early stopping watches on the validation part: the loss, or a scorer by
+    its name in scikit-learn, such as "roc_auc".
+time_limit : float, default=None
+    Seconds after which training ends.
+warm_start : bool, default=False
+    Whether ``fit`` goes on from the weights of the last fit.
+callbacks : list, default=None
+    skorch callbacks. (scikit-learn's are set with ``set_callbacks``.)
+device : {{"auto", "cpu", "cuda", "mps"}}, default="auto"
+    Where it computes; "auto" takes an accelerator where there is one.
+dtype : {{"auto", "float32", "float64"}}, default="auto"
+    Type it computes in; "auto" is X's own on a CPU (float64 for integers) and
+    float32 on an accelerator.
+verbose : int, default=0
+    1 shows one line of progress, 2 a line an epoch.
+random_state : int, RandomState or None, default=None
+    Decides initial weights, batches, dropout and the held-out rows. With None they
+    differ from fit to fit; no global generator is used or changed.
+""",
+    "fitted": """
+n_outputs_ : int
+    Number of targets (labels, for multilabel).
+n_features_in_ : int
+    Number of features.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of the features, where X had string column names.
+n_iter_ : int
+    Epochs trained.
+best_epoch_ : int
+    Epoch, counted from 1, that the weights are from.
+history_ : DataFrame (a list of dicts without pandas)
+    A row an epoch: epoch, train_loss, valid_loss, valid_score (the monitored
+    scorer, else accuracy or R^2), learning_rate, seconds since the start.
+loss_curve_ : list of float
+    Training loss of each epoch, without penalties.
+learning_rate_ : float
+    The learning rate used, before any schedule.
+stop_reason_ : {{"max_epochs", "early_stopping", "converged", "time_limit", \\
+        "callback"}}
+    Why training ended.
+module_ : torch.nn.Module
+    The network, in evaluation mode.
+net_ : skorch.NeuralNet
+    The same network for code that expects skorch.
+""",
+    "references": """
+.. [1] Srivastava et al., "Dropout: a simple way to prevent neural networks from
+       overfitting", JMLR 15, 2014.
+""",
+}
+
+
+def document(cls: _Class) -> _Class:
+    """Fill the shared sections into a class docstring, with the class's defaults."""
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(cls.__init__).parameters.items()
+    }
+    shown = {
+        **{name: _show(value) for name, value in defaults.items()},
+        **{k: defaults[k] for k in ("activation", "optimizer")},
+        "schedule": defaults["learning_rate_schedule"],
+    }
+    filled = {name: text.strip().format(**shown) for name, text in SECTIONS.items()}
+    doc = inspect.cleandoc(cls.__doc__ or "")
+    for name, text in filled.items():
+        doc = doc.replace("{" + name + "}", text)
+    cls.__doc__ = doc
+    return cls
+
+
+def _show(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)

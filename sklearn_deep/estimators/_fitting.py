@@ -1,0 +1,343 @@
+"""From the arguments of ``fit`` to a ``TrainJob``: validate, split, encode, build."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from sklearn.metrics import get_scorer
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
+from torch import nn
+
+from sklearn_deep.data._batches import Rows
+from sklearn_deep.data._weights import check_sample_weight, normalised
+from sklearn_deep.estimators._data import Part
+from sklearn_deep.nn._initializers import Initialization, materialize
+from sklearn_deep.nn._losses import Loss
+from sklearn_deep.training._devices import resolve_device
+from sklearn_deep.training._job import OptimizerSpec, TrainJob
+from sklearn_deep.training._lr_range import range_test
+from sklearn_deep.training._optimizers import OPTIMIZERS
+from sklearn_deep.training._schedules import ScheduleSpec
+from sklearn_deep.training._seeds import generator
+from sklearn_deep.training._stopping import StoppingSpec
+
+if TYPE_CHECKING:
+    from sklearn_deep.estimators._base import DeepEstimator
+
+# learning_rate_scaling takes learning_rate as meant for batches of this many rows.
+REFERENCE_BATCH_SIZE = 256
+SCALINGS = {None: 0.0, "linear": 1.0, "sqrt": 0.5}
+
+# early_stopping="auto" holds rows out above this many, as HistGradientBoosting does.
+MANY_ROWS = 10_000
+
+# The range test goes from one to the other in so many steps.
+RANGE_TEST = (1e-6, 1.0, 120)
+
+_TORCH_DTYPES = {np.dtype("float32"): torch.float32, np.dtype("float64"): torch.float64}
+
+
+class FitArguments(NamedTuple):
+    """What the user passed to ``fit`` or ``partial_fit``."""
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+    X_val: Any = None
+    y_val: Any = None
+    sample_weight_val: Any = None
+    classes: Any = None
+    incremental: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job, and the fitted attributes that are known before it runs."""
+
+    job: TrainJob
+    attributes: dict[str, Any]
+
+
+def prepare(estimator: "DeepEstimator", given: FitArguments) -> Prepared:
+    """Make the job of one ``fit`` or ``partial_fit``."""
+    owner = type(estimator).__name__
+    goes_on = hasattr(estimator, "module_") and (
+        given.incremental or estimator.warm_start
+    )
+    device = resolve_device(owner, estimator.device)
+    seed = draw_seed(estimator.random_state)
+
+    whole = _validate(estimator, given, device, goes_on)
+    train, validation = _hold_out(estimator, given, whole, seed)
+    if goes_on:
+        targets = estimator._targets
+    else:
+        targets = estimator._learn_targets(whole.y, train, given.classes)
+    if not given.incremental and takes_all_rows(estimator, len(train)):
+        train = train.merged(targets.codes(train.y))
+        if not goes_on:
+            targets = estimator._learn_targets(whole.y, train, given.classes)
+
+    loss = estimator._make_loss(targets)
+    rows = _encode(estimator, train, targets, device)
+    if rows.weight is not None:
+        rows = dataclasses.replace(rows, weight=rows.weight / rows.weight.mean())
+    rows_val = None
+    if validation is not None:
+        shared = rows.x if validation.X is train.X else None
+        rows_val = _encode(estimator, validation, targets, device, shared)
+
+    n_raw = targets.n_outputs * loss.row.raw_per_target
+    architecture = estimator._architecture(whole.X.shape[1], n_raw)
+    if goes_on:
+        module = _same_module(estimator, architecture).to(device)
+    else:
+        module = _fresh_module(estimator, architecture, loss, rows, seed)
+    attributes = {
+        **targets.attributes(),
+        "_targets": targets,
+        "_loss": loss,
+        "_built_as": architecture,
+    }
+    monitor = _monitor(estimator, attributes, validation, rows_val)
+    job = _job(estimator, given, module, rows, rows_val, loss, seed, monitor)
+    return Prepared(job, attributes)
+
+
+def with_found_rate(estimator: "DeepEstimator", job: TrainJob) -> TrainJob:
+    """The job, with the learning rate of a range test where the user wants one."""
+    if estimator.learning_rate != "auto" or job.optimizer.name == "lbfgs":
+        return job
+    rate = range_test(job, *RANGE_TEST).suggestion
+    optimizer = dataclasses.replace(job.optimizer, learning_rate=rate)
+    return dataclasses.replace(job, optimizer=optimizer)
+
+
+def draw_seed(random_state: Any) -> int:
+    """The fit's own seed; without one, from the system, not from a global generator."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def auto_batch_size(n_rows: int) -> int:
+    """What ``batch_size="auto"`` means for so many rows."""
+    return min(256, n_rows)
+
+
+def batch_rows(estimator: "DeepEstimator", n_rows: int) -> int:
+    """Rows of a step."""
+    if OPTIMIZERS[estimator.optimizer].full_batch:
+        return n_rows
+    if estimator.batch_size == "auto":
+        return auto_batch_size(n_rows)
+    return min(estimator.batch_size, n_rows)
+
+
+def takes_all_rows(estimator: "DeepEstimator", n_rows: int) -> bool:
+    """Whether a step sees every row."""
+    return batch_rows(estimator, n_rows) >= n_rows
+
+
+def _validate(
+    estimator: "DeepEstimator",
+    given: FitArguments,
+    device: torch.device,
+    goes_on: bool,
+) -> Part:
+    if given.y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is"
+            " None."
+        )
+    dtype = estimator._module_dtype() if goes_on else _fit_dtype(estimator, device)
+    X, y = validate_data(
+        estimator, given.X, given.y, reset=not goes_on, dtype=dtype, **_CHECKS
+    )
+    weight = check_sample_weight(given.sample_weight, X.shape[0])
+    part = Part.make(X, estimator._check_y(y), weight)
+    estimator._check_enough(part, given)
+    return part
+
+
+_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "order": "C", "multi_output": True}
+
+
+def _fit_dtype(estimator: "DeepEstimator", device: torch.device) -> Any:
+    if estimator.dtype == "float64" and device.type == "mps":
+        raise ValueError(
+            f"dtype='float64' of {type(estimator).__name__} does not work on device"
+            " 'mps', which has no such numbers. Take dtype='float32' or device='cpu'."
+        )
+    if estimator.dtype != "auto":
+        return np.dtype(estimator.dtype)
+    # validate_data keeps X's dtype where it is in a list, else takes the first.
+    return [np.float64, np.float32] if device.type == "cpu" else np.dtype("float32")
+
+
+def _hold_out(
+    estimator: "DeepEstimator", given: FitArguments, whole: Part, seed: int
+) -> tuple[Part, Part | None]:
+    """The training part and, where there is one, the validation part."""
+    if (given.X_val is None) != (given.y_val is None):
+        raise ValueError(
+            f"{type(estimator).__name__}.fit takes X_val and y_val together; got only"
+            f" {'y_val' if given.X_val is None else 'X_val'}."
+        )
+    if given.X_val is not None:
+        X, y = validate_data(
+            estimator, given.X_val, given.y_val, reset=False, dtype=whole.X.dtype,
+            **_CHECKS,
+        )  # fmt: skip
+        weight = check_sample_weight(
+            given.sample_weight_val, X.shape[0], "sample_weight_val"
+        )
+        return whole, Part.make(X, estimator._check_y(y), weight)
+    if given.sample_weight_val is not None:
+        raise ValueError("sample_weight_val was given without X_val and y_val.")
+    stops = estimator.early_stopping
+    if given.incremental or not (len(whole) > MANY_ROWS if stops == "auto" else stops):
+        return whole, None
+    return whole.split(
+        estimator.validation_fraction, seed, estimator._stratify(whole.y)
+    )
+
+
+def _encode(
+    estimator: "DeepEstimator",
+    part: Part,
+    targets: Any,
+    device: torch.device,
+    shared: Any = None,
+) -> Rows:
+    dtype = part.X.dtype
+    return Rows.make(
+        part.X if shared is None else shared,
+        targets.encode(part.y, dtype),
+        estimator._row_weights(part, targets),
+        part.index,
+        _TORCH_DTYPES[dtype],
+        device,
+    )
+
+
+def _fresh_module(
+    estimator: "DeepEstimator",
+    architecture: dict[str, Any],
+    loss: Loss,
+    rows: Rows,
+    seed: int,
+) -> nn.Module:
+    with torch.device("meta"):
+        module = estimator._network(**architecture)
+    how = Initialization.make(
+        type(estimator).__name__,
+        estimator.weight_init,
+        estimator.weight_init_params,
+        estimator.bias_init,
+        *estimator._nonlinearity(),
+    )
+    prior = None
+    if estimator.bias_init == "prior":
+        weight = rows.weight
+        if weight is None:
+            weight = torch.ones(len(rows), dtype=torch.float64, device=rows.device)
+        n_raw = architecture["n_outputs"]
+        prior = loss.prior(rows.y, weight, n_raw).cpu().float()
+    module = materialize(module, module.output, how, generator(seed, "weights"), prior)
+    dtype = rows.x.dtype
+    if not isinstance(dtype, torch.dtype):  # a CSR matrix
+        dtype = _TORCH_DTYPES[dtype]
+    return module.to(rows.device, dtype)
+
+
+def _same_module(estimator: "DeepEstimator", architecture: dict[str, Any]) -> nn.Module:
+    if architecture != estimator._built_as:
+        changed = sorted(
+            k for k, v in architecture.items() if v != estimator._built_as.get(k)
+        )
+        raise ValueError(
+            f"{type(estimator).__name__} cannot go on training a network of another"
+            f" architecture: {', '.join(changed)} changed since it was built. Set"
+            " warm_start=False, or clone the estimator, to begin anew."
+        )
+    return estimator._copy_module(estimator.module_)
+
+
+def _monitor(
+    estimator: "DeepEstimator",
+    attributes: dict[str, Any],
+    part: Part | None,
+    rows: Rows | None,
+):
+    if estimator.monitor == "loss" or part is None:
+        return None
+    scorer = get_scorer(estimator.monitor)
+    X = part.features()
+    params = {} if part.weight is None else {"sample_weight": part.weight}
+
+    def score(module: nn.Module) -> float:
+        fitted = estimator._as_fitted({**attributes, "module_": module})
+        return scorer(fitted, X, part.y, **params)
+
+    return score
+
+
+def _job(
+    estimator: "DeepEstimator",
+    given: FitArguments,
+    module: nn.Module,
+    rows: Rows,
+    rows_val: Rows | None,
+    loss: Loss,
+    seed: int,
+    monitor: Any,
+) -> TrainJob:
+    owner = type(estimator).__name__
+    batch_size = batch_rows(estimator, len(rows))
+    decay = estimator.weight_decay
+    if decay == "auto":
+        decay = OPTIMIZERS[estimator.optimizer].weight_decay
+    rate = estimator.learning_rate
+    if rate != "auto":
+        ratio = batch_size / REFERENCE_BATCH_SIZE
+        rate = rate * ratio ** SCALINGS[estimator.learning_rate_scaling]
+    stops = rows_val is not None and estimator.early_stopping is not False
+    return TrainJob(
+        owner=owner,
+        module=module,
+        rows=rows,
+        loss=loss,
+        optimizer=OptimizerSpec(
+            estimator.optimizer,
+            0.0 if rate == "auto" else float(rate),
+            float(estimator.momentum),
+            (float(estimator.betas[0]), float(estimator.betas[1])),
+            float(decay),
+            estimator.gradient_clip,
+        ),
+        schedule=ScheduleSpec.make(
+            owner,
+            estimator.learning_rate_schedule,
+            estimator.schedule_params,
+            estimator.warmup,
+            estimator.max_epochs,
+        ),
+        stopping=StoppingSpec(
+            max_epochs=1 if given.incremental else estimator.max_epochs,
+            n_iter_no_change=None if given.incremental else estimator.n_iter_no_change,
+            tol=estimator.tol,
+            restore_best=estimator.restore_best and not given.incremental,
+            time_limit=estimator.time_limit,
+            on_validation=stops,
+        ),
+        penalties={k: float(v) for k in ("l1", "l2") if (v := getattr(estimator, k))},
+        batch_size=batch_size,
+        seed=seed,
+        validation=rows_val,
+        monitor=monitor,
+        state=estimator._resume_state(rows.device) if given.incremental else None,
+    )

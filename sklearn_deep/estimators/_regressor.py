@@ -1,0 +1,92 @@
+"""What regressors of every network family share."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import RegressorMixin
+
+from sklearn_deep.data._targets import RealTargets, check_real_targets
+from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators._data import Part
+from sklearn_deep.estimators._fitting import FitArguments
+from sklearn_deep.nn._losses import LOSSES, Loss
+
+
+class DeepRegressor(RegressorMixin, DeepEstimator):
+    """Hooks about numeric targets, and the method that predicts them."""
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """Go on training for one epoch over these rows.
+
+        Rows are not held out, and the training is not stopped. The scale of the
+        targets is learnt in the first call.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def predict(self, X, return_std=False):
+        """Predict targets, in the units and the shape of ``y``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        return_std : bool, default=False
+            Whether to give the standard deviation too; needs ``loss="gaussian"``.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            The mean; the quantile or the median where the loss asks for it.
+        std : ndarray of the same shape
+            Standard deviation of the target, with ``return_std=True`` only.
+
+        Raises
+        ------
+        ValueError
+            With ``return_std=True`` for a network of another loss.
+        """
+        raw = self._raw(X)
+        location, *spread = (part.numpy() for part in self._loss.row.decode(raw))
+        y = self._targets.decode(location)
+        if not return_std:
+            return y
+        if not spread:
+            raise ValueError(
+                f"return_std=True needs a {type(self).__name__} fitted with"
+                f" loss='gaussian'; this one was fitted with loss={self._loss.name!r}."
+            )
+        return y, self._targets.decode_spread(spread[0])
+
+    # Hooks
+
+    def _check_y(self, y: Any) -> np.ndarray:
+        return check_real_targets(y)
+
+    def _check_enough(self, part: Part, given: FitArguments) -> None:
+        """One row is enough: its target is then the prediction."""
+
+    def _learn_targets(self, y: np.ndarray, train: Part, classes: Any) -> RealTargets:
+        return RealTargets.learn(train.y, train.weight, LOSSES[self.loss, "real"].scaling)
+
+    def _make_loss(self, targets: RealTargets) -> Loss:
+        return Loss.make(type(self).__name__, self.loss, "real", self.loss_params)
+
+    def __sklearn_tags__(self):
+        """Say that y of several columns is welcome."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

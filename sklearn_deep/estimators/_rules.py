@@ -1,0 +1,88 @@
+"""Parameter rules that the networks of every family share."""
+
+from numbers import Integral
+
+from sklearn_deep._params import (
+    BOOLEAN,
+    MAPPING,
+    NONE,
+    SEED,
+    InstanceOf,
+    Number,
+    OneOf,
+    Rules,
+    Satisfies,
+    SequenceOf,
+)
+from sklearn_deep.nn._activations import ACTIVATIONS
+from sklearn_deep.nn._initializers import INITIALIZERS
+from sklearn_deep.nn._mlp import NORMALIZATIONS
+from sklearn_deep.training._devices import DEVICES
+from sklearn_deep.training._optimizers import OPTIMIZERS
+from sklearn_deep.training._schedules import SCHEDULES
+
+_NON_NEGATIVE = Number(low=0)
+_POSITIVE = Number(low=0, open_low=True)
+_POSITIVE_INT = Number(Integral, 1)
+_RATE = Number(low=0, high=1, open_high=True)
+_SHARE = Number(low=0, high=1, open_low=True, open_high=True)
+
+
+def _is_scorer_name(value: object) -> bool:
+    from sklearn.metrics import get_scorer_names
+
+    return isinstance(value, str) and value in get_scorer_names()
+
+
+NETWORK_RULES: Rules = {
+    "activation": (OneOf(*ACTIVATIONS),),
+    "activation_params": (NONE, MAPPING),
+    "dropout": (_RATE, SequenceOf(_RATE)),
+    "normalization": (NONE, OneOf(*NORMALIZATIONS)),
+    "residual": (BOOLEAN,),
+    "weight_init": (OneOf("auto", *INITIALIZERS),),
+    "weight_init_params": (NONE, MAPPING),
+    "bias_init": (OneOf("zeros", "uniform", "prior"), Number()),
+}
+
+TRAINING_RULES: Rules = {
+    "loss_params": (NONE, MAPPING),
+    "weight_decay": (OneOf("auto"), _NON_NEGATIVE),
+    "l2": (_NON_NEGATIVE,),
+    "l1": (_NON_NEGATIVE,),
+    "gradient_clip": (NONE, _POSITIVE),
+    "optimizer": (OneOf(*OPTIMIZERS),),
+    "learning_rate": (OneOf("auto"), _POSITIVE),
+    "learning_rate_scaling": (NONE, OneOf("linear", "sqrt")),
+    "momentum": (Number(low=0, high=1, open_high=True),),
+    "betas": (SequenceOf(Number(low=0, high=1, open_high=True), 2, 2),),
+    "batch_size": (OneOf("auto"), _POSITIVE_INT),
+    "max_epochs": (_POSITIVE_INT,),
+    "learning_rate_schedule": (OneOf(*SCHEDULES),),
+    "schedule_params": (NONE, MAPPING),
+    "warmup": (_NON_NEGATIVE,),
+    "early_stopping": (OneOf("auto"), BOOLEAN),
+    "validation_fraction": (_SHARE,),
+    "n_iter_no_change": (NONE, _POSITIVE_INT),
+    "tol": (_NON_NEGATIVE,),
+    "restore_best": (BOOLEAN,),
+    "monitor": (OneOf("loss"), Satisfies(_is_scorer_name, "a scorer name")),
+    "time_limit": (NONE, _POSITIVE),
+    "warm_start": (BOOLEAN,),
+    "callbacks": (NONE, InstanceOf((list, tuple), "a list of skorch callbacks")),
+    "device": (OneOf(*DEVICES),),
+    "dtype": (OneOf("auto", "float32", "float64"),),
+    "verbose": (Number(Integral, 0), BOOLEAN),
+    "random_state": SEED,
+}
+
+CLASSIFIER_RULES: Rules = {
+    "label_smoothing": (_RATE,),
+    "class_weight": (NONE, OneOf("balanced"), MAPPING),
+}
+
+HIDDEN_LAYER_SIZES = (
+    _POSITIVE_INT,
+    SequenceOf(_POSITIVE_INT),
+)
+

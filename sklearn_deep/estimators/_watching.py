@@ -1,0 +1,100 @@
+"""Who watches a fit: scikit-learn's callbacks, a progress line, skorch's callbacks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sklearn_deep._compat import HAS_CALLBACKS
+from sklearn_deep.training._job import TrainJob
+from sklearn_deep.training._progress import ProgressLine
+from sklearn_deep.training._run import Run, Watcher
+
+if TYPE_CHECKING:
+    from sklearn_deep.estimators._base import DeepEstimator
+    from sklearn_deep.estimators._fitting import FitArguments
+
+
+class Watching(NamedTuple):
+    """The watchers of a fit, and the skorch net among them, if any."""
+
+    watchers: list[Watcher]
+    net: Any
+
+
+class SklearnCallbacks(Watcher):
+    """Tells scikit-learn's callbacks of every epoch, a task of the fit."""
+
+    def __init__(
+        self,
+        estimator: "DeepEstimator",
+        context: Any,
+        given: "FitArguments",
+        attributes: dict[str, Any],
+    ):
+        self._estimator, self._context, self._attributes = estimator, context, attributes
+        weight = given.sample_weight
+        self._data = {
+            "X": given.X,
+            "y": given.y,
+            "metadata": None if weight is None else {"sample_weight": weight},
+        }
+        self._epoch: Any = None
+
+    def train_begin(self, run: Run) -> None:
+        """Announce the fit."""
+        self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+
+    def epoch_begin(self, run: Run) -> None:
+        """Announce an epoch."""
+        if len(run.history) == run.job.stopping.max_epochs:
+            return  # lbfgs asks once more than it gets
+        self._epoch = self._context.subcontext(task_name="epoch")
+        self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+
+    def epoch_end(self, run: Run, row: dict[str, Any]) -> bool:
+        """Report an epoch; a callback may stop the training."""
+        return self._epoch.call_on_fit_task_end(
+            estimator=self._estimator,
+            reconstruction_attributes=lambda: self._fitted(run),
+            **self._data,
+        )
+
+    def fit_end(self) -> None:
+        """Report the end of the fit, once the estimator is fitted."""
+        self._context.call_on_fit_task_end(
+            estimator=self._estimator, reconstruction_attributes=dict, **self._data
+        )
+
+    def _fitted(self, run: Run) -> dict[str, Any]:
+        fresh = self._estimator._as_fitted(self._attributes)
+        return {**self._attributes, "module_": fresh._copy_module(run.job.module)}
+
+
+@contextmanager
+def make_watchers(
+    estimator: "DeepEstimator",
+    job: TrainJob,
+    given: "FitArguments",
+    attributes: dict[str, Any],
+) -> Iterator[Watching]:
+    """Hold the watchers of one fit; scikit-learn hears of its end last."""
+    watchers: list[Watcher] = []
+    sklearn_callbacks = net = None
+    if HAS_CALLBACKS:
+        context = estimator._init_callback_context(
+            max_subtasks=job.stopping.max_epochs
+        )
+        sklearn_callbacks = SklearnCallbacks(estimator, context, given, attributes)
+        watchers.append(sklearn_callbacks)
+    if estimator.verbose:
+        watchers.append(ProgressLine(int(estimator.verbose)))
+    if estimator.callbacks:
+        # skorch is imported by those who use it only.
+        from sklearn_deep.training._net import SkorchCallbacks
+
+        skorch_callbacks = SkorchCallbacks(job, estimator.callbacks, given.X, given.y)
+        watchers.append(skorch_callbacks)
+        net = skorch_callbacks.net
+    yield Watching(watchers, net)
+    if sklearn_callbacks is not None:
+        sklearn_callbacks.fit_end()

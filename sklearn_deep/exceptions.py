@@ -1,0 +1,88 @@
+"""Exceptions and warnings of sklearn_deep.
+
+.. code-block:: text
+
+    SklearnDeepError
+    ├── InvalidParameterError(ValueError, TypeError)    a constructor argument
+    ├── TrainingDivergedError(ArithmeticError)          the loss or a weight left the reals
+    └── MissingDependencyError(ImportError)             an optional library is not there
+"""
+
+__all__ = [
+    "InvalidParameterError",
+    "MissingDependencyError",
+    "SklearnDeepError",
+    "TrainingDivergedError",
+]
+
+
+class SklearnDeepError(Exception):
+    """Base class of every exception that sklearn_deep defines."""
+
+
+class InvalidParameterError(SklearnDeepError, ValueError, TypeError):
+    """A constructor argument has a type or a value that is not allowed.
+
+    It is both a ``ValueError`` and a ``TypeError``, so that code written for
+    scikit-learn's own parameter errors catches it.
+    """
+
+
+class TrainingDivergedError(SklearnDeepError, ArithmeticError):
+    """The loss or a weight became NaN or infinite during training.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the estimator that was trained.
+    epoch : int
+        Epoch, counted from 1, in which it happened.
+    learning_rate : float
+        Learning rate at that epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        Epoch, counted from 1, in which it happened.
+    learning_rate : float
+        Learning rate at that epoch.
+    """
+
+    def __init__(self, owner, epoch, learning_rate):
+        # All three go to the base class: pickling rebuilds an exception from args,
+        # and joblib sends errors between processes.
+        super().__init__(owner, epoch, learning_rate)
+        self.owner, self.epoch, self.learning_rate = owner, epoch, learning_rate
+
+    def __str__(self):
+        return (
+            f"The training of {self.owner} diverged in epoch {self.epoch} at learning"
+            f" rate {self.learning_rate:.3g}: the loss or a weight is no longer finite."
+            " Lower learning_rate (learning_rate='auto' picks one), set"
+            " gradient_clip=1.0, or scale the features, e.g. with a StandardScaler in"
+            " a Pipeline."
+        )
+
+
+class MissingDependencyError(SklearnDeepError, ImportError):
+    """An optional library is needed and not installed.
+
+    Parameters
+    ----------
+    feature : str
+        What was asked for.
+    library : str
+        Library that it needs.
+    extra : str
+        Extra of sklearn-deep that installs it.
+    """
+
+    def __init__(self, feature, library, extra):
+        super().__init__(feature, library, extra)
+        self.feature, self.library, self.extra = feature, library, extra
+
+    def __str__(self):
+        return (
+            f"{self.feature} needs {self.library}, which is not installed. Install it"
+            f" with: pip install 'sklearn-deep[{self.extra}]'"
+        )

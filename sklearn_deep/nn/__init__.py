@@ -1,0 +1,1 @@
+"""Tensors to raw outputs: the networks, and the tables their parts come from."""

@@ -1,0 +1,277 @@
+"""The table of losses: one value a row from raw outputs and targets.
+
+A loss belongs to a *kind* of output:
+
+- ``"sigmoid"``: one logit a label (binary, multilabel); targets in [0, 1], of shape
+  (..., n, n_labels);
+- ``"softmax"``: one logit a class; targets are class codes of shape (..., n);
+- ``"real"``: one or more raw outputs a target; targets of shape (..., n, n_targets),
+  standardised as ``scaling`` says.
+
+Every function reduces the last axis only, so raw outputs may carry leading axes.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sklearn_deep._params import Number, Rules, merge_named
+
+# softplus(_UNIT) = 1: the raw output at which the gaussian loss starts with the
+# standard deviation of the target itself.
+_UNIT = math.log(math.expm1(1))
+_SMALLEST_STD = 1e-4
+
+
+@dataclass(frozen=True)
+class LossRow:
+    """A row of the table.
+
+    Attributes
+    ----------
+    rows : callable ``(raw, target, **params) -> Tensor of shape (..., n)``
+        The loss of each row.
+    rules, defaults : dict
+        Its parameters, given by the user as ``loss_params``.
+    scaling : {"standard", "mean", None}
+        How regression targets are scaled; ``"mean"`` divides by the mean, for
+        targets that must stay positive.
+    raw_per_target : int
+        Raw outputs a target.
+    prior : callable ``(target, weight, **params) -> Tensor`` or None
+        Best constant raw output, for ``bias_init="prior"``.
+    decode : callable ``raw -> tuple of Tensors``
+        Raw outputs to predictions in scaled units: the location, and for the
+        gaussian loss the standard deviation.
+    """
+
+    rows: Callable[..., Tensor]
+    rules: Rules = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    scaling: str | None = None
+    raw_per_target: int = 1
+    prior: Callable[..., Tensor] | None = None
+    decode: Callable[[Tensor], tuple[Tensor, ...]] = lambda raw: (raw,)
+
+
+def _log_loss_sigmoid(raw: Tensor, target: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(raw, target, reduction="none").mean(-1)
+
+
+def _log_loss_softmax(raw: Tensor, target: Tensor) -> Tensor:
+    if target.is_floating_point():
+        return -(target * F.log_softmax(raw, -1)).sum(-1)
+    return F.cross_entropy(raw, target, reduction="none")
+
+
+def _brier_sigmoid(raw: Tensor, target: Tensor) -> Tensor:
+    return (torch.sigmoid(raw) - target).square().mean(-1)
+
+
+def _brier_softmax(raw: Tensor, target: Tensor) -> Tensor:
+    return (torch.softmax(raw, -1) - _soft(target, raw)).square().sum(-1)
+
+
+def _focal_sigmoid(raw: Tensor, target: Tensor, gamma: float) -> Tensor:
+    p = torch.sigmoid(raw)
+    missed = target * (1 - p) ** gamma * F.softplus(-raw)
+    false = (1 - target) * p**gamma * F.softplus(raw)
+    return (missed + false).mean(-1)
+
+
+def _focal_softmax(raw: Tensor, target: Tensor, gamma: float) -> Tensor:
+    log_p = F.log_softmax(raw, -1)
+    return -(_soft(target, raw) * (1 - log_p.exp()) ** gamma * log_p).sum(-1)
+
+
+def _soft(target: Tensor, raw: Tensor) -> Tensor:
+    """Class codes (..., n) as one-hot rows (..., n, n_classes); the rest as it is."""
+    if target.is_floating_point():
+        return target
+    return F.one_hot(target, raw.shape[-1]).to(raw.dtype)
+
+
+def _squared_error(raw: Tensor, target: Tensor) -> Tensor:
+    return (raw - target).square().mean(-1)
+
+
+def _absolute_error(raw: Tensor, target: Tensor) -> Tensor:
+    return (raw - target).abs().mean(-1)
+
+
+def _huber(raw: Tensor, target: Tensor, delta: float) -> Tensor:
+    return F.huber_loss(raw, target, reduction="none", delta=delta).mean(-1)
+
+
+def _quantile(raw: Tensor, target: Tensor, quantile: float) -> Tensor:
+    error = target - raw
+    return torch.maximum(quantile * error, (quantile - 1) * error).mean(-1)
+
+
+def _poisson(raw: Tensor, target: Tensor) -> Tensor:
+    return (raw.exp() - target * raw).mean(-1)
+
+
+def _gaussian(raw: Tensor, target: Tensor) -> Tensor:
+    mean, std = _gaussian_decode(raw)
+    return (std.log() + 0.5 * ((target - mean) / std).square()).mean(-1)
+
+
+def _gaussian_decode(raw: Tensor) -> tuple[Tensor, Tensor]:
+    mean, spread = raw.chunk(2, -1)
+    return mean, F.softplus(spread) + _SMALLEST_STD
+
+
+def _log_odds(target: Tensor, weight: Tensor) -> Tensor:
+    share = _weighted_mean(target, weight).clamp(1e-6, 1 - 1e-6)
+    return torch.log(share / (1 - share))
+
+
+def _log_shares(target: Tensor, weight: Tensor, n_classes: int) -> Tensor:
+    counts = torch.bincount(target, weight, minlength=n_classes)
+    return torch.log((counts / counts.sum()).clamp_min(1e-6))
+
+
+def _weighted_mean(target: Tensor, weight: Tensor) -> Tensor:
+    return (target * weight[:, None]).sum(0) / weight.sum()
+
+
+def _weighted_quantile(target: Tensor, weight: Tensor, quantile: float) -> Tensor:
+    values, order = target.sort(0)
+    mass = weight[order].cumsum(0)  # (n, n_targets)
+    first = (mass >= quantile * mass[-1:]).int().argmax(0)
+    return values.gather(0, first[None])[0]
+
+
+def _gaussian_prior(target: Tensor, weight: Tensor) -> Tensor:
+    mean = _weighted_mean(target, weight)
+    return torch.cat([mean, torch.full_like(mean, _UNIT)])
+
+
+def _log_mean(target: Tensor, weight: Tensor) -> Tensor:
+    return _weighted_mean(target, weight).clamp_min(1e-6).log()
+
+
+def _median(target: Tensor, weight: Tensor) -> Tensor:
+    return _weighted_quantile(target, weight, 0.5)
+
+
+_FOCAL: dict[str, Any] = {
+    "rules": {"gamma": (Number(low=0),)},
+    "defaults": {"gamma": 2.0},
+}
+_DELTA = {"delta": (Number(low=0, open_low=True),)}
+_QUANTILE = {"quantile": (Number(low=0, high=1, open_low=True, open_high=True),)}
+
+LOSSES: dict[tuple[str, str], LossRow] = {
+    ("log_loss", "sigmoid"): LossRow(_log_loss_sigmoid),
+    ("log_loss", "softmax"): LossRow(_log_loss_softmax),
+    ("brier", "sigmoid"): LossRow(_brier_sigmoid),
+    ("brier", "softmax"): LossRow(_brier_softmax),
+    ("focal", "sigmoid"): LossRow(_focal_sigmoid, **_FOCAL),
+    ("focal", "softmax"): LossRow(_focal_softmax, **_FOCAL),
+    ("squared_error", "real"): LossRow(
+        _squared_error, scaling="standard", prior=_weighted_mean
+    ),
+    ("absolute_error", "real"): LossRow(
+        _absolute_error, scaling="standard", prior=_median
+    ),
+    ("huber", "real"): LossRow(
+        _huber,
+        rules=_DELTA,
+        defaults={"delta": 1.0},
+        scaling="standard",
+        prior=lambda target, weight, delta: _median(target, weight),
+    ),
+    ("quantile", "real"): LossRow(
+        _quantile,
+        rules=_QUANTILE,
+        defaults={"quantile": 0.5},
+        scaling="standard",
+        prior=_weighted_quantile,
+    ),
+    ("poisson", "real"): LossRow(
+        _poisson, scaling="mean", prior=_log_mean, decode=lambda raw: (raw.exp(),)
+    ),
+    ("gaussian", "real"): LossRow(
+        _gaussian,
+        scaling="standard",
+        raw_per_target=2,
+        prior=_gaussian_prior,
+        decode=_gaussian_decode,
+    ),
+}
+
+CLASSIFIER_LOSSES = tuple(dict.fromkeys(n for n, kind in LOSSES if kind != "real"))
+REGRESSOR_LOSSES = tuple(name for name, kind in LOSSES if kind == "real")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A row of the table with its numbers: what a fit minimises.
+
+    Parameters
+    ----------
+    name, kind : str
+        Key into ``LOSSES``.
+    params : dict
+        Values of the row's own parameters.
+    smoothing : float
+        Label smoothing in [0, 1): the share of each target that is spread evenly
+        over the classes (Szegedy et al., arXiv:1512.00567).
+    """
+
+    name: str
+    kind: str
+    params: Mapping[str, Any]
+    smoothing: float = 0.0
+
+    @classmethod
+    def make(
+        cls,
+        owner: str,
+        name: str,
+        kind: str,
+        params: Mapping | None,
+        smoothing: float = 0.0,
+    ) -> "Loss":
+        """Check the user's ``loss_params`` and fill them up."""
+        row = LOSSES[name, kind]
+        values = merge_named(owner, "loss_params", params, row.rules, row.defaults)
+        return cls(name, kind, values, float(smoothing))
+
+    @property
+    def row(self) -> LossRow:
+        """The row of the table."""
+        return LOSSES[self.name, self.kind]
+
+    def rows(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Loss of each row, without smoothing: what validation measures."""
+        return self.row.rows(raw, target, **self.params)
+
+    def training_rows(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Loss of each row, with smoothing: what training minimises."""
+        return self.rows(raw, self._smooth(raw, target) if self.smoothing else target)
+
+    def _smooth(self, raw: Tensor, target: Tensor) -> Tensor:
+        n_ways = 2 if self.kind == "sigmoid" else raw.shape[-1]
+        return _soft(target, raw) * (1 - self.smoothing) + self.smoothing / n_ways
+
+    def prior(self, target: Tensor, weight: Tensor, n_outputs: int) -> Tensor:
+        """Best constant raw output, of shape (n_outputs,), for these targets."""
+        if self.kind == "sigmoid":
+            return _log_odds(target, weight)
+        if self.kind == "softmax":
+            return _log_shares(target, weight, n_outputs)
+        assert self.row.prior is not None
+        return self.row.prior(target, weight, **self.params)
+
+
+def probabilities(raw: Tensor, kind: str) -> Tensor:
+    """Raw outputs to the probability of each label (sigmoid) or class (softmax)."""
+    return torch.sigmoid(raw) if kind == "sigmoid" else torch.softmax(raw, -1)

@@ -1,0 +1,76 @@
+"""Where a fit computes, in which dtype, and on how many threads."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from sklearn_deep.exceptions import InvalidParameterError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+# Below this many multiplications a step, a second thread saves little time and
+# changes the last bits of float32 products.
+_SMALL_STEP = 1e8
+
+
+def resolve_device(owner: str, name: str) -> torch.device:
+    """The device that ``device=`` names; ``"auto"`` takes an accelerator if any."""
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, here in there.items() if here))
+    if not there[name]:
+        have = ", ".join(repr(kind) for kind, here in there.items() if here)
+        raise InvalidParameterError(
+            f"The 'device' parameter of {owner} is {name!r}, and torch sees no such"
+            f" device here. There is: {have}. device='auto' takes the best of them."
+        )
+    return torch.device(name)
+
+
+class _OneThread:
+    """Holds torch at one thread while any fit in this process needs it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before = 1
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if self._users == 0:
+                self._before = torch.get_num_threads()
+            self._users += 1
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    torch.set_num_threads(self._before)
+
+
+_one_thread = _OneThread()
+
+
+@contextmanager
+def threads_for(module: nn.Module, batch_size: int, device: torch.device) -> Iterator[None]:
+    """Run the steps of a small network on one thread.
+
+    It is as fast, and float32 results then do not depend on how many threads torch
+    has (joblib's workers have fewer than the main process).
+    """
+    n_weights = sum(p.numel() for p in module.parameters())
+    if device.type == "cpu" and 6 * n_weights * batch_size < _SMALL_STEP:
+        with _one_thread():
+            yield
+    else:
+        yield

@@ -1,0 +1,101 @@
+"""The seam between estimators and training: a job in, a result out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from sklearn_deep.data._batches import Rows
+from sklearn_deep.nn._losses import Loss
+from sklearn_deep.training._schedules import ScheduleSpec
+from sklearn_deep.training._stopping import StoppingSpec
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """A row of ``OPTIMIZERS`` with its numbers."""
+
+    name: str
+    learning_rate: float
+    momentum: float = 0.9
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    gradient_clip: float | None = None
+
+
+@dataclass
+class OptimizerState:
+    """What an optimizer remembers between two calls of ``partial_fit``."""
+
+    slots: list[Tensor] = field(default_factory=list)
+    step: int = 0
+    epoch: int = 0
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Everything a training needs; plain data, and no estimator in it.
+
+    Attributes
+    ----------
+    owner : str
+        Name of the estimator, for errors.
+    module : torch.nn.Module
+        Initialised, on the device, in the compute dtype. It is trained in place.
+    rows : Rows
+        Training rows.
+    loss : Loss
+    optimizer, schedule, stopping : specs
+    penalties : dict of str to float
+        Strength of each row of ``PENALTIES``; zeros left out.
+    batch_size : int
+    seed : int
+        The fit's own: initial weights have been drawn from it, batch order and
+        dropout masks will be.
+    validation : Rows or None
+    monitor : callable ``module -> float`` or None
+        A score, higher when better, in place of the validation loss.
+    state : OptimizerState or None
+        To go on from.
+    """
+
+    owner: str
+    module: nn.Module
+    rows: Rows
+    loss: Loss
+    optimizer: OptimizerSpec
+    schedule: ScheduleSpec
+    stopping: StoppingSpec
+    penalties: dict[str, float]
+    batch_size: int
+    seed: int
+    validation: Rows | None = None
+    monitor: Callable[[nn.Module], float] | None = None
+    state: OptimizerState | None = None
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What came of a job.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        The trained module, in evaluation mode.
+    history : list of dict
+        A row an epoch: epoch (from 1), train_loss, valid_loss, valid_score,
+        learning_rate, seconds (since the start).
+    best_epoch : int
+        Epoch, from 1, whose weights the module has.
+    stop_reason : str
+        "max_epochs", "early_stopping", "converged", "time_limit" or "callback".
+    state : OptimizerState
+        To go on from.
+    """
+
+    module: nn.Module
+    history: list[dict[str, Any]]
+    best_epoch: int
+    stop_reason: str
+    state: OptimizerState

@@ -1,0 +1,104 @@
+"""The learning-rate range test (Smith, arXiv:1506.01186)."""
+
+import copy
+import dataclasses
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from sklearn_deep.data._batches import epoch_batches
+from sklearn_deep.nn._dropout import set_generator
+from sklearn_deep.training._devices import threads_for
+from sklearn_deep.training._job import OptimizerState, TrainJob
+from sklearn_deep.training._seeds import generator
+from sklearn_deep.training._step import Stepper
+
+_SMOOTHING = 0.9
+_DIVERGED = 4.0  # times the best smoothed loss
+_LOOK = 10  # steps between two looks at the losses, each a sync with the device
+
+
+class RangeTest(NamedTuple):
+    """Learning rates, the smoothed losses they led to, and the one to take."""
+
+    learning_rates: np.ndarray
+    losses: np.ndarray
+    suggestion: float
+
+
+def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTest:
+    """Train a copy of the module at ever larger learning rates.
+
+    Parameters
+    ----------
+    job : TrainJob
+        Its module and state stay as they are.
+    low, high : float
+        First and last learning rate; they grow geometrically.
+    n_steps : int
+        Steps between them.
+
+    Raises
+    ------
+    ValueError
+        When not even the lowest rates give a finite loss.
+    """
+    trial = dataclasses.replace(
+        job, module=copy.deepcopy(job.module).train(), state=OptimizerState()
+    )
+    stepper = Stepper(trial)
+    set_generator(trial.module, generator(job.seed, "range_test", 0, job.rows.device))
+    rates = np.geomspace(low, high, n_steps)
+    raw: list[float] = []
+    pending: list[torch.Tensor] = []
+    with threads_for(trial.module, job.batch_size, job.rows.device):
+        for i, batch in enumerate(_forever(trial, n_steps)):
+            pending.append(stepper.step(batch, float(rates[i])))
+            if len(pending) == _LOOK or i == n_steps - 1:
+                raw += torch.stack(pending).tolist()
+                pending = []
+                smooth = _smooth(raw)
+                if not (smooth[-1] <= _DIVERGED * abs(smooth).min()):
+                    break
+    return _judge(job.owner, rates, _smooth(raw))
+
+
+def _forever(job: TrainJob, n_steps: int):
+    """The first ``n_steps`` shuffled batches, over as many epochs as that takes."""
+    taken, epoch = 0, 0
+    while True:
+        order = generator(job.seed, "range_test", epoch + 1)
+        for batch in epoch_batches(job.rows, job.batch_size, order):
+            if taken == n_steps:
+                return
+            yield batch
+            taken += 1
+        epoch += 1
+
+
+def _smooth(losses: list[float]) -> np.ndarray:
+    """Exponential moving average, without the bias of its start."""
+    mean, smooth = 0.0, []
+    for i, loss in enumerate(losses, start=1):
+        mean = _SMOOTHING * mean + (1 - _SMOOTHING) * loss
+        smooth.append(mean / (1 - _SMOOTHING**i))
+    return np.asarray(smooth)
+
+
+def _judge(owner: str, rates: np.ndarray, losses: np.ndarray) -> RangeTest:
+    """Suggest the rate at which the loss falls fastest, before its minimum."""
+    losses = losses[np.isfinite(losses)]
+    rates = rates[: len(losses)]
+    if len(losses) < 3:
+        raise ValueError(
+            f"The learning-rate range test of {owner} saw no finite loss, not even at"
+            f" {rates[0] if len(rates) else 0:.1e}. Scale the features, e.g. with a"
+            " StandardScaler in a Pipeline."
+        )
+    bottom = max(int(losses.argmin()), 2)
+    slope = np.gradient(losses[: bottom + 1], np.log(rates[: bottom + 1]))
+    best = int(slope.argmin())
+    suggestion = rates[best] if slope[best] < 0 else math.sqrt(rates[0] * rates[bottom])
+    return RangeTest(rates, losses, float(suggestion))

@@ -1,0 +1,26 @@
+"""Random numbers as a function of (seed, stream, epoch), and of nothing else.
+
+So a fit is the same alone, in a thread or in a stack, and a resumed one goes on as
+if it had never stopped.
+"""
+
+import numpy as np
+import torch
+
+STREAMS = {"weights": 0, "order": 1, "masks": 2, "range_test": 3}
+
+
+def generator(
+    seed: int, stream: str, epoch: int = 0, device: torch.device | str = "cpu"
+) -> torch.Generator:
+    """A fresh generator for one stream of one epoch of the fit with this seed."""
+    return reseed(torch.Generator(device), seed, stream, epoch)
+
+
+def reseed(
+    generator: torch.Generator, seed: int, stream: str, epoch: int
+) -> torch.Generator:
+    """Set a generator to the start of one stream of one epoch."""
+    words = np.random.SeedSequence((seed, STREAMS[stream], epoch))
+    # torch takes signed 64-bit seeds.
+    return generator.manual_seed(int(words.generate_state(1, np.uint64)[0]) >> 1)
