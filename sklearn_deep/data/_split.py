@@ -42,7 +42,7 @@ def validation_split(
         return _by_group(groups, fraction, random_state)
     if n_aside < 1 or n_aside >= n_samples:
         raise ValueError(
-            f"validation_fraction={fraction} of {n_samples} rows leaves"
+            f"validation_fraction={fraction} of n_samples={n_samples} leaves"
             f" {'no row for validation' if n_aside < 1 else 'no row to train on'}: the"
             " validation part is empty or everything. Change validation_fraction, pass"
             " X_val and y_val, or set early_stopping=False."

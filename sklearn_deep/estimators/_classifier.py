@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
 
 from sklearn_deep.data._targets import ClassTargets, check_class_targets
 from sklearn_deep.data._weights import class_weights
@@ -154,14 +155,22 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         if self.class_weight is None:
             return part.weight
         if targets.multilabel:
-            raise ValueError(
-                f"class_weight of {type(self).__name__} is for rows of one class each;"
-                " y is multilabel. Pass sample_weight instead."
-            )
+            by_class = self._label_weights(part.y)
+            return by_class if part.weight is None else by_class * part.weight
         codes = targets.codes(part.y)
         weights = class_weights(self.class_weight, targets.classes, codes, part.weight)
         by_class = weights[codes]
         return by_class if part.weight is None else by_class * part.weight
+
+    def _label_weights(self, y: np.ndarray) -> np.ndarray:
+        """Weights of multilabel rows: the product over labels, as scikit-learn has it."""
+        if self.class_weight != "balanced":
+            raise ValueError(
+                f"class_weight of {type(self).__name__} must be None or 'balanced' for"
+                f" multilabel y, where a row has no single class; got"
+                f" {self.class_weight!r}. Pass sample_weight instead."
+            )
+        return compute_sample_weight("balanced", y)
 
     def __sklearn_tags__(self):
         """Say that multilabel y is welcome."""

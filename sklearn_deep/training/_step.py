@@ -50,6 +50,11 @@ class FlatParameters:
             p.grad = None
 
 
+# Values that are updated at once on a CPU: the optimizer's passes over weights,
+# gradients, slots and temporaries then stay in the core's own cache.
+_PIECE = 1 << 15
+
+
 class Stepper:
     """Takes the steps of one job: ``step(batch, learning_rate) -> loss``."""
 
@@ -66,6 +71,10 @@ class Stepper:
             self.state.slots = [
                 torch.zeros_like(self.flat.values) for _ in range(row.n_slots)
             ]
+        values, gradient = self.flat.values, self.flat.gradient
+        size = _PIECE if values.device.type == "cpu" else values.numel()
+        columns = [tensor.split(size) for tensor in (values, gradient, *self.state.slots)]
+        self._pieces = [(w, g, slots) for w, g, *slots in zip(*columns, strict=True)]
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Put the gradient of the batch's loss into ``flat.gradient``.
@@ -110,7 +119,8 @@ class Stepper:
         state.step += 1
         hyper = Hyper(learning_rate, spec.momentum, *spec.betas, state.step)
         assert self._update is not None
-        self._update(flat.values, flat.gradient, state.slots, hyper)
+        for weights, gradient, slots in self._pieces:
+            self._update(weights, gradient, slots, hyper)
 
     def step(self, batch: Batch, learning_rate: float) -> Tensor:
         """Take one step and return the batch's loss before it, as a tensor."""

@@ -1,0 +1,383 @@
+"""Validation rows that no transformer has seen."""
+
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, get_tags, indexable
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    get_routing_for_object,
+    process_routing,
+)
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from sklearn_deep._compat import HAS_CALLBACKS, CallbackSupportMixin, with_callbacks
+from sklearn_deep._params import SEED, Number, Satisfies, check_params
+from sklearn_deep.data._split import validation_split
+from sklearn_deep.estimators._base import all_or_nothing
+from sklearn_deep.estimators._fitting import draw_seed
+
+
+def _final(estimator: Any) -> Any:
+    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _has(method: str):
+    def check(self) -> bool:
+        getattr(getattr(self, "estimator_", self.estimator), method)
+        return True
+
+    return check
+
+
+class ValidationHoldout(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+    """Set validation rows aside before any transformer is fitted.
+
+    Early stopping inside a Pipeline leaks: the network holds out rows that the
+    transformers before it have already learnt from. Around the Pipeline, this
+    meta-estimator takes the rows out first, fits the transformers on the others, and
+    hands the rows, transformed, to the last step as ``X_val`` and ``y_val``.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+        An estimator whose ``fit`` takes ``X_val`` and ``y_val``, such as
+        :class:`MLPClassifier`, or a Pipeline that ends in one. Its
+        ``early_stopping`` must not be False.
+    validation_fraction : float, default=0.1
+        Share of the rows (of the groups, with ``groups``) that is set aside, in
+        (0, 1); stratified for classes.
+    random_state : int, RandomState or None, default=None
+        Decides which rows are set aside, and everything random in steps whose own
+        ``random_state`` is None.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator or Pipeline.
+    validation_indices_ : ndarray of shape (n_validation,)
+        Rows of X that were set aside.
+    classes_ : ndarray of shape (n_classes,)
+        Labels, for a classifier.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had string column names.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_deep import MLPClassifier, ValidationHoldout
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> pipe = make_pipeline(StandardScaler(), MLPClassifier(random_state=0))
+    >>> model = ValidationHoldout(pipe, random_state=0).fit(X, y)
+    >>> len(model.validation_indices_)
+    57
+    """
+
+    _rules = {
+        "estimator": (
+            Satisfies(
+                lambda e: hasattr(e, "fit") and has_fit_parameter(_final(e), "X_val"),
+                "an estimator whose fit takes X_val and y_val, or a Pipeline that"
+                " ends in one",
+            ),
+        ),
+        "validation_fraction": (Number(low=0, high=1, open_low=True, open_high=True),),
+        "random_state": SEED,
+    }
+
+    def __init__(self, estimator, *, validation_fraction=0.1, random_state=None):
+        self.estimator = estimator
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+
+    def fit(self, X, y, groups=None, **params):
+        """Set rows aside, fit the transformers on the rest, train with both.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features, as the first step takes them.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        groups : array-like of shape (n_samples,), default=None
+            Rows of one group are set aside together, or not at all.
+        **params : dict
+            ``sample_weight`` goes to the last step, split like X; ``step__name``
+            to that step. With metadata routing enabled, to whoever requested it.
+
+        Returns
+        -------
+        self : object
+            The fitted meta-estimator.
+        """
+        with all_or_nothing(self):
+            return self._fit(X, y, groups, params)
+
+    @with_callbacks
+    def _fit(self, X, y, groups, params):
+        check_params(self, self._rules)
+        if y is None:
+            raise ValueError(
+                "ValidationHoldout requires y to be passed, but the target y is None."
+            )
+        X, y, groups = indexable(X, y, groups)
+        n = X.shape[0] if hasattr(X, "shape") else len(X)
+        seed = draw_seed(self.random_state)
+        train, aside = validation_split(
+            n,
+            self.validation_fraction,
+            seed,
+            self._stratify(y),
+            groups,
+        )
+        estimator = _seeded(clone(self.estimator), seed)
+        pipe = estimator if isinstance(estimator, Pipeline) else None
+        head = pipe[:-1] if pipe is not None and len(pipe.steps) > 1 else None
+        final = _final(estimator)
+        head_params, final_params = self._route(params, head, final)
+        X_train, X_val = _safe_indexing(X, train), _safe_indexing(X, aside)
+        y_train, y_val = _safe_indexing(y, train), _safe_indexing(y, aside)
+        if head is not None:
+            X_train = head.fit_transform(X_train, y_train, **_take(head_params, train, n))
+            X_val = head.transform(X_val)
+        weight = final_params.get("sample_weight")
+        val_weight = None if weight is None else _safe_indexing(weight, aside)
+        with self._callbacks_of(final):
+            final.fit(
+                X_train,
+                y_train,
+                X_val=X_val,
+                y_val=y_val,
+                sample_weight_val=val_weight,
+                **_take(final_params, train, n),
+            )
+        if pipe is not None and head is not None:
+            # A Pipeline with memory fits clones: the fitted steps are the head's.
+            pipe.steps[:-1] = head.steps
+        self.estimator_ = estimator
+        self.validation_indices_ = aside
+        return self
+
+    def _stratify(self, y: Any) -> np.ndarray | None:
+        if not is_classifier(self.estimator):
+            return None
+        y = np.asarray(y) if not hasattr(y, "toarray") else y
+        kind = type_of_target(y, input_name="y")
+        return np.ravel(y) if kind in ("binary", "multiclass") else None
+
+    def _callbacks_of(self, final: Any):
+        """Hand scikit-learn's callbacks on to the network."""
+        if not HAS_CALLBACKS:
+            return nullcontext()
+        context = self._init_callback_context(max_subtasks=1)
+        task = context.subcontext(task_name="fit-final-estimator")
+        return task.propagate_callback_context(final)
+
+    def _route(self, params: dict, head: Any, final: Any) -> tuple[dict, dict]:
+        """Which parameters go to the transformers, and which to the last step."""
+        if get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, "fit", **params).estimator.fit
+            if head is None:
+                return {}, dict(routed)
+            wanted = {
+                obj: get_routing_for_object(obj).consumes(method, routed.keys())
+                for obj, method in ((head, "fit_transform"), (final, "fit"))
+            }
+            return (
+                {k: routed[k] for k in wanted[head]},
+                {k: routed[k] for k in wanted[final]},
+            )
+        if head is None:
+            return {}, params
+        prefix = f"{self.estimator.steps[-1][0]}__"
+        to_final = {
+            k.removeprefix(prefix): v
+            for k, v in params.items()
+            if k.startswith(prefix) or k == "sample_weight"
+        }
+        to_head = {
+            k: v
+            for k, v in params.items()
+            if not k.startswith(prefix) and k != "sample_weight"
+        }
+        return to_head, to_final
+
+    def get_metadata_routing(self):
+        """Say which metadata goes where.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            ``groups`` for this object, the rest for the estimator.
+        """
+        mapping = MethodMapping()
+        for method in ("fit", "predict", "predict_proba", "decision_function", "score"):
+            mapping.add(caller=method, callee=method)
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(estimator=self.estimator, method_mapping=mapping)
+        )
+
+    # What the fitted estimator does.
+
+    @available_if(_has("predict"))
+    def predict(self, X, **params):
+        """Predict with the fitted estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features.
+        **params : dict
+            Such as ``return_std=True``.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predictions.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict(X, **params)
+
+    @available_if(_has("predict_proba"))
+    def predict_proba(self, X):
+        """Predict class probabilities with the fitted estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_classes)
+            Probabilities.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+    @available_if(_has("predict_log_proba"))
+    def predict_log_proba(self, X):
+        """Predict logarithms of class probabilities with the fitted estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+            Logarithms of probabilities.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_log_proba(X)
+
+    @available_if(_has("decision_function"))
+    def decision_function(self, X):
+        """Give the raw outputs of the fitted estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        z : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Raw outputs.
+        """
+        check_is_fitted(self)
+        return self.estimator_.decision_function(X)
+
+    @available_if(_has("score"))
+    def score(self, X, y, **params):
+        """Score the fitted estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        **params : dict
+            Such as ``sample_weight``.
+
+        Returns
+        -------
+        score : float
+            Accuracy or R^2.
+        """
+        check_is_fitted(self)
+        return self.estimator_.score(X, y, **params)
+
+    @property
+    def classes_(self):
+        """Labels of the fitted classifier."""
+        return self._inner("classes_")
+
+    @property
+    def n_features_in_(self):
+        """Number of features of the fitted estimator."""
+        return self._inner("n_features_in_")
+
+    @property
+    def feature_names_in_(self):
+        """Feature names of the fitted estimator."""
+        return self._inner("feature_names_in_")
+
+    def _inner(self, name: str) -> Any:
+        if "estimator_" not in vars(self):
+            raise AttributeError(f"ValidationHoldout has no {name} before it is fitted.")
+        return getattr(self.estimator_, name)
+
+    def __sklearn_tags__(self):
+        """Be what the estimator is."""
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        for name in (
+            "estimator_type",
+            "target_tags",
+            "classifier_tags",
+            "regressor_tags",
+            "input_tags",
+            "non_deterministic",
+        ):
+            setattr(tags, name, getattr(inner, name))
+        return tags
+
+
+def _seeded(estimator: Any, seed: int) -> Any:
+    """Give every part without a ``random_state`` of its own one that follows from seed."""
+    params = estimator.get_params(deep=True)
+    bare = sorted(
+        name
+        for name, value in params.items()
+        if (name == "random_state" or name.endswith("__random_state")) and value is None
+    )
+    seeds = np.random.RandomState(seed).randint(2**31 - 1, size=len(bare))
+    return estimator.set_params(**dict(zip(bare, seeds.tolist(), strict=True)))
+
+
+def _take(params: dict, rows: np.ndarray, n_samples: int) -> dict:
+    """Metadata that has one value a row, for some of the rows."""
+    return {
+        name: _safe_indexing(value, rows)
+        if hasattr(value, "__len__")
+        and not isinstance(value, (str, dict))
+        and len(value) == n_samples
+        else value
+        for name, value in params.items()
+    }

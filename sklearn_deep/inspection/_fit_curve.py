@@ -1,0 +1,146 @@
+"""The picture of a fit: training against validation, epoch by epoch."""
+
+import numpy as np
+
+from sklearn_deep._plotting import pyplot
+
+_LABELS = {"train_loss": "training", "valid_loss": "validation"}
+
+
+class FitCurveDisplay:
+    """Losses of a fit over its epochs, with the chosen epoch marked.
+
+    Use :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    epochs : ndarray of shape (n_epochs,)
+        Epochs, counted from 1.
+    curves : dict of str to ndarray of shape (n_epochs,)
+        Losses by label.
+    best_epoch : int
+        Epoch whose weights the estimator has.
+    estimator_name : str, default=None
+        Title of the picture.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes of the picture.
+    figure_ : matplotlib Figure
+        Figure of the picture.
+    lines_ : list of matplotlib Line2D
+        One line a curve.
+
+    See Also
+    --------
+    LearningRateFinder : Another picture to look at, before a fit.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_deep import FitCurveDisplay, MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier(early_stopping=True, random_state=0).fit(X, y)
+    >>> display = FitCurveDisplay.from_estimator(net)  # doctest: +SKIP
+    """
+
+    def __init__(self, *, epochs, curves, best_epoch, estimator_name=None):
+        self.epochs = epochs
+        self.curves = curves
+        self.best_epoch = best_epoch
+        self.estimator_name = estimator_name
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None, log_scale=False):
+        """Draw the history of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator or Pipeline
+            A fitted network, or a Pipeline, search or other meta-estimator around
+            one (``best_estimator_`` or ``estimator_`` is looked into).
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        log_scale : bool, default=False
+            Whether the losses are on a logarithmic axis.
+
+        Returns
+        -------
+        display : FitCurveDisplay
+            The picture.
+
+        Raises
+        ------
+        TypeError
+            When no fitted network is found.
+        """
+        network = _find_network(estimator)
+        history = network._history
+        epochs = np.array([row["epoch"] for row in history])
+        curves = {
+            label: np.array([row[name] for row in history])
+            for name, label in _LABELS.items()
+        }
+        curves = {k: v for k, v in curves.items() if not np.isnan(v).all()}
+        display = cls(
+            epochs=epochs,
+            curves=curves,
+            best_epoch=network.best_epoch_,
+            estimator_name=type(network).__name__,
+        )
+        return display.plot(ax=ax, log_scale=log_scale)
+
+    def plot(self, ax=None, *, log_scale=False):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        log_scale : bool, default=False
+            Whether the losses are on a logarithmic axis.
+
+        Returns
+        -------
+        display : FitCurveDisplay
+            The display itself.
+        """
+        if ax is None:
+            _, ax = pyplot(type(self).__name__).subplots()
+        self.lines_ = [
+            ax.plot(self.epochs, values, label=label)[0]
+            for label, values in self.curves.items()
+        ]
+        ax.axvline(
+            self.best_epoch,
+            color="0.5",
+            linestyle="--",
+            label=f"weights kept (epoch {self.best_epoch})",
+        )
+        if log_scale:
+            ax.set_yscale("log")
+        ax.set(xlabel="epoch", ylabel="loss", title=self.estimator_name or "")
+        ax.legend()
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _find_network(estimator):
+    """The fitted network inside an estimator: best, last or only one."""
+    inner = estimator
+    for _ in range(20):
+        if hasattr(inner, "_history"):
+            return inner
+        if hasattr(inner, "steps"):
+            inner = inner.steps[-1][1]
+        else:
+            inner = getattr(inner, "best_estimator_", None) or getattr(
+                inner, "estimator_", None
+            )
+        if inner is None:
+            break
+    raise TypeError(
+        f"FitCurveDisplay needs a fitted network of sklearn_deep, or a Pipeline or search"
+        f" around one; got {type(estimator).__name__}. Has it been fitted?"
+    )
