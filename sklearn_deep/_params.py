@@ -8,7 +8,7 @@ start of ``fit``.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def _is_bool(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Number:
-    """A number of ``kind`` in an interval; NaN and booleans are no numbers here."""
+    """A finite number of ``kind`` in an interval; booleans are no numbers here."""
 
     kind: type = Real
     low: float = -np.inf
@@ -44,6 +44,9 @@ class Number:
     def allows(self, value: Any) -> bool:
         """Tell whether ``value`` is such a number in the interval."""
         if not isinstance(value, self.kind) or _is_bool(value):
+            return False
+        value = cast("float", value)
+        if not np.isfinite(value):
             return False
         above = value > self.low if self.open_low else value >= self.low
         below = value < self.high if self.open_high else value <= self.high

@@ -1,7 +1,11 @@
 """Setting rows aside for validation."""
 
 import numpy as np
-from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+from sklearn.model_selection import (
+    GroupShuffleSplit,
+    ShuffleSplit,
+    StratifiedShuffleSplit,
+)
 
 
 def validation_split(
@@ -53,7 +57,9 @@ def validation_split(
         alone = counts[codes] < 2
         splittable, n_classes = rows[~alone], int((counts >= 2).sum())
         if n_aside >= n_classes > 0 and len(splittable) - n_aside >= n_classes:
-            splitter = StratifiedShuffleSplit(1, test_size=n_aside, random_state=random_state)
+            splitter = StratifiedShuffleSplit(
+                1, test_size=n_aside, random_state=random_state
+            )
             train, aside = next(splitter.split(splittable, codes[~alone]))
             train = np.concatenate([splittable[train], rows[alone]])
             return np.sort(train), np.sort(splittable[aside])

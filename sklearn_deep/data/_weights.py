@@ -38,7 +38,9 @@ def check_sample_weight(
             f"{name} must not be negative; its minimum is {weight.min():g}."
         )
     if not (weight > 0).any():
-        raise ValueError(f"{name} is zero in every row: there is nothing to learn from.")
+        raise ValueError(
+            f"{name} is zero in every row: there is nothing to learn from."
+        )
     return weight
 
 

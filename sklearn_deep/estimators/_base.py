@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -45,8 +45,9 @@ def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
 class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     """Base of all network estimators.
 
-    A family writes its rule table, ``_architecture``, ``_network`` and
-    ``_nonlinearity``. A task, classification or regression, writes the hooks about
+    A family writes its rule table, ``_architecture``, ``_nonlinearity`` and
+    ``_network``: the class of its module, whose output layer is the attribute
+    ``output``. A task, classification or regression, writes the hooks about
     targets.
     """
 
@@ -58,10 +59,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _architecture(self, n_features: int, n_outputs: int) -> dict[str, Any]:
         """Describe the network in plain data, checked; it has ``n_outputs``."""
 
-    @staticmethod
-    @abstractmethod
-    def _network(**architecture: Any) -> nn.Module:
-        """Build the network; its output layer is its attribute ``output``."""
+    _network: ClassVar[Callable[..., nn.Module]]
 
     @abstractmethod
     def _nonlinearity(self) -> tuple[str, float | None]:
@@ -175,7 +173,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             "_history": history,
         }
         for name in ("_optimizer_state", "_net"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         for name, value in fitted.items():
             setattr(self, name, value)
         if job.state is not None:
@@ -248,7 +246,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _as_fitted(self, attributes: dict[str, Any]) -> "DeepEstimator":
         """A light copy that has these fitted attributes; the module is shared."""
         fitted = object.__new__(type(self))
-        vars(fitted).update({**vars(self), **attributes})
+        fitted.__dict__.update({**vars(self), **attributes})
         return fitted
 
     # Pickling, tags, display.

@@ -73,8 +73,9 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
             each label by itself.
         """
         raw = self._raw(X)
-        p = probabilities(raw, self._targets.kind)
-        return (torch.cat([1 - p, p], 1) if self._is_binary else p).numpy()
+        # Not 1 - p, which is 0 long before the sigmoid of the other side is.
+        raw = torch.cat([-raw, raw], 1) if self._is_binary else raw
+        return probabilities(raw, self._targets.kind).numpy()
 
     def predict_log_proba(self, X):
         """Predict the logarithm of each class's probability.

@@ -67,5 +67,9 @@ class Part:
         rows, weight = merge_equal_rows(X, codes, self.weight)
         equal = bool((weight == weight[0]).all())
         return replace(
-            self, X=X[rows], y=self.y[rows], weight=None if equal else weight, index=None
+            self,
+            X=X[rows],
+            y=self.y[rows],
+            weight=None if equal else weight,
+            index=None,
         )

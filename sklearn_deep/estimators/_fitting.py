@@ -1,6 +1,7 @@
 """From the arguments of ``fit`` to a ``TrainJob``: validate, split, encode, build."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +13,7 @@ from sklearn.utils.validation import validate_data
 from torch import nn
 
 from sklearn_deep.data._batches import Rows
-from sklearn_deep.data._weights import check_sample_weight, normalised
+from sklearn_deep.data._weights import check_sample_weight
 from sklearn_deep.estimators._data import Part
 from sklearn_deep.nn._initializers import Initialization, materialize
 from sklearn_deep.nn._losses import Loss
@@ -35,7 +36,7 @@ SCALINGS = {None: 0.0, "linear": 1.0, "sqrt": 0.5}
 MANY_ROWS = 10_000
 
 # The range test goes from one to the other in so many steps.
-RANGE_TEST = (1e-6, 1.0, 120)
+RANGE_TEST = (1e-6, 10.0, 120)
 
 _TORCH_DTYPES = {np.dtype("float32"): torch.float32, np.dtype("float64"): torch.float64}
 
@@ -124,8 +125,14 @@ def draw_seed(random_state: Any) -> int:
 
 
 def auto_batch_size(n_rows: int) -> int:
-    """What ``batch_size="auto"`` means for so many rows."""
-    return min(256, n_rows)
+    """What ``batch_size="auto"`` means: the power of two near n / 20, in [32, 256].
+
+    A small data set gets small batches, for an epoch to have enough steps; below 64
+    rows a step takes them all.
+    """
+    if n_rows < 64:
+        return n_rows
+    return min(256, max(32, 1 << round(math.log2(n_rows / 20))))
 
 
 def batch_rows(estimator: "DeepEstimator", n_rows: int) -> int:
@@ -281,6 +288,7 @@ def _monitor(
 
     def score(module: nn.Module) -> float:
         fitted = estimator._as_fitted({**attributes, "module_": module})
+        fitted.__dict__.pop("feature_names_in_", None)  # X is an array by now
         return scorer(fitted, X, part.y, **params)
 
     return score

@@ -1,13 +1,13 @@
 """Validation rows that no transformer has seen."""
 
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, get_tags, indexable
+from sklearn.utils import _safe_indexing, assert_all_finite, get_tags, indexable
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -19,7 +19,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sklearn_deep._compat import HAS_CALLBACKS, CallbackSupportMixin, with_callbacks
-from sklearn_deep._params import SEED, Number, Satisfies, check_params
+from sklearn_deep._params import SEED, Number, Rules, Satisfies, check_params
 from sklearn_deep.data._split import validation_split
 from sklearn_deep.estimators._base import all_or_nothing
 from sklearn_deep.estimators._fitting import draw_seed
@@ -84,7 +84,7 @@ class ValidationHoldout(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator)
     57
     """
 
-    _rules = {
+    _rules: ClassVar[Rules] = {
         "estimator": (
             Satisfies(
                 lambda e: hasattr(e, "fit") and has_fit_parameter(_final(e), "X_val"),
@@ -132,6 +132,8 @@ class ValidationHoldout(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator)
                 "ValidationHoldout requires y to be passed, but the target y is None."
             )
         X, y, groups = indexable(X, y, groups)
+        if np.asarray(y).dtype.kind == "f":
+            assert_all_finite(y, input_name="y")
         n = X.shape[0] if hasattr(X, "shape") else len(X)
         seed = draw_seed(self.random_state)
         train, aside = validation_split(
@@ -149,7 +151,9 @@ class ValidationHoldout(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator)
         X_train, X_val = _safe_indexing(X, train), _safe_indexing(X, aside)
         y_train, y_val = _safe_indexing(y, train), _safe_indexing(y, aside)
         if head is not None:
-            X_train = head.fit_transform(X_train, y_train, **_take(head_params, train, n))
+            X_train = head.fit_transform(
+                X_train, y_train, **_take(head_params, train, n)
+            )
             X_val = head.transform(X_val)
         weight = final_params.get("sample_weight")
         val_weight = None if weight is None else _safe_indexing(weight, aside)
@@ -340,7 +344,9 @@ class ValidationHoldout(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator)
 
     def _inner(self, name: str) -> Any:
         if "estimator_" not in vars(self):
-            raise AttributeError(f"ValidationHoldout has no {name} before it is fitted.")
+            raise AttributeError(
+                f"ValidationHoldout has no {name} before it is fitted."
+            )
         return getattr(self.estimator_, name)
 
     def __sklearn_tags__(self):

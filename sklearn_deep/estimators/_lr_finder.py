@@ -1,11 +1,12 @@
 """The learning-rate range test as an estimator, to look at before a fit."""
 
 from numbers import Integral
+from typing import ClassVar
 
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_deep._params import InstanceOf, Number, check_params
+from sklearn_deep._params import InstanceOf, Number, Rules, check_params
 from sklearn_deep._plotting import pyplot
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.estimators._fitting import RANGE_TEST, FitArguments, prepare
@@ -19,8 +20,8 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
 
     A fresh network takes ``n_steps`` steps while the learning rate grows geometrically
     from ``low`` to ``high``, or until the loss has become four times its minimum. The
-    suggestion is where the smoothed loss falls fastest. ``learning_rate="auto"`` of
-    the estimators runs the same test.
+    suggestion is where the smoothed loss has fallen half the way to its minimum.
+    ``learning_rate="auto"`` of the estimators runs the same test.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
         (not ``optimizer="lbfgs"``). It is cloned, and its ``learning_rate`` ignored.
     low : float, default=1e-6
         First learning rate.
-    high : float, default=1.0
+    high : float, default=10.0
         Last learning rate.
     n_steps : int, default=120
         Number of steps.
@@ -61,7 +62,7 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
     True
     """
 
-    _rules = {
+    _rules: ClassVar[Rules] = {
         "estimator": (InstanceOf((DeepEstimator,), "a network of sklearn_deep"),),
         "low": (_POSITIVE,),
         "high": (_POSITIVE,),

@@ -80,7 +80,9 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
         """One row is enough: its target is then the prediction."""
 
     def _learn_targets(self, y: np.ndarray, train: Part, classes: Any) -> RealTargets:
-        return RealTargets.learn(train.y, train.weight, LOSSES[self.loss, "real"].scaling)
+        return RealTargets.learn(
+            train.y, train.weight, LOSSES[self.loss, "real"].scaling
+        )
 
     def _make_loss(self, targets: RealTargets) -> Loss:
         return Loss.make(type(self).__name__, self.loss, "real", self.loss_params)

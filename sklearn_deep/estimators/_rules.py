@@ -85,4 +85,3 @@ HIDDEN_LAYER_SIZES = (
     _POSITIVE_INT,
     SequenceOf(_POSITIVE_INT),
 )
-

@@ -31,7 +31,11 @@ class SklearnCallbacks(Watcher):
         given: "FitArguments",
         attributes: dict[str, Any],
     ):
-        self._estimator, self._context, self._attributes = estimator, context, attributes
+        self._estimator, self._context, self._attributes = (
+            estimator,
+            context,
+            attributes,
+        )
         weight = given.sample_weight
         self._data = {
             "X": given.X,
@@ -81,9 +85,7 @@ def make_watchers(
     watchers: list[Watcher] = []
     sklearn_callbacks = net = None
     if HAS_CALLBACKS:
-        context = estimator._init_callback_context(
-            max_subtasks=job.stopping.max_epochs
-        )
+        context = estimator._init_callback_context(max_subtasks=job.stopping.max_epochs)
         sklearn_callbacks = SklearnCallbacks(estimator, context, given, attributes)
         watchers.append(sklearn_callbacks)
     if estimator.verbose:

@@ -48,7 +48,9 @@ ACTIVATIONS: dict[str, Activation] = {
         slope="negative_slope",
     ),
     "elu": Activation(
-        nn.ELU, rules={"alpha": (Number(low=0, open_low=True),)}, defaults={"alpha": 1.0}
+        nn.ELU,
+        rules={"alpha": (Number(low=0, open_low=True),)},
+        defaults={"alpha": 1.0},
     ),
     "selu": Activation(
         nn.SELU, init="lecun_normal", nonlinearity="linear", alpha_dropout=True

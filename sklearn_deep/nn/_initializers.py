@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -48,11 +48,15 @@ def _orthogonal(weight: Tensor, gain: float, generator: torch.Generator) -> None
     init.orthogonal_(weight, gain, generator=generator)
 
 
-def _uniform(weight: Tensor, low: float, high: float, generator: torch.Generator) -> None:
+def _uniform(
+    weight: Tensor, low: float, high: float, generator: torch.Generator
+) -> None:
     init.uniform_(weight, low, high, generator=generator)
 
 
-def _normal(weight: Tensor, mean: float, std: float, generator: torch.Generator) -> None:
+def _normal(
+    weight: Tensor, mean: float, std: float, generator: torch.Generator
+) -> None:
     init.normal_(weight, mean, std, generator=generator)
 
 
@@ -119,7 +123,7 @@ class Initialization:
 
 def materialize(
     module: nn.Module,
-    output: nn.Module,
+    output: nn.Module | Tensor,
     how: Initialization,
     generator: torch.Generator,
     prior: Tensor | None = None,
@@ -151,7 +155,7 @@ def materialize(
             layer.reset_parameters()  # normalisation, PReLU: constants, nothing drawn
     if prior is not None:
         with torch.no_grad():
-            output.bias.copy_(prior)  # type: ignore[union-attr, operator]
+            cast("Tensor", output.bias).copy_(prior)
     return module
 
 

@@ -62,7 +62,9 @@ _one_thread = _OneThread()
 
 
 @contextmanager
-def threads_for(module: nn.Module, batch_size: int, device: torch.device) -> Iterator[None]:
+def threads_for(
+    module: nn.Module, batch_size: int, device: torch.device
+) -> Iterator[None]:
     """Run the steps of a small network on one thread.
 
     It is as fast, and float32 results then do not depend on how many threads torch

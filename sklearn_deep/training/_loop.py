@@ -42,7 +42,9 @@ def descend(run: Run) -> None:
         for i, batch in enumerate(epoch_batches(job.rows, job.batch_size, run.order)):
             if job.schedule.moves:
                 # The middle of the step: warm-up never starts at a rate of zero.
-                run.learning_rate = base * run.schedule.factor(epoch + (i + 0.5) / n_steps)
+                run.learning_rate = base * run.schedule.factor(
+                    epoch + (i + 0.5) / n_steps
+                )
             loss = take_step(batch, run.learning_rate)
             n = len(batch)
             total = loss * n if total is None else total.add_(loss, alpha=n)

@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -88,7 +87,11 @@ def _smooth(losses: list[float]) -> np.ndarray:
 
 
 def _judge(owner: str, rates: np.ndarray, losses: np.ndarray) -> RangeTest:
-    """Suggest the rate at which the loss falls fastest, before its minimum."""
+    """Suggest the rate at which the loss has fallen half the way to its minimum.
+
+    Smith takes a rate on the falling part of the curve; its steepest point, which is
+    usual, is a matter of noise where batches are small, its middle is not.
+    """
     losses = losses[np.isfinite(losses)]
     rates = rates[: len(losses)]
     if len(losses) < 3:
@@ -97,8 +100,7 @@ def _judge(owner: str, rates: np.ndarray, losses: np.ndarray) -> RangeTest:
             f" {rates[0] if len(rates) else 0:.1e}. Scale the features, e.g. with a"
             " StandardScaler in a Pipeline."
         )
-    bottom = max(int(losses.argmin()), 2)
-    slope = np.gradient(losses[: bottom + 1], np.log(rates[: bottom + 1]))
-    best = int(slope.argmin())
-    suggestion = rates[best] if slope[best] < 0 else math.sqrt(rates[0] * rates[bottom])
+    bottom = int(losses.argmin())
+    half = (losses[:_LOOK].mean() + losses[bottom]) / 2
+    suggestion = rates[int(np.argmax(losses <= half))]
     return RangeTest(rates, losses, float(suggestion))

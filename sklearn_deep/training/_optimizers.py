@@ -97,7 +97,9 @@ OPTIMIZERS: dict[str, Optimizer] = {
 }
 
 
-def decay_(weights: Tensor, learning_rate: float | Tensor, rate: float | Tensor) -> None:
+def decay_(
+    weights: Tensor, learning_rate: float | Tensor, rate: float | Tensor
+) -> None:
     """Decoupled weight decay (Loshchilov & Hutter, arXiv:1711.05101), in place."""
     weights.mul_(1 - learning_rate * rate)
 

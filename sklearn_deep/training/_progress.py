@@ -27,7 +27,9 @@ class ProgressLine(Watcher):
     def train_end(self, run: Run) -> None:
         """Leave the last state standing."""
         if self._end == "\r":
-            print(self._text(run, run.history[-1]) + f"  [{run.stop_reason}]", flush=True)
+            print(
+                self._text(run, run.history[-1]) + f"  [{run.stop_reason}]", flush=True
+            )
 
     def _text(self, run: Run, row: dict[str, Any]) -> str:
         parts = [

@@ -102,9 +102,9 @@ class Run:
         if self._stopper.observe(value, row["epoch"]) and self._restores:
             self._best = self.stepper.flat.snapshot()
         self.stop_reason = self._stopper.reason(len(self.history), self.seconds)
-        # Every watcher hears of the epoch, also when one of them stops training.
-        if any([watcher.epoch_end(self, row) for watcher in self.watchers]):
-            self.stop_reason = self.stop_reason or "callback"
+        for watcher in self.watchers:  # each hears of it, also when one stops
+            if watcher.epoch_end(self, row):
+                self.stop_reason = self.stop_reason or "callback"
         return self.stop_reason is not None
 
     def finish(self) -> TrainResult:
@@ -120,7 +120,11 @@ class Run:
         set_generator(self.job.module, None)
         self.stepper.flat.release()
         return TrainResult(
-            self.job.module, self.history, best_epoch, self.stop_reason, self.stepper.state
+            self.job.module,
+            self.history,
+            best_epoch,
+            self.stop_reason,
+            self.stepper.state,
         )
 
     @property

@@ -73,7 +73,9 @@ class Stepper:
             ]
         values, gradient = self.flat.values, self.flat.gradient
         size = _PIECE if values.device.type == "cpu" else values.numel()
-        columns = [tensor.split(size) for tensor in (values, gradient, *self.state.slots)]
+        columns = [
+            tensor.split(size) for tensor in (values, gradient, *self.state.slots)
+        ]
         self._pieces = [(w, g, slots) for w, g, *slots in zip(*columns, strict=True)]
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:

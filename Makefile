@@ -1,0 +1,83 @@
+# Everything runs in a virtual environment of its own, made on first use.
+#   make quickstart     the main job, on real data
+#   make test           the tests
+# make help lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The CPU build of torch, installed before all else: a dependency of another package
+# on plain "torch" would bring gigabytes of CUDA libraries. Where pip's index has the
+# CUDA build under this name, pass the index of the CPU builds in PIP_EXTRA_INDEX_URL
+# or a local file here.
+TORCH ?= torch==2.13.0
+CONSTRAINTS ?= constraints.txt
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# One thread a test worker: the workers share the cores already.
+RUN := OMP_NUM_THREADS=1 MPLBACKEND=agg
+PYTEST := $(RUN) $(BIN)/python -m pytest -n 2
+EXAMPLES := $(sort $(wildcard examples/plot_*.py))
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test test-all test-slow test-oldest lint types examples docs \
+        bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+# One stamp an extra: the quickstart needs no test tools.
+$(VENV)/.torch: $(CONSTRAINTS)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) $(TORCH)
+	@touch $@
+
+$(VENV)/.run: pyproject.toml $(VENV)/.torch
+	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[plot]" pandas rich
+	@touch $@
+
+$(VENV)/.test: pyproject.toml $(VENV)/.torch
+	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[test]"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.torch
+	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[dev]"
+	@touch $@
+
+quickstart: $(VENV)/.run  ## install, and run examples/quickstart.py
+	MPLBACKEND=agg $(BIN)/python examples/quickstart.py --figure quickstart.png
+
+test: $(VENV)/.test  ## install, and run the tests but the slow ones
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: $(VENV)/.test  ## run every test
+	$(PYTEST) $(ARGS)
+
+test-slow: $(VENV)/.test  ## run the slow tests alone
+	$(PYTEST) -m slow $(ARGS)
+
+test-oldest:  ## run the tests with the oldest versions that pyproject.toml declares
+	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=tests/constraints-oldest.txt
+
+lint: $(VENV)/.dev  ## look for faults and foreign formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev  ## check the type annotations
+	$(BIN)/mypy
+
+examples: $(VENV)/.run  ## run every example without showing its pictures
+	@set -e; for file in $(EXAMPLES); do echo "$$file"; \
+	    $(RUN) $(BIN)/python -W error::DeprecationWarning $$file > /dev/null; done
+
+docs: $(VENV)/.dev  ## build the documentation; a warning is an error
+	$(RUN) $(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+bench: $(VENV)/.test  ## print the benchmarks that need no data (minutes)
+	$(BIN)/python benchmarks/importing.py
+	$(BIN)/python benchmarks/fit.py
+	$(BIN)/python benchmarks/predict.py
+	$(BIN)/python benchmarks/memory.py
+
+clean:  ## remove what these targets made
+	rm -rf .venv .venv-oldest build *.egg-info docs/_build docs/auto_examples \
+	    docs/generated .pytest_cache .ruff_cache .mypy_cache quickstart.png

@@ -1,0 +1,62 @@
+"""What all tests share: tiny data, one torch thread, no window for pictures."""
+
+import os
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris, make_classification, make_regression
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_torch_thread():
+    """Tiny products gain nothing from threads, and runners are shared."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def iris():
+    """150 rows, 4 standardised columns, 3 classes."""
+    X, y = load_iris(return_X_y=True)
+    return _frozen((X - X.mean(0)) / X.std(0), y)
+
+
+@pytest.fixture(scope="session")
+def binary():
+    """60 rows, 5 columns, 2 separable classes."""
+    X, y = make_classification(
+        60, 5, n_informative=4, n_redundant=0, class_sep=2.0, random_state=0
+    )
+    return _frozen(X, y)
+
+
+@pytest.fixture(scope="session")
+def regression():
+    """60 rows, 5 columns, one target of mean 50 and spread of about 100."""
+    X, y = make_regression(60, 5, n_informative=4, noise=1.0, random_state=0)
+    return _frozen(X, y + 50)
+
+
+@pytest.fixture(scope="session")
+def two_targets():
+    """60 rows, 5 columns, two targets."""
+    X, Y = make_regression(60, 5, n_targets=2, noise=1.0, random_state=0)
+    return _frozen(X, Y)
+
+
+def _frozen(*arrays):
+    # Shared by tests: whoever writes into them is found out.
+    for array in arrays:
+        array.setflags(write=False)
+    return arrays
