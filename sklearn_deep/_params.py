@@ -169,7 +169,7 @@ def merge_named(
     parameter's row.
     """
     given = dict(given or {})
-    if unknown := sorted(set(given) - set(rules)):
+    if unknown := sorted(set(given) - set(rules), key=str):
         allowed = ", ".join(sorted(rules)) or "none"
         raise InvalidParameterError(
             f"The {name!r} parameter of {owner} must be a dict with keys among:"

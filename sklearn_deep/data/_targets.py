@@ -31,6 +31,8 @@ def check_class_targets(y: Any) -> np.ndarray:
 def check_real_targets(y: Any) -> np.ndarray:
     """Validate the targets of a regressor, of shape (n,) or (n, n_targets)."""
     y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+    if y.dtype == np.longdouble:
+        y = y.astype(np.float64)
     if y.ndim > 2:
         raise ValueError(
             f"y must have 1 or 2 dimensions, (n_samples,) or (n_samples, n_targets);"
@@ -96,8 +98,13 @@ class ClassTargets:
                     f" {len(self.classes)} labels, (n_samples, {len(self.classes)})."
                 )
             return y
+        if y.ndim != 1:
+            raise ValueError(
+                f"y has shape {y.shape}; this network was set up for one label a row,"
+                " (n_samples,)."
+            )
         known = np.isin(y, self.classes)
-        if y.ndim != 1 or not known.all():
+        if not known.all():
             strange = np.unique(y[~known])[:5].tolist()
             raise ValueError(
                 f"y holds labels {strange} that are not among the classes"
@@ -152,12 +159,16 @@ class RealTargets:
             With ``scaling="mean"`` for negative targets or a column of zeros.
         """
         columns = y.reshape(len(y), -1).astype(np.float64, copy=False)
+        # Moments of the quotient by the largest value: its square cannot overflow.
+        top = np.abs(columns).max(0)
+        top[top == 0] = 1.0
+        columns = columns / top
         mean = np.average(columns, axis=0, weights=weight)
         if scaling == "mean":
             if (columns < 0).any() or (mean <= 0).any():
                 raise ValueError(
                     "loss='poisson' needs targets y >= 0 with a positive mean; got a"
-                    f" minimum of {columns.min():g} and means {mean.tolist()}."
+                    f" minimum of {y.min():g} and means {(mean * top).tolist()}."
                 )
             center, scale = np.zeros_like(mean), mean
         else:
@@ -165,7 +176,7 @@ class RealTargets:
             center = mean
             scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
             scale[scale <= 1e-12 * np.abs(mean)] = 1.0
-        return cls(center, scale, y.ndim == 1, y.dtype)
+        return cls(center * top, scale * top, y.ndim == 1, y.dtype)
 
     def attributes(self) -> dict[str, Any]:
         """Fitted attributes of an estimator with such targets."""

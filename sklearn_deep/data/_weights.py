@@ -6,6 +6,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array
 
+from sklearn_deep._params import Number
+
+_WEIGHT = Number(low=0)
+
 
 def check_sample_weight(
     sample_weight: Any, n_samples: int, name: str = "sample_weight"
@@ -41,7 +45,8 @@ def check_sample_weight(
         raise ValueError(
             f"{name} is zero in every row: there is nothing to learn from."
         )
-    return weight
+    # Only ratios matter; a power of two keeps them exact, and sums finite.
+    return weight if weight.max() < 1e100 else np.ldexp(weight, -512)
 
 
 def class_weights(
@@ -78,9 +83,11 @@ def class_weights(
             f"class_weight names classes {unknown} that are not in y; y has the classes"
             f" {labels[:10]}."
         )
-    return np.array([class_weight.get(label, 1.0) for label in labels], float)
-
-
-def normalised(weight: np.ndarray) -> np.ndarray:
-    """Weights scaled to mean 1, so that a learning rate means the same with any."""
-    return weight / weight.mean()
+    values = [class_weight.get(label, 1.0) for label in labels]
+    here = np.bincount(codes, minlength=len(labels)) > 0
+    if not all(map(_WEIGHT.allows, values)) or not np.any(np.array(values)[here]):
+        raise ValueError(
+            "class_weight must hold finite numbers >= 0, one of them positive for a"
+            f" class of y; got {dict(class_weight)}."
+        )
+    return np.array(values, float)

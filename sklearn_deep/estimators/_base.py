@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sklearn_deep._compat import CallbackSupportMixin, with_callbacks
 from sklearn_deep._params import Rules, check_params
-from sklearn_deep.estimators._data import Part
-from sklearn_deep.estimators._fitting import FitArguments, prepare, with_found_rate
+from sklearn_deep.estimators._data import FitArguments, Part, check_data
+from sklearn_deep.estimators._fitting import prepare, with_found_rate
 from sklearn_deep.estimators._html import with_network_section
 from sklearn_deep.estimators._state import (
     fill_module,
@@ -227,15 +227,17 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _raw(self, X: Any) -> Tensor:
         """Raw outputs for rows of X, validated; on the CPU."""
         check_is_fitted(self)
-        X = validate_data(
-            self,
-            X,
-            reset=False,
-            dtype=self._module_dtype(),
-            accept_sparse="csr",
-            order="C",
-        )
-        return raw_outputs(self.module_, X)
+        X = check_data(self, X, None, self._module_dtype(), reset=False)
+        raw = raw_outputs(self.module_, X)
+        if not torch.isfinite(raw.sum()) and not torch.isfinite(raw).all():
+            n_bad = int((~torch.isfinite(raw).all(1)).sum())
+            raise ValueError(
+                f"{type(self).__name__}: the outputs of {n_bad} of {len(raw)} rows"
+                f" overflow {X.dtype}; X is too large there (its largest absolute value"
+                f" is {abs(X).max():.3g}). Scale the features, or fit with"
+                " dtype='float64'."
+            )
+        return raw
 
     def _copy_module(self, module: nn.Module) -> nn.Module:
         """Build the network anew with a copy of the module's values."""

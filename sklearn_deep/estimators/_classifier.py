@@ -11,8 +11,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn_deep.data._targets import ClassTargets, check_class_targets
 from sklearn_deep.data._weights import class_weights
 from sklearn_deep.estimators._base import DeepEstimator
-from sklearn_deep.estimators._data import Part
-from sklearn_deep.estimators._fitting import FitArguments
+from sklearn_deep.estimators._data import FitArguments, Part
 from sklearn_deep.nn._losses import Loss, probabilities
 
 

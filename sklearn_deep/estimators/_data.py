@@ -1,13 +1,37 @@
 """What comes in through ``fit``, validated and split; rows are index arrays."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
 
 from sklearn_deep.data._rows import merge_equal_rows
 from sklearn_deep.data._split import validation_split
+from sklearn_deep.data._weights import check_sample_weight
+
+if TYPE_CHECKING:
+    from sklearn_deep.estimators._base import DeepEstimator
+
+
+# early_stopping="auto" holds rows out above this many, as HistGradientBoosting does.
+MANY_ROWS = 10_000
+
+
+class FitArguments(NamedTuple):
+    """What the user passed to ``fit`` or ``partial_fit``."""
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+    X_val: Any = None
+    y_val: Any = None
+    sample_weight_val: Any = None
+    classes: Any = None
+    incremental: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,3 +97,105 @@ class Part:
             weight=None if equal else weight,
             index=None,
         )
+
+
+def validate(
+    estimator: "DeepEstimator",
+    given: FitArguments,
+    device: torch.device,
+    goes_on: bool,
+) -> Part:
+    if given.y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is"
+            " None."
+        )
+    dtype = _same_dtype(estimator) if goes_on else _fit_dtype(estimator, device)
+    X, y = check_data(estimator, given.X, given.y, dtype, reset=not goes_on)
+    weight = check_sample_weight(given.sample_weight, X.shape[0])
+    part = Part.make(X, estimator._check_y(y), weight)
+    estimator._check_enough(part, given)
+    return part
+
+
+def check_data(
+    estimator: "DeepEstimator", X: Any, y: Any, dtype: Any, *, reset: bool
+) -> Any:
+    """Validate features, and targets unless ``y`` is None, in the compute dtype.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For what scikit-learn refuses; numbers that overflow the dtype among it.
+    """
+    kwargs = {"reset": reset, "dtype": dtype, "accept_sparse": "csr", "order": "C"}
+    # The overflow of a cast to float32 is found as an infinity, with a proper error.
+    with np.errstate(over="ignore"):
+        try:
+            if y is None:
+                return validate_data(estimator, X, **kwargs)
+            return validate_data(estimator, X, y, multi_output=True, **kwargs)
+        except ValueError as error:
+            if "could not convert string" not in str(error):
+                raise
+            raise ValueError(
+                f"X of {type(estimator).__name__} holds text ({error}). Encode it"
+                " first, e.g. with a OneHotEncoder in a ColumnTransformer."
+            ) from error
+
+
+def _fit_dtype(estimator: "DeepEstimator", device: torch.device) -> Any:
+    if estimator.dtype == "float64" and device.type == "mps":
+        raise ValueError(
+            f"dtype='float64' of {type(estimator).__name__} does not work on device"
+            " 'mps', which has no such numbers. Take dtype='float32' or device='cpu'."
+        )
+    if estimator.dtype != "auto":
+        return np.dtype(estimator.dtype)
+    # validate_data keeps X's dtype where it is in a list, else takes the first.
+    return [np.float64, np.float32] if device.type == "cpu" else np.dtype("float32")
+
+
+def _same_dtype(estimator: "DeepEstimator") -> np.dtype:
+    dtype = estimator._module_dtype()
+    if estimator.dtype not in ("auto", dtype.name):
+        raise ValueError(
+            f"{type(estimator).__name__} has a {dtype.name} network and cannot go on"
+            f" training it with dtype={estimator.dtype!r}. Set warm_start=False, or"
+            " clone the estimator, to begin anew."
+        )
+    return dtype
+
+
+def hold_out(
+    estimator: "DeepEstimator", given: FitArguments, whole: Part, seed: int
+) -> tuple[Part, Part | None]:
+    """The training part and, where there is one, the validation part."""
+    if (given.X_val is None) != (given.y_val is None):
+        raise ValueError(
+            f"{type(estimator).__name__}.fit takes X_val and y_val together; got only"
+            f" {'y_val' if given.X_val is None else 'X_val'}."
+        )
+    if given.X_val is not None:
+        X, y = check_data(
+            estimator, given.X_val, given.y_val, whole.X.dtype, reset=False
+        )
+        weight = check_sample_weight(
+            given.sample_weight_val, X.shape[0], "sample_weight_val"
+        )
+        return whole, Part.make(X, estimator._check_y(y), weight)
+    if given.sample_weight_val is not None:
+        raise ValueError("sample_weight_val was given without X_val and y_val.")
+    stops = estimator.early_stopping
+    if given.incremental or not (len(whole) > MANY_ROWS if stops == "auto" else stops):
+        return whole, None
+    return whole.split(
+        estimator.validation_fraction, seed, estimator._stratify(whole.y)
+    )
+
+
+def draw_seed(random_state: Any) -> int:
+    """The fit's own seed; without one, from the system, not from a global generator."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return int(check_random_state(random_state).randint(2**31 - 1))

@@ -3,18 +3,21 @@
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from sklearn.metrics import get_scorer
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 from torch import nn
 
 from sklearn_deep.data._batches import Rows
-from sklearn_deep.data._weights import check_sample_weight
-from sklearn_deep.estimators._data import Part
+from sklearn_deep.estimators._data import (
+    FitArguments,
+    Part,
+    draw_seed,
+    hold_out,
+    validate,
+)
 from sklearn_deep.nn._initializers import Initialization, materialize
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training._devices import resolve_device
@@ -32,26 +35,10 @@ if TYPE_CHECKING:
 REFERENCE_BATCH_SIZE = 256
 SCALINGS = {None: 0.0, "linear": 1.0, "sqrt": 0.5}
 
-# early_stopping="auto" holds rows out above this many, as HistGradientBoosting does.
-MANY_ROWS = 10_000
-
 # The range test goes from one to the other in so many steps.
 RANGE_TEST = (1e-6, 10.0, 120)
 
 _TORCH_DTYPES = {np.dtype("float32"): torch.float32, np.dtype("float64"): torch.float64}
-
-
-class FitArguments(NamedTuple):
-    """What the user passed to ``fit`` or ``partial_fit``."""
-
-    X: Any
-    y: Any
-    sample_weight: Any = None
-    X_val: Any = None
-    y_val: Any = None
-    sample_weight_val: Any = None
-    classes: Any = None
-    incremental: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,10 +58,11 @@ def prepare(estimator: "DeepEstimator", given: FitArguments) -> Prepared:
     device = resolve_device(owner, estimator.device)
     seed = draw_seed(estimator.random_state)
 
-    whole = _validate(estimator, given, device, goes_on)
-    train, validation = _hold_out(estimator, given, whole, seed)
+    whole = validate(estimator, given, device, goes_on)
+    train, validation = hold_out(estimator, given, whole, seed)
     if goes_on:
         targets = estimator._targets
+        _same_classes(owner, targets, given.classes)
     else:
         targets = estimator._learn_targets(whole.y, train, given.classes)
     if not given.incremental and takes_all_rows(estimator, len(train)):
@@ -117,13 +105,6 @@ def with_found_rate(estimator: "DeepEstimator", job: TrainJob) -> TrainJob:
     return dataclasses.replace(job, optimizer=optimizer)
 
 
-def draw_seed(random_state: Any) -> int:
-    """The fit's own seed; without one, from the system, not from a global generator."""
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    return int(check_random_state(random_state).randint(2**31 - 1))
-
-
 def auto_batch_size(n_rows: int) -> int:
     """What ``batch_size="auto"`` means: the power of two near n / 20, in [32, 256].
 
@@ -147,70 +128,6 @@ def batch_rows(estimator: "DeepEstimator", n_rows: int) -> int:
 def takes_all_rows(estimator: "DeepEstimator", n_rows: int) -> bool:
     """Whether a step sees every row."""
     return batch_rows(estimator, n_rows) >= n_rows
-
-
-def _validate(
-    estimator: "DeepEstimator",
-    given: FitArguments,
-    device: torch.device,
-    goes_on: bool,
-) -> Part:
-    if given.y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is"
-            " None."
-        )
-    dtype = estimator._module_dtype() if goes_on else _fit_dtype(estimator, device)
-    X, y = validate_data(
-        estimator, given.X, given.y, reset=not goes_on, dtype=dtype, **_CHECKS
-    )
-    weight = check_sample_weight(given.sample_weight, X.shape[0])
-    part = Part.make(X, estimator._check_y(y), weight)
-    estimator._check_enough(part, given)
-    return part
-
-
-_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "order": "C", "multi_output": True}
-
-
-def _fit_dtype(estimator: "DeepEstimator", device: torch.device) -> Any:
-    if estimator.dtype == "float64" and device.type == "mps":
-        raise ValueError(
-            f"dtype='float64' of {type(estimator).__name__} does not work on device"
-            " 'mps', which has no such numbers. Take dtype='float32' or device='cpu'."
-        )
-    if estimator.dtype != "auto":
-        return np.dtype(estimator.dtype)
-    # validate_data keeps X's dtype where it is in a list, else takes the first.
-    return [np.float64, np.float32] if device.type == "cpu" else np.dtype("float32")
-
-
-def _hold_out(
-    estimator: "DeepEstimator", given: FitArguments, whole: Part, seed: int
-) -> tuple[Part, Part | None]:
-    """The training part and, where there is one, the validation part."""
-    if (given.X_val is None) != (given.y_val is None):
-        raise ValueError(
-            f"{type(estimator).__name__}.fit takes X_val and y_val together; got only"
-            f" {'y_val' if given.X_val is None else 'X_val'}."
-        )
-    if given.X_val is not None:
-        X, y = validate_data(
-            estimator, given.X_val, given.y_val, reset=False, dtype=whole.X.dtype,
-            **_CHECKS,
-        )  # fmt: skip
-        weight = check_sample_weight(
-            given.sample_weight_val, X.shape[0], "sample_weight_val"
-        )
-        return whole, Part.make(X, estimator._check_y(y), weight)
-    if given.sample_weight_val is not None:
-        raise ValueError("sample_weight_val was given without X_val and y_val.")
-    stops = estimator.early_stopping
-    if given.incremental or not (len(whole) > MANY_ROWS if stops == "auto" else stops):
-        return whole, None
-    return whole.split(
-        estimator.validation_fraction, seed, estimator._stratify(whole.y)
-    )
 
 
 def _encode(
@@ -274,6 +191,14 @@ def _same_module(estimator: "DeepEstimator", architecture: dict[str, Any]) -> nn
     return estimator._copy_module(estimator.module_)
 
 
+def _same_classes(owner: str, targets: Any, classes: Any) -> None:
+    if classes is not None and not np.array_equal(np.unique(classes), targets.classes):
+        raise ValueError(
+            f"{owner}.partial_fit got classes {np.unique(classes).tolist()}, and"
+            f" {targets.classes.tolist()} in an earlier call. They cannot change."
+        )
+
+
 def _monitor(
     estimator: "DeepEstimator",
     attributes: dict[str, Any],
@@ -289,9 +214,26 @@ def _monitor(
     def score(module: nn.Module) -> float:
         fitted = estimator._as_fitted({**attributes, "module_": module})
         fitted.__dict__.pop("feature_names_in_", None)  # X is an array by now
-        return scorer(fitted, X, part.y, **params)
+        try:
+            return scorer(fitted, X, part.y, **params)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"monitor={estimator.monitor!r} cannot score this"
+                f" {type(estimator).__name__}: {error}"
+            ) from error
 
     return score
+
+
+def _schedule(estimator: "DeepEstimator", given: FitArguments) -> tuple:
+    if given.incremental:  # a stream has no end that a schedule could lead to
+        return "constant", None, 0.0, 1
+    return (
+        estimator.learning_rate_schedule,
+        estimator.schedule_params,
+        estimator.warmup,
+        estimator.max_epochs,
+    )
 
 
 def _job(
@@ -329,10 +271,7 @@ def _job(
         ),
         schedule=ScheduleSpec.make(
             owner,
-            estimator.learning_rate_schedule,
-            estimator.schedule_params,
-            estimator.warmup,
-            estimator.max_epochs,
+            *_schedule(estimator, given),
         ),
         stopping=StoppingSpec(
             max_epochs=1 if given.incremental else estimator.max_epochs,

@@ -22,7 +22,7 @@ from sklearn_deep._compat import HAS_CALLBACKS, CallbackSupportMixin, with_callb
 from sklearn_deep._params import SEED, Number, Rules, Satisfies, check_params
 from sklearn_deep.data._split import validation_split
 from sklearn_deep.estimators._base import all_or_nothing
-from sklearn_deep.estimators._fitting import draw_seed
+from sklearn_deep.estimators._data import draw_seed
 
 
 def _final(estimator: Any) -> Any:

@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_deep._params import InstanceOf, Number, Rules, check_params
 from sklearn_deep._plotting import pyplot
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
-from sklearn_deep.estimators._fitting import RANGE_TEST, FitArguments, prepare
+from sklearn_deep.estimators._data import FitArguments
+from sklearn_deep.estimators._fitting import RANGE_TEST, prepare
 from sklearn_deep.training._lr_range import range_test
 
 _POSITIVE = Number(low=0, open_low=True)

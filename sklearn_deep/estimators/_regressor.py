@@ -7,8 +7,7 @@ from sklearn.base import RegressorMixin
 
 from sklearn_deep.data._targets import RealTargets, check_real_targets
 from sklearn_deep.estimators._base import DeepEstimator
-from sklearn_deep.estimators._data import Part
-from sklearn_deep.estimators._fitting import FitArguments
+from sklearn_deep.estimators._data import FitArguments, Part
 from sklearn_deep.nn._losses import LOSSES, Loss
 
 

@@ -11,7 +11,7 @@ from sklearn_deep.training._run import Run, Watcher
 
 if TYPE_CHECKING:
     from sklearn_deep.estimators._base import DeepEstimator
-    from sklearn_deep.estimators._fitting import FitArguments
+    from sklearn_deep.estimators._data import FitArguments
 
 
 class Watching(NamedTuple):

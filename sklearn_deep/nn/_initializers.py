@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import init
 
 from sklearn_deep._params import Number, Rules, merge_named
+from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.nn._activations import ACTIVATIONS
 
 _POSITIVE = (Number(low=0, open_low=True),)
@@ -112,6 +113,11 @@ class Initialization:
         values = merge_named(
             owner, "weight_init_params", params, rule.rules, rule.defaults
         )
+        if values.get("low", 0) > values.get("high", 0):
+            raise InvalidParameterError(
+                f"The 'weight_init_params' parameter of {owner} must have low <= high."
+                f" Got {values} instead."
+            )
         hidden, output = dict(values), dict(values)
         if rule.takes_gain:
             gain = init.calculate_gain(row.nonlinearity, slope)  # type: ignore[arg-type]
@@ -152,10 +158,11 @@ def materialize(
                 how.fill(weight, generator=generator, **params)
                 _fill_bias(bias, weight, how.bias, generator)
         elif hasattr(layer, "reset_parameters"):
-            layer.reset_parameters()  # normalisation, PReLU: constants, nothing drawn
+            # Normalisation and PReLU start from constants: nothing is drawn.
+            cast("Any", layer).reset_parameters()
     if prior is not None:
         with torch.no_grad():
-            cast("Tensor", output.bias).copy_(prior)
+            cast("nn.Linear", output).bias.copy_(prior)
     return module
 
 

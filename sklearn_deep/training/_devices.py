@@ -1,8 +1,7 @@
 """Where a fit computes, in which dtype, and on how many threads."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import nn
@@ -13,7 +12,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 # Below this many multiplications a step, a second thread saves little time and
 # changes the last bits of float32 products.
-_SMALL_STEP = 1e8
+_SMALL_STEP = 5e7
 
 
 def resolve_device(owner: str, name: str) -> torch.device:
@@ -42,37 +41,34 @@ class _OneThread:
         self._users = 0
         self._before = 1
 
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         with self._lock:
             if self._users == 0:
                 self._before = torch.get_num_threads()
             self._users += 1
             torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                if self._users == 0:
-                    torch.set_num_threads(self._before)
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                torch.set_num_threads(self._before)
 
 
 _one_thread = _OneThread()
 
 
-@contextmanager
-def threads_for(
-    module: nn.Module, batch_size: int, device: torch.device
-) -> Iterator[None]:
-    """Run the steps of a small network on one thread.
+def threads_for(products: float, device: torch.device) -> AbstractContextManager[None]:
+    """Run what takes so many multiplications a step on one thread, if they are few.
 
     It is as fast, and float32 results then do not depend on how many threads torch
     has (joblib's workers have fewer than the main process).
     """
-    n_weights = sum(p.numel() for p in module.parameters())
-    if device.type == "cpu" and 6 * n_weights * batch_size < _SMALL_STEP:
-        with _one_thread():
-            yield
-    else:
-        yield
+    if device.type == "cpu" and products < _SMALL_STEP:
+        return _one_thread
+    return nullcontext()
+
+
+def step_products(module: nn.Module, batch_size: int) -> float:
+    """Multiplications of a training step, about: forward, and twice that backward."""
+    return 3.0 * batch_size * sum(p.numel() for p in module.parameters())

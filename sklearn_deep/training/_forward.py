@@ -1,13 +1,14 @@
 """The raw outputs of a trained module for rows of any number."""
 
-from collections.abc import Iterator
 from typing import Any
 
+import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
 from sklearn_deep.data._batches import as_tensor
-from sklearn_deep.data._rows import chunks, dense
+from sklearn_deep.data._rows import chunks
+from sklearn_deep.training._devices import threads_for
 
 # float32 products treat the last rows of a block with other instructions; blocks of
 # a multiple of this many rows have no such rest, so a row's outputs do not depend on
@@ -28,18 +29,19 @@ def raw_outputs(module: nn.Module, X: Any) -> Tensor:
     -------
     Tensor of shape (n_rows, n_outputs), on the CPU
     """
-    with torch.inference_mode():
-        parts = [module(x)[:n].cpu() for x, n in _blocks(module, X)]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    parameters = list(module.parameters())
+    device = parameters[0].device
+    products = float(X.shape[0] * sum(p.numel() for p in parameters))
+    width = max(X.shape[1], *(p.shape[0] for p in parameters if p.ndim))
+    parts = chunks(X.shape[0], width * X.dtype.itemsize)
+    with threads_for(products, device), torch.inference_mode():
+        raw = [_apply(module, X if len(parts) == 1 else X[p], device) for p in parts]
+    return raw[0] if len(raw) == 1 else torch.cat(raw)
 
 
-def _blocks(module: nn.Module, X: Any) -> Iterator[tuple[Tensor, int]]:
-    device = next(module.parameters()).device
-    widest = max((p.shape[0] for p in module.parameters() if p.ndim), default=1)
-    width = max(X.shape[1], widest)
-    for part in chunks(X.shape[0], width * X.dtype.itemsize):
-        x = as_tensor(dense(X, part))
-        n = x.shape[0]
-        if x.dtype == torch.float32 and n % _BLOCK:
-            x = torch.cat([x, x.new_zeros(_BLOCK - n % _BLOCK, *x.shape[1:])])
-        yield x.to(device), n
+def _apply(module: nn.Module, X: Any, device: torch.device) -> Tensor:
+    x = as_tensor(X.toarray() if sp.issparse(X) else X)
+    n = x.shape[0]
+    if x.dtype == torch.float32 and n % _BLOCK:
+        x = torch.cat([x, x.new_zeros(_BLOCK - n % _BLOCK, *x.shape[1:])])
+    return module(x.to(device))[:n].cpu()

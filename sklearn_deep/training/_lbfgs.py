@@ -42,10 +42,16 @@ def minimise(run: Run) -> None:
     run.begin_epoch()
     start = flat.values.to("cpu", torch.float64).numpy().copy()
     options = {**_OPTIONS, "maxiter": run.job.stopping.max_epochs + 1, "maxfun": 10**9}
-    minimize(
-        objective, start, jac=True, method="L-BFGS-B", options=options,
+    result = minimize(
+        objective,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        options=options,
         callback=after_iteration,
-    )  # fmt: skip
+    )
+    # The last point that a line search tried need not be the one it took.
+    flat.values.copy_(torch.from_numpy(result.x))
     if run.stop_reason is None:
         # No direction goes further down: the optimum, to the dtype's precision.
         if not run.history:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from sklearn_deep.data._batches import batch_bounds, epoch_batches
-from sklearn_deep.training._devices import threads_for
+from sklearn_deep.training._devices import step_products, threads_for
 from sklearn_deep.training._job import TrainJob, TrainResult
 from sklearn_deep.training._lbfgs import minimise
 from sklearn_deep.training._optimizers import OPTIMIZERS
@@ -20,7 +20,8 @@ def train(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
     TrainingDivergedError
         When the loss or a weight is no longer finite after an epoch.
     """
-    with threads_for(job.module, job.batch_size, job.rows.device):
+    products = step_products(job.module, job.batch_size)
+    with threads_for(products, job.rows.device):
         run = Run(job, watchers)
         loop = descend if OPTIMIZERS[job.optimizer.name].update else minimise
         loop(run)

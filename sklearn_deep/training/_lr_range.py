@@ -9,7 +9,7 @@ import torch
 
 from sklearn_deep.data._batches import epoch_batches
 from sklearn_deep.nn._dropout import set_generator
-from sklearn_deep.training._devices import threads_for
+from sklearn_deep.training._devices import step_products, threads_for
 from sklearn_deep.training._job import OptimizerState, TrainJob
 from sklearn_deep.training._seeds import generator
 from sklearn_deep.training._step import Stepper
@@ -52,7 +52,8 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
     rates = np.geomspace(low, high, n_steps)
     raw: list[float] = []
     pending: list[torch.Tensor] = []
-    with threads_for(trial.module, job.batch_size, job.rows.device):
+    products = step_products(trial.module, job.batch_size)
+    with threads_for(products, job.rows.device):
         for i, batch in enumerate(_forever(trial, n_steps)):
             pending.append(stepper.step(batch, float(rates[i])))
             if len(pending) == _LOOK or i == n_steps - 1:
