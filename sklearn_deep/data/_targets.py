@@ -175,8 +175,9 @@ class RealTargets:
             # Large constants leave rounding in the deviations: that is no spread.
             center = mean
             scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
-            scale[scale <= 1e-12 * np.abs(mean)] = 1.0
-        return cls(center * top, scale * top, y.ndim == 1, y.dtype)
+            scale[scale <= 1e-12 * np.abs(mean)] = 0.0
+        scale = np.where(scale > 0, scale * top, 1.0)
+        return cls(center * top, scale, y.ndim == 1, y.dtype)
 
     def attributes(self) -> dict[str, Any]:
         """Fitted attributes of an estimator with such targets."""

@@ -95,9 +95,9 @@ class Run:
     def end_epoch(self, train_loss: Tensor) -> bool:
         """Evaluate, record and decide; True when training is over."""
         self.stepper.state.epoch += 1
-        row = self._row(train_loss)
+        row, objective = self._row(train_loss)
         self.history.append(row)
-        value = self._monitored(row)
+        value = self._monitored(row, objective)
         self.schedule.observe(value)
         if self._stopper.observe(value, row["epoch"]) and self._restores:
             self._best = self.stepper.flat.snapshot()
@@ -131,13 +131,13 @@ class Run:
     def _restores(self) -> bool:
         return self.job.stopping.restore_best and self.job.stopping.on_validation
 
-    def _row(self, train_loss: Tensor) -> dict[str, Any]:
+    def _row(self, train_loss: Tensor) -> tuple[dict[str, Any], float]:
+        """The epoch's row, and the training loss with its penalties."""
         # One transfer from the device an epoch: everything the row needs, at once.
-        total = self.stepper.flat.values.sum()
-        numbers = [train_loss, total]
+        numbers = [train_loss, self.stepper.flat.values.sum(), self.stepper.penalty()]
         if self.job.validation is not None:
             numbers += evaluate(self.job, self.job.validation)
-        loss, total, *validation = torch.stack(
+        loss, total, penalty, *validation = torch.stack(
             [n.to(torch.float64) if n.device.type != "mps" else n for n in numbers]
         ).tolist()
         valid_loss, valid_score = validation or (math.nan, math.nan)
@@ -147,7 +147,7 @@ class Run:
         if self.job.monitor is not None:
             self.job.module.eval()
             valid_score = float(self.job.monitor(self.job.module))
-        return {
+        row = {
             "epoch": epoch,
             "train_loss": loss,
             "valid_loss": valid_loss,
@@ -155,10 +155,11 @@ class Run:
             "learning_rate": self.learning_rate,
             "seconds": self.seconds,
         }
+        return row, loss + penalty
 
-    def _monitored(self, row: dict[str, Any]) -> float:
+    def _monitored(self, row: dict[str, Any], objective: float) -> float:
         if not self.job.stopping.on_validation:
-            return row["train_loss"]
+            return objective
         return -row["valid_score"] if self.job.monitor else row["valid_loss"]
 
 
