@@ -322,7 +322,12 @@ GIVEN = {
     "n_iter_no_change": {"tol": 100.0},
     "tol": {"n_iter_no_change": 2},
     "restore_best": {"early_stopping": True, "learning_rate": 1.0, "max_epochs": 4},
-    "monitor": {"early_stopping": True, "learning_rate": 1.0, "max_epochs": 12},
+    "monitor": {
+        "early_stopping": True,
+        "validation_fraction": 0.4,
+        "learning_rate": 0.3,
+        "max_epochs": 15,
+    },
 }
 # They change where, whether or how training runs, not what is learnt; each has tests
 # of its own.

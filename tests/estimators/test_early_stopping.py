@@ -1,0 +1,282 @@
+"""When training ends, on what, and which epoch's weights are kept."""
+
+import time
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.metrics import balanced_accuracy_score, log_loss, r2_score, roc_auc_score
+
+from sklearn_deep import MLPClassifier, MLPRegressor
+from sklearn_deep.training._step import Stepper
+
+
+@pytest.fixture
+def noisy(rng):
+    """Rows whose labels are half chance: a network soon overfits them."""
+    X = rng.normal(size=(160, 6))
+    y = (X[:, 0] + 1.5 * rng.normal(size=160) > 0).astype(int)
+    return X[:80], y[:80], X[80:], y[80:]
+
+
+OVERFITTING = {
+    "hidden_layer_sizes": (64,),
+    "learning_rate": 0.03,
+    "batch_size": 16,
+    "max_epochs": 60,
+    "n_iter_no_change": 5,
+    "random_state": 0,
+}
+
+
+def test_the_best_epoch_on_the_validation_rows_is_kept(noisy):
+    X, y, X_val, y_val = noisy
+    network = MLPClassifier(**OVERFITTING).fit(X, y, X_val=X_val, y_val=y_val)
+    assert network.stop_reason_ == "early_stopping"
+    assert network.n_iter_ < 60
+    losses = network.history_.valid_loss
+    assert network.best_epoch_ == losses.argmin() + 1 < network.n_iter_
+    assert_allclose(log_loss(y_val, network.predict_proba(X_val)), losses.min())
+
+
+def test_without_restoring_the_last_epoch_is_kept(noisy):
+    X, y, X_val, y_val = noisy
+    network = MLPClassifier(restore_best=False, **OVERFITTING)
+    network.fit(X, y, X_val=X_val, y_val=y_val)
+    assert network.stop_reason_ == "early_stopping"
+    assert network.best_epoch_ == network.n_iter_
+    last = network.history_.valid_loss.iloc[-1]
+    assert_allclose(log_loss(y_val, network.predict_proba(X_val)), last)
+
+
+def test_batch_normalisation_statistics_go_back_to_the_best_epoch_too(noisy):
+    X, y, X_val, y_val = noisy
+    network = MLPClassifier(normalization="batch", **OVERFITTING)
+    network.fit(X, y, X_val=X_val, y_val=y_val)
+    assert network.best_epoch_ < network.n_iter_
+    best = network.history_.valid_loss.min()
+    assert_allclose(log_loss(y_val, network.predict_proba(X_val)), best)
+
+
+def test_validation_rows_are_watched_but_not_obeyed_when_early_stopping_is_off(noisy):
+    X, y, X_val, y_val = noisy
+    params = {**OVERFITTING, "max_epochs": 20, "early_stopping": False}
+    network = MLPClassifier(**params).fit(X, y, X_val=X_val, y_val=y_val)
+    assert network.best_epoch_ == network.n_iter_ == 20
+    assert network.history_.valid_loss.notna().all()
+    alone = MLPClassifier(**params).fit(X, y)
+    assert_array_equal(network.predict_proba(X), alone.predict_proba(X))
+
+
+def test_validation_rows_of_the_users_own_are_not_trained_on(noisy):
+    X, y, X_val, y_val = noisy
+    network = MLPClassifier((8,), early_stopping=True, max_epochs=3, random_state=0)
+    flipped = clone(network).fit(X, y, X_val=X_val, y_val=1 - y_val)
+    network.set_params(restore_best=False).fit(X, y, X_val=X_val, y_val=y_val)
+    flipped_last = flipped.set_params(restore_best=False).fit(X, y, X_val=X_val, y_val=1 - y_val)
+    assert_array_equal(network.predict_proba(X), flipped_last.predict_proba(X))
+    assert (network.history_.valid_loss != flipped_last.history_.valid_loss).all()
+
+
+def test_validation_weights_weigh_the_validation_loss_and_score(noisy, rng):
+    X, y, X_val, y_val = noisy
+    weight = rng.integers(0, 5, len(y_val)).astype(float)
+    network = MLPClassifier((8,), early_stopping=False, max_epochs=4, random_state=0)
+    network.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight)
+    last = network.history_.iloc[-1]
+    p = network.predict_proba(X_val)
+    assert_allclose(last.valid_loss, log_loss(y_val, p, sample_weight=weight))
+    assert_allclose(last.valid_score, network.score(X_val, y_val, sample_weight=weight))
+
+
+def test_class_weights_count_in_the_validation_loss(noisy):
+    X, y, X_val, y_val = noisy
+    network = MLPClassifier((8,), class_weight={1: 5.0}, max_epochs=3, random_state=0)
+    network.set_params(early_stopping=False).fit(X, y, X_val=X_val, y_val=y_val)
+    weighted = log_loss(
+        y_val, network.predict_proba(X_val), sample_weight=np.where(y_val, 5.0, 1.0)
+    )
+    assert_allclose(network.history_.valid_loss.iloc[-1], weighted)
+
+
+def test_label_smoothing_does_not_blur_the_validation_loss(noisy):
+    X, y, X_val, y_val = noisy
+    network = MLPClassifier((8,), label_smoothing=0.4, max_epochs=3, random_state=0)
+    network.set_params(early_stopping=False).fit(X, y, X_val=X_val, y_val=y_val)
+    last = network.history_.valid_loss.iloc[-1]
+    assert_allclose(last, log_loss(y_val, network.predict_proba(X_val)))
+
+
+def test_the_validation_score_of_a_regressor_is_r2(regression):
+    X, y = regression
+    network = MLPRegressor((8,), early_stopping=False, max_epochs=10, random_state=0)
+    network.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
+    wanted = r2_score(y[40:], network.predict(X[40:]))
+    assert_allclose(network.history_.valid_score.iloc[-1], wanted)
+
+
+@pytest.mark.parametrize(
+    "monitor, score",
+    [
+        ("roc_auc", lambda network, X, y: roc_auc_score(y, network.predict_proba(X)[:, 1])),
+        ("balanced_accuracy", lambda network, X, y: balanced_accuracy_score(y, network.predict(X))),
+        ("neg_log_loss", lambda network, X, y: -log_loss(y, network.predict_proba(X))),
+    ],
+)
+@pytest.mark.parametrize("names", [[0, 1], ["no", "yes"]])
+def test_a_scorer_can_be_watched_by_its_name(monitor, score, names, noisy):
+    X, y, X_val, y_val = noisy
+    y, y_val = np.array(names)[y], np.array(names)[y_val]
+    network = MLPClassifier(monitor=monitor, **OVERFITTING)
+    network.fit(X, y, X_val=X_val, y_val=y_val)
+    scores = network.history_.valid_score
+    assert network.best_epoch_ == scores.argmax() + 1
+    assert_allclose(score(network, X_val, y_val), scores.max())
+    assert network.stop_reason_ == "early_stopping"
+
+
+def test_a_scorer_gets_the_validation_weights(noisy, rng):
+    X, y, X_val, y_val = noisy
+    weight = rng.integers(0, 5, len(y_val)).astype(float)
+    network = MLPClassifier((8,), monitor="roc_auc", early_stopping=True, max_epochs=2)
+    network.set_params(restore_best=False, random_state=0)
+    network.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight)
+    wanted = roc_auc_score(y_val, network.predict_proba(X_val)[:, 1], sample_weight=weight)
+    assert_allclose(network.history_.valid_score.iloc[-1], wanted)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_scorer_can_be_watched_on_a_held_out_part(sparse, noisy):
+    X, y, *_ = noisy
+    X = csr_array(X) if sparse else X
+    network = MLPClassifier(monitor="roc_auc", early_stopping=True, **OVERFITTING).fit(X, y)
+    assert network.history_.valid_score.between(0, 1).all()
+    assert network.best_epoch_ == network.history_.valid_score.argmax() + 1
+
+
+# Holding out
+
+
+@pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
+def test_early_stopping_holds_out_the_asked_share(cls, binary, monkeypatch):
+    X, y = binary
+    network = cls((4,), early_stopping=True, validation_fraction=0.25, max_epochs=1)
+    assert _rows_seen(network, X, y, monkeypatch) == 45
+
+
+def _rows_seen(network, X, y, monkeypatch):
+    """How many rows one epoch of a network trains on."""
+    seen = []
+    gradient = Stepper.gradient
+
+    def counting(self, batch):
+        seen.append(len(batch))
+        return gradient(self, batch)
+
+    monkeypatch.setattr(Stepper, "gradient", counting)
+    network.fit(X, y)
+    return sum(seen)
+
+
+def test_held_out_rows_keep_the_shares_of_rare_string_classes(rng):
+    X = rng.normal(size=(100, 2))
+    y = np.repeat(["common", "rare"], [90, 10])
+    for seed in range(5):
+        network = MLPClassifier(
+            (2,), early_stopping=True, validation_fraction=0.2, max_epochs=1,
+            learning_rate=1e-300, optimizer="sgd", bias_init="prior",
+            weight_init="normal", weight_init_params={"std": 1e-12}, random_state=seed,
+        ).fit(X, y)  # fmt: skip
+        # All predictions are the training share of "rare", and the validation loss
+        # is then that of the same share.
+        share = 0.1
+        entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
+        assert_allclose(network.predict_proba(X)[:, 1], share, rtol=1e-6)
+        assert_allclose(network.history_.valid_loss, entropy, rtol=1e-6)
+
+
+def test_a_class_of_a_single_row_stays_in_training(rng):
+    X = rng.normal(size=(30, 2))
+    y = np.array(["a", "b"] * 14 + ["a", "single"])
+    network = MLPClassifier((4,), early_stopping=True, max_epochs=3).fit(X, y)
+    assert network.classes_.tolist() == ["a", "b", "single"]
+
+
+def test_large_data_is_held_out_from_without_asking(rng):
+    X = rng.normal(size=(10_001, 1))
+    network = MLPRegressor((2,), max_epochs=1, batch_size=5000)
+    assert network.fit(X, X[:, 0]).history_.valid_loss.notna().all()
+    assert network.fit(X[1:], X[1:, 0]).history_.valid_loss.isna().all()
+    network.set_params(early_stopping=False)
+    assert network.fit(X, X[:, 0]).history_.valid_loss.isna().all()
+
+
+def test_equal_weights_hold_out_and_learn_as_none(regression):
+    X, y = regression
+    network = MLPRegressor((8,), early_stopping=True, batch_size=10, max_epochs=20, random_state=0)
+    weighted = clone(network).fit(X, y, sample_weight=np.ones(len(y)))
+    assert_allclose(weighted.predict(X), network.fit(X, y).predict(X), rtol=1e-9)
+
+
+# The training loss, where nothing is held out
+
+
+@pytest.mark.parametrize("n_iter_no_change", [1, 3, 8])
+def test_training_ends_after_as_many_epochs_without_progress(n_iter_no_change, iris):
+    X, y = iris
+    network = MLPClassifier((4,), tol=1e9, n_iter_no_change=n_iter_no_change).fit(X, y)
+    assert network.n_iter_ == n_iter_no_change + 1  # the first epoch always counts
+    assert network.stop_reason_ == "converged"
+
+
+def test_without_a_patience_training_never_converges(iris):
+    X, y = iris
+    network = MLPClassifier((4,), tol=1e9, n_iter_no_change=None, max_epochs=25).fit(X, y)
+    assert (network.n_iter_, network.stop_reason_) == (25, "max_epochs")
+
+
+def test_a_smaller_tolerance_trains_longer(iris):
+    X, y = iris
+    epochs = [
+        MLPClassifier((4,), tol=tol, learning_rate=0.05, n_iter_no_change=3, random_state=0)
+        .fit(X, y)
+        .n_iter_
+        for tol in (0.5, 0.05, 0.005)
+    ]
+    assert epochs[0] < epochs[1] < epochs[2]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_max_epochs_is_never_exceeded(optimizer, iris):
+    X, y = iris
+    for max_epochs in (1, 2, 7):
+        network = MLPClassifier((4,), optimizer=optimizer, max_epochs=max_epochs).fit(X, y)
+        assert network.n_iter_ == len(network.history_) == max_epochs
+        assert network.stop_reason_ == "max_epochs"
+
+
+# The clock
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_time_limit_ends_training_in_time(optimizer, binary):
+    X, y = binary
+    network = MLPClassifier(
+        (64, 64), optimizer=optimizer, time_limit=0.2, tol=0, n_iter_no_change=None,
+        max_epochs=10**6, batch_size=4,
+    )  # fmt: skip
+    start = time.perf_counter()
+    network.fit(X, y)
+    assert time.perf_counter() - start < 2
+    assert network.stop_reason_ == "time_limit"
+    assert np.isfinite(network.predict_proba(X)).all()
+
+
+def test_a_time_limit_ends_training_within_an_epoch(rng):
+    X = rng.normal(size=(20_000, 5))
+    network = MLPRegressor((16,), time_limit=0.05, batch_size=1, early_stopping=False)
+    network.fit(X, X[:, 0])  # an epoch would take seconds
+    assert (network.n_iter_, network.stop_reason_) == (1, "time_limit")
+    assert network.history_.seconds.iloc[0] < 1
