@@ -57,7 +57,9 @@ def compare(search, X_train, X_test, y_train, y_test):
         "scikit-learn's MLPClassifier": make_pipeline(
             StandardScaler(), SklearnMLPClassifier(random_state=0)
         ),
-        "HistGradientBoostingClassifier": HistGradientBoostingClassifier(random_state=0),
+        "HistGradientBoostingClassifier": HistGradientBoostingClassifier(
+            random_state=0
+        ),
     }
     scores = {"sklearn_deep, best of the search": search.score(X_test, y_test)}
     for name, rival in rivals.items():
@@ -76,7 +78,7 @@ def main():
     start = time.perf_counter()
     X, y = load_digits(return_X_y=True, as_frame=True)
     parts = train_test_split(X, y, test_size=0.25, stratify=y, random_state=0)
-    X_train, X_test, y_train, y_test = parts
+    X_train, _, y_train, _ = parts
 
     network = MLPClassifier(max_epochs=40, random_state=0)
     pipe = make_pipeline(StandardScaler(), network)

@@ -1,6 +1,7 @@
 """What every network estimator does: fit, remember, give raw outputs, be pickled."""
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -220,16 +221,13 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             self.module_, self._loss, self._history
         )
 
-    def _module_dtype(self) -> np.dtype:
-        parameter = next(self.module_.parameters())
-        return np.dtype(str(parameter.dtype).removeprefix("torch."))
-
     def _raw(self, X: Any) -> Tensor:
         """Raw outputs for rows of X, validated; on the CPU."""
         check_is_fitted(self)
-        X = check_data(self, X, None, self._module_dtype(), reset=False)
+        X = check_data(self, X, None, self._dtype, reset=False)
         raw = raw_outputs(self.module_, X)
-        if not torch.isfinite(raw.sum()) and not torch.isfinite(raw).all():
+        # One sum is cheaper than a test of each; it may overflow where they do not.
+        if not math.isfinite(raw.sum()) and not torch.isfinite(raw).all():
             n_bad = int((~torch.isfinite(raw).all(1)).sum())
             raise ValueError(
                 f"{type(self).__name__}: the outputs of {n_bad} of {len(raw)} rows"

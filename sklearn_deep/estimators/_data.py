@@ -157,7 +157,7 @@ def _fit_dtype(estimator: "DeepEstimator", device: torch.device) -> Any:
 
 
 def _same_dtype(estimator: "DeepEstimator") -> np.dtype:
-    dtype = estimator._module_dtype()
+    dtype = estimator._dtype
     if estimator.dtype not in ("auto", dtype.name):
         raise ValueError(
             f"{type(estimator).__name__} has a {dtype.name} network and cannot go on"

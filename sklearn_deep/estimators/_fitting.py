@@ -90,6 +90,7 @@ def prepare(estimator: "DeepEstimator", given: FitArguments) -> Prepared:
         "_targets": targets,
         "_loss": loss,
         "_built_as": architecture,
+        "_dtype": whole.X.dtype,
     }
     monitor = _monitor(estimator, attributes, validation, rows_val)
     job = _job(estimator, given, module, rows, rows_val, loss, seed, monitor)

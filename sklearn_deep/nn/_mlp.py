@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -54,6 +55,24 @@ class Block(nn.Module):
         return out if self.shortcut is None else out + self.shortcut(x)
 
 
+class Output(nn.Linear):
+    """A linear layer that is fast for few outputs.
+
+    Matrix products with a handful of columns take three times as long as those with a
+    handful of rows, so the narrow product is taken transposed.
+
+    Shape: (batch, n_in) -> (batch, n_out)
+    """
+
+    _NARROW = 16
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map features to raw outputs."""
+        if self.out_features >= self._NARROW:
+            return super().forward(x)
+        return torch.addmm(self.bias[:, None], self.weight, x.t()).t()
+
+
 class MLP(nn.Module):
     """Blocks of hidden units and a linear output layer.
 
@@ -102,7 +121,7 @@ class MLP(nn.Module):
             blocks.append(Block(width, size, layers, residual))
             width = size
         self.hidden = nn.Sequential(*blocks)
-        self.output = nn.Linear(width, n_outputs)
+        self.output = Output(width, n_outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features to raw outputs."""

@@ -16,7 +16,12 @@ from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_deep import MLPClassifier, MLPRegressor, SklearnDeepError, TrainingDivergedError
+from sklearn_deep import (
+    MLPClassifier,
+    MLPRegressor,
+    SklearnDeepError,
+    TrainingDivergedError,
+)
 
 N, WIDTH = 24, 3
 X = np.random.default_rng(0).normal(size=(N, WIDTH))
@@ -48,7 +53,11 @@ BAD_FIT = {
     "NaN in X": (classifier(), {"X": changed(np.nan)}, "X contains NaN"),
     "inf in X": (classifier(), {"X": changed(np.inf)}, "X contains infinity"),
     "-inf in X": (regressor(), {"X": changed(-np.inf)}, "X contains infinity"),
-    "NaN in a sparse X": (classifier(), {"X": sp.csr_array(changed(np.nan))}, "contains NaN"),
+    "NaN in a sparse X": (
+        classifier(),
+        {"X": sp.csr_array(changed(np.nan))},
+        "contains NaN",
+    ),
     "missing value in a frame": (
         classifier(),
         {"X": FRAME.assign(a=pd.array([None, *range(N - 1)], dtype="Int64"))},
@@ -65,21 +74,33 @@ BAD_FIT = {
         "too large for dtype('float32')",
     ),
     "complex X": (classifier(), {"X": X + 1j}, "Complex data not supported"),
-    "words in an object X": (classifier(), {"X": changed("red", X.astype(object))}, "red"),
+    "words in an object X": (
+        classifier(),
+        {"X": changed("red", X.astype(object))},
+        "red",
+    ),
     "words in a frame": (classifier(), {"X": FRAME.assign(b="red")}, "red"),
     "X of one dimension": (classifier(), {"X": X[:, 0]}, "Expected 2D array"),
     "X of three dimensions": (classifier(), {"X": X[None]}, "dim 3"),
     "no rows": (classifier(), {"X": X[:0], "y": CLASSES[:0]}, "0 sample(s)"),
     "no columns": (classifier(), {"X": X[:, :0]}, "0 feature(s)"),
     "no y": (classifier(), {"y": None}, "requires y to be passed"),
-    "too short a y": (classifier(), {"y": CLASSES[:5]}, "inconsistent numbers of samples"),
+    "too short a y": (
+        classifier(),
+        {"y": CLASSES[:5]},
+        "inconsistent numbers of samples",
+    ),
     "a single class": (classifier(), {"y": np.full(N, "yes")}, "got 1 class: 'yes'"),
     "a single class of positive weight": (
         classifier(),
         {"sample_weight": CLASSES.astype(float)},
         "got 1 class: 1",
     ),
-    "continuous classes": (classifier(), {"y": NUMBERS}, "Unknown label type: continuous"),
+    "continuous classes": (
+        classifier(),
+        {"y": NUMBERS},
+        "Unknown label type: continuous",
+    ),
     "labels of mixed types": (
         classifier(),
         {"y": np.array([1, "a"] * (N // 2), dtype=object)},
@@ -90,19 +111,35 @@ BAD_FIT = {
         {"y": changed(np.nan, CLASSES.astype(float), AT)},
         "contains NaN",
     ),
-    "complex classes": (classifier(), {"y": CLASSES + 1j}, "Complex data not supported"),
+    "complex classes": (
+        classifier(),
+        {"y": CLASSES + 1j},
+        "Complex data not supported",
+    ),
     "several columns of several classes": (
         classifier(),
         {"y": np.stack([np.arange(N) % 3] * 2, 1)},
         "MultiOutputClassifier",
     ),
-    "NaN in targets": (regressor(), {"y": changed(np.nan, NUMBERS, AT)}, "y contains NaN"),
-    "inf in targets": (regressor(), {"y": changed(np.inf, NUMBERS, AT)}, "y contains infinity"),
+    "NaN in targets": (
+        regressor(),
+        {"y": changed(np.nan, NUMBERS, AT)},
+        "y contains NaN",
+    ),
+    "inf in targets": (
+        regressor(),
+        {"y": changed(np.inf, NUMBERS, AT)},
+        "y contains infinity",
+    ),
     "words as targets": (regressor(), {"y": np.full(N, "tall", object)}, "tall"),
     "complex targets": (regressor(), {"y": NUMBERS + 1j}, "Complex data not supported"),
     "targets of three dimensions": (regressor(), {"y": np.ones((N, 2, 2))}, "dim 3"),
     "negative counts": (regressor(loss="poisson"), {"y": -NUMBERS}, "y >= 0"),
-    "counts that are all zero": (regressor(loss="poisson"), {"y": 0 * NUMBERS}, "positive mean"),
+    "counts that are all zero": (
+        regressor(loss="poisson"),
+        {"y": 0 * NUMBERS},
+        "positive mean",
+    ),
     "negative weight": (
         classifier(),
         {"sample_weight": changed(-1.0, WEIGHT, AT)},
@@ -118,12 +155,24 @@ BAD_FIT = {
         {"sample_weight": changed(np.inf, WEIGHT, AT)},
         "sample_weight contains infinity",
     ),
-    "weights that are all zero": (regressor(), {"sample_weight": 0 * WEIGHT}, "is zero in every"),
+    "weights that are all zero": (
+        regressor(),
+        {"sample_weight": 0 * WEIGHT},
+        "is zero in every",
+    ),
     "too few weights": (classifier(), {"sample_weight": WEIGHT[:5]}, f"shape ({N},)"),
-    "weights in columns": (classifier(), {"sample_weight": np.ones((N, 2))}, f"shape ({N},)"),
+    "weights in columns": (
+        classifier(),
+        {"sample_weight": np.ones((N, 2))},
+        f"shape ({N},)",
+    ),
     "X_val without y_val": (classifier(), {"X_val": X}, "got only X_val"),
     "y_val without X_val": (classifier(), {"y_val": CLASSES}, "got only y_val"),
-    "sample_weight_val alone": (classifier(), {"sample_weight_val": WEIGHT}, "without X_val"),
+    "sample_weight_val alone": (
+        classifier(),
+        {"sample_weight_val": WEIGHT},
+        "without X_val",
+    ),
     "NaN in X_val": (
         classifier(),
         {"X_val": changed(np.nan), "y_val": CLASSES},
@@ -139,7 +188,11 @@ BAD_FIT = {
         {"X": FRAME, "X_val": FRAME[["a", "c", "b"]], "y_val": CLASSES},
         "feature names",
     ),
-    "an empty X_val": (classifier(), {"X_val": X[:0], "y_val": CLASSES[:0]}, "0 sample(s)"),
+    "an empty X_val": (
+        classifier(),
+        {"X_val": X[:0], "y_val": CLASSES[:0]},
+        "0 sample(s)",
+    ),
     "a new class in y_val": (
         classifier(),
         {"X_val": X, "y_val": CLASSES + 1},
@@ -170,7 +223,11 @@ BAD_FIT = {
         {},
         "no row to train on",
     ),
-    "an unknown activation": (classifier(activation="rulu"), {}, "'activation' parameter"),
+    "an unknown activation": (
+        classifier(activation="rulu"),
+        {},
+        "'activation' parameter",
+    ),
     "an unknown optimizer": (classifier(optimizer="adamm"), {}, "'adamw'"),
     "an unknown scorer": (classifier(monitor="precise"), {}, "a scorer name"),
     "a loss of the other task": (regressor(loss="log_loss"), {}, "'squared_error'"),
@@ -184,7 +241,11 @@ BAD_FIT = {
         {},
         "loss_params['quantile']",
     ),
-    "keys of mixed types": (classifier(loss_params={1: 1, "a": 2}), {}, "'loss_params' parameter"),
+    "keys of mixed types": (
+        classifier(loss_params={1: 1, "a": 2}),
+        {},
+        "'loss_params' parameter",
+    ),
     "a parameter of another activation": (
         classifier(activation_params={"negative_slope": 0.1}),
         {},
@@ -212,7 +273,11 @@ BAD_FIT = {
     ),
     "a negative class_weight": (classifier(class_weight={1: -1.0}), {}, "class_weight"),
     "a NaN class_weight": (classifier(class_weight={1: np.nan}), {}, "class_weight"),
-    "class weights of zeros": (classifier(class_weight={0: 0, 1: 0}), {}, "class_weight"),
+    "class weights of zeros": (
+        classifier(class_weight={0: 0, 1: 0}),
+        {},
+        "class_weight",
+    ),
     "a word as class_weight": (classifier(class_weight={1: "a"}), {}, "class_weight"),
     "class weights for several labels": (
         classifier(class_weight={1: 2.0}),
@@ -224,7 +289,11 @@ BAD_FIT = {
         {},
         "monitor='roc_auc'",
     ),
-    "a callback of another library": (classifier(callbacks=[print]), {}, "skorch callbacks"),
+    "a callback of another library": (
+        classifier(callbacks=[print]),
+        {},
+        "skorch callbacks",
+    ),
 }
 
 
@@ -308,7 +377,9 @@ def test_prediction_names_what_it_cannot_use(bad, words, method):
 
 
 @pytest.mark.parametrize(
-    "frame", [FRAME[["a", "c", "b"]], FRAME.rename(columns={"a": "z"})], ids=["order", "names"]
+    "frame",
+    [FRAME[["a", "c", "b"]], FRAME.rename(columns={"a": "z"})],
+    ids=["order", "names"],
 )
 def test_other_feature_names_are_refused_at_prediction(frame):
     network = classifier().fit(FRAME, CLASSES)
@@ -368,7 +439,9 @@ def _in_partial_fit(network, bad, y):
     row=st.integers(0, N - 1),
     column=st.integers(0, WIDTH - 1),
     value=st.sampled_from([np.nan, np.inf, -np.inf, 1e39, -1e300]),
-    container=st.sampled_from([np.asarray, sp.csr_array, sp.csc_array, pd.DataFrame, np.ndarray.tolist]),
+    container=st.sampled_from(
+        [np.asarray, sp.csr_array, sp.csc_array, pd.DataFrame, np.ndarray.tolist]
+    ),
     call=st.sampled_from([_in_fit, _in_validation, _in_predict, _in_partial_fit]),
     make=st.sampled_from([classifier, regressor]),
 )
@@ -495,7 +568,12 @@ def test_divergence_tells_the_epoch_the_learning_rate_and_the_mend(diverged):
     assert isinstance(diverged, (SklearnDeepError, ArithmeticError))
     assert 1 <= diverged.epoch <= 50
     assert diverged.learning_rate == 1e30
-    for words in ("MLPRegressor", f"epoch {diverged.epoch}", "1e+30", "learning_rate='auto'"):
+    for words in (
+        "MLPRegressor",
+        f"epoch {diverged.epoch}",
+        "1e+30",
+        "learning_rate='auto'",
+    ):
         assert words in str(diverged)
 
 
@@ -556,7 +634,10 @@ def test_a_search_scores_a_diverging_candidate_nan_and_goes_on(n_jobs):
         cv=2,
         n_jobs=n_jobs,
     )
-    with pytest.warns(FitFailedWarning, match="TrainingDivergedError"), pytest.warns(UserWarning):
+    with (
+        pytest.warns(FitFailedWarning, match="TrainingDivergedError"),
+        pytest.warns(UserWarning),
+    ):
         search.fit(X, NUMBERS)
     assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]
     assert search.best_params_ == {"learning_rate": 1e-3}

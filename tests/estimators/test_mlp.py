@@ -10,7 +10,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, make_multilabel_classification
-from sklearn.linear_model import LogisticRegression, PoissonRegressor, QuantileRegressor, Ridge
+from sklearn.linear_model import (
+    LogisticRegression,
+    PoissonRegressor,
+    QuantileRegressor,
+    Ridge,
+)
 from sklearn.metrics import log_loss, r2_score
 from sklearn.utils.class_weight import compute_sample_weight
 
@@ -65,7 +70,9 @@ def test_one_step_of_gradient_descent_is_as_worked_out_by_hand(binary, rng):
 
 def test_the_history_holds_the_loss_without_penalties(binary):
     X, y = binary
-    network = MLPClassifier((4,), optimizer="gd", l2=1.0, learning_rate=0.1, random_state=0)
+    network = MLPClassifier(
+        (4,), optimizer="gd", l2=1.0, learning_rate=0.1, random_state=0
+    )
     first = clone(network).set_params(max_epochs=1).fit(X, y)
     two = clone(network).set_params(max_epochs=2).fit(X, y)
     assert_allclose(two.loss_curve_[1], log_loss(y, first.predict_proba(X)), rtol=1e-10)
@@ -77,8 +84,12 @@ def test_the_history_holds_the_loss_without_penalties(binary):
 def test_a_network_without_hidden_layers_is_a_logistic_regression(iris):
     X, y = iris
     l2 = 0.01
-    network = MLPClassifier((), optimizer="lbfgs", l2=l2, tol=0, max_epochs=500).fit(X, y)
-    linear = LogisticRegression(C=1 / (l2 * len(y)), solver="newton-cg", tol=1e-10).fit(X, y)
+    network = MLPClassifier((), optimizer="lbfgs", l2=l2, tol=0, max_epochs=500).fit(
+        X, y
+    )
+    linear = LogisticRegression(C=1 / (l2 * len(y)), solver="newton-cg", tol=1e-10).fit(
+        X, y
+    )
     assert_allclose(network.predict_proba(X), linear.predict_proba(X), atol=1e-5)
 
 
@@ -87,7 +98,9 @@ def test_a_network_without_hidden_layers_is_a_ridge_regression(two_targets, colu
     X, Y = two_targets
     Y = Y[:, :columns]
     l2 = 0.1
-    network = MLPRegressor((), optimizer="lbfgs", l2=l2, tol=0, max_epochs=500).fit(X, Y)
+    network = MLPRegressor((), optimizer="lbfgs", l2=l2, tol=0, max_epochs=500).fit(
+        X, Y
+    )
     # The mean is over rows and columns, of standardised targets, and l2 is halved.
     ridge = Ridge(alpha=l2 * len(Y) * columns / 2).fit(X, (Y - Y.mean(0)) / Y.std(0))
     wanted = ridge.predict(X).reshape(Y.shape) * Y.std(0) + Y.mean(0)
@@ -110,7 +123,9 @@ def test_the_quantile_loss_without_hidden_layers_is_a_quantile_regression(regres
         learning_rate_schedule="cosine", max_epochs=500, n_iter_no_change=None,
     )  # fmt: skip
     network.fit(X[:, :1], y)
-    assert_allclose(network.predict(X[:, :1]), linear.predict(X[:, :1]), atol=0.05 * y.std())
+    assert_allclose(
+        network.predict(X[:, :1]), linear.predict(X[:, :1]), atol=0.05 * y.std()
+    )
 
 
 # Without features, a network learns the best constant.
@@ -183,7 +198,9 @@ def test_without_features_each_classifier_loss_learns_its_own_shares(
 def test_focal_loss_without_focus_is_the_log_loss(iris):
     X, y = iris
     for labels in (y, y > 0):
-        focal = MLPClassifier((4,), loss="focal", loss_params={"gamma": 0}, max_epochs=5)
+        focal = MLPClassifier(
+            (4,), loss="focal", loss_params={"gamma": 0}, max_epochs=5
+        )
         plain = MLPClassifier((4,), max_epochs=5)
         for network in (focal, plain):
             network.set_params(random_state=0).fit(X, labels)
@@ -226,7 +243,9 @@ def test_every_activation_learns_digits(activation):
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "identity"])
 def test_lbfgs_fits_a_regression_closely(activation, regression):
     X, y = regression
-    network = MLPRegressor((20,), activation=activation, optimizer="lbfgs", random_state=1)
+    network = MLPRegressor(
+        (20,), activation=activation, optimizer="lbfgs", random_state=1
+    )
     assert network.fit(X, y).score(X, y) > 0.98
 
 
@@ -246,7 +265,9 @@ def test_every_optimizer_learns(optimizer, iris):
 
 def test_lbfgs_stops_as_converged_at_the_optimum(iris):
     X, y = iris
-    network = MLPClassifier((), optimizer="lbfgs", l2=0.1, tol=0, max_epochs=10_000).fit(X, y)
+    network = MLPClassifier(
+        (), optimizer="lbfgs", l2=0.1, tol=0, max_epochs=10_000
+    ).fit(X, y)
     assert network.stop_reason_ == "converged"
     assert network.n_iter_ == len(network.loss_curve_) < 1000
 
@@ -268,7 +289,9 @@ def test_defaults_learn_digits_and_diabetes():
     network = MLPClassifier(random_state=0).fit(X[:1400] / 16, y[:1400])
     assert network.score(X[1400:] / 16, y[1400:]) > 0.9
     X, y = load_diabetes(return_X_y=True)
-    network = MLPRegressor(random_state=0, early_stopping=True).fit(X[:350] * 20, y[:350])
+    network = MLPRegressor(random_state=0, early_stopping=True).fit(
+        X[:350] * 20, y[:350]
+    )
     assert network.score(X[350:] * 20, y[350:]) > 0.3
 
 
@@ -307,7 +330,10 @@ CHANGES = {
     "n_iter_no_change": 1,
     "tol": 100.0,
     "restore_best": False,
-    "monitor": {"classifier": "accuracy", "regressor": "neg_mean_absolute_percentage_error"},
+    "monitor": {
+        "classifier": "accuracy",
+        "regressor": "neg_mean_absolute_percentage_error",
+    },
     "random_state": 1,
     "dtype": "float32",
 }
@@ -348,14 +374,24 @@ def test_every_argument_changes_what_is_learnt(name, kind, binary, regression):
     X, y = binary if kind == "classifier" else regression
     if name not in cls._rules:
         return
-    given = {"max_epochs": 10, "learning_rate": 0.01, "random_state": 0, "batch_size": 30}
-    base = cls(**{"hidden_layer_sizes": (6,), **given, **_for(kind, GIVEN.get(name, {}))})
+    given = {
+        "max_epochs": 10,
+        "learning_rate": 0.01,
+        "random_state": 0,
+        "batch_size": 30,
+    }
+    base = cls(
+        **{"hidden_layer_sizes": (6,), **given, **_for(kind, GIVEN.get(name, {}))}
+    )
     changed = clone(base).set_params(**_for(kind, {name: CHANGES[name]}))
     assert not np.array_equal(outputs(base.fit(X, y), X), outputs(changed.fit(X, y), X))
 
 
 def test_every_argument_is_tested_for_its_effect():
-    assert CHANGES.keys() | NOT_HERE == MLPClassifier._rules.keys() | MLPRegressor._rules.keys()
+    assert (
+        CHANGES.keys() | NOT_HERE
+        == MLPClassifier._rules.keys() | MLPRegressor._rules.keys()
+    )
 
 
 @pytest.mark.parametrize("penalty", ["l1", "l2", "weight_decay"])
@@ -384,11 +420,17 @@ def test_l1_makes_more_weights_small_than_l2(binary):
     assert small["l1"] > small["l2"] + 0.2
 
 
-@pytest.mark.parametrize("scaling, factor", [(None, 1), ("linear", 15 / 256), ("sqrt", (15 / 256) ** 0.5)])
+@pytest.mark.parametrize(
+    "scaling, factor", [(None, 1), ("linear", 15 / 256), ("sqrt", (15 / 256) ** 0.5)]
+)
 def test_the_learning_rate_scales_with_the_batch(scaling, factor, binary):
     X, y = binary
     network = MLPClassifier(
-        (4,), learning_rate=0.1, learning_rate_scaling=scaling, batch_size=15, max_epochs=1
+        (4,),
+        learning_rate=0.1,
+        learning_rate_scaling=scaling,
+        batch_size=15,
+        max_epochs=1,
     ).fit(X, y)
     assert network.learning_rate_ == pytest.approx(0.1 * factor)
 
@@ -453,7 +495,9 @@ def test_class_weights_multiply_sample_weights(iris, rng):
     X, y = iris
     weight = rng.integers(1, 5, len(y)).astype(float)
     network = MLPClassifier((6,), max_epochs=5, random_state=0)
-    both = clone(network).set_params(class_weight={1: 3.0}).fit(X, y, sample_weight=weight)
+    both = (
+        clone(network).set_params(class_weight={1: 3.0}).fit(X, y, sample_weight=weight)
+    )
     by_row = network.fit(X, y, sample_weight=weight * np.where(y == 1, 3.0, 1.0))
     assert_allclose(both.predict_proba(X), by_row.predict_proba(X), rtol=1e-9)
 
@@ -471,7 +515,9 @@ def test_class_weights_may_name_string_labels(iris):
 def test_integer_weights_are_repeated_rows_in_a_full_batch(dtype, regression, rng):
     X, y = regression
     times = rng.integers(0, 4, len(y))
-    network = MLPRegressor((6,), optimizer="gd", dtype=dtype, max_epochs=30, random_state=0)
+    network = MLPRegressor(
+        (6,), optimizer="gd", dtype=dtype, max_epochs=30, random_state=0
+    )
     weighted = clone(network).fit(X, y, sample_weight=times.astype(float))
     repeated = clone(network).fit(np.repeat(X, times, 0), np.repeat(y, times))
     assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-7)
@@ -506,7 +552,9 @@ LABELS = {
 
 
 @pytest.mark.parametrize("labels", LABELS.values(), ids=list(LABELS))
-@pytest.mark.parametrize("container", [np.asarray, list, pd.Series], ids=["array", "list", "Series"])
+@pytest.mark.parametrize(
+    "container", [np.asarray, list, pd.Series], ids=["array", "list", "Series"]
+)
 def test_labels_of_any_type_come_back_as_they_were(labels, container, iris):
     X, y = iris
     codes = y if len(labels) == 3 else (y > 0).astype(int)
@@ -526,7 +574,12 @@ def test_labels_of_any_type_come_back_as_they_were(labels, container, iris):
 @given(
     labels=st.one_of(
         st.lists(st.integers(-(2**40), 2**40), min_size=3, max_size=3, unique=True),
-        st.lists(st.text("abcdeäß ", min_size=1, max_size=5), min_size=3, max_size=3, unique=True),
+        st.lists(
+            st.text("abcdeäß ", min_size=1, max_size=5),
+            min_size=3,
+            max_size=3,
+            unique=True,
+        ),
     )
 )
 def test_only_the_order_of_labels_matters(labels):
@@ -561,7 +614,9 @@ def test_all_ways_to_predict_agree(loss, n_classes, iris):
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_log_probabilities_stay_finite_where_probabilities_round_to_zero(n_classes, iris):
+def test_log_probabilities_stay_finite_where_probabilities_round_to_zero(
+    n_classes, iris
+):
     X, y = iris
     network = MLPClassifier((), dtype="float32", max_epochs=60, learning_rate=0.1)
     network.fit(X, np.minimum(y, n_classes - 1))
@@ -578,7 +633,9 @@ def multilabel():
 
 def test_multilabel_rows_get_each_label_by_itself(multilabel):
     X, Y = multilabel
-    network = MLPClassifier((32,), learning_rate=0.02, max_epochs=150, random_state=0).fit(X, Y)
+    network = MLPClassifier(
+        (32,), learning_rate=0.02, max_epochs=150, random_state=0
+    ).fit(X, Y)
     assert network.score(X, Y) > 0.95
     assert (network.n_outputs_, network.classes_.tolist()) == (4, [0, 1, 2, 3])
     p = network.predict_proba(X)
@@ -707,7 +764,10 @@ def test_the_network_computes_in_the_dtype_asked_for(cls, given, dtype, computed
 
 def test_float32_targets_and_features_give_float32_predictions(regression):
     X, y = (a.astype("float32") for a in regression)
-    assert MLPRegressor((4,), max_epochs=1, device="cpu").fit(X, y).predict(X).dtype == "float32"
+    assert (
+        MLPRegressor((4,), max_epochs=1, device="cpu").fit(X, y).predict(X).dtype
+        == "float32"
+    )
 
 
 def test_float32_and_float64_learn_nearly_the_same(iris):
@@ -740,7 +800,9 @@ def test_the_fitted_attributes_say_what_happened(iris):
 
 def test_the_history_has_a_row_an_epoch(iris):
     X, y = iris
-    network = MLPClassifier((5,), early_stopping=True, max_epochs=6, random_state=0).fit(X, y)
+    network = MLPClassifier(
+        (5,), early_stopping=True, max_epochs=6, random_state=0
+    ).fit(X, y)
     history = network.history_
     assert list(history.columns) == [
         "epoch", "train_loss", "valid_loss", "valid_score", "learning_rate", "seconds",

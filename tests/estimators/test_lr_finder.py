@@ -1,0 +1,156 @@
+"""The learning-rate range test, as an estimator and as ``learning_rate="auto"``."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from sklearn_deep import LearningRateFinder, MLPClassifier, MLPRegressor
+
+
+@pytest.fixture
+def network():
+    return MLPClassifier((16,), batch_size=16, random_state=0)
+
+
+def test_the_rates_grow_geometrically_from_low_to_high(network, iris):
+    X, y = iris
+    finder = LearningRateFinder(network, low=1e-5, high=1e-2, n_steps=40).fit(X, y)
+    assert_allclose(finder.learning_rates_, np.geomspace(1e-5, 1e-2, 40))
+    assert finder.losses_.shape == (40,)
+    assert np.isfinite(finder.losses_).all()
+
+
+def test_the_suggestion_lies_where_the_loss_falls(network, iris):
+    X, y = iris
+    finder = LearningRateFinder(network).fit(X, y)
+    at = finder.learning_rates_.searchsorted(finder.suggestion_)
+    assert finder.suggestion_ == finder.learning_rates_[at]
+    assert at < finder.losses_.argmin()
+    assert finder.losses_[at + 3] < finder.losses_[at - 3]
+
+
+def test_the_suggestion_trains_better_than_rates_far_from_it(network, iris):
+    X, y = iris
+    suggestion = LearningRateFinder(network).fit(X, y).suggestion_
+    loss = {
+        factor: clone(network)
+        .set_params(learning_rate=factor * suggestion, max_epochs=10)
+        .fit(X, y)
+        .loss_curve_[-1]
+        for factor in (1e-3, 1)
+    }
+    assert loss[1] < loss[1e-3] / 2
+
+
+def test_the_test_ends_when_the_loss_explodes(iris):
+    X, y = iris
+    network = MLPRegressor((16,), optimizer="sgd", random_state=0)
+    finder = LearningRateFinder(network, high=1e4, n_steps=200).fit(X, y)
+    assert 3 < len(finder.losses_) < 200
+    assert np.isfinite(finder.losses_).all()
+    assert finder.suggestion_ < 10
+
+
+def test_auto_takes_the_finders_suggestion(network, iris):
+    X, y = iris
+    finder = LearningRateFinder(network).fit(X, y)
+    auto = clone(network).set_params(learning_rate="auto", max_epochs=8).fit(X, y)
+    assert auto.learning_rate_ == finder.suggestion_
+    by_hand = clone(network).set_params(learning_rate=finder.suggestion_, max_epochs=8)
+    assert_array_equal(auto.predict_proba(X), by_hand.fit(X, y).predict_proba(X))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "momentum", "rmsprop", "gd"])
+def test_auto_suits_the_optimizer(optimizer, iris):
+    X, y = iris
+    network = MLPClassifier(
+        (16,), optimizer=optimizer, learning_rate="auto", max_epochs=60, random_state=0
+    )
+    assert network.fit(X, y).score(X, y) > 0.85
+
+
+def test_auto_leaves_lbfgs_to_its_own_search(iris):
+    X, y = iris
+    network = MLPClassifier(
+        (4,), optimizer="lbfgs", learning_rate="auto", max_epochs=20
+    )
+    assert network.fit(X, y).score(X, y) > 0.9
+
+
+def test_partial_fit_keeps_the_rate_that_auto_found_first(network, iris):
+    X, y = iris
+    network.set_params(learning_rate="auto")
+    for _ in range(3):
+        network.partial_fit(X, y)
+    assert network.history_.learning_rate.nunique() == 1
+    assert network.learning_rate_ == LearningRateFinder(network).fit(X, y).suggestion_
+
+
+def test_the_estimator_it_was_given_stays_untrained(network, iris):
+    X, y = iris
+    before = network.get_params()
+    LearningRateFinder(network).fit(X, y)
+    assert network.get_params() == before
+    assert not hasattr(network, "module_")
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array], ids=["dense", "sparse"])
+def test_weights_and_sparse_features_count(container, network, iris):
+    X, y = iris
+    weight = np.where(y == 0, 1.0, 0.0) + np.where(y == 1, 1.0, 0.0)
+    weighted = LearningRateFinder(network).fit(container(X), y, sample_weight=weight)
+    kept = LearningRateFinder(network).fit(container(X[y < 2]), y[y < 2])
+    assert_array_equal(weighted.losses_, kept.losses_)
+
+
+def test_it_draws_losses_over_rates_and_marks_the_suggestion(network, iris):
+    X, y = iris
+    finder = LearningRateFinder(network).fit(X, y)
+    ax = finder.plot()
+    curve, mark = ax.get_lines()
+    assert_array_equal(curve.get_xdata(), finder.learning_rates_)
+    assert_array_equal(curve.get_ydata(), finder.losses_)
+    assert mark.get_xdata()[0] == finder.suggestion_
+    assert ax.get_xscale() == "log"
+    assert finder.plot(ax=ax) is ax
+    plt.close(ax.figure)
+
+
+def test_it_draws_nothing_before_a_fit(network):
+    with pytest.raises(NotFittedError):
+        LearningRateFinder(network).plot()
+
+
+BAD = {
+    "lbfgs": (MLPClassifier(optimizer="lbfgs"), {}, "has no learning rate"),
+    "low above high": (
+        MLPClassifier(),
+        {"low": 1.0, "high": 0.1},
+        "low must be below high",
+    ),
+    "too few steps": (MLPClassifier(), {"n_steps": 2}, "'n_steps' parameter"),
+    "a bad argument of the network": (
+        MLPClassifier(dropout=2.0),
+        {},
+        "'dropout' parameter",
+    ),
+}
+
+
+@pytest.mark.parametrize("network, params, words", BAD.values(), ids=list(BAD))
+def test_what_cannot_be_tested_is_named(network, params, words, iris):
+    X, y = iris
+    finder = LearningRateFinder(network, **params)
+    with pytest.raises(ValueError, match=words):
+        finder.fit(X, y)
+    assert not [name for name in vars(finder) if name.endswith("_")]
+
+
+def test_features_of_a_hopeless_scale_are_named(iris):
+    X, y = iris
+    with pytest.raises(ValueError, match="StandardScaler"):
+        LearningRateFinder(MLPRegressor((16,), optimizer="sgd")).fit(X * 1e200, y)

@@ -1,0 +1,99 @@
+"""The picture of a fit."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_deep import FitCurveDisplay, MLPClassifier, ValidationHoldout
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def network():
+    return MLPClassifier((6,), early_stopping=True, max_epochs=5, random_state=0)
+
+
+def test_training_and_validation_losses_are_drawn_with_the_best_epoch_marked(
+    network, iris
+):
+    display = FitCurveDisplay.from_estimator(network.fit(*iris))
+    train, valid = display.lines_
+    for line, name in ((train, "train_loss"), (valid, "valid_loss")):
+        assert_array_equal(line.get_xdata(), [1, 2, 3, 4, 5])
+        assert_array_equal(line.get_ydata(), network.history_[name])
+    mark = display.ax_.get_lines()[-1]
+    assert set(mark.get_xdata()) == {network.best_epoch_}
+    words = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert words == [
+        "training",
+        "validation",
+        f"weights kept (epoch {network.best_epoch_})",
+    ]
+    assert display.ax_.get_title() == "MLPClassifier"
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("epoch", "loss")
+
+
+def test_without_validation_there_is_one_curve(network, iris):
+    network.set_params(early_stopping=False).fit(*iris)
+    assert len(FitCurveDisplay.from_estimator(network).lines_) == 1
+
+
+def test_it_draws_where_it_is_told_and_on_a_logarithmic_axis_if_asked(network, iris):
+    figure, ax = plt.subplots()
+    display = FitCurveDisplay.from_estimator(network.fit(*iris), ax=ax, log_scale=True)
+    assert display.ax_ is ax
+    assert display.figure_ is figure
+    assert ax.get_yscale() == "log"
+    assert display.plot() is display
+    assert display.ax_ is not ax
+    assert display.ax_.get_yscale() == "linear"
+
+
+def _pipeline(network):
+    return make_pipeline(StandardScaler(), network)
+
+
+def _search(network):
+    return GridSearchCV(_pipeline(network), {"mlpclassifier__dropout": [0.0]}, cv=2)
+
+
+def _holdout(network):
+    return ValidationHoldout(_pipeline(network), random_state=0)
+
+
+def _search_in_search(network):
+    return GridSearchCV(_holdout(network), {"validation_fraction": [0.1]}, cv=2)
+
+
+@pytest.mark.parametrize("wrap", [_pipeline, _search, _holdout, _search_in_search])
+def test_the_network_inside_is_found(wrap, network, iris):
+    model = wrap(network).fit(*iris)
+    display = FitCurveDisplay.from_estimator(model)
+    assert display.estimator_name == "MLPClassifier"
+    assert len(display.epochs) == 5
+    assert np.isfinite(display.curves["validation"]).all()
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        MLPClassifier(),
+        LogisticRegression(),
+        make_pipeline(StandardScaler()),
+        "a string",
+    ],
+    ids=["unfitted", "another", "no network", "no estimator"],
+)
+def test_what_has_no_history_is_refused_by_name(estimator):
+    with pytest.raises(TypeError, match=type(estimator).__name__):
+        FitCurveDisplay.from_estimator(estimator)
