@@ -29,11 +29,29 @@ from sklearn.preprocessing import QuantileTransformer
 
 from sklearn_deep import MLPClassifier, MLPRegressor
 
-SETS = (
-    "adult churn_modelling credit_approval credit_g letter phoneme soybean titanic"
-    " abalone california_housing concrete cpu_act elevators kin8nm pol wine_quality_red"
-    " yacht emotions energy_efficiency jura yeast"
-).split()
+SETS = [
+    "adult",
+    "churn_modelling",
+    "credit_approval",
+    "credit_g",
+    "letter",
+    "phoneme",
+    "soybean",
+    "titanic",
+    "abalone",
+    "california_housing",
+    "concrete",
+    "cpu_act",
+    "elevators",
+    "kin8nm",
+    "pol",
+    "wine_quality_red",
+    "yacht",
+    "emotions",
+    "energy_efficiency",
+    "jura",
+    "yeast",
+]
 
 QUANTILES = "california_housing"
 
@@ -131,7 +149,9 @@ def report(args, rows, results):
             wins[name] = won
         figure, source = PUBLISHED.get(name, ("", ""))
         label = f"{name}, quantiles" if quantiles else name
-        lines.append([label, table.metric, *cells, str(figure), source, "*" * won])
+        lines.append(
+            [label, table.metric, *cells, str(figure), source, "yes" if won else "no"]
+        )
     head = ["set", "score", *CONTESTANTS, "published MLP", "source", "above MLP"]
     print_table(head, lines)
     share = sum(wins.values()) / len(wins)

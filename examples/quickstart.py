@@ -71,7 +71,7 @@ def compare(search, X_train, X_test, y_train, y_test):
 
 def main():
     """Search, compare, and draw the fit of the best network."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser = argparse.ArgumentParser(description="The main job, on real data.")
     parser.add_argument("--figure", help="where to save the picture of the fit curves")
     args = parser.parse_args()
 

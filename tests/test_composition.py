@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+from functools import partial
 
 import joblib
 import numpy as np
@@ -22,11 +23,11 @@ from sklearn.ensemble import (
     StackingRegressor,
     VotingClassifier,
 )
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401  (side effect)
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.impute import SimpleImputer
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import Ridge
-from sklearn.metrics import balanced_accuracy_score, make_scorer
+from sklearn.metrics import balanced_accuracy_score, get_scorer, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -44,17 +45,33 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 from sklearn_deep import MLPClassifier, MLPRegressor
 
-QUICK = {"max_epochs": 30, "learning_rate": 0.02, "random_state": 0}
+# The defaults are tuned for real data; what is tested here does not hang on them.
+PLAIN = {
+    "activation": "relu",
+    "dropout": 0.0,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "learning_rate_schedule": "constant",
+    "weight_decay": 0.0,
+    "batch_size": 200,
+    "max_epochs": 200,
+    "n_iter_no_change": 10,
+}
+plain_classifier = partial(MLPClassifier, **PLAIN)
+plain_regressor = partial(MLPRegressor, **PLAIN)
+
+
+QUICK = {"batch_size": 32, "max_epochs": 30, "learning_rate": 0.02, "random_state": 0}
 
 
 @pytest.fixture
 def classifier():
-    return MLPClassifier((8,), **QUICK)
+    return plain_classifier((8,), **QUICK)
 
 
 @pytest.fixture
 def regressor():
-    return MLPRegressor((8,), **QUICK)
+    return plain_regressor((8,), **QUICK)
 
 
 # Pipelines
@@ -92,7 +109,7 @@ def test_a_column_transformer_feeds_mixed_frames_to_the_network(rng):
         ],
         sparse_threshold=1.0,  # hands a sparse matrix on
     )
-    pipe = make_pipeline(columns, MLPClassifier((16,), **QUICK)).fit(frame, y)
+    pipe = make_pipeline(columns, plain_classifier((16,), **QUICK)).fit(frame, y)
     assert pipe.score(frame, y) > 0.9
     assert pipe.classes_.tolist() == ["maybe", "no", "yes"]
 
@@ -112,7 +129,7 @@ def test_frames_from_set_output_give_the_network_its_feature_names(classifier, i
 
 def test_grid_search_tunes_network_arguments_and_refits_the_best(binary):
     X, y = binary
-    pipe = make_pipeline(StandardScaler(), MLPClassifier((8,), **QUICK))
+    pipe = make_pipeline(StandardScaler(), plain_classifier((8,), **QUICK))
     grid = {
         "mlpclassifier__learning_rate": [1e-7, 0.02],
         "mlpclassifier__dropout": [0.0, 0.2],
@@ -133,7 +150,7 @@ def test_grid_search_tunes_layers_and_nested_dicts(binary):
         {"activation": ["leaky_relu"], "activation_params": [{"negative_slope": 0.3}]},
         {"class_weight": [{0: 1, 1: 3}, "balanced"], "weight_decay": [0.1]},
     ]
-    network = MLPClassifier(max_epochs=2, random_state=0)
+    network = plain_classifier(max_epochs=2, random_state=0)
     search = GridSearchCV(network, grid, cv=2, error_score="raise").fit(X, y)
     assert len(search.cv_results_["params"]) == 9
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
@@ -189,7 +206,6 @@ def test_cross_val_predict_predicts_each_row_with_a_network_that_has_not_seen_it
         "neg_log_loss",
         "neg_brier_score",
         "average_precision",
-        "d2_log_loss_score",
     ],
 )
 def test_scorers_that_need_probabilities_rank_a_network_above_chance(
@@ -221,7 +237,7 @@ def test_calibration_keeps_probabilities_and_skill(
 def test_soft_voting_averages_the_networks_probabilities(iris):
     X, y = iris
     members = [
-        (str(s), MLPClassifier((4,), max_epochs=5, random_state=s)) for s in (0, 1)
+        (str(s), plain_classifier((4,), max_epochs=5, random_state=s)) for s in (0, 1)
     ]
     voting = VotingClassifier(members, voting="soft").fit(X, y)
     alone = [clone(network).fit(X, y).predict_proba(X) for _, network in members]
@@ -232,7 +248,7 @@ def test_stacking_takes_networks_as_members_and_as_the_last_word(regressor, regr
     X, y = regression
     stack = StackingRegressor(
         [("net", make_pipeline(StandardScaler(), regressor)), ("ridge", Ridge())],
-        final_estimator=MLPRegressor((), optimizer="lbfgs"),
+        final_estimator=plain_regressor((), optimizer="lbfgs"),
         cv=2,
     ).fit(X, y)
     assert stack.score(X, y) > 0.9
@@ -240,7 +256,7 @@ def test_stacking_takes_networks_as_members_and_as_the_last_word(regressor, regr
 
 def test_bagging_trains_a_different_network_each_time(binary):
     X, y = binary
-    network = MLPClassifier((4,), max_epochs=10)
+    network = plain_classifier((4,), max_epochs=10)
     bagging = BaggingClassifier(network, 3, max_features=3, random_state=0).fit(X, y)
     seeds = {member.random_state for member in bagging.estimators_}
     assert len(seeds) == 3
@@ -252,7 +268,7 @@ def test_boosting_trains_the_next_network_on_rows_weighted_by_the_last_ones_erro
     binary,
 ):
     X, y = binary
-    network = MLPClassifier((3,), max_epochs=20, learning_rate=0.02)
+    network = plain_classifier((3,), max_epochs=20, learning_rate=0.02)
     boost = AdaBoostClassifier(network, n_estimators=2, random_state=0).fit(X, y)
     first, second = boost.estimators_
     wrong = first.predict(X) != y
@@ -329,11 +345,12 @@ def routing():
 def test_sample_weight_is_routed_through_pipelines_and_searches(routing, binary, rng):
     X, y = binary
     weight = rng.integers(0, 4, len(y)).astype(float)
-    network = MLPClassifier((4,), max_epochs=5, random_state=0)
-    network.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+    network = plain_classifier((4,), max_epochs=5, random_state=0)
+    network.set_fit_request(sample_weight=True)
+    scorer = get_scorer("accuracy").set_score_request(sample_weight=True)
     scaler = StandardScaler().set_fit_request(sample_weight=False)
     pipe = make_pipeline(scaler, network)
-    search = GridSearchCV(pipe, {"mlpclassifier__dropout": [0.0]}, cv=2)
+    search = GridSearchCV(pipe, {"mlpclassifier__dropout": [0.0]}, cv=2, scoring=scorer)
     search.fit(X, y, sample_weight=weight)
     scaled = StandardScaler().fit_transform(X)
     alone = clone(network).fit(scaled, y, sample_weight=weight)
@@ -344,13 +361,15 @@ def test_sample_weight_is_routed_through_pipelines_and_searches(routing, binary,
 
 def test_sample_weight_that_nobody_requested_is_refused(routing, binary):
     X, y = binary
-    search = GridSearchCV(MLPClassifier(max_epochs=1), {"dropout": [0.0]}, cv=2)
+    search = GridSearchCV(plain_classifier(max_epochs=1), {"dropout": [0.0]}, cv=2)
     with pytest.raises(ValueError, match="sample_weight"):
         search.fit(X, y, sample_weight=np.ones(len(y)))
 
 
 def test_partial_fit_requests_its_own_metadata(routing):
-    network = MLPClassifier().set_partial_fit_request(sample_weight=True, classes=True)
+    network = plain_classifier().set_partial_fit_request(
+        sample_weight=True, classes=True
+    )
     assert network.get_metadata_routing().consumes(
         "partial_fit", ["sample_weight", "classes"]
     ) == {"sample_weight", "classes"}
@@ -358,7 +377,7 @@ def test_partial_fit_requests_its_own_metadata(routing):
 
 def test_a_pipeline_hands_a_transformed_validation_set_through(routing, binary):
     X, y = binary
-    network = MLPClassifier((4,), max_epochs=5, random_state=0)
+    network = plain_classifier((4,), max_epochs=5, random_state=0)
     network.set_fit_request(X_val=True, y_val=True)
     pipe = make_pipeline(StandardScaler(), network, transform_input=["X_val"])
     pipe.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
@@ -374,7 +393,7 @@ def test_without_routing_sample_weight_reaches_the_named_step(binary, rng):
     X, y = binary
     weight = rng.integers(1, 4, len(y)).astype(float)
     pipe = make_pipeline(
-        StandardScaler(), MLPClassifier((4,), max_epochs=3, random_state=0)
+        StandardScaler(), plain_classifier((4,), max_epochs=3, random_state=0)
     )
     pipe.fit(X, y, mlpclassifier__sample_weight=weight)
     scaled = StandardScaler().fit_transform(X)
@@ -385,18 +404,18 @@ def test_without_routing_sample_weight_reaches_the_named_step(binary, rng):
 # Copies and files
 
 FITTED = {
-    "classes": MLPClassifier((6,), max_epochs=3, random_state=0),
-    "float32": MLPClassifier((6,), dtype="float32", max_epochs=3, random_state=0),
-    "early stopping": MLPClassifier(
+    "classes": plain_classifier((6,), max_epochs=3, random_state=0),
+    "float32": plain_classifier((6,), dtype="float32", max_epochs=3, random_state=0),
+    "early stopping": plain_classifier(
         (6,), early_stopping=True, batch_size=16, max_epochs=3, random_state=0
     ),
-    "every layer": MLPClassifier(
+    "every layer": plain_classifier(
         (6, 6), activation="prelu", normalization="batch", residual=True, dropout=0.1,
         max_epochs=3, random_state=0,
     ),
-    "regression": MLPRegressor((6,), max_epochs=3, random_state=0),
-    "gaussian": MLPRegressor((6,), loss="gaussian", max_epochs=3, random_state=0),
-    "random state": MLPRegressor(
+    "regression": plain_regressor((6,), max_epochs=3, random_state=0),
+    "gaussian": plain_regressor((6,), loss="gaussian", max_epochs=3, random_state=0),
+    "random state": plain_regressor(
         (6,), max_epochs=3, random_state=np.random.RandomState(0)
     ),
 }  # fmt: skip
@@ -463,7 +482,7 @@ def test_a_stored_network_predicts_the_same_to_the_last_bit(
 @pytest.mark.parametrize("way", WAYS[:-1], ids=lambda way: way.__name__)
 def test_training_a_copy_leaves_the_original_alone(way, iris, tmp_path):
     X, y = iris
-    original = MLPClassifier((6,), max_epochs=3, random_state=0).fit(X, y)
+    original = plain_classifier((6,), max_epochs=3, random_state=0).fit(X, y)
     before = original.predict_proba(X)
     back = way(original, tmp_path)
     back.partial_fit(X, y)
@@ -474,7 +493,7 @@ def test_training_a_copy_leaves_the_original_alone(way, iris, tmp_path):
 @pytest.mark.parametrize("way", WAYS[:-1], ids=lambda way: way.__name__)
 def test_partial_fit_goes_on_after_storing_as_if_never_stopped(way, iris, tmp_path):
     X, y = iris
-    network = MLPClassifier((6,), batch_size=32, dropout=0.2, random_state=0)
+    network = plain_classifier((6,), batch_size=32, dropout=0.2, random_state=0)
     network.partial_fit(X, y)
     back = way(network, tmp_path)
     for _ in range(2):
@@ -497,7 +516,7 @@ class _Listing(pickle.Unpickler):
 
 def test_a_pickle_asks_for_no_torch_and_no_skorch_object(fitted, iris):
     X, y = iris
-    fitted.net_  # an adopted net must not travel along  # noqa: B018
+    fitted.net_  # an adopted net must not travel along
     fitted.partial_fit(X, y)
     listing = _Listing(pickle.dumps(fitted))
     listing.load()
@@ -514,12 +533,12 @@ def test_a_pickle_asks_for_no_torch_and_no_skorch_object(fitted, iris):
 
 def test_a_pickle_does_not_hold_the_training_data(rng):
     X = rng.normal(size=(5000, 10))
-    network = MLPRegressor((4,), max_epochs=1).fit(X, X[:, 0])
+    network = plain_regressor((4,), max_epochs=1).fit(X, X[:, 0])
     assert len(pickle.dumps(network)) < 20_000
 
 
 def test_an_unfitted_network_survives_storing(tmp_path):
-    network = MLPClassifier((3, 4), dropout=[0.1, 0.2], betas=(0.8, 0.9))
+    network = plain_classifier((3, 4), dropout=[0.1, 0.2], betas=(0.8, 0.9))
     for way in WAYS:
         assert way(network, tmp_path).get_params() == network.get_params()
 
@@ -527,7 +546,7 @@ def test_an_unfitted_network_survives_storing(tmp_path):
 def test_a_fitted_search_over_a_pipeline_survives_storing(binary, tmp_path):
     X, y = binary
     pipe = make_pipeline(
-        StandardScaler(), MLPClassifier((4,), max_epochs=2, random_state=0)
+        StandardScaler(), plain_classifier((4,), max_epochs=2, random_state=0)
     )
     search = GridSearchCV(pipe, {"mlpclassifier__dropout": [0, 0.2]}, cv=2).fit(X, y)
     back = through_joblib(search, tmp_path)
@@ -544,7 +563,7 @@ def test_clone_gives_the_same_arguments_and_nothing_learnt(fitted):
 
 def test_multilabel_networks_compose_and_store(tmp_path):
     X, Y = make_multilabel_classification(60, 5, n_classes=3, random_state=0)
-    pipe = make_pipeline(StandardScaler(), MLPClassifier((8,), **QUICK))
+    pipe = make_pipeline(StandardScaler(), plain_classifier((8,), **QUICK))
     p = cross_val_predict(pipe, X, Y, cv=2, method="predict_proba")
     assert p.shape == Y.shape
     back = through_joblib(pipe.fit(X, Y), tmp_path)

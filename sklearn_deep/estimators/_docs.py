@@ -5,6 +5,7 @@ puts them in when the class is made.
 """
 
 import inspect
+import re
 from typing import Any, TypeVar
 
 _Class = TypeVar("_Class", bound=type[Any])
@@ -84,7 +85,8 @@ momentum : float, default=0.9
 betas : tuple of float, default=(0.9, 0.999)
     Decay rates of adam's and adamw's two averages, each in [0, 1).
 batch_size : int or "auto", default={batch_size}
-    Rows a step. "auto" is ``min(256, n_samples)``.
+    Rows a step. "auto" is the power of two near ``n_samples / 20``, in [32, 256];
+    up to 32 rows it is all of them.
 max_epochs : int, default={max_epochs}
     Most passes over the training rows (for lbfgs: iterations).
 learning_rate_schedule : {{"constant", "step", "exponential", "cosine", \\
@@ -134,7 +136,7 @@ n_outputs_ : int
     Number of targets (labels, for multilabel).
 n_features_in_ : int
     Number of features.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (n_features,)
     Names of the features, where X had string column names.
 n_iter_ : int
     Epochs trained.
@@ -173,7 +175,9 @@ def document(cls: _Class) -> _Class:
         **{k: defaults[k] for k in ("activation", "optimizer")},
         "schedule": defaults["learning_rate_schedule"],
     }
-    filled = {name: text.strip().format(**shown) for name, text in SECTIONS.items()}
+    # A backslash joins a long list of values with the next line.
+    joined = {k: re.sub(r"\\\n +", "", text) for k, text in SECTIONS.items()}
+    filled = {name: text.strip().format(**shown) for name, text in joined.items()}
     doc = inspect.cleandoc(cls.__doc__ or "")
     for name, text in filled.items():
         doc = doc.replace("{" + name + "}", text)

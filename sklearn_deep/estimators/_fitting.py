@@ -109,12 +109,12 @@ def with_found_rate(estimator: "DeepEstimator", job: TrainJob) -> TrainJob:
 def auto_batch_size(n_rows: int) -> int:
     """What ``batch_size="auto"`` means: the power of two near n / 20, in [32, 256].
 
-    A small data set gets small batches, for an epoch to have enough steps; below 64
+    A small data set gets small batches, for an epoch to have enough steps; up to 32
     rows a step takes them all.
     """
-    if n_rows < 64:
+    if n_rows <= 32:
         return n_rows
-    return min(256, max(32, 1 << round(math.log2(n_rows / 20))))
+    return min(128, max(32, 1 << round(math.log2(n_rows / 20))))
 
 
 def batch_rows(estimator: "DeepEstimator", n_rows: int) -> int:

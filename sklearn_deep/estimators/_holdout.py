@@ -68,7 +68,7 @@ class ValidationHoldout(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator)
         Labels, for a classifier.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X had string column names.
 
     Examples

@@ -46,7 +46,7 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
         Learning rate to take.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X had string column names.
 
     References

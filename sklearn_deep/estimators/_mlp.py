@@ -78,7 +78,7 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default=(100,)
+    hidden_layer_sizes : int or sequence of int, default=(256, 128)
         Units of each hidden layer; an empty sequence gives a linear model.
     {network}
     {classifier_objective}
@@ -128,11 +128,11 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
+        hidden_layer_sizes=(256, 128),
         *,
         activation="relu",
         activation_params=None,
-        dropout=0.0,
+        dropout=0.2,
         normalization=None,
         residual=False,
         weight_init="auto",
@@ -142,23 +142,23 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
         loss_params=None,
         label_smoothing=0.0,
         class_weight=None,
-        weight_decay="auto",
+        weight_decay=0.1,
         l2=0.0,
         l1=0.0,
         gradient_clip=None,
-        optimizer="adam",
-        learning_rate=1e-3,
+        optimizer="adamw",
+        learning_rate=3e-3,
         learning_rate_scaling=None,
         momentum=0.9,
         betas=(0.9, 0.999),
         batch_size="auto",
-        max_epochs=200,
-        learning_rate_schedule="constant",
+        max_epochs=40,
+        learning_rate_schedule="cosine",
         schedule_params=None,
         warmup=0,
         early_stopping="auto",
         validation_fraction=0.1,
-        n_iter_no_change=10,
+        n_iter_no_change=20,
         tol=1e-4,
         restore_best=True,
         monitor="loss",
@@ -222,7 +222,7 @@ class MLPRegressor(DeepRegressor, _MLPFamily):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default=(100,)
+    hidden_layer_sizes : int or sequence of int, default=(256, 128)
         Units of each hidden layer; an empty sequence gives a linear model.
     {network}
     {regressor_objective}
@@ -271,9 +271,9 @@ class MLPRegressor(DeepRegressor, _MLPFamily):
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
+        hidden_layer_sizes=(256, 128),
         *,
-        activation="relu",
+        activation="silu",
         activation_params=None,
         dropout=0.0,
         normalization=None,
@@ -283,23 +283,23 @@ class MLPRegressor(DeepRegressor, _MLPFamily):
         bias_init="zeros",
         loss="squared_error",
         loss_params=None,
-        weight_decay="auto",
+        weight_decay=0.1,
         l2=0.0,
         l1=0.0,
         gradient_clip=None,
-        optimizer="adam",
-        learning_rate=1e-3,
+        optimizer="adamw",
+        learning_rate=3e-3,
         learning_rate_scaling=None,
         momentum=0.9,
         betas=(0.9, 0.999),
         batch_size="auto",
-        max_epochs=200,
-        learning_rate_schedule="constant",
+        max_epochs=100,
+        learning_rate_schedule="cosine",
         schedule_params=None,
         warmup=0,
         early_stopping="auto",
         validation_fraction=0.1,
-        n_iter_no_change=10,
+        n_iter_no_change=20,
         tol=1e-4,
         restore_best=True,
         monitor="loss",

@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_deep import MLPClassifier, MLPRegressor
 
@@ -61,11 +62,14 @@ def test_the_container_of_the_features_does_not_matter(container, batch_size, wh
 @pytest.mark.parametrize(
     "container", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"]
 )
-def test_frames_give_feature_names_and_arrays_none(container, whole):
+def test_frames_give_the_feature_names_that_scikit_learn_sees(container, whole):
     X, y = whole
     frame = container(dict(zip("abcd", X.T, strict=True)))
+    seen = getattr(StandardScaler().fit(frame), "feature_names_in_", None)
     network = MLPClassifier((2,), max_epochs=1).fit(frame, y)
-    assert network.feature_names_in_.tolist() == list("abcd")
+    assert_array_equal(getattr(network, "feature_names_in_", None), seen)
+    if container is pd.DataFrame:
+        assert seen.tolist() == list("abcd")
     network.fit(X, y)
     assert not hasattr(network, "feature_names_in_")
 
@@ -172,7 +176,7 @@ def test_a_network_does_not_change_when_its_training_data_does(whole):
 
 
 def test_writing_into_predictions_leaves_the_network_alone(whole):
-    X, y = whole
+    X, _ = whole
     network = MLPRegressor((6,), max_epochs=3, random_state=0).fit(X, X[:, 0])
     wanted = network.predict(X)
     network.predict(X)[:] = 0

@@ -1,6 +1,7 @@
 """When training ends, on what, and which epoch's weights are kept."""
 
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,21 @@ from sklearn.metrics import balanced_accuracy_score, log_loss, r2_score, roc_auc
 
 from sklearn_deep import MLPClassifier, MLPRegressor
 from sklearn_deep.training._step import Stepper
+
+# The defaults are tuned for real data; what is tested here does not hang on them.
+PLAIN = {
+    "activation": "relu",
+    "dropout": 0.0,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "learning_rate_schedule": "constant",
+    "weight_decay": 0.0,
+    "batch_size": 200,
+    "max_epochs": 200,
+    "n_iter_no_change": 10,
+}
+plain_classifier = partial(MLPClassifier, **PLAIN)
+plain_regressor = partial(MLPRegressor, **PLAIN)
 
 
 @pytest.fixture
@@ -33,7 +49,7 @@ OVERFITTING = {
 
 def test_the_best_epoch_on_the_validation_rows_is_kept(noisy):
     X, y, X_val, y_val = noisy
-    network = MLPClassifier(**OVERFITTING).fit(X, y, X_val=X_val, y_val=y_val)
+    network = plain_classifier(**OVERFITTING).fit(X, y, X_val=X_val, y_val=y_val)
     assert network.stop_reason_ == "early_stopping"
     assert network.n_iter_ < 60
     losses = network.history_.valid_loss
@@ -43,7 +59,7 @@ def test_the_best_epoch_on_the_validation_rows_is_kept(noisy):
 
 def test_without_restoring_the_last_epoch_is_kept(noisy):
     X, y, X_val, y_val = noisy
-    network = MLPClassifier(restore_best=False, **OVERFITTING)
+    network = plain_classifier(restore_best=False, **OVERFITTING)
     network.fit(X, y, X_val=X_val, y_val=y_val)
     assert network.stop_reason_ == "early_stopping"
     assert network.best_epoch_ == network.n_iter_
@@ -53,7 +69,7 @@ def test_without_restoring_the_last_epoch_is_kept(noisy):
 
 def test_batch_normalisation_statistics_go_back_to_the_best_epoch_too(noisy):
     X, y, X_val, y_val = noisy
-    network = MLPClassifier(normalization="batch", **OVERFITTING)
+    network = plain_classifier(normalization="batch", **OVERFITTING)
     network.fit(X, y, X_val=X_val, y_val=y_val)
     assert network.best_epoch_ < network.n_iter_
     best = network.history_.valid_loss.min()
@@ -63,16 +79,16 @@ def test_batch_normalisation_statistics_go_back_to_the_best_epoch_too(noisy):
 def test_validation_rows_are_watched_but_not_obeyed_when_early_stopping_is_off(noisy):
     X, y, X_val, y_val = noisy
     params = {**OVERFITTING, "max_epochs": 20, "early_stopping": False}
-    network = MLPClassifier(**params).fit(X, y, X_val=X_val, y_val=y_val)
+    network = plain_classifier(**params).fit(X, y, X_val=X_val, y_val=y_val)
     assert network.best_epoch_ == network.n_iter_ == 20
     assert network.history_.valid_loss.notna().all()
-    alone = MLPClassifier(**params).fit(X, y)
+    alone = plain_classifier(**params).fit(X, y)
     assert_array_equal(network.predict_proba(X), alone.predict_proba(X))
 
 
 def test_validation_rows_of_the_users_own_are_not_trained_on(noisy):
     X, y, X_val, y_val = noisy
-    network = MLPClassifier((8,), early_stopping=True, max_epochs=3, random_state=0)
+    network = plain_classifier((8,), early_stopping=True, max_epochs=3, random_state=0)
     flipped = clone(network).fit(X, y, X_val=X_val, y_val=1 - y_val)
     network.set_params(restore_best=False).fit(X, y, X_val=X_val, y_val=y_val)
     flipped_last = flipped.set_params(restore_best=False).fit(
@@ -85,7 +101,7 @@ def test_validation_rows_of_the_users_own_are_not_trained_on(noisy):
 def test_validation_weights_weigh_the_validation_loss_and_score(noisy, rng):
     X, y, X_val, y_val = noisy
     weight = rng.integers(0, 5, len(y_val)).astype(float)
-    network = MLPClassifier((8,), early_stopping=False, max_epochs=4, random_state=0)
+    network = plain_classifier((8,), early_stopping=False, max_epochs=4, random_state=0)
     network.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight)
     last = network.history_.iloc[-1]
     p = network.predict_proba(X_val)
@@ -95,7 +111,9 @@ def test_validation_weights_weigh_the_validation_loss_and_score(noisy, rng):
 
 def test_class_weights_count_in_the_validation_loss(noisy):
     X, y, X_val, y_val = noisy
-    network = MLPClassifier((8,), class_weight={1: 5.0}, max_epochs=3, random_state=0)
+    network = plain_classifier(
+        (8,), class_weight={1: 5.0}, max_epochs=3, random_state=0
+    )
     network.set_params(early_stopping=False).fit(X, y, X_val=X_val, y_val=y_val)
     weighted = log_loss(
         y_val, network.predict_proba(X_val), sample_weight=np.where(y_val, 5.0, 1.0)
@@ -105,7 +123,7 @@ def test_class_weights_count_in_the_validation_loss(noisy):
 
 def test_label_smoothing_does_not_blur_the_validation_loss(noisy):
     X, y, X_val, y_val = noisy
-    network = MLPClassifier((8,), label_smoothing=0.4, max_epochs=3, random_state=0)
+    network = plain_classifier((8,), label_smoothing=0.4, max_epochs=3, random_state=0)
     network.set_params(early_stopping=False).fit(X, y, X_val=X_val, y_val=y_val)
     last = network.history_.valid_loss.iloc[-1]
     assert_allclose(last, log_loss(y_val, network.predict_proba(X_val)))
@@ -113,14 +131,14 @@ def test_label_smoothing_does_not_blur_the_validation_loss(noisy):
 
 def test_the_validation_score_of_a_regressor_is_r2(regression):
     X, y = regression
-    network = MLPRegressor((8,), early_stopping=False, max_epochs=10, random_state=0)
+    network = plain_regressor((8,), early_stopping=False, max_epochs=10, random_state=0)
     network.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
     wanted = r2_score(y[40:], network.predict(X[40:]))
     assert_allclose(network.history_.valid_score.iloc[-1], wanted)
 
 
 @pytest.mark.parametrize(
-    "monitor, score",
+    ("monitor", "score"),
     [
         (
             "roc_auc",
@@ -137,7 +155,7 @@ def test_the_validation_score_of_a_regressor_is_r2(regression):
 def test_a_scorer_can_be_watched_by_its_name(monitor, score, names, noisy):
     X, y, X_val, y_val = noisy
     y, y_val = np.array(names)[y], np.array(names)[y_val]
-    network = MLPClassifier(monitor=monitor, **OVERFITTING)
+    network = plain_classifier(monitor=monitor, **OVERFITTING)
     network.fit(X, y, X_val=X_val, y_val=y_val)
     scores = network.history_.valid_score
     assert network.best_epoch_ == scores.argmax() + 1
@@ -148,7 +166,9 @@ def test_a_scorer_can_be_watched_by_its_name(monitor, score, names, noisy):
 def test_a_scorer_gets_the_validation_weights(noisy, rng):
     X, y, X_val, y_val = noisy
     weight = rng.integers(0, 5, len(y_val)).astype(float)
-    network = MLPClassifier((8,), monitor="roc_auc", early_stopping=True, max_epochs=2)
+    network = plain_classifier(
+        (8,), monitor="roc_auc", early_stopping=True, max_epochs=2
+    )
     network.set_params(restore_best=False, random_state=0)
     network.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight)
     wanted = roc_auc_score(
@@ -161,9 +181,9 @@ def test_a_scorer_gets_the_validation_weights(noisy, rng):
 def test_a_scorer_can_be_watched_on_a_held_out_part(sparse, noisy):
     X, y, *_ = noisy
     X = csr_array(X) if sparse else X
-    network = MLPClassifier(monitor="roc_auc", early_stopping=True, **OVERFITTING).fit(
-        X, y
-    )
+    network = plain_classifier(
+        monitor="roc_auc", early_stopping=True, **OVERFITTING
+    ).fit(X, y)
     assert network.history_.valid_score.between(0, 1).all()
     assert network.best_epoch_ == network.history_.valid_score.argmax() + 1
 
@@ -171,7 +191,9 @@ def test_a_scorer_can_be_watched_on_a_held_out_part(sparse, noisy):
 # Holding out
 
 
-@pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize(
+    "cls", [plain_classifier, plain_regressor], ids=["classifier", "regressor"]
+)
 def test_early_stopping_holds_out_the_asked_share(cls, binary, monkeypatch):
     X, y = binary
     network = cls((4,), early_stopping=True, validation_fraction=0.25, max_epochs=1)
@@ -196,7 +218,7 @@ def test_held_out_rows_keep_the_shares_of_rare_string_classes(rng):
     X = rng.normal(size=(100, 2))
     y = np.repeat(["common", "rare"], [90, 10])
     for seed in range(5):
-        network = MLPClassifier(
+        network = plain_classifier(
             (2,), early_stopping=True, validation_fraction=0.2, max_epochs=1,
             learning_rate=1e-300, optimizer="sgd", bias_init="prior",
             weight_init="normal", weight_init_params={"std": 1e-12}, random_state=seed,
@@ -212,13 +234,13 @@ def test_held_out_rows_keep_the_shares_of_rare_string_classes(rng):
 def test_a_class_of_a_single_row_stays_in_training(rng):
     X = rng.normal(size=(30, 2))
     y = np.array(["a", "b"] * 14 + ["a", "single"])
-    network = MLPClassifier((4,), early_stopping=True, max_epochs=3).fit(X, y)
+    network = plain_classifier((4,), early_stopping=True, max_epochs=3).fit(X, y)
     assert network.classes_.tolist() == ["a", "b", "single"]
 
 
 def test_large_data_is_held_out_from_without_asking(rng):
     X = rng.normal(size=(10_001, 1))
-    network = MLPRegressor((2,), max_epochs=1, batch_size=5000)
+    network = plain_regressor((2,), max_epochs=1, batch_size=5000)
     assert network.fit(X, X[:, 0]).history_.valid_loss.notna().all()
     assert network.fit(X[1:], X[1:, 0]).history_.valid_loss.isna().all()
     network.set_params(early_stopping=False)
@@ -227,7 +249,7 @@ def test_large_data_is_held_out_from_without_asking(rng):
 
 def test_equal_weights_hold_out_and_learn_as_none(regression):
     X, y = regression
-    network = MLPRegressor(
+    network = plain_regressor(
         (8,), early_stopping=True, batch_size=10, max_epochs=20, random_state=0
     )
     weighted = clone(network).fit(X, y, sample_weight=np.ones(len(y)))
@@ -240,14 +262,16 @@ def test_equal_weights_hold_out_and_learn_as_none(regression):
 @pytest.mark.parametrize("n_iter_no_change", [1, 3, 8])
 def test_training_ends_after_as_many_epochs_without_progress(n_iter_no_change, iris):
     X, y = iris
-    network = MLPClassifier((4,), tol=1e9, n_iter_no_change=n_iter_no_change).fit(X, y)
+    network = plain_classifier((4,), tol=1e9, n_iter_no_change=n_iter_no_change).fit(
+        X, y
+    )
     assert network.n_iter_ == n_iter_no_change + 1  # the first epoch always counts
     assert network.stop_reason_ == "converged"
 
 
 def test_without_a_patience_training_never_converges(iris):
     X, y = iris
-    network = MLPClassifier((4,), tol=1e9, n_iter_no_change=None, max_epochs=25).fit(
+    network = plain_classifier((4,), tol=1e9, n_iter_no_change=None, max_epochs=25).fit(
         X, y
     )
     assert (network.n_iter_, network.stop_reason_) == (25, "max_epochs")
@@ -256,7 +280,7 @@ def test_without_a_patience_training_never_converges(iris):
 def test_a_smaller_tolerance_trains_longer(iris):
     X, y = iris
     epochs = [
-        MLPClassifier(
+        plain_classifier(
             (4,), tol=tol, learning_rate=0.05, n_iter_no_change=3, random_state=0
         )
         .fit(X, y)
@@ -270,9 +294,9 @@ def test_a_smaller_tolerance_trains_longer(iris):
 def test_max_epochs_is_never_exceeded(optimizer, iris):
     X, y = iris
     for max_epochs in (1, 2, 7):
-        network = MLPClassifier((4,), optimizer=optimizer, max_epochs=max_epochs).fit(
-            X, y
-        )
+        network = plain_classifier(
+            (4,), optimizer=optimizer, max_epochs=max_epochs
+        ).fit(X, y)
         assert network.n_iter_ == len(network.history_) == max_epochs
         assert network.stop_reason_ == "max_epochs"
 
@@ -283,7 +307,7 @@ def test_max_epochs_is_never_exceeded(optimizer, iris):
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_a_time_limit_ends_training_in_time(optimizer, rng):
     X = rng.normal(size=(1000, 20))
-    network = MLPClassifier(
+    network = plain_classifier(
         (64, 64), optimizer=optimizer, time_limit=0.2, n_iter_no_change=None,
         max_epochs=10**6,
     )  # fmt: skip
@@ -296,7 +320,9 @@ def test_a_time_limit_ends_training_in_time(optimizer, rng):
 
 def test_a_time_limit_ends_training_within_an_epoch(rng):
     X = rng.normal(size=(20_000, 5))
-    network = MLPRegressor((16,), time_limit=0.05, batch_size=1, early_stopping=False)
+    network = plain_regressor(
+        (16,), time_limit=0.05, batch_size=1, early_stopping=False
+    )
     network.fit(X, X[:, 0])  # an epoch would take seconds
     assert (network.n_iter_, network.stop_reason_) == (1, "time_limit")
     assert network.history_.seconds.iloc[0] < 1

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -31,12 +32,22 @@ LABELS = np.stack([CLASSES, CLASSES[::-1]], 1)
 FRAME = pd.DataFrame(X, columns=["a", "b", "c"])
 
 
+# The defaults are tuned for real data; what is tested here does not hang on them.
+PLAIN = {
+    "dropout": 0.0,
+    "learning_rate_schedule": "constant",
+    "weight_decay": 0.0,
+    "max_epochs": 2,
+    "random_state": 0,
+}
+
+
 def classifier(**params):
-    return MLPClassifier((4,), **{"max_epochs": 2, "random_state": 0, **params})
+    return MLPClassifier(**{"hidden_layer_sizes": (4,), **PLAIN, **params})
 
 
 def regressor(**params):
-    return MLPRegressor((4,), **{"max_epochs": 2, "random_state": 0, **params})
+    return MLPRegressor(**{"hidden_layer_sizes": (4,), **PLAIN, **params})
 
 
 def changed(value, array=X, where=(3, 1)):
@@ -303,7 +314,7 @@ def arguments(estimator, given):
 
 
 each_bad_fit = pytest.mark.parametrize(
-    "estimator, given, words", BAD_FIT.values(), ids=list(BAD_FIT)
+    ("estimator", "given", "words"), BAD_FIT.values(), ids=list(BAD_FIT)
 )
 
 
@@ -332,7 +343,7 @@ BAD_ARRAYS = {
 }
 
 
-@pytest.mark.parametrize("given, words", BAD_ARRAYS.values(), ids=list(BAD_ARRAYS))
+@pytest.mark.parametrize(("given", "words"), BAD_ARRAYS.values(), ids=list(BAD_ARRAYS))
 @pytest.mark.parametrize("warm_start", [False, True])
 def test_a_failed_fit_keeps_the_network_of_the_last_one(given, words, warm_start):
     network = classifier(dtype="float32", warm_start=warm_start).fit(X, CLASSES)
@@ -365,7 +376,7 @@ BAD_PREDICT = {
 }
 
 
-@pytest.mark.parametrize("bad, words", BAD_PREDICT.values(), ids=list(BAD_PREDICT))
+@pytest.mark.parametrize(("bad", "words"), BAD_PREDICT.values(), ids=list(BAD_PREDICT))
 @pytest.mark.parametrize(
     "method", ["predict", "predict_proba", "predict_log_proba", "decision_function"]
 )
@@ -455,6 +466,14 @@ def test_one_bad_value_anywhere_is_an_error_that_says_which_kind(
         call(network, container(changed(value, where=(row, column))), y)
 
 
+def finite_or_refused(network, rows):
+    try:
+        predicted = getattr(network, "predict_proba", network.predict)(rows)
+    except ValueError as error:
+        return "X" in str(error)
+    return np.isfinite(predicted).all()
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(
@@ -467,30 +486,18 @@ def test_one_bad_value_anywhere_is_an_error_that_says_which_kind(
 )
 def test_finite_rows_are_predicted_finitely_or_refused(row, dtype, make):
     y = CLASSES if make is classifier else NUMBERS
-    network = make(dtype=dtype, max_epochs=1).fit(X, y)
-    try:
-        predicted = getattr(network, "predict_proba", network.predict)([row])
-    except ValueError as error:
-        assert "X" in str(error)
-    else:
-        assert np.isfinite(predicted).all()
+    assert finite_or_refused(make(dtype=dtype, max_epochs=1).fit(X, y), [row])
 
 
-@pytest.mark.parametrize("dtype, large", [("float32", 3e38), ("float64", 1.7e308)])
+@pytest.mark.parametrize(("dtype", "large"), [("float32", 3e38), ("float64", 1.7e308)])
 @pytest.mark.parametrize("make", [classifier, regressor])
 def test_rows_that_overflow_inside_the_network_are_refused_not_predicted_as_nan(
     dtype, large, make
 ):
     y = CLASSES if make is classifier else NUMBERS
     network = make(dtype=dtype).fit(X, y)
-    try:
-        predicted = getattr(network, "predict_proba", network.predict)(
-            [[large, -large, large], [-large, large, large]]
-        )
-    except ValueError as error:
-        assert "X" in str(error)
-    else:
-        assert np.isfinite(predicted).all()
+    rows = [[large, -large, large], [-large, large, large]]
+    assert finite_or_refused(network, rows)
 
 
 @settings(max_examples=30, deadline=None)
@@ -513,14 +520,13 @@ GOING_ON = {
 }
 
 
-@pytest.mark.parametrize("bad, y, words", GOING_ON.values(), ids=list(GOING_ON))
+@pytest.mark.parametrize(("bad", "y", "words"), GOING_ON.values(), ids=list(GOING_ON))
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_going_on_with_other_data_is_refused(bad, y, words, method):
     network = classifier(warm_start=True).fit(X, CLASSES)
     p = network.predict_proba(X)
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=re.escape(words)):
         getattr(network, method)(bad, y)
-    assert words in str(caught.value)
     assert_array_equal(network.predict_proba(X), p)
 
 
@@ -618,15 +624,15 @@ def test_divergence_keeps_the_network_that_was_there(method):
     network = regressor(warm_start=True).fit(X, NUMBERS)
     before = network.predict(X)
     network.set_params(**DIVERGING)
+    calls = 1 if method == "fit" else 50
     with pytest.raises(TrainingDivergedError):
-        for _ in range(50):
-            getattr(network, method)(X * 1e10, NUMBERS)
+        [getattr(network, method)(X * 1e10, NUMBERS) for _ in range(calls)]
     if method == "fit":
         assert_array_equal(network.predict(X), before)
     assert all(torch.isfinite(p).all() for p in network.module_.parameters())
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_search_scores_a_diverging_candidate_nan_and_goes_on(n_jobs):
     search = GridSearchCV(
         regressor(optimizer="sgd", max_epochs=20),
@@ -636,7 +642,7 @@ def test_a_search_scores_a_diverging_candidate_nan_and_goes_on(n_jobs):
     )
     with (
         pytest.warns(FitFailedWarning, match="TrainingDivergedError"),
-        pytest.warns(UserWarning),
+        pytest.warns(UserWarning, match="non-finite"),
     ):
         search.fit(X, NUMBERS)
     assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]

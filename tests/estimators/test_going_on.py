@@ -1,11 +1,29 @@
 """Training that goes on: partial_fit and warm_start."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from sklearn_deep import MLPClassifier, MLPRegressor
+
+# The defaults are tuned for real data; what is tested here does not hang on them.
+PLAIN = {
+    "activation": "relu",
+    "dropout": 0.0,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "learning_rate_schedule": "constant",
+    "weight_decay": 0.0,
+    "batch_size": 200,
+    "max_epochs": 200,
+    "n_iter_no_change": 10,
+}
+plain_classifier = partial(MLPClassifier, **PLAIN)
+plain_regressor = partial(MLPRegressor, **PLAIN)
+
 
 CONFIGURATIONS = {
     "minibatches": {"batch_size": 16},
@@ -21,7 +39,9 @@ def outputs(network, X):
 
 
 @pytest.mark.parametrize("params", CONFIGURATIONS.values(), ids=list(CONFIGURATIONS))
-@pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize(
+    "cls", [plain_classifier, plain_regressor], ids=["classifier", "regressor"]
+)
 def test_calls_of_partial_fit_are_the_epochs_of_a_fit(params, cls, iris):
     X, y = iris
     network = cls((6,), max_epochs=5, random_state=0, **params)
@@ -36,7 +56,7 @@ def test_calls_of_partial_fit_are_the_epochs_of_a_fit(params, cls, iris):
 
 def test_calls_of_partial_fit_are_the_epochs_of_a_fit_on_full_batches(regression):
     X, y = regression
-    network = MLPRegressor(
+    network = plain_regressor(
         (6,), optimizer="gd", learning_rate=0.1, max_epochs=30, random_state=0
     )
     at_once = clone(network).fit(X, y)
@@ -47,7 +67,7 @@ def test_calls_of_partial_fit_are_the_epochs_of_a_fit_on_full_batches(regression
 
 def test_partial_fit_keeps_its_learning_rate_for_a_stream_has_no_end(iris):
     X, y = iris
-    network = MLPClassifier(
+    network = plain_classifier(
         (6,), learning_rate_schedule="cosine", max_epochs=3, warmup=2
     )
     for _ in range(5):
@@ -57,7 +77,7 @@ def test_partial_fit_keeps_its_learning_rate_for_a_stream_has_no_end(iris):
 
 def test_partial_fit_learns_from_a_stream_of_parts(iris, rng):
     X, y = iris
-    network = MLPClassifier((16,), learning_rate=0.02, batch_size=10, random_state=0)
+    network = plain_classifier((16,), learning_rate=0.02, batch_size=10, random_state=0)
     for _ in range(20):
         part = rng.permutation(150)[:50]
         network.partial_fit(X[part], y[part], classes=[0, 1, 2])
@@ -65,7 +85,7 @@ def test_partial_fit_learns_from_a_stream_of_parts(iris, rng):
 
 
 def test_partial_fit_learns_classes_that_come_later():
-    network = MLPClassifier(random_state=0)
+    network = plain_classifier(random_state=0)
     classes = ["a", "b", "c", "d"]
     network.partial_fit([[1.0], [2.0], [3.0]], ["a", "b", "c"], classes=classes)
     network.partial_fit([[4.0]], ["d"])
@@ -75,7 +95,7 @@ def test_partial_fit_learns_classes_that_come_later():
 
 def test_partial_fit_takes_one_class_at_a_time(binary):
     X, y = binary
-    network = MLPClassifier((4,), random_state=0)
+    network = plain_classifier((4,), random_state=0)
     for label in (1, 0):
         network.partial_fit(X[y == label], y[y == label], classes=[0, 1])
     assert network.predict_proba(X).shape == (60, 2)
@@ -83,17 +103,19 @@ def test_partial_fit_takes_one_class_at_a_time(binary):
 
 def test_partial_fit_takes_all_its_arguments_by_position(binary):
     X, y = binary
-    network = MLPClassifier((4,), random_state=0).partial_fit(X, y, [0, 1], np.ones(60))
-    same = MLPClassifier((4,), random_state=0).partial_fit(X, y)
+    network = plain_classifier((4,), random_state=0).partial_fit(
+        X, y, [0, 1], np.ones(60)
+    )
+    same = plain_classifier((4,), random_state=0).partial_fit(X, y)
     assert_allclose(network.predict_proba(X), same.predict_proba(X))
 
 
 def test_partial_fit_weighs_rows(regression):
     X, y = regression
-    network = MLPRegressor((6,), batch_size=10, random_state=0)
+    network = plain_regressor((6,), batch_size=10, random_state=0)
     for _ in range(3):
         network.partial_fit(X, y, sample_weight=np.arange(60.0) % 2)
-    kept = MLPRegressor((6,), batch_size=10, random_state=0)
+    kept = plain_regressor((6,), batch_size=10, random_state=0)
     for _ in range(3):
         kept.partial_fit(X[1::2], y[1::2])
     assert_array_equal(network.predict(X), kept.predict(X))
@@ -101,7 +123,7 @@ def test_partial_fit_weighs_rows(regression):
 
 def test_partial_fit_neither_holds_rows_out_nor_stops(iris):
     X, y = iris
-    network = MLPClassifier((4,), early_stopping=True, tol=1e9, n_iter_no_change=1)
+    network = plain_classifier((4,), early_stopping=True, tol=1e9, n_iter_no_change=1)
     for _ in range(5):
         network.partial_fit(X, y)
     assert network.n_iter_ == 5
@@ -111,7 +133,7 @@ def test_partial_fit_neither_holds_rows_out_nor_stops(iris):
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_partial_fit_goes_on_from_a_fit(early_stopping, iris):
     X, y = iris
-    network = MLPClassifier(
+    network = plain_classifier(
         (8,), early_stopping=early_stopping, max_epochs=10, random_state=0
     )
     before = network.fit(X, y).predict_proba(X)
@@ -124,7 +146,7 @@ def test_partial_fit_goes_on_from_a_fit(early_stopping, iris):
 
 def test_partial_fit_keeps_the_units_of_the_first_targets(regression):
     X, y = regression
-    network = MLPRegressor((20,), learning_rate=0.02, random_state=0)
+    network = plain_regressor((20,), learning_rate=0.02, random_state=0)
     for _ in range(150):
         network.partial_fit(X[:30], y[:30])
         network.partial_fit(X[30:], y[30:])
@@ -132,7 +154,7 @@ def test_partial_fit_keeps_the_units_of_the_first_targets(regression):
 
 
 def test_a_network_can_be_tuned_to_a_new_target_after_it_was_fitted():
-    network = MLPRegressor(
+    network = plain_regressor(
         (42,), learning_rate=0.01, n_iter_no_change=None, random_state=42
     ).fit([[2.0]], [4.0])
     assert_allclose(network.predict([[2.0]]), 4, rtol=1e-3)
@@ -143,7 +165,7 @@ def test_a_network_can_be_tuned_to_a_new_target_after_it_was_fitted():
 
 def test_a_fit_after_partial_fit_begins_anew(iris):
     X, y = iris
-    network = MLPClassifier((6,), max_epochs=3, random_state=0)
+    network = plain_classifier((6,), max_epochs=3, random_state=0)
     wanted = clone(network).fit(X, y).predict_proba(X)
     network.partial_fit(X, y).fit(X, y)
     assert_array_equal(network.predict_proba(X), wanted)
@@ -154,7 +176,9 @@ def test_a_fit_after_partial_fit_begins_anew(iris):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "lbfgs"])
-@pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize(
+    "cls", [plain_classifier, plain_regressor], ids=["classifier", "regressor"]
+)
 def test_a_warm_start_goes_on_from_the_weights_there_are(optimizer, cls, iris):
     X, y = iris
     network = cls(
@@ -171,12 +195,14 @@ def test_a_warm_start_goes_on_from_the_weights_there_are(optimizer, cls, iris):
 
 def test_without_a_warm_start_every_fit_begins_anew(iris):
     X, y = iris
-    network = MLPClassifier((8,), max_epochs=4, random_state=0)
+    network = plain_classifier((8,), max_epochs=4, random_state=0)
     first = network.fit(X, y).predict_proba(X)
     assert_array_equal(network.fit(X, y).predict_proba(X), first)
 
 
-@pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize(
+    "cls", [plain_classifier, plain_regressor], ids=["classifier", "regressor"]
+)
 def test_a_warm_start_works_with_early_stopping(cls, iris):
     X, y = iris
     network = cls(
@@ -190,7 +216,7 @@ def test_a_warm_start_works_with_early_stopping(cls, iris):
 
 def test_a_warm_start_may_change_how_it_trains(iris):
     X, y = iris
-    network = MLPClassifier((8,), warm_start=True, max_epochs=5, random_state=0).fit(
+    network = plain_classifier((8,), warm_start=True, max_epochs=5, random_state=0).fit(
         X, y
     )
     network.set_params(optimizer="sgd", learning_rate=0.5, batch_size=7, l2=1e-3).fit(
@@ -202,7 +228,7 @@ def test_a_warm_start_may_change_how_it_trains(iris):
 
 def test_a_warm_start_takes_rows_of_fewer_classes(iris):
     X, y = iris
-    network = MLPClassifier((8,), warm_start=True, max_epochs=5, random_state=0).fit(
+    network = plain_classifier((8,), warm_start=True, max_epochs=5, random_state=0).fit(
         X, y
     )
     network.fit(X[:100], y[:100])

@@ -324,7 +324,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("estimator, params, words", BAD.values(), ids=list(BAD))
+@pytest.mark.parametrize(("estimator", "params", "words"), BAD.values(), ids=list(BAD))
 def test_what_cannot_be_held_out_for_is_named(estimator, params, words, numbered):
     X, y = numbered
     model = ValidationHoldout(estimator, **params)

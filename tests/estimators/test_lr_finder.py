@@ -1,5 +1,7 @@
 """The learning-rate range test, as an estimator and as ``learning_rate="auto"``."""
 
+from functools import partial
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -10,10 +12,25 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_deep import LearningRateFinder, MLPClassifier, MLPRegressor
 
+# The defaults are tuned for real data; what is tested here does not hang on them.
+PLAIN = {
+    "activation": "relu",
+    "dropout": 0.0,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "learning_rate_schedule": "constant",
+    "weight_decay": 0.0,
+    "batch_size": 200,
+    "max_epochs": 200,
+    "n_iter_no_change": 10,
+}
+plain_classifier = partial(MLPClassifier, **PLAIN)
+plain_regressor = partial(MLPRegressor, **PLAIN)
+
 
 @pytest.fixture
 def network():
-    return MLPClassifier((16,), batch_size=16, random_state=0)
+    return plain_classifier((16,), batch_size=16, random_state=0)
 
 
 def test_the_rates_grow_geometrically_from_low_to_high(network, iris):
@@ -48,7 +65,7 @@ def test_the_suggestion_trains_better_than_rates_far_from_it(network, iris):
 
 def test_the_test_ends_when_the_loss_explodes(iris):
     X, y = iris
-    network = MLPRegressor((16,), optimizer="sgd", random_state=0)
+    network = plain_regressor((16,), optimizer="sgd", random_state=0)
     finder = LearningRateFinder(network, high=1e4, n_steps=200).fit(X, y)
     assert 3 < len(finder.losses_) < 200
     assert np.isfinite(finder.losses_).all()
@@ -67,7 +84,7 @@ def test_auto_takes_the_finders_suggestion(network, iris):
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "momentum", "rmsprop", "gd"])
 def test_auto_suits_the_optimizer(optimizer, iris):
     X, y = iris
-    network = MLPClassifier(
+    network = plain_classifier(
         (16,), optimizer=optimizer, learning_rate="auto", max_epochs=60, random_state=0
     )
     assert network.fit(X, y).score(X, y) > 0.85
@@ -75,7 +92,7 @@ def test_auto_suits_the_optimizer(optimizer, iris):
 
 def test_auto_leaves_lbfgs_to_its_own_search(iris):
     X, y = iris
-    network = MLPClassifier(
+    network = plain_classifier(
         (4,), optimizer="lbfgs", learning_rate="auto", max_epochs=20
     )
     assert network.fit(X, y).score(X, y) > 0.9
@@ -126,22 +143,22 @@ def test_it_draws_nothing_before_a_fit(network):
 
 
 BAD = {
-    "lbfgs": (MLPClassifier(optimizer="lbfgs"), {}, "has no learning rate"),
+    "lbfgs": (plain_classifier(optimizer="lbfgs"), {}, "has no learning rate"),
     "low above high": (
-        MLPClassifier(),
+        plain_classifier(),
         {"low": 1.0, "high": 0.1},
         "low must be below high",
     ),
-    "too few steps": (MLPClassifier(), {"n_steps": 2}, "'n_steps' parameter"),
+    "too few steps": (plain_classifier(), {"n_steps": 2}, "'n_steps' parameter"),
     "a bad argument of the network": (
-        MLPClassifier(dropout=2.0),
+        plain_classifier(dropout=2.0),
         {},
         "'dropout' parameter",
     ),
 }
 
 
-@pytest.mark.parametrize("network, params, words", BAD.values(), ids=list(BAD))
+@pytest.mark.parametrize(("network", "params", "words"), BAD.values(), ids=list(BAD))
 def test_what_cannot_be_tested_is_named(network, params, words, iris):
     X, y = iris
     finder = LearningRateFinder(network, **params)
@@ -153,4 +170,4 @@ def test_what_cannot_be_tested_is_named(network, params, words, iris):
 def test_features_of_a_hopeless_scale_are_named(iris):
     X, y = iris
     with pytest.raises(ValueError, match="StandardScaler"):
-        LearningRateFinder(MLPRegressor((16,), optimizer="sgd")).fit(X * 1e200, y)
+        LearningRateFinder(plain_regressor((16,), optimizer="sgd")).fit(X * 1e200, y)

@@ -1,5 +1,7 @@
 """What the feed-forward networks learn: every argument, loss and output."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,6 +26,21 @@ from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sklearn_deep.training._optimizers import OPTIMIZERS
 
+# The defaults are tuned for real data; what is tested here does not hang on them.
+PLAIN = {
+    "activation": "relu",
+    "dropout": 0.0,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "learning_rate_schedule": "constant",
+    "weight_decay": 0.0,
+    "batch_size": 200,
+    "max_epochs": 200,
+    "n_iter_no_change": 10,
+}
+plain_classifier = partial(MLPClassifier, **PLAIN)
+plain_regressor = partial(MLPRegressor, **PLAIN)
+
 
 def weights(network):
     """The parameters of a fitted network as arrays, in order."""
@@ -43,7 +60,7 @@ def test_one_step_of_gradient_descent_is_as_worked_out_by_hand(binary, rng):
     X, y = binary
     weight = rng.integers(1, 4, len(y)).astype(float)
     rate, l2, l1, decay = 0.3, 0.05, 0.01, 0.1
-    network = MLPClassifier(
+    network = plain_classifier(
         (3,), activation="tanh", optimizer="gd", bias_init="uniform", l2=l2, l1=l1,
         weight_decay=decay, max_epochs=1, random_state=0,
     )  # fmt: skip
@@ -70,7 +87,7 @@ def test_one_step_of_gradient_descent_is_as_worked_out_by_hand(binary, rng):
 
 def test_the_history_holds_the_loss_without_penalties(binary):
     X, y = binary
-    network = MLPClassifier(
+    network = plain_classifier(
         (4,), optimizer="gd", l2=1.0, learning_rate=0.1, random_state=0
     )
     first = clone(network).set_params(max_epochs=1).fit(X, y)
@@ -84,7 +101,7 @@ def test_the_history_holds_the_loss_without_penalties(binary):
 def test_a_network_without_hidden_layers_is_a_logistic_regression(iris):
     X, y = iris
     l2 = 0.01
-    network = MLPClassifier((), optimizer="lbfgs", l2=l2, tol=0, max_epochs=500).fit(
+    network = plain_classifier((), optimizer="lbfgs", l2=l2, tol=0, max_epochs=500).fit(
         X, y
     )
     linear = LogisticRegression(C=1 / (l2 * len(y)), solver="newton-cg", tol=1e-10).fit(
@@ -98,7 +115,7 @@ def test_a_network_without_hidden_layers_is_a_ridge_regression(two_targets, colu
     X, Y = two_targets
     Y = Y[:, :columns]
     l2 = 0.1
-    network = MLPRegressor((), optimizer="lbfgs", l2=l2, tol=0, max_epochs=500).fit(
+    network = plain_regressor((), optimizer="lbfgs", l2=l2, tol=0, max_epochs=500).fit(
         X, Y
     )
     # The mean is over rows and columns, of standardised targets, and l2 is halved.
@@ -111,14 +128,16 @@ def test_the_poisson_loss_without_hidden_layers_is_a_poisson_regression(rng):
     X = np.linspace(0, 1, 80)[:, None]
     y = rng.poisson(np.exp(X[:, 0] + 1))
     glm = PoissonRegressor(alpha=0, tol=1e-9).fit(X, y)
-    network = MLPRegressor((), loss="poisson", optimizer="lbfgs", tol=0, max_epochs=500)
+    network = plain_regressor(
+        (), loss="poisson", optimizer="lbfgs", tol=0, max_epochs=500
+    )
     assert_allclose(network.fit(X, y).predict(X), glm.predict(X), rtol=1e-4)
 
 
 def test_the_quantile_loss_without_hidden_layers_is_a_quantile_regression(regression):
     X, y = regression
     linear = QuantileRegressor(quantile=0.8, alpha=0).fit(X[:, :1], y)
-    network = MLPRegressor(
+    network = plain_regressor(
         (), loss="quantile", loss_params={"quantile": 0.8}, learning_rate=0.05,
         learning_rate_schedule="cosine", max_epochs=500, n_iter_no_change=None,
     )  # fmt: skip
@@ -157,7 +176,7 @@ def test_without_features_each_regression_loss_learns_its_own_constant(loss, wei
     if weighted:  # the same rows, said in another way
         y, counts = np.unique(TARGETS, return_counts=True)
         weight = counts.astype(float)
-    network = MLPRegressor(
+    network = plain_regressor(
         (), loss=loss, loss_params=params, learning_rate=0.1, max_epochs=800,
         learning_rate_schedule="cosine", n_iter_no_change=None, random_state=0,
     )  # fmt: skip
@@ -182,7 +201,7 @@ def test_without_features_each_classifier_loss_learns_its_own_shares(
 ):
     shares = FREQUENCIES[n_classes]
     y = np.repeat(np.arange(n_classes), np.round(20 * shares).astype(int))
-    network = MLPClassifier(
+    network = plain_classifier(
         (), loss=loss, label_smoothing=smoothing, learning_rate=0.1, max_epochs=500,
         learning_rate_schedule="cosine", n_iter_no_change=None, random_state=0,
     )  # fmt: skip
@@ -198,10 +217,10 @@ def test_without_features_each_classifier_loss_learns_its_own_shares(
 def test_focal_loss_without_focus_is_the_log_loss(iris):
     X, y = iris
     for labels in (y, y > 0):
-        focal = MLPClassifier(
+        focal = plain_classifier(
             (4,), loss="focal", loss_params={"gamma": 0}, max_epochs=5
         )
-        plain = MLPClassifier((4,), max_epochs=5)
+        plain = plain_classifier((4,), max_epochs=5)
         for network in (focal, plain):
             network.set_params(random_state=0).fit(X, labels)
         assert_allclose(focal.predict_proba(X), plain.predict_proba(X), rtol=1e-8)
@@ -210,8 +229,13 @@ def test_focal_loss_without_focus_is_the_log_loss(iris):
 def test_the_gaussian_loss_learns_how_the_spread_changes(rng):
     X = rng.uniform(-1, 1, size=(600, 1))
     y = 300 * X[:, 0] + 1000 + rng.normal(size=600) * np.where(X[:, 0] > 0, 100, 10)
-    network = MLPRegressor(
-        (16,), loss="gaussian", learning_rate=0.02, max_epochs=150, random_state=0
+    network = plain_regressor(
+        (16,),
+        loss="gaussian",
+        learning_rate=0.02,
+        max_epochs=150,
+        batch_size=32,
+        random_state=0,
     ).fit(X, y)
     mean, std = network.predict([[-0.6], [0.6]], return_std=True)
     assert_allclose(mean, [820, 1180], atol=40)
@@ -221,7 +245,7 @@ def test_the_gaussian_loss_learns_how_the_spread_changes(rng):
 
 def test_the_standard_deviation_has_a_column_a_target(two_targets):
     X, Y = two_targets
-    network = MLPRegressor((8,), loss="gaussian", max_epochs=5).fit(X, Y)
+    network = plain_regressor((8,), loss="gaussian", max_epochs=5).fit(X, Y)
     mean, std = network.predict(X, return_std=True)
     assert mean.shape == std.shape == Y.shape
     assert (std > 0).all()
@@ -234,7 +258,7 @@ def test_the_standard_deviation_has_a_column_a_target(two_targets):
 def test_every_activation_learns_digits(activation):
     X, y = load_digits(n_class=3, return_X_y=True)
     X = X[:200] / 16
-    network = MLPClassifier(
+    network = plain_classifier(
         (20,), activation=activation, optimizer="lbfgs", max_epochs=40, random_state=1
     ).fit(X, y[:200])
     assert network.score(X, y[:200]) > 0.95
@@ -243,7 +267,7 @@ def test_every_activation_learns_digits(activation):
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "identity"])
 def test_lbfgs_fits_a_regression_closely(activation, regression):
     X, y = regression
-    network = MLPRegressor(
+    network = plain_regressor(
         (20,), activation=activation, optimizer="lbfgs", random_state=1
     )
     assert network.fit(X, y).score(X, y) > 0.98
@@ -255,7 +279,7 @@ RATES = {"sgd": 0.5, "gd": 0.5, "momentum": 0.1, "nesterov": 0.1, "lbfgs": 1e-3}
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_learns(optimizer, iris):
     X, y = iris
-    network = MLPClassifier(
+    network = plain_classifier(
         (16,), optimizer=optimizer, learning_rate=RATES.get(optimizer, 0.02),
         batch_size=32, max_epochs=60, random_state=0,
     ).fit(X, y)  # fmt: skip
@@ -265,7 +289,7 @@ def test_every_optimizer_learns(optimizer, iris):
 
 def test_lbfgs_stops_as_converged_at_the_optimum(iris):
     X, y = iris
-    network = MLPClassifier(
+    network = plain_classifier(
         (), optimizer="lbfgs", l2=0.1, tol=0, max_epochs=10_000
     ).fit(X, y)
     assert network.stop_reason_ == "converged"
@@ -276,7 +300,7 @@ def test_lbfgs_stops_as_converged_at_the_optimum(iris):
 @pytest.mark.parametrize("residual", [False, True])
 def test_deep_networks_learn_with_every_kind_of_layer(normalization, residual, iris):
     X, y = iris
-    network = MLPClassifier(
+    network = plain_classifier(
         (12, 12, 6), normalization=normalization, residual=residual, dropout=0.05,
         learning_rate=0.01, batch_size=32, max_epochs=40, random_state=0,
     ).fit(X, y)  # fmt: skip
@@ -381,7 +405,12 @@ def test_every_argument_changes_what_is_learnt(name, kind, binary, regression):
         "batch_size": 30,
     }
     base = cls(
-        **{"hidden_layer_sizes": (6,), **given, **_for(kind, GIVEN.get(name, {}))}
+        **{
+            **PLAIN,
+            "hidden_layer_sizes": (6,),
+            **given,
+            **_for(kind, GIVEN.get(name, {})),
+        }
     )
     changed = clone(base).set_params(**_for(kind, {name: CHANGES[name]}))
     assert not np.array_equal(outputs(base.fit(X, y), X), outputs(changed.fit(X, y), X))
@@ -396,8 +425,8 @@ def test_every_argument_is_tested_for_its_effect():
 
 @pytest.mark.parametrize("penalty", ["l1", "l2", "weight_decay"])
 def test_a_strong_penalty_takes_weights_to_zero_and_leaves_biases(penalty, regression):
-    X, y = regression
-    network = MLPClassifier(
+    X, _ = regression
+    network = plain_classifier(
         (6,), optimizer="sgd", learning_rate=0.02, batch_size=10, max_epochs=150,
         n_iter_no_change=None, bias_init="prior", random_state=0, **{penalty: 5.0},
     ).fit(X, np.arange(len(X)) % 4 == 0)  # fmt: skip
@@ -412,7 +441,7 @@ def test_l1_makes_more_weights_small_than_l2(binary):
     X, y = binary
     small = {}
     for penalty in ("l1", "l2"):
-        network = MLPClassifier(
+        network = plain_classifier(
             (10,), learning_rate=0.01, max_epochs=300, n_iter_no_change=None,
             random_state=0, **{penalty: 0.02},
         ).fit(X, y)  # fmt: skip
@@ -421,11 +450,12 @@ def test_l1_makes_more_weights_small_than_l2(binary):
 
 
 @pytest.mark.parametrize(
-    "scaling, factor", [(None, 1), ("linear", 15 / 256), ("sqrt", (15 / 256) ** 0.5)]
+    ("scaling", "factor"),
+    [(None, 1), ("linear", 15 / 256), ("sqrt", (15 / 256) ** 0.5)],
 )
 def test_the_learning_rate_scales_with_the_batch(scaling, factor, binary):
     X, y = binary
-    network = MLPClassifier(
+    network = plain_classifier(
         (4,),
         learning_rate=0.1,
         learning_rate_scaling=scaling,
@@ -437,14 +467,16 @@ def test_the_learning_rate_scales_with_the_batch(scaling, factor, binary):
 
 def test_dropout_is_off_at_prediction(binary):
     X, y = binary
-    network = MLPClassifier((20,), dropout=0.5, max_epochs=3, random_state=0).fit(X, y)
+    network = plain_classifier((20,), dropout=0.5, max_epochs=3, random_state=0).fit(
+        X, y
+    )
     assert_array_equal(network.predict_proba(X), network.predict_proba(X))
     assert not network.module_.training
 
 
 def test_dropout_may_differ_from_layer_to_layer(binary):
     X, y = binary
-    network = MLPClassifier((6, 5), dropout=[0.0, 0.4], max_epochs=2).fit(X, y)
+    network = plain_classifier((6, 5), dropout=[0.0, 0.4], max_epochs=2).fit(X, y)
     rates = [m.rate for m in network.module_.modules() if hasattr(m, "rate")]
     assert rates == [0.4]
 
@@ -452,9 +484,9 @@ def test_dropout_may_differ_from_layer_to_layer(binary):
 @pytest.mark.parametrize("sizes", [7, (7,), [7], np.array([7]), np.int64(7)], ids=repr)
 def test_layer_sizes_are_taken_in_any_form(sizes, binary):
     X, y = binary
-    network = MLPClassifier(sizes, max_epochs=1, random_state=0).fit(X, y)
+    network = plain_classifier(sizes, max_epochs=1, random_state=0).fit(X, y)
     assert weights(network)[0].shape == (7, 5)
-    same = MLPClassifier((7,), max_epochs=1, random_state=0).fit(X, y)
+    same = plain_classifier((7,), max_epochs=1, random_state=0).fit(X, y)
     assert_array_equal(network.predict_proba(X), same.predict_proba(X))
 
 
@@ -464,13 +496,13 @@ def test_a_prior_bias_starts_at_the_base_rates(rng):
     still = {"learning_rate": STANDING_STILL, "optimizer": "sgd", "max_epochs": 1}
     still |= {"weight_init": "normal", "weight_init_params": {"std": 1e-9}}
     still |= {"bias_init": "prior"}
-    p = MLPClassifier((4,), **still).fit(X, y).predict_proba(X)
+    p = plain_classifier((4,), **still).fit(X, y).predict_proba(X)
     assert_allclose(p, np.tile([0.1, 0.3, 0.6], (40, 1)), rtol=1e-5)
-    binary_p = MLPClassifier((4,), **still).fit(X, y == "c").predict_proba(X)[:, 1]
+    binary_p = plain_classifier((4,), **still).fit(X, y == "c").predict_proba(X)[:, 1]
     assert_allclose(binary_p, 0.6, rtol=1e-5)
     target = rng.gamma(2.0, size=40)
     for loss, centre in [("poisson", target.mean()), ("absolute_error", None)]:
-        predicted = MLPRegressor((4,), loss=loss, **still).fit(X, target).predict(X)
+        predicted = plain_regressor((4,), loss=loss, **still).fit(X, target).predict(X)
         if centre is None:
             assert (target < predicted[0]).mean() == pytest.approx(0.5, abs=0.05)
         else:
@@ -484,7 +516,7 @@ def test_a_prior_bias_starts_at_the_base_rates(rng):
 def test_class_weights_are_the_sample_weights_they_stand_for(class_weight, iris):
     X, y = iris
     X, y = X[:120], y[:120]  # classes of unequal size
-    network = MLPClassifier((6,), max_epochs=5, random_state=0)
+    network = plain_classifier((6,), max_epochs=5, random_state=0)
     by_class = clone(network).set_params(class_weight=class_weight).fit(X, y)
     full = class_weight if class_weight == "balanced" else {0: 1.0, 1: 1.0, 2: 7.0}
     by_row = network.fit(X, y, sample_weight=compute_sample_weight(full, y))
@@ -494,7 +526,7 @@ def test_class_weights_are_the_sample_weights_they_stand_for(class_weight, iris)
 def test_class_weights_multiply_sample_weights(iris, rng):
     X, y = iris
     weight = rng.integers(1, 5, len(y)).astype(float)
-    network = MLPClassifier((6,), max_epochs=5, random_state=0)
+    network = plain_classifier((6,), max_epochs=5, random_state=0)
     both = (
         clone(network).set_params(class_weight={1: 3.0}).fit(X, y, sample_weight=weight)
     )
@@ -505,7 +537,7 @@ def test_class_weights_multiply_sample_weights(iris, rng):
 def test_class_weights_may_name_string_labels(iris):
     X, y = iris
     names = np.array(["setosa", "versicolor", "virginica"])[y]
-    network = MLPClassifier((6,), max_epochs=5, random_state=0)
+    network = plain_classifier((6,), max_epochs=5, random_state=0)
     named = clone(network).set_params(class_weight={"virginica": 4.0}).fit(X, names)
     coded = clone(network).set_params(class_weight={2: 4.0}).fit(X, y)
     assert_array_equal(named.predict_proba(X), coded.predict_proba(X))
@@ -515,7 +547,7 @@ def test_class_weights_may_name_string_labels(iris):
 def test_integer_weights_are_repeated_rows_in_a_full_batch(dtype, regression, rng):
     X, y = regression
     times = rng.integers(0, 4, len(y))
-    network = MLPRegressor(
+    network = plain_regressor(
         (6,), optimizer="gd", dtype=dtype, max_epochs=30, random_state=0
     )
     weighted = clone(network).fit(X, y, sample_weight=times.astype(float))
@@ -525,11 +557,11 @@ def test_integer_weights_are_repeated_rows_in_a_full_batch(dtype, regression, rn
 
 def test_scores_take_sample_weights(binary, regression):
     X, y = binary
-    network = MLPClassifier((4,), max_epochs=2, random_state=0).fit(X, y)
+    network = plain_classifier((4,), max_epochs=2, random_state=0).fit(X, y)
     right = network.predict(X) == y
     assert network.score(X, y, sample_weight=right + 1e-12) == pytest.approx(1)
     X, y = regression
-    network = MLPRegressor((4,), max_epochs=2, random_state=0).fit(X, y)
+    network = plain_regressor((4,), max_epochs=2, random_state=0).fit(X, y)
     weight = np.arange(1.0, len(y) + 1)
     wanted = r2_score(y, network.predict(X), sample_weight=weight)
     assert network.score(X, y, sample_weight=weight) == pytest.approx(wanted)
@@ -558,7 +590,7 @@ LABELS = {
 def test_labels_of_any_type_come_back_as_they_were(labels, container, iris):
     X, y = iris
     codes = y if len(labels) == 3 else (y > 0).astype(int)
-    network = MLPClassifier((6,), max_epochs=40, learning_rate=0.02, random_state=0)
+    network = plain_classifier((6,), max_epochs=40, learning_rate=0.02, random_state=0)
     named = clone(network).fit(X, container(labels[codes]))
     coded = clone(network).fit(X, codes)
     assert named.classes_.tolist() == labels.tolist()
@@ -586,7 +618,7 @@ def test_only_the_order_of_labels_matters(labels):
     rng = np.random.default_rng(0)
     X, codes = rng.normal(size=(30, 3)), np.arange(30) % 3
     sorted_labels = np.array(sorted(labels))
-    network = MLPClassifier((4,), max_epochs=2, random_state=0)
+    network = plain_classifier((4,), max_epochs=2, random_state=0)
     named = clone(network).fit(X, sorted_labels[codes])
     coded = clone(network).fit(X, codes)
     assert_array_equal(named.predict(X), sorted_labels[coded.predict(X)])
@@ -597,7 +629,7 @@ def test_only_the_order_of_labels_matters(labels):
 def test_all_ways_to_predict_agree(loss, n_classes, iris):
     X, y = iris
     y = np.minimum(y, n_classes - 1)
-    network = MLPClassifier((6,), loss=loss, max_epochs=20, random_state=0).fit(X, y)
+    network = plain_classifier((6,), loss=loss, max_epochs=20, random_state=0).fit(X, y)
     p, z = network.predict_proba(X), network.decision_function(X)
     assert p.shape == (150, n_classes)
     assert ((p >= 0) & (p <= 1)).all()
@@ -618,7 +650,7 @@ def test_log_probabilities_stay_finite_where_probabilities_round_to_zero(
     n_classes, iris
 ):
     X, y = iris
-    network = MLPClassifier((), dtype="float32", max_epochs=60, learning_rate=0.1)
+    network = plain_classifier((), dtype="float32", max_epochs=60, learning_rate=0.1)
     network.fit(X, np.minimum(y, n_classes - 1))
     far = 1e4 * X
     assert (network.predict_proba(far).min(1) == 0).any()
@@ -633,8 +665,8 @@ def multilabel():
 
 def test_multilabel_rows_get_each_label_by_itself(multilabel):
     X, Y = multilabel
-    network = MLPClassifier(
-        (32,), learning_rate=0.02, max_epochs=150, random_state=0
+    network = plain_classifier(
+        (32,), learning_rate=0.02, max_epochs=150, batch_size=32, random_state=0
     ).fit(X, Y)
     assert network.score(X, Y) > 0.95
     assert (network.n_outputs_, network.classes_.tolist()) == (4, [0, 1, 2, 3])
@@ -649,7 +681,7 @@ def test_multilabel_rows_get_each_label_by_itself(multilabel):
 def test_multilabel_targets_come_in_any_container(multilabel):
     X, Y = multilabel
     sparse = pytest.importorskip("scipy.sparse")
-    network = MLPClassifier((4,), max_epochs=2, random_state=0)
+    network = plain_classifier((4,), max_epochs=2, random_state=0)
     wanted = clone(network).fit(X, Y).predict_proba(X)
     for form in (Y.tolist(), Y.astype(bool), pd.DataFrame(Y), sparse.csr_array(Y)):
         assert_array_equal(clone(network).fit(X, form).predict_proba(X), wanted)
@@ -658,7 +690,7 @@ def test_multilabel_targets_come_in_any_container(multilabel):
 @pytest.mark.parametrize("loss", CLASSIFIER_LOSSES)
 def test_multilabel_networks_take_every_loss_and_early_stopping(loss, multilabel):
     X, Y = multilabel
-    network = MLPClassifier(
+    network = plain_classifier(
         (16,), loss=loss, early_stopping=True, class_weight="balanced",
         learning_rate=0.02, max_epochs=60, random_state=0,
     ).fit(X, Y)  # fmt: skip
@@ -683,25 +715,27 @@ REAL = {
 def test_regression_targets_come_in_any_container(container, regression):
     X, y = regression
     y = np.round(y)  # whole numbers below 2048 are exact in every dtype
-    network = MLPRegressor((4,), max_epochs=3, random_state=0)
+    network = plain_regressor((4,), max_epochs=3, random_state=0)
     wanted = clone(network).fit(X, y).predict(X)
     assert_allclose(clone(network).fit(X, container(y)).predict(X), wanted, rtol=1e-10)
 
 
 def test_regression_keeps_the_shape_of_its_targets(regression, two_targets):
     X, y = regression
-    assert MLPRegressor((4,), max_epochs=1).fit(X, y).predict(X).shape == (60,)
-    column = MLPRegressor((4,), max_epochs=1).fit(X, y[:, None])
+    assert plain_regressor((4,), max_epochs=1).fit(X, y).predict(X).shape == (60,)
+    column = plain_regressor((4,), max_epochs=1).fit(X, y[:, None])
     assert column.predict(X).shape == (60, 1)
     X, Y = two_targets
-    two = MLPRegressor((4,), max_epochs=1).fit(X, pd.DataFrame(Y, columns=["a", "b"]))
+    two = plain_regressor((4,), max_epochs=1).fit(
+        X, pd.DataFrame(Y, columns=["a", "b"])
+    )
     assert (two.predict(X).shape, two.n_outputs_) == ((60, 2), 2)
 
 
 def test_several_targets_of_different_units_are_all_learnt(two_targets):
     X, Y = two_targets
     Y = Y * [1e-6, 1e6] + [3, -1e7]
-    network = MLPRegressor((20,), optimizer="lbfgs", random_state=0).fit(X, Y)
+    network = plain_regressor((20,), optimizer="lbfgs", random_state=0).fit(X, Y)
     assert (r2_score(Y, network.predict(X), multioutput="raw_values") > 0.95).all()
 
 
@@ -714,7 +748,7 @@ def test_several_targets_of_different_units_are_all_learnt(two_targets):
 def test_a_change_of_units_changes_predictions_by_as_much(loss, scale, shift):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(30, 3)), rng.normal(size=30)
-    network = MLPRegressor((4,), loss=loss, max_epochs=3, random_state=0)
+    network = plain_regressor((4,), loss=loss, max_epochs=3, random_state=0)
     here = clone(network).fit(X, y).predict(X)
     there = clone(network).fit(X, (y + shift) * scale).predict(X)
     assert_allclose(there / scale - shift, here, rtol=1e-6, atol=1e-6)
@@ -723,7 +757,7 @@ def test_a_change_of_units_changes_predictions_by_as_much(loss, scale, shift):
 def test_poisson_predictions_are_positive_and_scale_with_the_counts(rng):
     X = rng.normal(size=(60, 2))
     y = rng.poisson(np.exp(X[:, 0]))
-    network = MLPRegressor((6,), loss="poisson", max_epochs=20, random_state=0)
+    network = plain_regressor((6,), loss="poisson", max_epochs=20, random_state=0)
     here = clone(network).fit(X, y).predict(X)
     assert (here > 0).all()
     assert_allclose(clone(network).fit(X, 100 * y).predict(X), 100 * here, rtol=1e-6)
@@ -732,16 +766,18 @@ def test_poisson_predictions_are_positive_and_scale_with_the_counts(rng):
 def test_a_constant_target_is_predicted_as_it_is(regression):
     X, _ = regression
     for y in (np.full(60, 1e7), np.zeros(60)):
-        network = MLPRegressor((4,), learning_rate=0.05, random_state=0).fit(X, y)
+        network = plain_regressor((4,), learning_rate=0.05, random_state=0).fit(X, y)
         assert_allclose(network.predict(X), y, atol=0.05)
 
 
 # Precision
 
 
-@pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
 @pytest.mark.parametrize(
-    "given, dtype, computed",
+    "cls", [plain_classifier, plain_regressor], ids=["classifier", "regressor"]
+)
+@pytest.mark.parametrize(
+    ("given", "dtype", "computed"),
     [
         ("float32", "auto", "float32"),
         ("float64", "auto", "float64"),
@@ -757,7 +793,7 @@ def test_the_network_computes_in_the_dtype_asked_for(cls, given, dtype, computed
     X, y = X.astype(given), y.astype(given) if given.startswith("float") else y
     network = cls((4,), dtype=dtype, max_epochs=2, device="cpu").fit(X, y)
     assert {str(w.dtype) for w in weights(network)} == {computed}
-    if cls is MLPClassifier:
+    if cls is plain_classifier:
         assert network.predict_proba(X).dtype == computed
         assert network.decision_function(X).dtype == computed
 
@@ -765,7 +801,7 @@ def test_the_network_computes_in_the_dtype_asked_for(cls, given, dtype, computed
 def test_float32_targets_and_features_give_float32_predictions(regression):
     X, y = (a.astype("float32") for a in regression)
     assert (
-        MLPRegressor((4,), max_epochs=1, device="cpu").fit(X, y).predict(X).dtype
+        plain_regressor((4,), max_epochs=1, device="cpu").fit(X, y).predict(X).dtype
         == "float32"
     )
 
@@ -773,7 +809,7 @@ def test_float32_targets_and_features_give_float32_predictions(regression):
 def test_float32_and_float64_learn_nearly_the_same(iris):
     X, y = iris
     single, double = (
-        MLPClassifier((6,), dtype=dtype, max_epochs=30, random_state=1).fit(X, y)
+        plain_classifier((6,), dtype=dtype, max_epochs=30, random_state=1).fit(X, y)
         for dtype in ("float32", "float64")
     )
     assert_allclose(single.predict_proba(X), double.predict_proba(X), atol=1e-4)
@@ -785,7 +821,7 @@ def test_float32_and_float64_learn_nearly_the_same(iris):
 def test_the_fitted_attributes_say_what_happened(iris):
     X, y = iris
     frame = pd.DataFrame(X, columns=list("abcd"))
-    network = MLPClassifier((5,), learning_rate=0.02, max_epochs=7, random_state=0)
+    network = plain_classifier((5,), learning_rate=0.02, max_epochs=7, random_state=0)
     assert network.fit(frame, y) is network
     assert network.classes_.tolist() == [0, 1, 2]
     assert (network.n_features_in_, network.n_outputs_) == (4, 1)
@@ -800,7 +836,7 @@ def test_the_fitted_attributes_say_what_happened(iris):
 
 def test_the_history_has_a_row_an_epoch(iris):
     X, y = iris
-    network = MLPClassifier(
+    network = plain_classifier(
         (5,), early_stopping=True, max_epochs=6, random_state=0
     ).fit(X, y)
     history = network.history_
@@ -815,13 +851,13 @@ def test_the_history_has_a_row_an_epoch(iris):
 
 def test_without_validation_the_history_says_so(iris):
     X, y = iris
-    history = MLPClassifier((5,), max_epochs=3).fit(X, y).history_
+    history = plain_classifier((5,), max_epochs=3).fit(X, y).history_
     assert history[["valid_loss", "valid_score"]].isna().all(axis=None)
 
 
 def test_without_pandas_the_history_is_a_list_of_dicts(iris, monkeypatch):
     X, y = iris
-    network = MLPClassifier((5,), max_epochs=2).fit(X, y)
+    network = plain_classifier((5,), max_epochs=2).fit(X, y)
     frame = network.history_
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     rows = network.history_
@@ -832,7 +868,7 @@ def test_without_pandas_the_history_is_a_list_of_dicts(iris, monkeypatch):
 
 def test_the_history_shows_the_schedule(iris):
     X, y = iris
-    network = MLPClassifier(
+    network = plain_classifier(
         (5,), learning_rate=0.1, learning_rate_schedule="step",
         schedule_params={"every": 2, "factor": 0.5}, max_epochs=5,
     ).fit(X, y)  # fmt: skip
@@ -842,7 +878,7 @@ def test_the_history_shows_the_schedule(iris):
 
 def test_a_plateau_lowers_the_learning_rate(iris):
     X, y = iris
-    network = MLPClassifier(
+    network = plain_classifier(
         (), optimizer="gd", learning_rate=STANDING_STILL, learning_rate_schedule="plateau",
         schedule_params={"patience": 1, "factor": 0.1}, n_iter_no_change=None, max_epochs=7,
     ).fit(X, y)  # fmt: skip
@@ -852,7 +888,7 @@ def test_a_plateau_lowers_the_learning_rate(iris):
 
 def test_the_network_is_reachable_as_a_skorch_net(iris):
     X, y = iris
-    network = MLPClassifier((5,), early_stopping=True, max_epochs=4).fit(X, y)
+    network = plain_classifier((5,), early_stopping=True, max_epochs=4).fit(X, y)
     net = network.net_
     assert net.module_ is network.module_
     assert_allclose(net.predict_proba(X.copy()), network.predict_proba(X))

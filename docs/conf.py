@@ -1,0 +1,100 @@
+"""Configuration of the documentation."""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "agg")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import sklearn_deep
+
+project = "sklearn-deep"
+copyright = "2026, The sklearn-deep developers"
+version = release = sklearn_deep.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "auto_examples/*.ipynb"]
+html_theme = "pydata_sphinx_theme"
+html_theme_options = {"show_prev_next": False, "navbar_align": "left"}
+html_show_sourcelink = False
+
+autosummary_generate = True
+numpydoc_show_class_members = True
+numpydoc_class_members_toctree = False
+numpydoc_show_inherited_class_members = {
+    name: "Error" not in name
+    for name in (f"sklearn_deep.{n}" for n in sklearn_deep.__all__)
+}
+# Methods that scikit-learn writes into every estimator; it documents them.
+SKLEARN_METHODS = {"get_metadata_routing", "set_callbacks"}
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/(plot_|quickstart)",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "log_level": {"backreference_missing": "debug"},
+}
+
+GROUPS = {
+    "Estimators": lambda o: hasattr(o, "fit") and not hasattr(o, "plot"),
+    "Inspection": lambda o: hasattr(o, "plot"),
+    "Exceptions": lambda o: issubclass(o, Exception),
+}
+
+# scikit-learn's docstring of ``score`` refers to these labels of its own pages.
+SCORES = """
+.. _accuracy_score:
+.. _r2_score:
+
+Scores
+------
+
+``score(X, y)`` of a classifier is the accuracy (:func:`sklearn.metrics.accuracy_score`),
+of a regressor R\u00b2 (:func:`sklearn.metrics.r2_score`).
+""".splitlines()
+
+
+def write_api_page():
+    """Write the API page from ``__all__``, so that the two cannot differ."""
+    lines = [
+        "API reference",
+        "=============",
+        "",
+        ".. currentmodule:: sklearn_deep",
+        "",
+    ]
+    names = set(sklearn_deep.__all__)
+    for title, belongs in GROUPS.items():
+        group = sorted(n for n in names if belongs(getattr(sklearn_deep, n)))
+        names -= set(group)
+        lines += [title, "-" * len(title), "", ".. autosummary::"]
+        lines += ["   :toctree: generated", "   :nosignatures:", ""]
+        lines += [f"   {name}" for name in group] + [""]
+    lines += SCORES
+    if names:
+        raise ValueError(f"no group of the API page takes {sorted(names)}")
+    (Path(__file__).parent / "api.rst").write_text("\n".join(lines))
+
+
+write_api_page()
+
+
+def skip_foreign(app, what, name, obj, skip, options):
+    """Leave out what scikit-learn generates: the set_*_request methods."""
+    generated = name.startswith("set_") and name.endswith("_request")
+    return skip or generated or name in SKLEARN_METHODS
+
+
+def setup(app):
+    """Connect the hooks."""
+    app.connect("autodoc-skip-member", skip_foreign)
