@@ -42,6 +42,8 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
     "log_level": {"backreference_missing": "debug"},
 }
 
@@ -64,8 +66,8 @@ of a regressor R\u00b2 (:func:`sklearn.metrics.r2_score`).
 """.splitlines()
 
 
-def write_api_page():
-    """Write the API page from ``__all__``, so that the two cannot differ."""
+def api_page():
+    """Text of the API page, from ``__all__``, so that the two cannot differ."""
     lines = [
         "API reference",
         "=============",
@@ -80,13 +82,9 @@ def write_api_page():
         lines += [title, "-" * len(title), "", ".. autosummary::"]
         lines += ["   :toctree: generated", "   :nosignatures:", ""]
         lines += [f"   {name}" for name in group] + [""]
-    lines += SCORES
     if names:
         raise ValueError(f"no group of the API page takes {sorted(names)}")
-    (Path(__file__).parent / "api.rst").write_text("\n".join(lines))
-
-
-write_api_page()
+    return "\n".join([*lines, *SCORES])
 
 
 def skip_foreign(app, what, name, obj, skip, options):
@@ -97,4 +95,5 @@ def skip_foreign(app, what, name, obj, skip, options):
 
 def setup(app):
     """Connect the hooks."""
+    (Path(__file__).parent / "api.rst").write_text(api_page())
     app.connect("autodoc-skip-member", skip_foreign)

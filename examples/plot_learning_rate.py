@@ -2,8 +2,8 @@
 Finding a learning rate
 =======================
 
-The range test takes steps at ever larger learning rates. Too small a rate changes nothing,
-too large a one blows the loss up; a good one lies on the slope between.
+The range test takes steps at ever larger learning rates. Too small a rate changes
+nothing, too large a one blows the loss up; a good one lies on the slope between.
 """
 
 import matplotlib.pyplot as plt
@@ -14,6 +14,9 @@ from sklearn_deep import LearningRateFinder, MLPClassifier
 X, y = load_digits(return_X_y=True)
 X = X / 16
 
+# %%
+# The right rate depends on the optimizer, by orders of magnitude.
+
 figure, ax = plt.subplots(layout="constrained")
 for optimizer in ("adamw", "nesterov", "sgd"):
     network = MLPClassifier(optimizer=optimizer, weight_decay=0.0, random_state=0)
@@ -22,7 +25,7 @@ for optimizer in ("adamw", "nesterov", "sgd"):
     ax.axvline(finder.suggestion_, color=line.get_color(), linestyle="--")
     print(f"{optimizer}: {finder.suggestion_:.1e}")
 ax.set(xscale="log", xlabel="learning rate", ylabel="training loss (smoothed)")
-ax.set_title("dashed: the suggestion")
+ax.set(ylim=(0, 4), title="dashed: the suggestion")
 ax.legend()
 plt.show()
 

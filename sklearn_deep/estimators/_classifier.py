@@ -87,14 +87,15 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         Returns
         -------
         log_p : ndarray of shape (n_samples, n_classes)
-            Exact also where the probability itself rounds to 0 or 1.
+            Exact also where the probability itself rounds to 0.
         """
         raw = self._raw(X)
-        if self._is_binary:
-            return F.logsigmoid(torch.cat([-raw, raw], 1)).numpy()
-        if self._targets.kind == "sigmoid":
-            return F.logsigmoid(raw).numpy()
-        return F.log_softmax(raw, 1).numpy()
+        raw = torch.cat([-raw, raw], 1) if self._is_binary else raw
+        kind = self._targets.kind
+        exact = F.logsigmoid(raw) if kind == "sigmoid" else F.log_softmax(raw, 1)
+        p = probabilities(raw, kind)
+        # Near 1 both are exact, and log(p) agrees with predict_proba to the bit.
+        return torch.where(p > 0.5, p.log(), exact).numpy()
 
     def decision_function(self, X):
         """Give the raw outputs (logits).

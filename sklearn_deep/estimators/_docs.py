@@ -62,7 +62,7 @@ loss_params : dict, default=None
 """,
     "training": """
 weight_decay : float or "auto", default={weight_decay}
-    Decoupled weight decay [3]_ a unit of learning rate. "auto" is 0.01 for adamw and
+    Decoupled weight decay [3]_ a unit of learning rate. "auto" is 0.1 for adamw and
     0 for the others; lbfgs, which has no learning rate, adds it to ``l2``.
 l2 : float, default={l2}
     L2 penalty: ``0.5 * l2 * sum(w ** 2)`` is added to the loss.

@@ -101,7 +101,10 @@ def with_found_rate(estimator: "DeepEstimator", job: TrainJob) -> TrainJob:
     """The job, with the learning rate of a range test where the user wants one."""
     if estimator.learning_rate != "auto" or job.optimizer.name == "lbfgs":
         return job
-    rate = range_test(job, *RANGE_TEST).suggestion
+    if job.state is not None and hasattr(estimator, "learning_rate_"):
+        rate = estimator.learning_rate_  # partial_fit: the first call has found it
+    else:
+        rate = range_test(job, *RANGE_TEST).suggestion
     optimizer = dataclasses.replace(job.optimizer, learning_rate=rate)
     return dataclasses.replace(job, optimizer=optimizer)
 
@@ -114,7 +117,7 @@ def auto_batch_size(n_rows: int) -> int:
     """
     if n_rows <= 32:
         return n_rows
-    return min(128, max(32, 1 << round(math.log2(n_rows / 20))))
+    return min(256, max(32, 1 << round(math.log2(n_rows / 20))))
 
 
 def batch_rows(estimator: "DeepEstimator", n_rows: int) -> int:

@@ -20,7 +20,7 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
     """Train a network at ever larger learning rates, and see where the loss falls.
 
     A fresh network takes ``n_steps`` steps while the learning rate grows geometrically
-    from ``low`` to ``high``, or until the loss has become four times its minimum. The
+    from ``low`` to ``high``, or until the loss is twice what it was at first. The
     suggestion is where the smoothed loss has fallen half the way to its minimum.
     ``learning_rate="auto"`` of the estimators runs the same test.
 

@@ -142,17 +142,17 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
         loss_params=None,
         label_smoothing=0.0,
         class_weight=None,
-        weight_decay=0.1,
+        weight_decay="auto",
         l2=0.0,
         l1=0.0,
         gradient_clip=None,
         optimizer="adamw",
-        learning_rate=3e-3,
+        learning_rate=5e-3,
         learning_rate_scaling=None,
         momentum=0.9,
         betas=(0.9, 0.999),
         batch_size="auto",
-        max_epochs=40,
+        max_epochs=50,
         learning_rate_schedule="cosine",
         schedule_params=None,
         warmup=0,
@@ -222,7 +222,7 @@ class MLPRegressor(DeepRegressor, _MLPFamily):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default=(256, 128)
+    hidden_layer_sizes : int or sequence of int, default=(128, 128, 128)
         Units of each hidden layer; an empty sequence gives a linear model.
     {network}
     {regressor_objective}
@@ -271,11 +271,11 @@ class MLPRegressor(DeepRegressor, _MLPFamily):
 
     def __init__(
         self,
-        hidden_layer_sizes=(256, 128),
+        hidden_layer_sizes=(128, 128, 128),
         *,
         activation="silu",
         activation_params=None,
-        dropout=0.0,
+        dropout=0.1,
         normalization=None,
         residual=False,
         weight_init="auto",
@@ -283,12 +283,12 @@ class MLPRegressor(DeepRegressor, _MLPFamily):
         bias_init="zeros",
         loss="squared_error",
         loss_params=None,
-        weight_decay=0.1,
+        weight_decay="auto",
         l2=0.0,
         l1=0.0,
         gradient_clip=None,
         optimizer="adamw",
-        learning_rate=3e-3,
+        learning_rate=5e-3,
         learning_rate_scaling=None,
         momentum=0.9,
         betas=(0.9, 0.999),

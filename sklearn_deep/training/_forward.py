@@ -12,7 +12,7 @@ from sklearn_deep.training._devices import threads_for
 
 # float32 products treat the last rows of a block with other instructions; blocks of
 # a multiple of this many rows have no such rest, so a row's outputs do not depend on
-# its place.
+# its place among the same number of rows.
 _BLOCK = 32
 
 

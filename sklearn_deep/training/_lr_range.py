@@ -15,7 +15,6 @@ from sklearn_deep.training._seeds import generator
 from sklearn_deep.training._step import Stepper
 
 _SMOOTHING = 0.9
-_DIVERGED = 4.0  # times the best smoothed loss
 _LOOK = 10  # steps between two looks at the losses, each a sync with the device
 
 
@@ -59,8 +58,7 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
             if len(pending) == _LOOK or i == n_steps - 1:
                 raw += torch.stack(pending).tolist()
                 pending = []
-                smooth = _smooth(raw)
-                if not (smooth[-1] <= _DIVERGED * abs(smooth).min()):
+                if _diverged(_smooth(raw)).any():
                     break
     return _judge(job.owner, rates, _smooth(raw))
 
@@ -87,13 +85,22 @@ def _smooth(losses: list[float]) -> np.ndarray:
     return np.asarray(smooth)
 
 
+def _diverged(losses: np.ndarray) -> np.ndarray:
+    """Which smoothed losses are NaN, or more than twice what they were at first."""
+    first = losses[:_LOOK].mean()
+    return ~(losses <= first + abs(first))
+
+
 def _judge(owner: str, rates: np.ndarray, losses: np.ndarray) -> RangeTest:
     """Suggest the rate at which the loss has fallen half the way to its minimum.
 
     Smith takes a rate on the falling part of the curve; its steepest point, which is
     usual, is a matter of noise where batches are small, its middle is not.
     """
-    losses = losses[np.isfinite(losses)]
+    # Looks come every few steps: what lies beyond the divergence is no result.
+    blown_up = _diverged(losses)
+    if blown_up.any():
+        losses = losses[: int(blown_up.argmax())]
     rates = rates[: len(losses)]
     if len(losses) < 3:
         raise ValueError(

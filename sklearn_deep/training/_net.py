@@ -168,6 +168,7 @@ class SkorchCallbacks(Watcher):
             "dataset_valid": _dataset(job.validation),
         }
         self._record = _Recorder(self.net)
+        self._frozen: list[tuple[Tensor, Tensor]] = []
         self._stopped = False
 
     def train_begin(self, run: Run) -> None:
@@ -187,6 +188,9 @@ class SkorchCallbacks(Watcher):
 
     def gradient_ready(self, run: Run, batch: Batch) -> None:
         """Let callbacks look at the gradient, or change it in place."""
+        # A parameter frozen in a later epoch has no gradient, but would still decay.
+        frozen = [p for p in run.job.module.parameters() if not p.requires_grad]
+        self._frozen = [(p, p.detach().clone()) for p in frozen]
         self._tell(
             "on_grad_computed",
             named_parameters=list(self.net.get_all_learnable_params()),
@@ -196,6 +200,9 @@ class SkorchCallbacks(Watcher):
 
     def batch_end(self, run: Run, batch: Batch, loss: Tensor, raw: Tensor) -> None:
         """Record the batch and tell of it."""
+        with torch.no_grad():
+            for parameter, kept in self._frozen:
+                parameter.copy_(kept)
         self.net.optimizer_.step()  # torch's schedulers warn where nobody calls it
         self._batch_done(batch, loss, raw, "train")
         self._take_rate(run)

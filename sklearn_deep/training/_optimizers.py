@@ -87,7 +87,7 @@ def _adam(w: Tensor, g: Tensor, slots: list[Tensor], h: Hyper) -> None:
 
 OPTIMIZERS: dict[str, Optimizer] = {
     "adam": Optimizer(_adam, n_slots=2),
-    "adamw": Optimizer(_adam, n_slots=2, weight_decay=0.01),
+    "adamw": Optimizer(_adam, n_slots=2, weight_decay=0.1),
     "sgd": Optimizer(_sgd),
     "momentum": Optimizer(_momentum, n_slots=1),
     "nesterov": Optimizer(_nesterov, n_slots=1),
