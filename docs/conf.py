@@ -6,6 +6,9 @@ from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "agg")
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from _gallery import QuickstartFirst, argv
 
 import sklearn_deep
 
@@ -21,6 +24,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "auto_examples/*.ipynb"]
+templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_prev_next": False, "navbar_align": "left"}
 html_show_sourcelink = False
@@ -39,7 +43,8 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/(plot_|quickstart)",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": QuickstartFirst,
+    "reset_argv": argv,
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,

@@ -25,6 +25,7 @@ from sklearn_deep import MLPClassifier, MLPRegressor
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sklearn_deep.training._optimizers import OPTIMIZERS
+from sklearn_deep.training._step import Stepper
 
 # The defaults are tuned for real data; what is tested here does not hang on them.
 PLAIN = {
@@ -249,6 +250,26 @@ def test_the_standard_deviation_has_a_column_a_target(two_targets):
     mean, std = network.predict(X, return_std=True)
     assert mean.shape == std.shape == Y.shape
     assert (std > 0).all()
+
+
+# Batches
+
+
+def test_every_epoch_sees_every_row_once_in_an_order_of_its_own(monkeypatch):
+    seen = []
+    gradient = Stepper.gradient
+
+    def noting(self, batch):
+        seen.append(batch.x[:, 0].tolist())
+        return gradient(self, batch)
+
+    monkeypatch.setattr(Stepper, "gradient", noting)
+    X = np.arange(50.0)[:, None]
+    plain_regressor((2,), batch_size=16, max_epochs=4, random_state=0).fit(X, X[:, 0])
+    assert [len(rows) for rows in seen] == [16, 16, 16, 2] * 4
+    epochs = [sum(seen[i : i + 4], []) for i in range(0, 16, 4)]
+    assert all(sorted(epoch) == X[:, 0].tolist() for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 4
 
 
 # Activations and optimizers on real data
