@@ -8,8 +8,6 @@ os.environ.setdefault("MPLBACKEND", "agg")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from _gallery import QuickstartFirst, argv
-
 import sklearn_deep
 
 project = "sklearn-deep"
@@ -43,8 +41,10 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/(plot_|quickstart)",
-    "within_subsection_order": QuickstartFirst,
-    "reset_argv": argv,
+    "within_subsection_order": "_gallery.QuickstartFirst",
+    "reset_argv": "_gallery.argv",
+    "backreferences_dir": "generated",
+    "doc_module": ("sklearn_deep",),
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,

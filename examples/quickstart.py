@@ -92,7 +92,8 @@ def main():
 
     if args.figure:
         best = search.best_estimator_.set_params(mlpclassifier__early_stopping=True)
-        display = FitCurveDisplay.from_estimator(best.fit(X_train, y_train))
+        best.fit(X_train, y_train)
+        display = FitCurveDisplay.from_estimator(best, log_scale=True)
         display.figure_.savefig(args.figure, dpi=120, bbox_inches="tight")
         print(f"fit curves: {args.figure}")
 

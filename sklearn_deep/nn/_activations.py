@@ -39,7 +39,9 @@ class Activation:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "relu": Activation(nn.ReLU),
+    # In place: no layer before it keeps its output for the backward pass, and a fresh
+    # block of memory costs more than the activation itself.
+    "relu": Activation(nn.ReLU, defaults={"inplace": True}),
     "leaky_relu": Activation(
         nn.LeakyReLU,
         nonlinearity="leaky_relu",

@@ -536,7 +536,7 @@ def test_going_on_with_other_data_is_refused(bad, y, words, method):
 )
 def test_going_on_with_another_architecture_is_refused_by_name(method, change):
     network = classifier(warm_start=True).fit(X, CLASSES).set_params(**change)
-    with pytest.raises(ValueError, match=f"{next(iter(change))} changed"):
+    with pytest.raises(ValueError, match=f"{next(iter(change))}.* changed since"):
         getattr(network, method)(X, CLASSES)
 
 

@@ -1,6 +1,7 @@
 """What the feed-forward networks learn: every argument, loss and output."""
 
 from functools import partial
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -267,7 +268,7 @@ def test_every_epoch_sees_every_row_once_in_an_order_of_its_own(monkeypatch):
     X = np.arange(50.0)[:, None]
     plain_regressor((2,), batch_size=16, max_epochs=4, random_state=0).fit(X, X[:, 0])
     assert [len(rows) for rows in seen] == [16, 16, 16, 2] * 4
-    epochs = [sum(seen[i : i + 4], []) for i in range(0, 16, 4)]
+    epochs = [[*chain(*seen[i : i + 4])] for i in range(0, 16, 4)]
     assert all(sorted(epoch) == X[:, 0].tolist() for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 4
 
@@ -553,6 +554,16 @@ def test_class_weights_multiply_sample_weights(iris, rng):
     )
     by_row = network.fit(X, y, sample_weight=weight * np.where(y == 1, 3.0, 1.0))
     assert_allclose(both.predict_proba(X), by_row.predict_proba(X), rtol=1e-9)
+
+
+def test_balanced_class_weights_give_each_class_the_same_weighted_mass(iris, rng):
+    X, y = iris
+    weight = rng.integers(1, 4, len(y)) * np.where(y == 0, 5.0, 1.0)
+    network = plain_classifier((6,), batch_size=16, max_epochs=5, random_state=0)
+    balanced = clone(network).set_params(class_weight="balanced")
+    balanced.fit(X, y, sample_weight=weight)
+    by_row = network.fit(X, y, sample_weight=weight / np.bincount(y, weight)[y])
+    assert_allclose(balanced.predict_proba(X), by_row.predict_proba(X), rtol=1e-7)
 
 
 def test_class_weights_may_name_string_labels(iris):

@@ -158,9 +158,12 @@ def test_global_seeds_do_not_matter(dtype, iris):
 
 
 @each_dtype
-def test_the_number_of_torchs_threads_does_not_matter(dtype, iris):
-    X, y = iris
-    network = MLPClassifier((64, 64), dtype=dtype, random_state=0, max_epochs=5)
+def test_the_number_of_torchs_threads_does_not_matter(dtype, rng):
+    X = rng.normal(size=(900, 20))
+    y = X[:, 0] > 0
+    network = MLPClassifier(
+        (120, 120), dtype=dtype, batch_size=900, random_state=0, max_epochs=5
+    )
     before = torch.get_num_threads()
     fits = []
     try:
