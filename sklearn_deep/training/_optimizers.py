@@ -71,7 +71,7 @@ def _nesterov(w: Tensor, g: Tensor, slots: list[Tensor], h: Hyper) -> None:
 def _rmsprop(w: Tensor, g: Tensor, slots: list[Tensor], h: Hyper) -> None:
     (square,) = slots
     square.lerp_(g * g, 1 - h.beta2)
-    w.sub_(h.learning_rate * (g / (square.sqrt() + _EPS)))
+    _subtract_ratio(w, g, square.sqrt().add_(_EPS), h.learning_rate)
 
 
 def _adam(w: Tensor, g: Tensor, slots: list[Tensor], h: Hyper) -> None:
@@ -82,7 +82,17 @@ def _adam(w: Tensor, g: Tensor, slots: list[Tensor], h: Hyper) -> None:
     # Both corrections go into two scalars: two passes over the weights fewer.
     root = unbias2**0.5
     denominator = square.sqrt().add_(_EPS * root)
-    w.sub_((mean / denominator).mul_(h.learning_rate * root / unbias1))
+    _subtract_ratio(w, mean, denominator, h.learning_rate * root / unbias1)
+
+
+def _subtract_ratio(
+    w: Tensor, numerator: Tensor, denominator: Tensor, rate: float | Tensor
+) -> None:
+    """Do ``w -= rate * numerator / denominator``; in one pass for one network."""
+    if isinstance(rate, Tensor):
+        w.sub_((numerator / denominator).mul_(rate))
+    else:
+        w.addcdiv_(numerator, denominator, value=-rate)
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
