@@ -18,7 +18,6 @@ LAZY = {
     "_plotting.py": {"matplotlib"},
     "estimators/_base.py": {"pandas", "sklearn_deep.training._net"},
     "estimators/_watching.py": {"sklearn_deep.training._net"},
-    "estimators/_rules.py": {"sklearn.metrics"},
 }
 
 

@@ -2,6 +2,8 @@
 
 from numbers import Integral
 
+from sklearn.metrics import get_scorer_names
+
 from sklearn_deep._params import (
     BOOLEAN,
     MAPPING,
@@ -29,8 +31,6 @@ _SHARE = Number(low=0, high=1, open_low=True, open_high=True)
 
 
 def _is_scorer_name(value: object) -> bool:
-    from sklearn.metrics import get_scorer_names
-
     return isinstance(value, str) and value in get_scorer_names()
 
 

@@ -276,6 +276,6 @@ def probabilities(raw: Tensor, kind: str) -> Tensor:
     """Raw outputs to the probability of each label (sigmoid) or class (softmax)."""
     if kind == "sigmoid":
         return torch.sigmoid(raw)
-    # Four times as fast as torch.softmax, which treats short rows one by one.
-    shares = (raw - raw.amax(-1, keepdim=True)).exp_()
-    return shares.div_(shares.sum(-1, keepdim=True))
+    # Over the last axis torch treats short rows one by one, which takes ten times as
+    # long.
+    return torch.softmax(raw.mT, -2).mT

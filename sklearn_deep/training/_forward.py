@@ -1,6 +1,7 @@
 """The raw outputs of a trained module for rows of any number."""
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import scipy.sparse as sp
 import torch
@@ -16,6 +17,19 @@ from sklearn_deep.training._devices import threads_for
 _BLOCK = 32
 
 
+# A module's size does not change, and counting it takes as long as a small layer.
+_sizes: WeakKeyDictionary[nn.Module, tuple[int, int]] = WeakKeyDictionary()
+
+
+def _size(module: nn.Module) -> tuple[int, int, torch.device]:
+    """Number of weights, width of the widest layer, and where the module is."""
+    if module not in _sizes:
+        parameters = list(module.parameters())
+        widest = max((p.shape[0] for p in parameters if p.ndim), default=1)
+        _sizes[module] = sum(p.numel() for p in parameters), widest
+    return *_sizes[module], next(module.parameters()).device
+
+
 def raw_outputs(module: nn.Module, X: Any) -> Tensor:
     """Apply a module in evaluation mode.
 
@@ -29,10 +43,9 @@ def raw_outputs(module: nn.Module, X: Any) -> Tensor:
     -------
     Tensor of shape (n_rows, n_outputs), on the CPU
     """
-    parameters = list(module.parameters())
-    device = parameters[0].device
-    products = float(X.shape[0] * sum(p.numel() for p in parameters))
-    width = max(X.shape[1], *(p.shape[0] for p in parameters if p.ndim))
+    n_weights, widest, device = _size(module)
+    products = float(X.shape[0] * n_weights)
+    width = max(X.shape[1], widest)
     parts = chunks(X.shape[0], width * X.dtype.itemsize)
     with threads_for(products, device), torch.inference_mode():
         raw = [_apply(module, X if len(parts) == 1 else X[p], device) for p in parts]
