@@ -1,4 +1,8 @@
-"""What all tests share: tiny data, one torch thread, no window for pictures."""
+"""What all tests share: tiny data, one torch thread, no window for pictures.
+
+Hypothesis draws the same examples in every run, so that a change is judged by what it
+changed; ``HYPOTHESIS_PROFILE=explore`` draws new ones, and many more.
+"""
 
 import os
 
@@ -6,7 +10,12 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from sklearn.datasets import load_iris, make_classification, make_regression
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("explore", max_examples=2000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -176,7 +176,9 @@ class RealTargets:
             center = mean
             scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
             scale[scale <= 1e-12 * np.abs(mean)] = 0.0
-        scale = np.where(scale > 0, scale * top, 1.0)
+        # A spread below the smallest normal number cannot be divided by.
+        scale = scale * top
+        scale[scale < np.finfo(scale.dtype).tiny] = 1.0
         return cls(center * top, scale, y.ndim == 1, y.dtype)
 
     def attributes(self) -> dict[str, Any]:
