@@ -5,12 +5,18 @@
     SklearnDeepError
     ├── InvalidParameterError(ValueError, TypeError)    a constructor argument
     ├── TrainingDivergedError(ArithmeticError)          the loss or a weight left the reals
+    ├── OnnxExportError(ValueError)                     a model that has no ONNX form
+    │   └── OnnxParityError                             an ONNX form that predicts otherwise
+    ├── OnnxFileError(ValueError)                       a file that cannot be read
     └── MissingDependencyError(ImportError)             an optional library is not there
 """
 
 __all__ = [
     "InvalidParameterError",
     "MissingDependencyError",
+    "OnnxExportError",
+    "OnnxFileError",
+    "OnnxParityError",
     "SklearnDeepError",
     "TrainingDivergedError",
 ]
@@ -62,6 +68,42 @@ class TrainingDivergedError(SklearnDeepError, ArithmeticError):
             " gradient_clip=1.0, or scale the features, e.g. with a StandardScaler in"
             " a Pipeline."
         )
+
+
+class OnnxExportError(SklearnDeepError, ValueError):
+    """A fitted estimator, or a part of it, has no ONNX form."""
+
+
+class OnnxParityError(OnnxExportError):
+    """The ONNX form predicts something else than the estimator.
+
+    Parameters
+    ----------
+    message : str
+        What differs, where, and what can be done.
+    step : str or None
+        The first step of the pipeline whose output differs.
+    difference : float
+        Largest difference, relative to the scale of the output.
+
+    Attributes
+    ----------
+    step : str or None
+        The first step of the pipeline whose output differs.
+    difference : float
+        Largest difference, relative to the scale of the output.
+    """
+
+    def __init__(self, message, step=None, difference=float("nan")):
+        super().__init__(message, step, difference)
+        self.message, self.step, self.difference = message, step, difference
+
+    def __str__(self):
+        return self.message
+
+
+class OnnxFileError(SklearnDeepError, ValueError):
+    """A file is not an ONNX model of this package, or no longer the one written."""
 
 
 class MissingDependencyError(SklearnDeepError, ImportError):

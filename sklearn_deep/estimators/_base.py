@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from sklearn_deep._announce import Announced
 from sklearn_deep._compat import CallbackSupportMixin, with_callbacks
 from sklearn_deep._params import Rules, check_params
 from sklearn_deep.estimators._data import FitArguments, Part, check_data
@@ -43,7 +44,7 @@ def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
         raise
 
 
-class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
+class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
     """Base of all network estimators.
 
     A family writes its rule table, ``_architecture``, ``_nonlinearity`` and

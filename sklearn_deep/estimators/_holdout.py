@@ -18,6 +18,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from sklearn_deep._announce import Announced
 from sklearn_deep._compat import HAS_CALLBACKS, CallbackSupportMixin, with_callbacks
 from sklearn_deep._params import SEED, Number, Rules, Satisfies, check_params
 from sklearn_deep.data._split import validation_split
@@ -37,7 +38,9 @@ def _has(method: str):
     return check
 
 
-class ValidationHoldout(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+class ValidationHoldout(
+    Announced, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator
+):
     """Set validation rows aside before any transformer is fitted.
 
     Early stopping inside a Pipeline leaks: the network holds out rows that the

@@ -1,0 +1,155 @@
+"""Rules of meta-estimators about one classifier's scores: calibration, thresholds."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    TunedThresholdClassifierCV,
+)
+
+from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export._graph import INT, Graph, Value
+from sklearn_deep.export._labels import labels_at
+from sklearn_deep.export._responses import mean, normalised, response, stacked
+from sklearn_deep.export._rules import apply, rule
+from sklearn_deep.export._scalers import interpolate
+from sklearn_deep.export._table import Table
+
+
+@rule("predict_proba", CalibratedClassifierCV)
+def _calibrated(graph: Graph, model: Any, table: Table) -> Value:
+    return mean(
+        graph, [_fold(graph, part, table) for part in model.calibrated_classifiers_]
+    )
+
+
+@rule("predict", CalibratedClassifierCV)
+def _calibrated_labels(graph: Graph, model: Any, table: Table) -> Value:
+    probabilities = apply(graph, model, "predict_proba", table)
+    return labels_at(graph, model.classes_, graph.argmax(probabilities))
+
+
+def _fold(graph: Graph, part: Any, table: Table) -> Value:
+    """Probabilities by one fitted classifier and its calibrators."""
+    scores, method = response(
+        graph, part.estimator, ("decision_function", "predict_proba"), table
+    )
+    binary = len(part.classes) == 2
+    if method == "predict_proba" and binary:
+        scores = graph.column(scores, 1)
+    known = METHODS.get(part.method)
+    if known is None:
+        raise OnnxExportError(
+            f"CalibratedClassifierCV(method={part.method!r}) has no ONNX form; those"
+            f" that have: {', '.join(METHODS)}."
+        )
+    return known(graph, part, scores, method)
+
+
+def _one_by_one(calibrate: Callable[[Graph, Any, Value], Value]) -> Callable:
+    """Calibrate each class by itself, and make the rows sum to one."""
+
+    def run(graph: Graph, part: Any, scores: Value, method: str) -> Value:
+        if len(part.classes) == 2:
+            second = calibrate(graph, part.calibrators[0], scores)
+            first = graph.math("Add", graph.node("Neg", second), 1.0)
+            return stacked(graph, [first, second])
+        columns = [
+            calibrate(graph, calibrator, graph.column(scores, k))
+            for k, calibrator in enumerate(part.calibrators)
+        ]
+        columns = _spread(graph, part, columns)
+        return normalised(
+            graph, stacked(graph, columns), otherwise_uniform=len(part.classes)
+        )
+
+    return run
+
+
+def _spread(graph: Graph, part: Any, columns: list[Value]) -> list[Value]:
+    """Order columns as the classes; those that the classifier never saw are zero."""
+    zero = graph.math("Mul", columns[0], 0.0)
+    ordered = [zero] * len(part.classes)
+    places = np.searchsorted(part.classes, part.estimator.classes_)
+    for place, column in zip(places, columns, strict=True):
+        ordered[place] = column
+    return ordered
+
+
+def _sigmoid(graph: Graph, calibrator: Any, scores: Value) -> Value:
+    line = graph.math("Add", graph.math("Mul", scores, calibrator.a_), calibrator.b_)
+    return graph.node("Sigmoid", graph.node("Neg", line))
+
+
+def _isotonic(graph: Graph, calibrator: Any, scores: Value) -> Value:
+    xs = np.asarray(calibrator.X_thresholds_, float)
+    return interpolate(graph, scores, xs, np.asarray(calibrator.y_thresholds_, float))
+
+
+def _temperature(graph: Graph, part: Any, scores: Value, method: str) -> Value:
+    if method == "predict_proba":
+        if len(part.classes) == 2:
+            other = graph.math("Add", graph.node("Neg", scores), 1.0)
+            scores = stacked(graph, [other, scores])
+        logits = graph.node("Log", graph.math("Add", scores, 1e-12))
+    elif len(part.classes) == 2:
+        logits = stacked(graph, [graph.node("Neg", scores), scores])
+    else:
+        logits = scores
+    sharpened = graph.math("Mul", logits, float(part.calibrators[0].beta_))
+    return graph.node("Softmax", sharpened, axis=1)
+
+
+METHODS: dict[str, Callable[[Graph, Any, Value, str], Value]] = {
+    "sigmoid": _one_by_one(_sigmoid),
+    "isotonic": _one_by_one(_isotonic),
+    "temperature": _temperature,
+}
+
+
+# Thresholds. The scores are those of the classifier inside.
+
+
+def _inner(method: str) -> Callable[[Graph, Any, Table], Value]:
+    return lambda graph, model, table: apply(graph, _fitted(model), method, table)
+
+
+def _fitted(model: Any) -> Any:
+    return getattr(model, "estimator_", model.estimator)
+
+
+for _method in ("predict_proba", "decision_function"):
+    rule(_method, FixedThresholdClassifier, TunedThresholdClassifierCV)(_inner(_method))
+
+
+@rule("predict", TunedThresholdClassifierCV)
+def _tuned(graph: Graph, model: Any, table: Table) -> Value:
+    # scikit-learn keeps the positive label with the scorer that it searched by.
+    pos_label = model._curve_scorer._get_pos_label()
+    return _above(graph, model, table, model.best_threshold_, pos_label)
+
+
+@rule("predict", FixedThresholdClassifier)
+def _fixed(graph: Graph, model: Any, table: Table) -> Value:
+    return _above(graph, model, table, model.threshold, model.pos_label)
+
+
+def _above(
+    graph: Graph, model: Any, table: Table, threshold: Any, pos_label: Any
+) -> Value:
+    classes = np.asarray(model.classes_)
+    asked = model.response_method
+    methods = ("predict_proba", "decision_function") if asked == "auto" else asked
+    scores, method = response(graph, _fitted(model), methods, table)
+    place = 1 if pos_label is None else int(np.flatnonzero(classes == pos_label)[0])
+    if method == "predict_proba":
+        scores = graph.column(scores, place)
+    elif place == 0:
+        scores = graph.node("Neg", scores)
+    if threshold == "auto":
+        threshold = 0.5 if method == "predict_proba" else 0.0
+    reached = graph.cast(graph.compare("GreaterOrEqual", scores, threshold), INT)
+    return labels_at(graph, classes[[1 - place, place]], reached)

@@ -1,0 +1,272 @@
+"""The rules as skl2onnx converters.
+
+A converter of skl2onnx is three functions: a parser, which declares the outputs; a
+shape calculator, which says their types; and the converter, which writes the nodes.
+Here they are the same three for every class: what differs is in the rules.
+"""
+
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier, is_regressor
+from skl2onnx._parse import _apply_zipmap
+from skl2onnx._supported_operators import get_model_alias
+from skl2onnx.common.data_types import (
+    BooleanTensorType,
+    DoubleTensorType,
+    FloatTensorType,
+    Int64TensorType,
+    SequenceType,
+    StringTensorType,
+)
+
+from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export._composition import final, inside
+from sklearn_deep.export._graph import (
+    BOOL,
+    DOUBLE,
+    FLOAT,
+    INT,
+    STRING,
+    Graph,
+    Value,
+)
+from sklearn_deep.export._labels import stored_labels
+from sklearn_deep.export._networks import has_std
+from sklearn_deep.export._responses import one_hot, stacked
+from sklearn_deep.export._rules import apply
+from sklearn_deep.export._table import Table
+
+TYPES = {
+    FLOAT: FloatTensorType,
+    DOUBLE: DoubleTensorType,
+    INT: Int64TensorType,
+    BOOL: BooleanTensorType,
+    STRING: StringTensorType,
+}
+
+CLASSIFIER_OPTIONS = {
+    "zipmap": [True, False, "columns"],
+    "nocl": [True, False],
+    "output_class_labels": [False, True],
+    "raw_scores": [True, False],
+}
+REGRESSOR_OPTIONS = {"return_std": [True, False]}
+OPTIONS = {**CLASSIFIER_OPTIONS, **REGRESSOR_OPTIONS}
+_DEFAULTS = {
+    "zipmap": True,
+    "nocl": False,
+    "output_class_labels": False,
+    "raw_scores": False,
+    "return_std": True,
+}
+
+# What sklearn_deep.to_onnx asks for beyond skl2onnx's own arguments.
+REQUEST: ContextVar[dict[str, Any] | None] = ContextVar("REQUEST", default=None)
+
+
+def _request() -> dict[str, Any]:
+    return REQUEST.get() or {}
+
+
+def options_of(scope: Any, model: Any) -> dict[str, Any]:
+    """Collect the options of a model, also those given to the estimator inside."""
+    chosen = {**_DEFAULTS, **_request().get("options", {})}
+    given = scope.options or {}
+    layers = [model, inside(model), final(model)]
+    for layer in reversed(layers):
+        for key in (type(layer), id(layer)):
+            chosen.update(given.get(key) or {})
+    return chosen
+
+
+def is_multi_output(model: Any) -> bool:
+    """Tell whether a classifier has a list of targets, each with its classes."""
+    return isinstance(getattr(model, "classes_", None), list)
+
+
+def parse(scope, model, inputs, custom_parsers=None):
+    """Declare the outputs."""
+    operator = scope.declare_local_operator(get_model_alias(type(model)), model)
+    operator.inputs = inputs
+    declare = _declare_labels if is_classifier(model) else _declare_numbers
+    return declare(scope, model, operator)
+
+
+def _declare_numbers(scope, model, operator):
+    names = ["variable"]
+    if is_regressor(model) and has_std(final(model)):
+        names += ["std"] if options_of(scope, model)["return_std"] else []
+    for name in names:
+        operator.outputs.append(scope.declare_local_variable(name, DoubleTensorType()))
+    return operator.outputs
+
+
+def _declare_labels(scope, model, operator):
+    options = options_of(scope, model)
+    if options["zipmap"] and options["output_class_labels"]:
+        raise OnnxExportError(
+            "The options zipmap and output_class_labels exclude one another: a zipmap"
+            " names the classes already. Set zipmap=False."
+        )
+    scores: Any = DoubleTensorType()
+    if is_multi_output(model):
+        scores, options["zipmap"] = SequenceType(DoubleTensorType()), False
+    names = [("label", Int64TensorType()), ("probabilities", scores)]
+    if options["output_class_labels"]:
+        names.append(("class_labels", Int64TensorType()))
+    for name, kind in names:
+        operator.outputs.append(scope.declare_local_variable(name, kind))
+    if not options["zipmap"]:
+        return operator.outputs
+    # skl2onnx looks these up by the outer model.
+    scope.add_options(id(model), {k: options[k] for k in ("zipmap", "nocl")})
+    kind = operator.inputs[0].type
+    return _apply_zipmap(options["zipmap"], scope, model, kind, operator.outputs)
+
+
+def shape(operator):
+    """Say the types of the outputs, which the rules have computed."""
+    rows = operator.inputs[0].get_first_dimension()
+    for variable, value, width in _written(operator).outputs:
+        if isinstance(value, list):
+            variable.set_type(SequenceType(TYPES[value[0].dtype]([rows, None])))
+        elif width is None:
+            variable.set_type(TYPES[value.dtype]([rows]))
+        else:
+            shape = [rows, width] if width else [None]
+            variable.set_type(TYPES[value.dtype](shape))
+    for zipmap in _zipmaps(operator, "SklearnZipMapColumns"):
+        for column in zipmap.outputs[1:]:  # declared before the dtype was known
+            column.set_type(operator.outputs[1].type.__class__([rows]))
+
+
+def convert(scope, operator, container):
+    """Put the nodes that the rules have written into skl2onnx's container."""
+    written = _written(operator)
+    graph = written.graph
+    for variable, value, _ in written.outputs:
+        if isinstance(value, list):
+            _name_node(graph, "SequenceConstruct", value, variable.full_name)
+        else:
+            _name_node(graph, "Identity", [value], variable.full_name)
+    container.nodes.extend(graph.nodes)
+    container.initializers.extend(graph.constants)
+    container.node_domain_version_pair_sets.update(graph.domains.items())
+
+
+class _Written:
+    """A graph with the outputs of an operator: (variable, value, width)."""
+
+    def __init__(self, operator: Any) -> None:
+        scope, model = operator.scope_inst, operator.raw_operator
+        opset = operator.target_opset
+        self.graph = Graph(
+            opset[""] if isinstance(opset, dict) else opset,
+            prefix=scope.get_unique_operator_name("deep") + "/",
+            settings={"options": scope.options, "dtype": _request().get("dtype")},
+        )
+        table = Table(tuple(_input(v, model) for v in operator.inputs))
+        if is_classifier(model):
+            values = self._labels(operator, table, options_of(scope, model))
+        else:
+            values = self._numbers(operator, table)
+        self.outputs = [
+            (variable, *pair)
+            for variable, pair in zip(operator.outputs, values, strict=True)
+        ]
+
+    def _numbers(self, operator: Any, table: Table) -> list[tuple[Any, int | None]]:
+        model = operator.raw_operator
+        if not is_regressor(model):
+            out = apply(self.graph, model, "transform", table)
+            return [(out.matrix(self.graph), out.width)]
+        methods = ["predict", "predict_std"][: len(operator.outputs)]
+        return [self._column(apply(self.graph, model, m, table), model) for m in methods]
+
+    def _column(self, value: Value, model: Any) -> tuple[Value, int]:
+        width = int(getattr(final(model), "n_outputs_", 1))
+        # A regressor of skl2onnx gives (n, 1) for one target.
+        return self.graph.reshape(value, (0, -1)), width
+
+    def _labels(
+        self, operator: Any, table: Table, options: dict[str, Any]
+    ) -> list[tuple[Any, int | None]]:
+        graph, model = self.graph, operator.raw_operator
+        label = apply(graph, model, "predict", table)
+        if is_multi_output(model):
+            scores = apply(graph, model, "predict_proba", table)
+            return [(label, len(model.classes_)), (scores, None)]
+        classes = np.asarray(model.classes_)
+        if options["nocl"]:
+            label = graph.argmax(one_hot(graph, label, classes))
+        scores = scores_of(graph, model, table, options["raw_scores"])
+        if _zipmaps(operator, "SklearnZipMap"):
+            scores = graph.cast(scores, FLOAT)  # ZipMap takes nothing else
+        columns = len(classes) if is_multilabel(model) else None
+        out: list[tuple[Any, int | None]] = [(label, columns), (scores, len(classes))]
+        if len(operator.outputs) > 2:
+            out.append((graph.constant(stored_labels(classes)), 0))
+        return out
+
+
+def is_multilabel(model: Any) -> bool:
+    """Tell whether a fitted classifier gives several labels a row."""
+    model = final(model)
+    targets = getattr(model, "_targets", None)
+    return bool(getattr(targets or model, "multilabel" if targets else "multilabel_", False))
+
+
+def scores_of(graph: Graph, model: Any, table: Table, raw: bool) -> Value:
+    """Scores of shape (n, n_classes): probabilities, or raw ones; votes at the least."""
+    if not raw and hasattr(model, "predict_proba"):
+        return apply(graph, model, "predict_proba", table)
+    if not hasattr(model, "decision_function"):
+        if raw:
+            raise OnnxExportError(
+                f"raw_scores=True needs a decision_function, which"
+                f" {type(model).__name__} has not. Set raw_scores=False."
+            )
+        labels = apply(graph, model, "predict", table)
+        return one_hot(graph, labels, np.asarray(model.classes_))
+    scores = apply(graph, model, "decision_function", table)
+    if len(model.classes_) == 2 and not is_multilabel(model):
+        return stacked(graph, [graph.node("Neg", scores), scores])
+    return scores
+
+
+def _written(operator: Any) -> _Written:
+    if not hasattr(operator, "_sklearn_deep"):
+        operator._sklearn_deep = _Written(operator)
+    return operator._sklearn_deep
+
+
+def _input(variable: Any, model: Any) -> tuple[Value, int]:
+    dtype = next(
+        (d for d, cls in TYPES.items() if isinstance(variable.type, cls)), None
+    )
+    if dtype is None:
+        raise OnnxExportError(
+            f"{type(model).__name__} cannot take the input {variable.raw_name!r} of type"
+            f" {type(variable.type).__name__}."
+        )
+    width = variable.type.shape[1] if len(variable.type.shape) > 1 else None
+    return Value(variable.full_name, dtype), width or model.n_features_in_
+
+
+def _zipmaps(operator: Any, kind: str) -> list[Any]:
+    """Operators that give an operator's scores a name a class."""
+    return [
+        other
+        for other in operator.scope_inst.operators.values()
+        if other.type == kind
+        and any(variable is operator.outputs[1] for variable in other.inputs)
+    ]
+
+
+def _name_node(graph: Graph, op: str, values: list[Value], name: str) -> None:
+    graph.node(op, *values)
+    graph.nodes[-1].output[:] = [name]
+
+

@@ -1,0 +1,131 @@
+"""Rules of encoders: each category has a row of numbers, and the row is looked up.
+
+The rows are not computed here: the fitted encoder itself is asked what it gives for
+each of its categories, for one it has not seen, and for a missing one. So every
+option it has, grouping of rare categories and dropping included, is what it does.
+"""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
+
+from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export._graph import DOUBLE, INT, STRING, Graph, Value
+from sklearn_deep.export._missing import MISSING, is_missing, where_equal
+from sklearn_deep.export._rules import rule
+from sklearn_deep.export._table import Table
+
+
+@rule("transform", OneHotEncoder, OrdinalEncoder, TargetEncoder)
+def _encode(graph: Graph, model: Any, table: Table) -> Table:
+    widths = _widths(model)
+    ends = np.cumsum(widths)
+    parts = []
+    for j, column in enumerate(table.columns(graph)):
+        categories = list(model.categories_[j])
+        rows = _rows(model, j, categories)[:, ends[j] - widths[j] : ends[j]]
+        place = _place(graph, column, categories)
+        dtype = np.float32 if rows.dtype == np.float32 else np.float64
+        parts.append((graph.gather(graph.constant(rows.astype(dtype)), place), widths[j]))
+    out = Table(tuple(part for part in parts if part[1]))
+    return Table.of(out.matrix(graph), out.width)
+
+
+def _widths(model: Any) -> list[int]:
+    """Number of columns that each feature becomes."""
+    if isinstance(model, OrdinalEncoder):
+        return [1] * len(model.categories_)
+    if isinstance(model, TargetEncoder):
+        classes = getattr(model, "classes_", None)
+        several = classes is not None and len(classes) > 2
+        return [len(classes) if several else 1] * len(model.categories_)
+    return [_one_hot_width(model, j) for j in range(len(model.categories_))]
+
+
+def _one_hot_width(model: OneHotEncoder, j: int) -> int:
+    width = len(model.categories_[j])
+    rare = getattr(model, "infrequent_categories_", None)
+    if rare is not None and rare[j] is not None:
+        width -= len(rare[j]) - 1
+    dropped = model.drop_idx_ is not None and model.drop_idx_[j] is not None
+    return width - dropped
+
+
+def _rows(model: Any, j: int, categories: list) -> np.ndarray:
+    """What the encoder gives for each category of feature j, and for an unknown one."""
+    first = [c[0] for c in model.categories_]
+    X = np.empty((len(categories), len(first)), object)
+    X[:] = np.array(first, object)
+    for i, category in enumerate(categories):
+        X[i, j] = category
+    known = _ask(model, X)
+    stranger = X[:1].copy()
+    stranger[0, j] = _stranger(categories)
+    try:
+        unknown = _ask(model, stranger)
+    except ValueError:  # handle_unknown="error": predict refuses, a file cannot
+        unknown = np.full((1, known.shape[1]), np.nan, known.dtype)
+    return np.concatenate([known, unknown])
+
+
+def _ask(model: Any, X: np.ndarray) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about names, and about the stranger
+        out = model.transform(_as_fitted_on(model, X))
+    out = out.toarray() if hasattr(out, "toarray") else np.asarray(out)
+    return out if out.dtype == np.float32 else out.astype(np.float64)
+
+
+def _as_fitted_on(model: Any, X: np.ndarray) -> np.ndarray:
+    """Objects for strings, numbers where every feature has numbers."""
+    kinds = {np.asarray(c).dtype.kind for c in model.categories_}
+    return X.astype(float) if kinds <= set("iuf") else X
+
+
+def _stranger(categories: list) -> Any:
+    """A value that is none of the categories, of their kind."""
+    present = [c for c in categories if not is_missing(c)]
+    if present and not isinstance(present[0], (str, bool, np.bool_)):
+        return max(present) + 1
+    return "".join(map(str, present)) + "?"
+
+
+def _place(graph: Graph, column: Value, categories: list) -> Value:
+    """Places of a column (n, 1) in the categories, their number for others; (n,)."""
+    if column.dtype == STRING:
+        return _place_of_texts(graph, column, categories)
+    if any(isinstance(c, str) for c in categories):
+        raise OnnxExportError(
+            f"An encoder was fitted on strings such as {categories[0]!r} and is given"
+            " numbers here. Declare the column as strings."
+        )
+    numbers = graph.cast(column, DOUBLE)
+    marks = [where_equal(graph, numbers, np.float64(np.nan)) for c in categories if is_missing(c)]
+    present = np.array([c for c in categories if not is_missing(c)], float)
+    if len(present):
+        marks.insert(0, graph.compare("Equal", numbers, present[None]))
+    # The unknown column is 0.5: it wins where no category is 1.
+    found = graph.cast(graph.concat(marks), DOUBLE)
+    unknown = graph.math("Add", graph.math("Mul", graph.cast(marks[0], DOUBLE), 0.0), 0.5)
+    unknown = graph.node("Gather", unknown, graph.constant(np.array([0])), axis=1)
+    return graph.argmax(graph.concat([found, unknown]))
+
+
+def _place_of_texts(graph: Graph, column: Value, categories: list) -> Value:
+    texts = [MISSING if is_missing(c) else str(c) for c in categories]
+    if len(set(texts)) < len(texts):
+        raise OnnxExportError(
+            f"The category {MISSING!r} and a missing value cannot be told apart in ONNX,"
+            f" where {MISSING!r} stands for missing. Rename the category."
+        )
+    found = graph.ml_node(
+        "LabelEncoder",
+        column,
+        dtype=INT,
+        keys_strings=texts,
+        values_int64s=list(range(len(texts))),
+        default_int64=len(texts),
+    )
+    return graph.reshape(found, (-1,))

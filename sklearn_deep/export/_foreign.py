@@ -1,0 +1,107 @@
+"""Estimators without a rule of ours: converted by skl2onnx, and put into the graph."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import (
+    DoubleTensorType,
+    FloatTensorType,
+    Int64TensorType,
+    StringTensorType,
+)
+from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+
+from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export._graph import DOUBLE, FLOAT, INT, STRING, Graph, Value, real
+from sklearn_deep.export._rules import FALLBACKS
+from sklearn_deep.export._table import Table
+
+_TYPES = {
+    FLOAT: FloatTensorType,
+    DOUBLE: DoubleTensorType,
+    INT: Int64TensorType,
+    STRING: StringTensorType,
+}
+
+
+def _convert(graph: Graph, model: Any, table: Table, raw_scores: bool) -> list[Value]:
+    """Outputs of skl2onnx's own form of an estimator."""
+    dtype = STRING if table.dtype == STRING else real(table.dtype)
+    x = table.matrix(graph, dtype)
+    options = dict(graph.settings.get("options") or {})
+    if is_classifier(model):
+        own = {"zipmap": False, **({"raw_scores": True} if raw_scores else {})}
+        options[id(model)] = {**(options.get(id(model)) or {}), **own}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            inner = convert_sklearn(
+                model,
+                initial_types=[("X", _TYPES[dtype]([None, table.width]))],
+                options=options or None,
+                target_opset=graph.opset,
+            )
+    except (MissingConverter, MissingShapeCalculator) as error:
+        raise OnnxExportError(
+            f"{type(model).__name__} has no ONNX form: neither sklearn_deep nor skl2onnx"
+            " has a converter for it. Register one with"
+            " skl2onnx.update_registered_converter, or take it out of the pipeline."
+        ) from error
+    except (NotImplementedError, NameError, RuntimeError, ValueError) as error:
+        raise OnnxExportError(
+            f"{type(model).__name__} has no ONNX form that skl2onnx can write: {error}"
+        ) from error
+    return graph.splice(inner, {"X": x})
+
+
+def _outputs(
+    graph: Graph, model: Any, table: Table, raw_scores: bool = False
+) -> list[Value]:
+    key = "foreign", id(model), table, raw_scores
+    if key not in graph.memo:
+        graph.memo[key] = _convert(graph, model, table, raw_scores)
+    return graph.memo[key]
+
+
+def _transform(graph: Graph, model: Any, table: Table) -> Table:
+    out = _outputs(graph, model, table)[0]
+    return Table.of(out, _n_columns(model, table))
+
+
+def _n_columns(model: Any, table: Table) -> int:
+    try:
+        return len(model.get_feature_names_out())
+    except (AttributeError, ValueError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return model.transform(np.zeros((1, table.width))).shape[1]
+
+
+def _predict(graph: Graph, model: Any, table: Table) -> Value:
+    out = _outputs(graph, model, table)[0]
+    if is_classifier(model):
+        return out
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about names that the row lacks
+        flat = np.ndim(model.predict(np.zeros((1, table.width)))) == 1
+    return graph.reshape(out, (-1,)) if flat else out
+
+
+def _predict_proba(graph: Graph, model: Any, table: Table) -> Value:
+    return _outputs(graph, model, table)[1]
+
+
+def _decision_function(graph: Graph, model: Any, table: Table) -> Value:
+    scores = _outputs(graph, model, table, raw_scores=True)[1]
+    return graph.column(scores, 1) if len(model.classes_) == 2 else scores
+
+
+FALLBACKS.update(
+    transform=_transform,
+    predict=_predict,
+    predict_proba=_predict_proba,
+    decision_function=_decision_function,
+)

@@ -1,0 +1,306 @@
+"""An ONNX graph under construction: values, nodes, constants, and other graphs in it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, inliner
+from onnx.numpy_helper import from_array
+
+from sklearn_deep.exceptions import OnnxExportError
+
+FLOAT, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+INT, BOOL, STRING = np.dtype(np.int64), np.dtype(bool), np.dtype(str)
+
+ELEMENT_TYPES: dict[np.dtype, int] = {
+    FLOAT: TensorProto.FLOAT,
+    DOUBLE: TensorProto.DOUBLE,
+    INT: TensorProto.INT64,
+    BOOL: TensorProto.BOOL,
+    STRING: TensorProto.STRING,
+}
+DTYPES = {element: dtype for dtype, element in ELEMENT_TYPES.items()}
+
+# Version of each operator domain; the main one is the graph's own.
+_ML = "ai.onnx.ml"
+_ML_VERSION = 3
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor in the graph.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the graph.
+    dtype : numpy.dtype
+        One of ``ELEMENT_TYPES``.
+    """
+
+    name: str
+    dtype: np.dtype
+
+
+@dataclass
+class Graph:
+    """Nodes and constants, in the order in which they are computed.
+
+    Attributes
+    ----------
+    opset : int
+        Version of the main operator set that the nodes may use.
+    prefix : str
+        Begins every name, so that graphs can be put into one another.
+    settings : Mapping
+        What rules may ask: ``"dtype"`` and ``"options"`` of the export.
+    """
+
+    opset: int
+    prefix: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    nodes: list[NodeProto] = field(default_factory=list)
+    constants: list[TensorProto] = field(default_factory=list)
+    domains: dict[str, int] = field(default_factory=dict)
+    memo: dict[Any, Any] = field(default_factory=dict)
+    _n_names: int = 0
+
+    def name(self, hint: str) -> str:
+        """Give a name that no other value of this graph has."""
+        self._n_names += 1
+        return f"{self.prefix}{hint}_{self._n_names}"
+
+    def constant(self, array: Any, dtype: np.dtype | None = None) -> Value:
+        """Store an array."""
+        array = np.ascontiguousarray(array) if np.ndim(array) else np.asarray(array)
+        if array.dtype.kind in "OUS":
+            array, kind = array.astype(object), STRING
+        else:
+            array = array.astype(dtype or array.dtype, copy=False)
+            kind = array.dtype
+        value = Value(self.name("constant"), kind)
+        self.constants.append(from_array(array, value.name))
+        return value
+
+    def node(
+        self,
+        op: str,
+        *inputs: Value,
+        dtype: np.dtype | None = None,
+        domain: str = "",
+        **attributes: Any,
+    ) -> Value:
+        """Add a node of one output, of the first input's dtype unless told."""
+        out = Value(self.name(op), dtype or inputs[0].dtype)
+        self._add(op, inputs, [out], domain, attributes)
+        return out
+
+    def node_of_two(
+        self,
+        op: str,
+        *inputs: Value,
+        dtypes: tuple[np.dtype, np.dtype],
+        **attributes: Any,
+    ) -> tuple[Value, Value]:
+        """Add a node of two outputs."""
+        first, second = (Value(self.name(op), dtype) for dtype in dtypes)
+        self._add(op, inputs, [first, second], "", attributes)
+        return first, second
+
+    def _add(
+        self,
+        op: str,
+        inputs: Sequence[Value],
+        outputs: Sequence[Value],
+        domain: str,
+        attributes: dict[str, Any],
+    ) -> None:
+        node = helper.make_node(
+            op,
+            [value.name for value in inputs],
+            [value.name for value in outputs],
+            name=outputs[0].name,
+            domain=domain,
+            **attributes,
+        )
+        self.nodes.append(node)
+        self._uses(domain, _ML_VERSION if domain == _ML else self.opset)
+
+    def ml_node(self, op: str, *inputs: Value, dtype: np.dtype, **attributes) -> Value:
+        """Add a node of the ``ai.onnx.ml`` domain."""
+        return self.node(op, *inputs, dtype=dtype, domain=_ML, **attributes)
+
+    def _uses(self, domain: str, version: int) -> None:
+        self.domains[domain] = max(version, self.domains.get(domain, 0))
+
+    # What many rules need.
+
+    def cast(self, value: Value, dtype: np.dtype) -> Value:
+        """Change the dtype, where it is another."""
+        if value.dtype == dtype:
+            return value
+        if STRING in (value.dtype, dtype):
+            raise OnnxExportError(
+                f"A column of {_word(value.dtype)} cannot be used as {_word(dtype)}."
+                " Encode string columns first, e.g. with a OneHotEncoder in a"
+                " ColumnTransformer."
+            )
+        return self.node("Cast", value, dtype=dtype, to=ELEMENT_TYPES[dtype])
+
+    def reshape(self, value: Value, shape: Sequence[int]) -> Value:
+        """Change the shape; one length may be -1."""
+        return self.node("Reshape", value, self.constant(np.array(shape, np.int64)))
+
+    def column(self, value: Value, place: int) -> Value:
+        """Take one column of (n, d), as (n,)."""
+        return self.node("Gather", value, self.constant(np.int64(place)), axis=1)
+
+    def gather(self, values: Value, places: Value) -> Value:
+        """Take rows of ``values`` at ``places``."""
+        return self.node("Gather", values, places, axis=0)
+
+    def concat(self, values: Sequence[Value], axis: int = 1) -> Value:
+        """Join values of one dtype."""
+        if len(values) == 1:
+            return values[0]
+        return self.node("Concat", *values, axis=axis)
+
+    def sum(self, value: Value, axis: int, keepdims: bool = False) -> Value:
+        """Add up along an axis."""
+        axes = self.constant(np.array([axis], np.int64))
+        return self.node("ReduceSum", value, axes, keepdims=int(keepdims))
+
+    def argmax(self, value: Value, axis: int = 1) -> Value:
+        """Give the place of the first largest value along an axis."""
+        return self.node("ArgMax", value, dtype=INT, axis=axis, keepdims=0)
+
+    def math(self, op: str, left: Value, right: Any) -> Value:
+        """Combine a value and a value or an array of numbers, in the value's dtype."""
+        if not isinstance(right, Value):
+            right = self.constant(np.asarray(right), left.dtype)
+        return self.node(op, left, right)
+
+    def compare(self, op: str, left: Value, right: Any) -> Value:
+        """Compare a value with a value or an array of numbers."""
+        if not isinstance(right, Value):
+            right = self.constant(np.asarray(right), left.dtype)
+        return self.node(op, left, right, dtype=BOOL)
+
+    # Other graphs.
+
+    def splice(self, model: ModelProto, inputs: Mapping[str, Value]) -> list[Value]:
+        """Copy a model into this graph.
+
+        Parameters
+        ----------
+        model : onnx.ModelProto
+        inputs : dict
+            The value that each input of the model is.
+
+        Returns
+        -------
+        list of Value
+            The outputs of the model, in its order.
+        """
+        if model.functions:
+            model = inliner.inline_local_functions(model)
+        self._take_opsets(model)
+        prefix = self.name("inner") + "/"
+        names = {name: value.name for name, value in inputs.items()}
+        for tensor in model.graph.initializer:
+            copy = self._add_tensor(tensor)
+            copy.name = _renamed(tensor.name, names, prefix)
+        for node in model.graph.node:
+            copy = NodeProto()
+            copy.CopyFrom(node)
+            _rename_node(copy, names, prefix)
+            self.nodes.append(copy)
+        return [
+            Value(
+                _renamed(out.name, names, prefix),
+                DTYPES.get(out.type.tensor_type.elem_type, DOUBLE),
+            )
+            for out in model.graph.output
+        ]
+
+    def _add_tensor(self, tensor: TensorProto) -> TensorProto:
+        copy = TensorProto()
+        copy.CopyFrom(tensor)
+        self.constants.append(copy)
+        return copy
+
+    def _take_opsets(self, model: ModelProto) -> None:
+        for opset in model.opset_import:
+            main = opset.domain in ("", "ai.onnx")
+            if main and opset.version > self.opset:
+                raise OnnxExportError(
+                    f"A part of the model needs opset {opset.version}, and the export"
+                    f" was asked for target_opset={self.opset}. Raise target_opset."
+                )
+            self._uses("" if main else opset.domain, self.opset if main else opset.version)
+
+    def model(
+        self, inputs: Iterable[tuple[Value, int]], outputs: Iterable[Value]
+    ) -> ModelProto:
+        """Close the graph to a model of its own.
+
+        Parameters
+        ----------
+        inputs : iterable of (Value, int)
+            The values that the caller gives, with their number of columns.
+        outputs : iterable of Value
+            The values that the caller gets; their shapes are left open.
+        """
+        graph = helper.make_graph(
+            self.nodes,
+            "sklearn_deep",
+            [
+                helper.make_tensor_value_info(v.name, ELEMENT_TYPES[v.dtype], [None, d])
+                for v, d in inputs
+            ],
+            [
+                helper.make_tensor_value_info(v.name, ELEMENT_TYPES[v.dtype], None)
+                for v in outputs
+            ],
+            self.constants,
+        )
+        opsets = [
+            helper.make_opsetid(domain, version)
+            for domain, version in {"": self.opset, **self.domains}.items()
+        ]
+        return helper.make_model(
+            graph,
+            opset_imports=opsets,
+            ir_version=helper.find_min_ir_version_for(opsets, ignore_unknown=True),
+        )
+
+
+def real(dtype: np.dtype) -> np.dtype:
+    """Give the dtype in which NumPy would compute with such numbers."""
+    return FLOAT if dtype == FLOAT else DOUBLE
+
+
+def _word(dtype: np.dtype) -> str:
+    return "strings" if dtype == STRING else f"{dtype} numbers"
+
+
+def _renamed(name: str, names: Mapping[str, str], prefix: str) -> str:
+    return names.get(name, prefix + name) if name else ""
+
+
+def _rename_node(node: NodeProto, names: Mapping[str, str], prefix: str) -> None:
+    node.name = prefix + node.name
+    for field_ in (node.input, node.output):
+        field_[:] = [_renamed(name, names, prefix) for name in field_]
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            _rename_graph(graph, names, prefix)
+
+
+def _rename_graph(graph: GraphProto, names: Mapping[str, str], prefix: str) -> None:
+    # A subgraph sees the names around it: all are renamed by one rule.
+    for info in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        info.name = _renamed(info.name, names, prefix)
+    for node in graph.node:
+        _rename_node(node, names, prefix)

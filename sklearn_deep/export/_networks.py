@@ -1,0 +1,117 @@
+"""Rules of the network estimators: the network, and what its raw outputs mean."""
+
+from typing import Any
+
+import numpy as np
+
+from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators._classifier import DeepClassifier
+from sklearn_deep.estimators._regressor import DeepRegressor
+from sklearn_deep.export._graph import DOUBLE, FLOAT, INT, Graph, Value
+from sklearn_deep.export._labels import labels_at
+from sklearn_deep.export._layers import emit_network, softplus
+from sklearn_deep.export._rules import apply, rule
+from sklearn_deep.export._table import Table
+from sklearn_deep.nn._losses import _SMALLEST_STD
+
+
+@rule("raw", DeepEstimator)
+def _raw(graph: Graph, model: Any, table: Table) -> Value:
+    """The network's raw outputs, (n, n_raw)."""
+    dtype = _compute_dtype(graph, model, table)
+    x = table.matrix(graph, dtype)
+    return emit_network(graph, model.module_, x, table.width)
+
+
+def _compute_dtype(graph: Graph, model: Any, table: Table) -> np.dtype:
+    """As ``predict`` computes; in float32 where the rows are float32, or if asked."""
+    asked = graph.settings.get("dtype")
+    if asked is not None:
+        return np.dtype(asked)
+    single = FLOAT in (model._dtype, table.dtype)
+    return FLOAT if single else DOUBLE
+
+
+# Classifiers. Binary networks have one logit, which stands for the second class.
+
+
+def _is_binary(model: Any) -> bool:
+    return not model._targets.multilabel and model._targets.kind == "sigmoid"
+
+
+def _logits(graph: Graph, model: Any, table: Table) -> Value:
+    """One logit a class or label, (n, n_classes)."""
+    raw = apply(graph, model, "raw", table)
+    return graph.concat([graph.node("Neg", raw), raw]) if _is_binary(model) else raw
+
+
+@rule("predict", DeepClassifier)
+def _predict_labels(graph: Graph, model: Any, table: Table) -> Value:
+    raw = apply(graph, model, "raw", table)
+    if model._targets.multilabel:
+        return graph.cast(graph.compare("Greater", raw, 0.0), INT)
+    if _is_binary(model):
+        second = graph.compare("Greater", graph.column(raw, 0), 0.0)
+        return labels_at(graph, model.classes_, graph.cast(second, INT))
+    return labels_at(graph, model.classes_, graph.argmax(raw))
+
+
+@rule("predict_proba", DeepClassifier)
+def _predict_proba(graph: Graph, model: Any, table: Table) -> Value:
+    logits = _logits(graph, model, table)
+    if model._targets.kind == "sigmoid":
+        return graph.node("Sigmoid", logits)
+    return graph.node("Softmax", logits, axis=1)
+
+
+@rule("decision_function", DeepClassifier)
+def _decision_function(graph: Graph, model: Any, table: Table) -> Value:
+    raw = apply(graph, model, "raw", table)
+    return graph.column(raw, 0) if _is_binary(model) else raw
+
+
+# Regressors: raw outputs to the scaled location and spread, by the loss.
+
+
+def _exponential(graph: Graph, raw: Value, n_targets: int) -> Value:
+    return graph.node("Exp", raw)
+
+
+def _first_half(graph: Graph, raw: Value, n_targets: int) -> Value:
+    places = graph.constant(np.arange(n_targets))
+    return graph.node("Gather", raw, places, axis=1)
+
+
+def _spread(graph: Graph, raw: Value, n_targets: int) -> Value:
+    places = graph.constant(np.arange(n_targets, 2 * n_targets))
+    second_half = graph.node("Gather", raw, places, axis=1)
+    return graph.math("Add", softplus(graph, second_half), _SMALLEST_STD)
+
+
+LOCATIONS = {"poisson": _exponential, "gaussian": _first_half}
+SPREADS = {"gaussian": _spread}
+
+
+@rule("predict", DeepRegressor)
+def _predict_numbers(graph: Graph, model: Any, table: Table) -> Value:
+    raw, targets = apply(graph, model, "raw", table), model._targets
+    decode = LOCATIONS.get(model._loss.name)
+    location = decode(graph, raw, targets.n_outputs) if decode else raw
+    y = graph.math("Mul", location, targets.scale)
+    return _shaped(graph, targets, graph.math("Add", y, targets.center))
+
+
+@rule("predict_std", DeepRegressor)
+def _predict_std(graph: Graph, model: Any, table: Table) -> Value:
+    raw, targets = apply(graph, model, "raw", table), model._targets
+    spread = SPREADS[model._loss.name](graph, raw, targets.n_outputs)
+    return _shaped(graph, targets, graph.math("Mul", spread, targets.scale))
+
+
+def _shaped(graph: Graph, targets: Any, y: Value) -> Value:
+    return graph.column(y, 0) if targets.flat else y
+
+
+def has_std(model: Any) -> bool:
+    """Tell whether a network predicts a standard deviation too."""
+    return isinstance(model, DeepRegressor) and model._loss.name in SPREADS

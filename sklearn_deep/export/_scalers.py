@@ -1,0 +1,196 @@
+"""Rules of transformers that treat each number by itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    RobustScaler,
+    StandardScaler,
+)
+
+from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export._graph import DOUBLE, INT, Graph, Value, real
+from sklearn_deep.export._rules import rule
+from sklearn_deep.export._table import Table
+
+
+def elementwise(
+    graph: Graph, table: Table, *operations: tuple[str, Any], dtype: Any = None
+) -> Table:
+    """Apply operations with a number a column, in float64 as NumPy does.
+
+    scikit-learn combines float32 columns with float64 numbers, which rounds once, at
+    the end; so does this.
+    """
+    x = table.matrix(graph, DOUBLE)
+    for op, numbers in operations:
+        if numbers is not None:
+            x = graph.math(op, x, numbers)
+    out = graph.cast(x, real(table.dtype) if dtype is None else dtype)
+    return Table.of(out, table.width)
+
+
+# Scalers: the numbers that are taken in turn, and what undoes them.
+_SCALERS: dict[type, Callable[[Any], list[tuple[str, Any]]]] = {
+    StandardScaler: lambda s: [
+        ("Sub", s.mean_ if s.with_mean else None),
+        ("Div", s.scale_),
+    ],
+    RobustScaler: lambda s: [
+        ("Sub", s.center_ if s.with_centering else None),
+        ("Div", s.scale_ if s.with_scaling else None),
+    ],
+    MaxAbsScaler: lambda s: [("Div", s.scale_)],
+    MinMaxScaler: lambda s: [("Mul", s.scale_), ("Add", s.min_)],
+}
+_UNDONE = {"Sub": "Add", "Add": "Sub", "Mul": "Div", "Div": "Mul"}
+
+
+def _row_of(model: Any) -> list[tuple[str, Any]]:
+    cls = next(cls for cls in type(model).__mro__ if cls in _SCALERS)
+    return _SCALERS[cls](model)
+
+
+@rule("transform", *_SCALERS)
+def _scale(graph: Graph, model: Any, table: Table) -> Table:
+    operations = _row_of(model)
+    if getattr(model, "clip", False):
+        low, high = getattr(model, "feature_range", (-1, 1))
+        operations += [("Max", low), ("Min", high)]
+    return elementwise(graph, table, *operations)
+
+
+@rule("inverse_transform", *_SCALERS)
+def _unscale(graph: Graph, model: Any, table: Table) -> Table:
+    undone = [(_UNDONE[op], numbers) for op, numbers in reversed(_row_of(model))]
+    return elementwise(graph, table, *undone)
+
+
+# Functions of NumPy that have an ONNX form.
+
+
+def _nodes(*ops: str) -> Callable[[Graph, Value], Value]:
+    def write(graph: Graph, x: Value) -> Value:
+        for op in ops:
+            x = graph.node(op, x)
+        return x
+
+    return write
+
+
+def _sinh(graph: Graph, x: Value) -> Value:
+    up, down = graph.node("Exp", x), graph.node("Exp", graph.node("Neg", x))
+    return graph.math("Mul", graph.node("Sub", up, down), 0.5)
+
+
+def _arcsinh(graph: Graph, x: Value) -> Value:
+    size = graph.node("Abs", x)  # log of a small difference loses every digit
+    root = graph.node("Sqrt", graph.math("Add", graph.node("Mul", size, size), 1.0))
+    log = graph.node("Log", graph.node("Add", size, root))
+    return graph.node("Mul", graph.node("Sign", x), log)
+
+
+def _cbrt(graph: Graph, x: Value) -> Value:
+    root = graph.math("Pow", graph.node("Abs", x), 1 / 3)
+    return graph.node("Mul", graph.node("Sign", x), root)
+
+
+FUNCTIONS: dict[Any, Callable[[Graph, Value], Value]] = {
+    None: lambda graph, x: x,
+    np.exp: _nodes("Exp"),
+    np.expm1: lambda graph, x: graph.math("Sub", graph.node("Exp", x), 1.0),
+    np.exp2: lambda graph, x: graph.node("Exp", graph.math("Mul", x, np.log(2))),
+    np.log: _nodes("Log"),
+    np.log1p: lambda graph, x: graph.node("Log", graph.math("Add", x, 1.0)),
+    np.log2: lambda graph, x: graph.math("Div", graph.node("Log", x), np.log(2)),
+    np.log10: lambda graph, x: graph.math("Div", graph.node("Log", x), np.log(10)),
+    np.sqrt: _nodes("Sqrt"),
+    np.cbrt: _cbrt,
+    np.square: lambda graph, x: graph.node("Mul", x, x),
+    np.abs: _nodes("Abs"),
+    np.negative: _nodes("Neg"),
+    np.reciprocal: _nodes("Reciprocal"),
+    np.tanh: _nodes("Tanh"),
+    np.sinh: _sinh,
+    np.arcsinh: _arcsinh,
+}
+
+
+def apply_function(graph: Graph, owner: Any, function: Any, table: Table) -> Table:
+    """Apply a function of NumPy to every number."""
+    write = FUNCTIONS.get(function)
+    if write is None:
+        known = ", ".join(f.__name__ for f in FUNCTIONS if f is not None)
+        name = getattr(function, "__name__", repr(function))
+        raise OnnxExportError(
+            f"{type(owner).__name__}: the function {name} has no ONNX form. Those of"
+            f" NumPy that have: {known}."
+        )
+    if function is None:
+        return table
+    dtype = real(table.dtype)
+    out = write(graph, table.matrix(graph, DOUBLE))
+    return Table.of(graph.cast(out, dtype), table.width)
+
+
+@rule("transform", FunctionTransformer)
+def _function(graph: Graph, model: FunctionTransformer, table: Table) -> Table:
+    _refuse_arguments(model, model.kw_args)
+    return apply_function(graph, model, model.func, table)
+
+
+@rule("inverse_transform", FunctionTransformer)
+def _inverse_function(graph: Graph, model: FunctionTransformer, table: Table) -> Table:
+    _refuse_arguments(model, model.inv_kw_args)
+    return apply_function(graph, model, model.inverse_func, table)
+
+
+def _refuse_arguments(model: Any, arguments: Any) -> None:
+    if arguments:
+        raise OnnxExportError(
+            f"{type(model).__name__} with arguments {arguments!r} has no ONNX form; use"
+            " a function of NumPy without arguments."
+        )
+
+
+@rule("transform", KBinsDiscretizer)
+def _discretise(graph: Graph, model: KBinsDiscretizer, table: Table) -> Table:
+    parts = []
+    for j, column in enumerate(table.columns(graph)):
+        edges = model.bin_edges_[j][1:-1]
+        place = bins_of(graph, graph.cast(column, DOUBLE), edges)
+        if model.encode == "ordinal":
+            parts.append((graph.cast(graph.reshape(place, (-1, 1)), DOUBLE), 1))
+        else:
+            n_bins = len(edges) + 1
+            rows = graph.constant(np.eye(n_bins))
+            parts.append((graph.gather(rows, place), n_bins))
+    out = Table(tuple(parts))
+    dtype = real(table.dtype) if model.dtype is None else np.dtype(model.dtype)
+    return Table.of(out.matrix(graph, dtype), out.width)
+
+
+def bins_of(graph: Graph, x: Value, edges: np.ndarray) -> Value:
+    """Count the edges at or below each number of ``x``, (n, 1) -> (n,)."""
+    if not len(edges):
+        return graph.sum(graph.cast(graph.compare("Less", x, x), INT), 1)
+    reached = graph.compare("GreaterOrEqual", x, np.asarray(edges)[None])
+    return graph.sum(graph.cast(reached, INT), 1)
+
+
+def interpolate(graph: Graph, x: Value, xs: np.ndarray, ys: np.ndarray) -> Value:
+    """Interpolate linearly between points, constant beyond them, (n,) -> (n,)."""
+    if len(xs) < 2:
+        xs, ys = np.array([xs[0], xs[0] + 1.0]), np.array([ys[0], ys[0]])
+    x = graph.math("Min", graph.math("Max", x, xs[0]), xs[-1])
+    place = bins_of(graph, graph.reshape(x, (-1, 1)), xs[1:-1])
+    slope = graph.gather(graph.constant(np.diff(ys) / np.diff(xs), x.dtype), place)
+    start = graph.gather(graph.constant(xs[:-1], x.dtype), place)
+    base = graph.gather(graph.constant(ys[:-1], x.dtype), place)
+    rise = graph.node("Mul", graph.node("Sub", x, start), slope)
+    return graph.node("Add", base, rise)

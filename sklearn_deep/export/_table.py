@@ -1,0 +1,77 @@
+"""The rows that flow through a pipeline: blocks of columns, side by side."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklearn_deep.export._graph import DOUBLE, STRING, Graph, Value
+from sklearn_deep.exceptions import OnnxExportError
+
+
+@dataclass(frozen=True)
+class Table:
+    """Values of shape (n, width) that together have the columns of ``X``.
+
+    Attributes
+    ----------
+    blocks : tuple of (Value, int)
+        Each value with its number of columns.
+    """
+
+    blocks: tuple[tuple[Value, int], ...]
+
+    @classmethod
+    def of(cls, value: Value, width: int) -> "Table":
+        """Wrap one matrix."""
+        return cls(((value, width),))
+
+    @classmethod
+    def join(cls, tables: Iterable["Table"]) -> "Table":
+        """Put tables side by side."""
+        return cls(tuple(block for table in tables for block in table.blocks))
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return sum(width for _, width in self.blocks)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype that NumPy would give to the whole."""
+        dtypes = {value.dtype for value, _ in self.blocks}
+        if STRING in dtypes:
+            if len(dtypes) > 1:
+                raise OnnxExportError(
+                    "Columns of strings and of numbers meet in one array. Treat them"
+                    " apart, in a ColumnTransformer."
+                )
+            return STRING
+        return np.result_type(*dtypes) if dtypes else DOUBLE
+
+    def matrix(self, graph: Graph, dtype: np.dtype | None = None) -> Value:
+        """Give all columns as one value of shape (n, width)."""
+        kind = self.dtype if dtype is None else dtype
+        return graph.concat([graph.cast(value, kind) for value, _ in self.blocks])
+
+    def select(self, graph: Graph, places: Sequence[int]) -> "Table":
+        """Take columns by their places, in this order."""
+        starts = np.cumsum([0, *(width for _, width in self.blocks)])
+        blocks: list[tuple[int, list[int]]] = []
+        for place in places:
+            block = int(np.searchsorted(starts, place, side="right")) - 1
+            if not blocks or blocks[-1][0] != block:
+                blocks.append((block, []))
+            blocks[-1][1].append(int(place - starts[block]))
+        return Table(tuple(self._part(graph, b, columns) for b, columns in blocks))
+
+    def _part(self, graph: Graph, block: int, columns: list[int]) -> tuple[Value, int]:
+        value, width = self.blocks[block]
+        if columns == list(range(width)):
+            return value, width
+        places = graph.constant(np.array(columns, np.int64))
+        return graph.node("Gather", value, places, axis=1), len(columns)
+
+    def columns(self, graph: Graph) -> list[Value]:
+        """Give each column as a value of shape (n, 1)."""
+        return [self.select(graph, [j]).blocks[0][0] for j in range(self.width)]

@@ -1,0 +1,91 @@
+"""A user's own module through ``torch.onnx.export``."""
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+from torch import nn
+
+from sklearn_deep.exceptions import MissingDependencyError, OnnxExportError
+from sklearn_deep.export._graph import Graph, Value
+
+# torch's exporter writes no older operators.
+_OLDEST_OPSET = 18
+
+
+def export_module(
+    graph: Graph, module: nn.Module, x: Value, width: int, name: str
+) -> Value:
+    """Put a module into the graph as torch exports it.
+
+    Parameters
+    ----------
+    graph : Graph
+    module : torch.nn.Module
+    x : Value
+        Its input, (n, width).
+    width : int
+        Number of columns of ``x``.
+    name : str
+        The layer that has no rule, for messages.
+
+    Raises
+    ------
+    OnnxExportError
+        Where torch cannot; the message names the layer, and both ways out.
+    """
+    if find_spec("onnxscript") is None:
+        raise MissingDependencyError(
+            f"The ONNX export of the layer {name}", "onnxscript", "onnx"
+        )
+    if graph.opset < _OLDEST_OPSET:
+        raise _refusal(name, f"torch writes opset {_OLDEST_OPSET} at the least")
+    dtype = torch.from_numpy(np.empty(0, x.dtype)).dtype
+    twin = copy.deepcopy(module).to("cpu", dtype).eval()
+    example = torch.zeros(2, width, dtype=dtype)
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                twin,
+                (example,),
+                dynamo=True,
+                opset_version=graph.opset,
+                dynamic_shapes=({0: torch.export.Dim("n")},),
+                verbose=False,
+            )
+        model = program.model_proto
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
+        raise _refusal(name, f"{type(error).__name__}: {reason[:200]}") from error
+    (out,) = graph.splice(model, {model.graph.input[0].name: x})
+    return graph.cast(out, x.dtype)
+
+
+def _refusal(name: str, reason: str) -> OnnxExportError:
+    return OnnxExportError(
+        f"The layer {name} has no ONNX form: it has no rule, and torch.onnx.export does"
+        f" not write it either ({reason}). Give it a rule with"
+        " sklearn_deep.register_onnx_layer, or write its forward with operations that"
+        f" torch.onnx.export knows and set target_opset to {_OLDEST_OPSET} or more."
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's notes about its own work from the user."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
