@@ -7,6 +7,8 @@ does not import torch.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sklearn_deep._late import import_after
+
 if TYPE_CHECKING:
     from sklearn_deep.estimators._holdout import ValidationHoldout
     from sklearn_deep.estimators._lr_finder import LearningRateFinder
@@ -14,9 +16,15 @@ if TYPE_CHECKING:
     from sklearn_deep.exceptions import (
         InvalidParameterError,
         MissingDependencyError,
+        OnnxExportError,
+        OnnxFileError,
+        OnnxParityError,
         SklearnDeepError,
         TrainingDivergedError,
     )
+    from sklearn_deep.export._layers import register_onnx_layer
+    from sklearn_deep.export._reader import OnnxClassifier, OnnxRegressor
+    from sklearn_deep.export._to_onnx import OnnxExport, to_onnx
     from sklearn_deep.inspection._fit_curve import FitCurveDisplay
 
 __version__ = "0.1.0"
@@ -28,10 +36,21 @@ _HOMES = {
     "MLPClassifier": "estimators._mlp",
     "MLPRegressor": "estimators._mlp",
     "MissingDependencyError": "exceptions",
+    "OnnxClassifier": "export._reader",
+    "OnnxExport": "export._to_onnx",
+    "OnnxExportError": "exceptions",
+    "OnnxFileError": "exceptions",
+    "OnnxParityError": "exceptions",
+    "OnnxRegressor": "export._reader",
     "SklearnDeepError": "exceptions",
     "TrainingDivergedError": "exceptions",
     "ValidationHoldout": "estimators._holdout",
+    "register_onnx_layer": "export._layers",
+    "to_onnx": "export._to_onnx",
 }
+
+# Optional libraries, and the extra that installs each.
+_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "skl2onnx": "onnx"}
 
 __all__ = [
     "FitCurveDisplay",
@@ -40,16 +59,35 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "MissingDependencyError",
+    "OnnxClassifier",
+    "OnnxExport",
+    "OnnxExportError",
+    "OnnxFileError",
+    "OnnxParityError",
+    "OnnxRegressor",
     "SklearnDeepError",
     "TrainingDivergedError",
     "ValidationHoldout",
+    "register_onnx_layer",
+    "to_onnx",
 ]
+
+# skl2onnx converts our estimators without a word from the user.
+import_after(
+    ("skl2onnx", "sklearn_deep.estimators._base"), "sklearn_deep.export._registration"
+)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRAS:
+            raise
+        missing = import_module(f"{__name__}.exceptions").MissingDependencyError
+        raise missing(name, error.name, _EXTRAS[error.name]) from error
     globals()[name] = value
     return value
 

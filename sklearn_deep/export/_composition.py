@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import (
     GridSearchCV,
@@ -102,6 +103,11 @@ def _pipeline_inverse(graph: Graph, model: Pipeline, table: Table) -> Table:
         if step is not None and step != "passthrough":
             table = apply(graph, step, "inverse_transform", table)
     return table
+
+
+@rule("transform", SelectorMixin)
+def _selector(graph: Graph, model: Any, table: Table) -> Table:
+    return table.select(graph, np.flatnonzero(model.get_support()).tolist())
 
 
 @rule("transform", FeatureUnion)

@@ -128,18 +128,15 @@ def _declare_labels(scope, model, operator):
 
 def shape(operator):
     """Say the types of the outputs, which the rules have computed."""
-    rows = operator.inputs[0].get_first_dimension()
-    for variable, value, width in _written(operator).outputs:
+    for variable, value, dimensions in _written(operator).outputs:
         if isinstance(value, list):
-            variable.set_type(SequenceType(TYPES[value[0].dtype]([rows, None])))
-        elif width is None:
-            variable.set_type(TYPES[value.dtype]([rows]))
+            variable.set_type(SequenceType(TYPES[value[0].dtype](dimensions)))
         else:
-            shape = [rows, width] if width else [None]
-            variable.set_type(TYPES[value.dtype](shape))
+            variable.set_type(TYPES[value.dtype](dimensions))
     for zipmap in _zipmaps(operator, "SklearnZipMapColumns"):
+        kind = operator.outputs[1].type
         for column in zipmap.outputs[1:]:  # declared before the dtype was known
-            column.set_type(operator.outputs[1].type.__class__([rows]))
+            column.set_type(kind.__class__(kind.shape[:1]))
 
 
 def convert(scope, operator, container):
@@ -156,8 +153,12 @@ def convert(scope, operator, container):
     container.node_domain_version_pair_sets.update(graph.domains.items())
 
 
+# A value, or a list of values, with its dimensions.
+_Output = tuple[Any, list[int | None]]
+
+
 class _Written:
-    """A graph with the outputs of an operator: (variable, value, width)."""
+    """A graph with the outputs of an operator: (variable, value, dimensions)."""
 
     def __init__(self, operator: Any) -> None:
         scope, model = operator.scope_inst, operator.raw_operator
@@ -167,47 +168,49 @@ class _Written:
             prefix=scope.get_unique_operator_name("deep") + "/",
             settings={"options": scope.options, "dtype": _request().get("dtype")},
         )
+        self.rows = operator.inputs[0].get_first_dimension()
         table = Table(tuple(_input(v, model) for v in operator.inputs))
-        if is_classifier(model):
-            values = self._labels(operator, table, options_of(scope, model))
-        else:
-            values = self._numbers(operator, table)
+        write = self._labels if is_classifier(model) else self._numbers
         self.outputs = [
-            (variable, *pair)
-            for variable, pair in zip(operator.outputs, values, strict=True)
+            (variable, value, dimensions)
+            for variable, (value, dimensions) in zip(
+                operator.outputs, write(operator, table), strict=True
+            )
         ]
 
-    def _numbers(self, operator: Any, table: Table) -> list[tuple[Any, int | None]]:
-        model = operator.raw_operator
-        if not is_regressor(model):
-            out = apply(self.graph, model, "transform", table)
-            return [(out.matrix(self.graph), out.width)]
-        methods = ["predict", "predict_std"][: len(operator.outputs)]
-        return [self._column(apply(self.graph, model, m, table), model) for m in methods]
-
-    def _column(self, value: Value, model: Any) -> tuple[Value, int]:
-        width = int(getattr(final(model), "n_outputs_", 1))
-        # A regressor of skl2onnx gives (n, 1) for one target.
-        return self.graph.reshape(value, (0, -1)), width
-
-    def _labels(
-        self, operator: Any, table: Table, options: dict[str, Any]
-    ) -> list[tuple[Any, int | None]]:
+    def _numbers(self, operator: Any, table: Table) -> list[_Output]:
         graph, model = self.graph, operator.raw_operator
+        if not is_regressor(model):
+            out = apply(graph, model, "transform", table)
+            return [(out.matrix(graph), [self.rows, out.width])]
+        methods = ["predict", "predict_std"][: len(operator.outputs)]
+        values = [apply(graph, model, method, table) for method in methods]
+        # A regressor of skl2onnx gives (n, 1) for one target.
+        return [(graph.reshape(y, (0, -1)), [self.rows, None]) for y in values]
+
+    def _labels(self, operator: Any, table: Table) -> list[_Output]:
+        graph, model = self.graph, operator.raw_operator
+        options = options_of(operator.scope_inst, model)
         label = apply(graph, model, "predict", table)
         if is_multi_output(model):
             scores = apply(graph, model, "predict_proba", table)
-            return [(label, len(model.classes_)), (scores, None)]
+            return [
+                (label, [self.rows, len(model.classes_)]),
+                (scores, [self.rows, None]),
+            ]
         classes = np.asarray(model.classes_)
         if options["nocl"]:
             label = graph.argmax(one_hot(graph, label, classes))
         scores = scores_of(graph, model, table, options["raw_scores"])
         if _zipmaps(operator, "SklearnZipMap"):
             scores = graph.cast(scores, FLOAT)  # ZipMap takes nothing else
-        columns = len(classes) if is_multilabel(model) else None
-        out: list[tuple[Any, int | None]] = [(label, columns), (scores, len(classes))]
+        columns = [len(classes)] if is_multilabel(model) else []
+        out: list[_Output] = [
+            (label, [self.rows, *columns]),
+            (scores, [self.rows, len(classes)]),
+        ]
         if len(operator.outputs) > 2:
-            out.append((graph.constant(stored_labels(classes)), 0))
+            out.append((graph.constant(stored_labels(classes)), [len(classes)]))
         return out
 
 

@@ -27,10 +27,27 @@ def _encode(graph: Graph, model: Any, table: Table) -> Table:
         categories = list(model.categories_[j])
         rows = _rows(model, j, categories)[:, ends[j] - widths[j] : ends[j]]
         place = _place(graph, column, categories)
-        dtype = np.float32 if rows.dtype == np.float32 else np.float64
-        parts.append((graph.gather(graph.constant(rows.astype(dtype)), place), widths[j]))
+        look_up = _look_up_ones if isinstance(model, OneHotEncoder) else _look_up
+        parts.append((look_up(graph, rows, place), widths[j]))
     out = Table(tuple(part for part in parts if part[1]))
     return Table.of(out.matrix(graph), out.width)
+
+
+def _look_up(graph: Graph, rows: np.ndarray, place: Value) -> Value:
+    return graph.gather(graph.constant(rows), place)
+
+
+def _look_up_ones(graph: Graph, rows: np.ndarray, place: Value) -> Value:
+    """Look up rows with a single one by its column: thousands of zeros take no room."""
+    width, refused = rows.shape[1], np.isnan(rows).any(1)
+    columns = np.where((rows == 1).any(1), rows.argmax(1) if width else 0, width)
+    column = graph.gather(graph.constant(columns.reshape(-1, 1)), place)
+    ones = graph.compare("Equal", column, np.arange(width)[None])
+    ones = graph.cast(ones, rows.dtype)
+    if not refused.any():
+        return ones
+    error = np.where(refused, np.nan, 0.0).reshape(-1, 1).astype(rows.dtype)
+    return graph.node("Add", ones, graph.gather(graph.constant(error), place))
 
 
 def _widths(model: Any) -> list[int]:
@@ -102,15 +119,14 @@ def _place(graph: Graph, column: Value, categories: list) -> Value:
             " numbers here. Declare the column as strings."
         )
     numbers = graph.cast(column, DOUBLE)
-    marks = [where_equal(graph, numbers, np.float64(np.nan)) for c in categories if is_missing(c)]
+    absent = [c for c in categories if is_missing(c)]
+    marks = [where_equal(graph, numbers, np.nan) for _ in absent]
     present = np.array([c for c in categories if not is_missing(c)], float)
     if len(present):
         marks.insert(0, graph.compare("Equal", numbers, present[None]))
-    # The unknown column is 0.5: it wins where no category is 1.
-    found = graph.cast(graph.concat(marks), DOUBLE)
-    unknown = graph.math("Add", graph.math("Mul", graph.cast(marks[0], DOUBLE), 0.0), 0.5)
-    unknown = graph.node("Gather", unknown, graph.constant(np.array([0])), axis=1)
-    return graph.argmax(graph.concat([found, unknown]))
+    found = graph.cast(graph.concat(marks), INT)
+    nowhere = graph.compare("Equal", graph.sum(found, 1, keepdims=True), np.int64(0))
+    return graph.argmax(graph.concat([found, graph.cast(nowhere, INT)]))
 
 
 def _place_of_texts(graph: Graph, column: Value, categories: list) -> Value:

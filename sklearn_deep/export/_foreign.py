@@ -4,8 +4,11 @@ import warnings
 from typing import Any
 
 import numpy as np
+from onnx import ModelProto
 from sklearn.base import is_classifier
 from skl2onnx import convert_sklearn
+from skl2onnx._supported_operators import sklearn_operator_name_map
+from skl2onnx.common._registration import get_converter
 from skl2onnx.common.data_types import (
     DoubleTensorType,
     FloatTensorType,
@@ -16,7 +19,8 @@ from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import DOUBLE, FLOAT, INT, STRING, Graph, Value, real
-from sklearn_deep.export._rules import FALLBACKS
+from sklearn_deep.export._rules import FALLBACKS, has_rules
+from sklearn_deep.export._runtime import give_true_types
 from sklearn_deep.export._table import Table
 
 _TYPES = {
@@ -29,18 +33,35 @@ _TYPES = {
 
 def _convert(graph: Graph, model: Any, table: Table, raw_scores: bool) -> list[Value]:
     """Outputs of skl2onnx's own form of an estimator."""
-    dtype = STRING if table.dtype == STRING else real(table.dtype)
-    x = table.matrix(graph, dtype)
+    if has_rules(model):
+        raise OnnxExportError(
+            f"{type(model).__name__} has no ONNX form of what is asked of it here."
+        )
+    wanted = STRING if table.dtype == STRING else real(table.dtype)
+    # Some converters write nodes that have no float64 kernel, or mix the two types.
+    for dtype in dict.fromkeys([wanted, FLOAT] if wanted == DOUBLE else [wanted]):
+        inner = _ask_skl2onnx(graph, model, dtype, table.width, raw_scores)
+        if give_true_types(inner):
+            return graph.splice(inner, {"X": table.matrix(graph, dtype)})
+    raise OnnxExportError(
+        f"{type(model).__name__}: onnxruntime cannot run what skl2onnx writes for it."
+    )
+
+
+def _ask_skl2onnx(
+    graph: Graph, model: Any, dtype: np.dtype, width: int, raw_scores: bool
+) -> ModelProto:
     options = dict(graph.settings.get("options") or {})
-    if is_classifier(model):
-        own = {"zipmap": False, **({"raw_scores": True} if raw_scores else {})}
+    own = {"zipmap": False, "raw_scores": raw_scores}
+    own = {name: own[name] for name in own if name in _allowed(model)}
+    if own:
         options[id(model)] = {**(options.get(id(model)) or {}), **own}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            inner = convert_sklearn(
+            return convert_sklearn(
                 model,
-                initial_types=[("X", _TYPES[dtype]([None, table.width]))],
+                initial_types=[("X", _TYPES[dtype]([None, width]))],
                 options=options or None,
                 target_opset=graph.opset,
             )
@@ -50,11 +71,17 @@ def _convert(graph: Graph, model: Any, table: Table, raw_scores: bool) -> list[V
             " has a converter for it. Register one with"
             " skl2onnx.update_registered_converter, or take it out of the pipeline."
         ) from error
-    except (NotImplementedError, NameError, RuntimeError, ValueError) as error:
+    except Exception as error:  # converters raise whatever their nodes raise
         raise OnnxExportError(
             f"{type(model).__name__} has no ONNX form that skl2onnx can write: {error}"
         ) from error
-    return graph.splice(inner, {"X": x})
+
+
+def _allowed(model: Any) -> Any:
+    """Names of the options that skl2onnx has for an estimator."""
+    alias = sklearn_operator_name_map.get(type(model))
+    allowed = get_converter(alias).get_allowed_options() if alias else None
+    return allowed if isinstance(allowed, dict) else ()
 
 
 def _outputs(

@@ -285,6 +285,18 @@ def _word(dtype: np.dtype) -> str:
     return "strings" if dtype == STRING else f"{dtype} numbers"
 
 
+def rename_values(graph: GraphProto, names: Mapping[str, str]) -> None:
+    """Give values of a whole model other names, where ``names`` has one."""
+    for info in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        info.name = names.get(info.name, info.name)
+    for node in graph.node:
+        for field_ in (node.input, node.output):
+            field_[:] = [names.get(name, name) for name in field_]
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                rename_values(inner, names)
+
+
 def _renamed(name: str, names: Mapping[str, str], prefix: str) -> str:
     return names.get(name, prefix + name) if name else ""
 

@@ -7,9 +7,14 @@ from sklearn.linear_model import (
     Lasso,
     LinearRegression,
     LogisticRegression,
+    Perceptron,
     Ridge,
+    RidgeClassifier,
+    RidgeClassifierCV,
     RidgeCV,
+    SGDClassifier,
 )
+from sklearn.svm import LinearSVC, LinearSVR
 
 from sklearn_deep.export._graph import DOUBLE, INT, Graph, Value
 from sklearn_deep.export._labels import labels_at
@@ -26,14 +31,24 @@ def _linear(graph: Graph, model: Any, table: Table) -> Value:
     return graph.math("Add", product, model.intercept_)
 
 
-@rule("predict", LinearRegression, Ridge, RidgeCV, Lasso, ElasticNet)
+_CLASSIFIERS = (
+    LinearSVC,
+    LogisticRegression,
+    Perceptron,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    SGDClassifier,
+)
+
+
+@rule("predict", ElasticNet, Lasso, LinearRegression, LinearSVR, Ridge, RidgeCV)
 def _predict(graph: Graph, model: Any, table: Table) -> Value:
     y = _linear(graph, model, table)
     return graph.column(y, 0) if model.coef_.ndim == 1 else y
 
 
-@rule("decision_function", LogisticRegression)
-def _decision(graph: Graph, model: LogisticRegression, table: Table) -> Value:
+@rule("decision_function", *_CLASSIFIERS)
+def _decision(graph: Graph, model: Any, table: Table) -> Value:
     scores = _linear(graph, model, table)
     return graph.column(scores, 0) if len(model.classes_) == 2 else scores
 
@@ -47,8 +62,8 @@ def _proba(graph: Graph, model: LogisticRegression, table: Table) -> Value:
     return graph.node("Softmax", scores, axis=1)
 
 
-@rule("predict", LogisticRegression)
-def _labels(graph: Graph, model: LogisticRegression, table: Table) -> Value:
+@rule("predict", *_CLASSIFIERS)
+def _labels(graph: Graph, model: Any, table: Table) -> Value:
     scores = apply(graph, model, "decision_function", table)
     if len(model.classes_) == 2:
         place = graph.cast(graph.compare("Greater", scores, 0.0), INT)

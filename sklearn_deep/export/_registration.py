@@ -49,7 +49,8 @@ import sklearn_deep.export._foreign
 import sklearn_deep.export._linear
 import sklearn_deep.export._missing
 import sklearn_deep.export._multiclass
-import sklearn_deep.export._scalers  # noqa: F401
+import sklearn_deep.export._scalers
+import sklearn_deep.export._shapers  # noqa: F401
 from sklearn_deep._announce import Announced, listen
 from sklearn_deep.export._composition import SEARCHES
 from sklearn_deep.export._converters import OPTIONS, REQUEST, convert, parse, shape

@@ -176,21 +176,66 @@ def _discretise(graph: Graph, model: KBinsDiscretizer, table: Table) -> Table:
 
 
 def bins_of(graph: Graph, x: Value, edges: np.ndarray) -> Value:
-    """Count the edges at or below each number of ``x``, (n, 1) -> (n,)."""
+    """Count the edges at or below each number of ``x``, (n, 1) -> (n,).
+
+    A few edges are compared all at once; among many the place is found by halving,
+    so that memory does not grow with their number.
+    """
+    edges = np.asarray(edges, float)
+    if len(edges) > _FEW:
+        return _halving(graph, graph.reshape(x, (-1,)), edges)
     if not len(edges):
-        return graph.sum(graph.cast(graph.compare("Less", x, x), INT), 1)
-    reached = graph.compare("GreaterOrEqual", x, np.asarray(edges)[None])
+        edges = np.array([np.inf])
+    reached = graph.compare("GreaterOrEqual", x, edges[None])
     return graph.sum(graph.cast(reached, INT), 1)
 
 
-def interpolate(graph: Graph, x: Value, xs: np.ndarray, ys: np.ndarray) -> Value:
-    """Interpolate linearly between points, constant beyond them, (n,) -> (n,)."""
+_FEW = 16
+
+
+def _halving(graph: Graph, x: Value, edges: np.ndarray) -> Value:
+    steps = int(len(edges)).bit_length()
+    padded = np.full(2**steps, np.inf)
+    padded[: len(edges)] = edges
+    stored = graph.constant(padded, x.dtype)
+    place = None
+    for step in reversed(range(steps)):
+        probe = graph.constant(np.int64(2**step - 1))
+        if place is not None:
+            probe = graph.node("Add", place, probe)
+        reached = graph.compare("GreaterOrEqual", x, graph.gather(stored, probe))
+        gain = graph.math("Mul", graph.cast(reached, INT), 2**step)
+        place = gain if place is None else graph.node("Add", place, gain)
+    assert place is not None
+    return place
+
+
+def interpolate(
+    graph: Graph, x: Value, xs: np.ndarray, ys: np.ndarray, ends: Any = None
+) -> Value:
+    """Interpolate linearly between points, constant beyond them, (n,) -> (n,).
+
+    Parameters
+    ----------
+    graph : Graph
+    x : Value
+    xs : ndarray of shape (n_points,)
+        Increasing.
+    ys : ndarray of shape (n_points,)
+        Values at the points, and to the right of them.
+    ends : ndarray of shape (n_points,), optional
+        Values to the left of the points, where they differ.
+    """
+    ends = ys if ends is None else ends
     if len(xs) < 2:
-        xs, ys = np.array([xs[0], xs[0] + 1.0]), np.array([ys[0], ys[0]])
+        xs, ys, ends = (np.append(v, v[-1]) for v in (xs, ys, ends))
+        xs[1] += 1.0
+    slopes = (ends[1:] - ys[:-1]) / np.diff(xs)
     x = graph.math("Min", graph.math("Max", x, xs[0]), xs[-1])
     place = bins_of(graph, graph.reshape(x, (-1, 1)), xs[1:-1])
-    slope = graph.gather(graph.constant(np.diff(ys) / np.diff(xs), x.dtype), place)
-    start = graph.gather(graph.constant(xs[:-1], x.dtype), place)
-    base = graph.gather(graph.constant(ys[:-1], x.dtype), place)
+    slope, start, base = (
+        graph.gather(graph.constant(v, x.dtype), place)
+        for v in (slopes, xs[:-1], ys[:-1])
+    )
     rise = graph.node("Mul", graph.node("Sub", x, start), slope)
     return graph.node("Add", base, rise)

@@ -1,0 +1,79 @@
+"""Something to import once other modules are there: optional libraries meet.
+
+The converters belong into skl2onnx as soon as both it and an estimator of ours are
+imported, whichever comes first, and cost nothing until then. A finder at the head of
+``sys.meta_path`` sees the last of them coming, and goes when it has done its work.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+
+def import_after(modules: Sequence[str], then: str) -> None:
+    """Import the module ``then`` as soon as all ``modules`` have been imported."""
+    finder = _Finder(modules, then)
+    if finder.waiting:
+        sys.meta_path.insert(0, finder)
+    else:
+        import_module(then)
+
+
+def _is_loaded(name: str) -> bool:
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return spec is not None and not getattr(spec, "_initializing", False)
+
+
+class _Finder(MetaPathFinder):
+    """Finds nothing by itself: it watches, and passes the question on."""
+
+    def __init__(self, modules: Sequence[str], then: str) -> None:
+        self.waiting = {name for name in modules if not _is_loaded(name)}
+        self.then = then
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        """Wrap the loader of an awaited module."""
+        if fullname not in self.waiting:
+            return None
+        self.waiting.discard(fullname)  # the question below comes here too
+        try:
+            spec = find_spec(fullname)
+        finally:
+            self.waiting.add(fullname)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, self)
+        return spec
+
+    def loaded(self, name: str) -> None:
+        """Note a module, and after the last go on."""
+        self.waiting.discard(name)
+        if not self.waiting and self in sys.meta_path:
+            sys.meta_path.remove(self)
+            import_module(self.then)
+
+
+class _Loader(Loader):
+    """Another loader, and a word to the finder when it is done."""
+
+    def __init__(self, loader: Any, finder: _Finder) -> None:
+        self.loader, self.finder = loader, finder
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Leave it to the other loader."""
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the module; afterwards its own loader is the one it shows."""
+        spec = module.__spec__
+        assert spec is not None
+        spec.loader = module.__loader__ = self.loader
+        self.loader.exec_module(module)
+        self.finder.loaded(spec.name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)

@@ -1,0 +1,126 @@
+"""The card in a model's metadata: what a reader must know beside the graph."""
+
+import json
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+
+import sklearn_deep
+from sklearn_deep.export._composition import final
+from sklearn_deep.export._converters import is_multi_output, is_multilabel
+from sklearn_deep.export._inputs import Input, column_names
+from sklearn_deep.export._missing import MISSING
+from sklearn_deep.export._networks import has_std
+
+CARD = "sklearn_deep"
+FORMAT = 1
+
+
+def make_card(
+    model: Any, X: Any, inputs: list[Input], outputs: list[str], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Describe a model's inputs and outputs.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    X : array or frame
+        Rows like those that the inputs were declared for.
+    inputs : list of Input
+        Those that the graph uses.
+    outputs : list of str
+        Names of the graph's outputs.
+    options : dict
+        The options that the outputs depend on.
+    """
+    names = column_names(X)
+    classifies = is_classifier(model)
+    return {
+        "format": FORMAT,
+        "package_version": sklearn_deep.__version__,
+        "estimator": type(model).__name__,
+        "task": "classifier" if classifies else "regressor",
+        "n_features_in": len(names) if names is not None else X.shape[1],
+        "feature_names_in": names,
+        "inputs": [
+            {
+                "name": i.name,
+                "columns": list(i.columns),
+                "dtype": "string" if i.dtype.kind == "U" else i.dtype.name,
+            }
+            for i in inputs
+        ],
+        "missing": MISSING,
+        "classes": _classes(model, options) if classifies else None,
+        "multilabel": classifies and is_multilabel(model),
+        "outputs": (_label_outputs if classifies else _number_outputs)(
+            model, outputs, options
+        ),
+        "target": None if classifies else _target(model, X),
+    }
+
+
+def _classes(model: Any, options: dict[str, Any]) -> Any:
+    if is_multi_output(model):
+        return [_listed(np.asarray(classes)) for classes in model.classes_]
+    classes = np.asarray(model.classes_)
+    return _listed(np.arange(len(classes)) if options["nocl"] else classes)
+
+
+def _listed(classes: np.ndarray) -> dict[str, Any]:
+    dtype = classes.dtype.str if classes.dtype.kind == "U" else classes.dtype.name
+    return {"dtype": dtype, "values": classes.tolist()}
+
+
+def _label_outputs(
+    model: Any, outputs: list[str], options: dict[str, Any]
+) -> dict[str, Any]:
+    roles = {"predict": {"name": outputs[0]}}
+    method = "decision_function" if options["raw_scores"] else "predict_proba"
+    if not options["raw_scores"] and not hasattr(model, "predict_proba"):
+        if not hasattr(model, "decision_function"):
+            return roles
+        method = "decision_function"
+    form: dict[str, Any] = {"name": outputs[1], "form": "tensor"}
+    if is_multi_output(model):
+        form["form"] = "sequence"
+    elif options["zipmap"] == "columns":
+        form = {"name": outputs[1], "form": "columns", "names": outputs[1:]}
+    elif options["zipmap"]:
+        form["form"] = "zipmap"
+    elif method == "decision_function":
+        form["form"] = "scores"
+    return {**roles, method: form}
+
+
+def _number_outputs(
+    model: Any, outputs: list[str], options: dict[str, Any]
+) -> dict[str, Any]:
+    roles = {"predict": {"name": outputs[0], "form": "tensor"}}
+    if has_std(final(model)) and len(outputs) > 1:
+        roles["std"] = {"name": outputs[1], "form": "tensor"}
+    return roles
+
+
+def _target(model: Any, X: Any) -> dict[str, Any]:
+    y = np.asarray(model.predict(X[:1]))
+    return {"ndim": y.ndim, "dtype": y.dtype.name}
+
+
+def write_card(proto: Any, card: dict[str, Any]) -> None:
+    """Put the card into a model's metadata, and what others may look for beside it."""
+    entries = {
+        CARD: json.dumps(card),
+        "feature_names": json.dumps(card["feature_names_in"]),
+        "classes": json.dumps(_plain(card["classes"])),
+    }
+    del proto.metadata_props[:]
+    for key, value in entries.items():
+        proto.metadata_props.add(key=key, value=value)
+
+
+def _plain(classes: Any) -> Any:
+    if isinstance(classes, list):
+        return [part["values"] for part in classes]
+    return classes and classes["values"]

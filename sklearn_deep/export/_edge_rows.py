@@ -1,0 +1,87 @@
+"""Rows that tests forget: one alone, values never seen, values missing."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from sklearn_deep.export._inputs import column_values, is_frame
+from sklearn_deep.export._missing import is_missing
+
+# A category that nobody has.
+STRANGER = "never seen before"
+
+
+def edge_rows(model: Any, X: Any) -> list[Any]:
+    """Make blocks of rows that the estimator takes.
+
+    Returns
+    -------
+    list of arrays or frames
+        The first row alone, and rows with an unseen category or a missing value in
+        one column each, as far as ``model.predict`` accepts them.
+    """
+    alone = _head(X, 1)
+    odd = _odd_frames(X) if is_frame(X) else _odd_arrays(X)
+    if odd and _accepts(model, _joined(odd)):
+        return [alone, _joined(odd)]
+    return [alone, *(rows for rows in odd if _accepts(model, rows))]
+
+
+def _head(X: Any, n: int) -> Any:
+    return X.iloc[:n] if hasattr(X, "iloc") else X[:n]
+
+
+def _accepts(model: Any, rows: Any) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.predict(rows)
+    except Exception:  # whatever a step raises, the row is not one it takes
+        return False
+    return True
+
+
+def _odd_arrays(X: np.ndarray) -> list[np.ndarray]:
+    """One row with nothing but missing values, where they can be written."""
+    if X.dtype.kind != "f":
+        return []
+    return [np.full_like(X[:1], np.nan)]
+
+
+def _odd_frames(X: Any) -> list[Any]:
+    """A row a column and fault, each otherwise the first row."""
+    columns = [column_values(X, j) for j in range(len(X.columns))]
+    first = [values[0] for values in columns]
+    rows = []
+    for j, values in enumerate(columns):
+        for odd in _odd_values(values):
+            row = list(first)
+            row[j] = odd
+            rows.append(_frame_like(X, [row]))
+    return rows
+
+
+def _odd_values(values: np.ndarray) -> list[Any]:
+    if values.dtype.kind == "f":
+        return [np.nan]
+    if values.dtype.kind in "OU":
+        present = [value for value in values if not is_missing(value)]
+        if all(isinstance(value, str) for value in present):
+            return [STRANGER, None]
+        return [None]
+    return []
+
+
+def _frame_like(X: Any, rows: list[list[Any]]) -> Any:
+    names = list(X.columns)
+    content = {name: [row[j] for row in rows] for j, name in enumerate(names)}
+    return type(X)(content)
+
+
+def _joined(blocks: list[Any]) -> Any:
+    if not is_frame(blocks[0]):
+        return np.concatenate(blocks)
+    first = blocks[0]
+    values = [[column_values(rows, j)[0] for j in range(len(first.columns))] for rows in blocks]
+    return _frame_like(first, values)

@@ -1,0 +1,130 @@
+"""The inputs that a model declares: one a column of a frame, or one for an array."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export._graph import BOOL, DOUBLE, FLOAT, INT, STRING
+from sklearn_deep.export._missing import is_missing
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of the model.
+
+    Attributes
+    ----------
+    name : str
+    columns : tuple of int
+        Columns of X that it holds.
+    dtype : numpy.dtype
+    """
+
+    name: str
+    columns: tuple[int, ...]
+    dtype: np.dtype
+
+
+def as_rows(model: Any, X: Any) -> Any:
+    """Give X as an array or a frame whose columns are those of the fit, in order.
+
+    Raises
+    ------
+    OnnxExportError
+        Where columns are missing, or X has another shape than (n, n_features).
+    """
+    if is_frame(X):
+        return _ordered(model, X)
+    if sp.issparse(X):
+        X = X.toarray()
+    X = np.asarray(X)
+    wanted = getattr(model, "n_features_in_", None)
+    if X.ndim != 2 or (wanted is not None and X.shape[1] != wanted):
+        raise OnnxExportError(
+            f"X must hold rows like those of the fit, of shape (n_samples,"
+            f" {wanted if wanted is not None else 'n_features'}); got shape {X.shape}."
+        )
+    if not len(X):
+        raise OnnxExportError("X has no row; give some to compare predictions on.")
+    return X
+
+
+def is_frame(X: Any) -> bool:
+    """Tell whether X is a pandas, polars or like frame."""
+    return hasattr(X, "columns") and hasattr(X, "__getitem__")
+
+
+def _ordered(model: Any, X: Any) -> Any:
+    if not len(X):
+        raise OnnxExportError("X has no row; give some to compare predictions on.")
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        return X
+    missing = [name for name in names if name not in list(X.columns)]
+    if missing:
+        raise OnnxExportError(
+            f"X lacks the columns {missing[:5]!r} that {type(model).__name__} was"
+            " fitted on."
+        )
+    return X if list(X.columns) == list(names) else X[list(names)]
+
+
+def column_names(X: Any) -> list[str] | None:
+    """Names of a frame's columns, None for an array."""
+    if not is_frame(X):
+        return None
+    names = [str(name) for name in X.columns]
+    return names if len(set(names)) == len(names) else [f"x{j}" for j in range(len(names))]
+
+
+def declared(X: Any) -> list[Input]:
+    """Choose the inputs for rows like these."""
+    if not is_frame(X):
+        return [Input("X", tuple(range(X.shape[1])), _dtype_of(X, "X"))]
+    names = column_names(X) or []
+    return [
+        Input(name, (j,), _dtype_of(column_values(X, j), name))
+        for j, name in enumerate(names)
+    ]
+
+
+def column_values(X: Any, place: int) -> np.ndarray:
+    """Values of one column of a frame."""
+    column = X.iloc[:, place] if hasattr(X, "iloc") else X[X.columns[place]]
+    return column.to_numpy()
+
+
+# What the kinds of NumPy's dtypes are in ONNX.
+_KINDS = {"f": DOUBLE, "i": INT, "u": INT, "b": BOOL, "U": STRING}
+
+
+def _dtype_of(values: np.ndarray, name: str) -> np.dtype:
+    if values.dtype in (np.float16, np.float32):
+        return FLOAT
+    if values.dtype.kind in _KINDS:
+        return _KINDS[values.dtype.kind]
+    if values.dtype.kind == "O":
+        return _dtype_of_objects(values.ravel(), name)
+    raise _strange(name, f"{values.dtype} values")
+
+
+def _dtype_of_objects(values: np.ndarray, name: str) -> np.dtype:
+    present = [value for value in values if not is_missing(value)]
+    if all(isinstance(value, str) for value in present):
+        return STRING if present else DOUBLE
+    if all(isinstance(value, (bool, np.bool_)) for value in present):
+        return BOOL if len(present) == len(values) else DOUBLE
+    if all(isinstance(value, (int, float, np.number)) for value in present):
+        return DOUBLE
+    kinds = sorted({type(value).__name__ for value in present})
+    raise _strange(name, f"values of {', '.join(kinds)}")
+
+
+def _strange(name: str, what: str) -> OnnxExportError:
+    return OnnxExportError(
+        f"Column {name!r} holds {what}, which no ONNX input can. Columns may hold"
+        " numbers, booleans or strings, each of one kind, some of them missing."
+    )

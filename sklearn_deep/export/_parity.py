@@ -1,0 +1,221 @@
+"""The proof: onnxruntime against the estimator, on given rows and on made-up ones."""
+
+import platform
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from sklearn_deep.exceptions import OnnxParityError
+from sklearn_deep.export._composition import inside
+from sklearn_deep.export._edge_rows import edge_rows
+from sklearn_deep.export._feeds import make_feeds
+from sklearn_deep.export._runtime import open_session
+from sklearn_deep.export._steps import first_difference
+
+_CHUNK = 16384
+_LIBRARIES = (
+    "sklearn-deep",
+    "scikit-learn",
+    "torch",
+    "numpy",
+    "skl2onnx",
+    "onnx",
+    "onnxruntime",
+)
+
+
+def check_parity(
+    model: Any, X: Any, proto: Any, card: dict[str, Any], tolerance: float
+) -> dict[str, Any]:
+    """Compare an ONNX model with its estimator.
+
+    Returns
+    -------
+    receipt : dict
+
+    Raises
+    ------
+    OnnxParityError
+        Where they differ by more than ``tolerance``.
+    """
+    session = open_session(proto.SerializeToString())
+    made_up = edge_rows(model, X)
+    comparison = _Comparison(model, card, session)
+    for rows in [*_chunks(X), *made_up]:
+        comparison.add(rows)
+    differences = comparison.differences()
+    worst = max(differences, key=lambda name: differences[name]["relative"])
+    share = differences[worst]["relative"]
+    if not share <= tolerance or comparison.wrong_labels(tolerance):
+        opset = next(o.version for o in proto.opset_import if o.domain == "")
+        step, gap = first_difference(model, [X, *made_up], card, opset, tolerance)
+        raise _refusal(model, comparison, worst, tolerance, step, gap)
+    return {
+        "differences": differences,
+        "rows": len(X),
+        "edge_rows": sum(len(rows) for rows in made_up),
+        "ties": comparison.ties(tolerance),
+        "tolerance": tolerance,
+        "versions": _versions(),
+    }
+
+
+class _Comparison:
+    """Predictions of both, collected over blocks of rows."""
+
+    def __init__(self, model: Any, card: dict[str, Any], session: Any) -> None:
+        self.model, self.card, self.session = model, card, session
+        self.largest: dict[str, float] = {}
+        self.scales: dict[str, float] = {}
+        self.margins: list[np.ndarray] = []
+
+    def add(self, rows: Any) -> None:
+        """Predict rows both ways."""
+        feeds = make_feeds(rows, self.card)
+        names = [info.name for info in self.session.get_outputs()]
+        outputs = dict(zip(names, self.session.run(names, feeds), strict=True))
+        expected: dict[str, Any] = {}
+        for method, role in self.card["outputs"].items():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about the made-up rows
+                expected[method] = _call(self.model, method, rows)
+            if method == "predict" and self.card["task"] == "classifier":
+                continue
+            got = _as_array(role, outputs, self.card)
+            self._note(method, np.asarray(expected[method], float), got)
+        if self.card["task"] == "classifier":
+            got = outputs[self.card["outputs"]["predict"]["name"]]
+            self._note_labels(expected, got)
+
+    def _note(self, method: str, expected: np.ndarray, got: np.ndarray) -> None:
+        got = np.asarray(got, float).reshape(expected.shape)
+        with np.errstate(invalid="ignore"):
+            gap = np.abs(expected - got)
+        gap[(expected == got) | (np.isnan(expected) & np.isnan(got))] = 0
+        gap[np.isnan(gap)] = np.inf
+        finite = np.abs(expected[np.isfinite(expected)])
+        scale = 1.0 if method == "predict_proba" else float(finite.max(initial=0.0))
+        self.largest[method] = max(self.largest.get(method, 0.0), float(gap.max()))
+        self.scales[method] = max(self.scales.get(method, 0.0), scale)
+
+    def _note_labels(self, expected: dict[str, Any], got: np.ndarray) -> None:
+        labels = np.asarray(expected["predict"])
+        if self.card["classes"] and _is_no_class(self.card, labels):
+            labels = _codes(self.model, labels)
+        same = labels.astype(got.dtype).reshape(got.shape) == got
+        margin = np.where(same, np.nan, np.inf)
+        scores = next((v for k, v in expected.items() if k != "predict"), None)
+        if scores is not None and not isinstance(scores, list):
+            gap = _gap_of_best(np.asarray(scores, float), margin.ndim == 2)
+            margin = np.where(same, np.nan, gap)
+        self.margins.append(margin.ravel())
+        self.largest["predict"] = max(self.largest.get("predict", 0.0), 0.0)
+        self.scales["predict"] = 1.0
+
+    def differences(self) -> dict[str, dict[str, float]]:
+        """Largest difference of each output, and relative to its scale."""
+        return {
+            method: {
+                "largest": largest,
+                "relative": largest / (self.scales[method] or 1.0),
+            }
+            for method, largest in self.largest.items()
+        }
+
+    def _all_margins(self) -> np.ndarray:
+        return np.concatenate([np.empty(0), *self.margins])
+
+    def wrong_labels(self, tolerance: float) -> int:
+        """Count labels that differ though the classes are apart."""
+        return int((self._all_margins() > 2 * tolerance).sum())
+
+    def ties(self, tolerance: float) -> int:
+        """Count labels that differ where two classes are equally good."""
+        return int((self._all_margins() <= 2 * tolerance).sum())
+
+
+def _is_no_class(card: dict[str, Any], labels: np.ndarray) -> bool:
+    """Tell whether the model gives class numbers where the estimator gives labels."""
+    classes = card["classes"]
+    if isinstance(classes, list) or card["multilabel"]:
+        return False
+    return classes["values"] != np.unique(labels).tolist() and not set(
+        np.unique(labels).tolist()
+    ) <= set(classes["values"])
+
+
+def _codes(model: Any, labels: np.ndarray) -> np.ndarray:
+    return np.searchsorted(np.asarray(model.classes_), labels)
+
+
+def _gap_of_best(scores: np.ndarray, each: bool) -> np.ndarray:
+    """Distance of the best class from the next, or of each label from its threshold."""
+    if each:
+        return np.abs(scores - 0.5)
+    if scores.ndim == 1:
+        return np.abs(scores)
+    best = np.sort(scores, axis=1)
+    return best[:, -1] - best[:, -2]
+
+
+def _call(model: Any, method: str, rows: Any) -> Any:
+    if method == "std":  # a search does not pass the argument on
+        return inside(model).predict(rows, return_std=True)[1]
+    return getattr(model, method)(rows)
+
+
+def _as_array(role: dict[str, Any], outputs: dict[str, Any], card: dict) -> Any:
+    """One output in the shape in which the estimator gives it."""
+    out = outputs[role["name"]]
+    if role["form"] == "columns":
+        return np.stack([outputs[name] for name in role["names"]], 1)
+    if role["form"] == "zipmap":
+        return np.array([list(row.values()) for row in out])
+    if role["form"] == "scores" and out.shape[1] == 2 and not card["multilabel"]:
+        return out[:, 1]
+    return np.asarray(out)
+
+
+def _chunks(X: Any) -> list[Any]:
+    if len(X) <= _CHUNK:
+        return [X]
+    return [
+        X.iloc[i : i + _CHUNK] if hasattr(X, "iloc") else X[i : i + _CHUNK]
+        for i in range(0, len(X), _CHUNK)
+    ]
+
+
+def _refusal(
+    model: Any,
+    comparison: _Comparison,
+    worst: str,
+    tolerance: float,
+    step: str,
+    gap: float,
+) -> OnnxParityError:
+    share = comparison.differences()[worst]["relative"]
+    wrong = comparison.wrong_labels(tolerance)
+    labels = f" {wrong} labels differ." if wrong else ""
+    by = "" if np.isnan(gap) else f", by {gap:.2g} of its scale"
+    return OnnxParityError(
+        f"The ONNX form of {type(model).__name__} differs from it by {share:.2g} of the"
+        f" scale of {worst}, more than tolerance={tolerance:g}.{labels} The first step"
+        f" whose output differs is {step}{by}. Nothing was written. Replace that step,"
+        " give X in float64 where it is a matter of rounding, or raise tolerance.",
+        step,
+        share,
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+

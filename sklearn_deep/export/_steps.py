@@ -1,0 +1,152 @@
+"""Which step of a pipeline differs first, when a model predicts otherwise."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+
+from sklearn_deep.export._composition import column_places, inside, transformed
+from sklearn_deep.export._feeds import make_feeds
+from sklearn_deep.export._graph import DOUBLE, STRING, Graph, Value
+from sklearn_deep.export._inputs import is_frame
+from sklearn_deep.export._runtime import open_session
+from sklearn_deep.export._table import Table
+
+Build = Callable[[Graph], Table]
+
+
+def first_difference(
+    model: Any, blocks: list[Any], card: dict[str, Any], opset: int, tolerance: float
+) -> tuple[str, float]:
+    """Name the first step whose output differs, and by how much of its scale.
+
+    Where no transformer does, it is the last step.
+    """
+    search = _Search(card, opset, tolerance)
+    pipeline = inside(model)
+    if isinstance(pipeline, Pipeline):
+        for rows in blocks:
+            found = search.step(pipeline, rows, rows, search.table)
+            if found is not None:
+                return found
+        return pipeline.steps[-1][0], float("nan")
+    return type(pipeline).__name__, float("nan")
+
+
+class _Search:
+    """Walks through transformers with the rows, and with the graph that feeds them."""
+
+    def __init__(self, card: dict[str, Any], opset: int, tolerance: float) -> None:
+        self.card, self.opset, self.tolerance = card, opset, tolerance
+
+    def table(self, graph: Graph) -> Table:
+        """Give the inputs of the model; columns that it does not read are left out."""
+        values: dict[int, tuple[Value, int]] = {}
+        for part in self.card["inputs"]:
+            dtype = STRING if part["dtype"] == "string" else np.dtype(part["dtype"])
+            value = Value(part["name"], dtype)
+            values[part["columns"][0]] = value, len(part["columns"])
+        if len(self.card["inputs"]) == 1 and self.card["inputs"][0]["columns"][1:]:
+            return Table(tuple(values.values()))
+        unread = Value("unread", DOUBLE), 1
+        return Table(
+            tuple(values.get(j, unread) for j in range(self.card["n_features_in"]))
+        )
+
+    def step(
+        self, step: Any, given: Any, rows: Any, build: Build
+    ) -> tuple[str, float] | None:
+        """Look into a step: ``given`` enters the model, and ``rows`` the step."""
+        if isinstance(step, str) or step is None or not hasattr(step, "transform"):
+            return self._pipeline(step, given, rows, build)
+        for kind, look in (
+            (Pipeline, self._pipeline),
+            (ColumnTransformer, self._column_transformer),
+        ):
+            if isinstance(step, kind):
+                found = look(step, given, rows, build)
+                if found is not None:
+                    return found
+        gap = self._gap(step, given, rows, build)
+        return (type(step).__name__, gap) if gap > self.tolerance else None
+
+    def _pipeline(
+        self, step: Any, given: Any, rows: Any, build: Build
+    ) -> tuple[str, float] | None:
+        if not isinstance(step, Pipeline):
+            return None
+        for name, part in step.steps:
+            if isinstance(part, str) or not hasattr(part, "transform"):
+                continue
+            found = self.step(part, given, rows, build)
+            if found is not None:
+                return _under(name, found)
+            rows, build = _transform(part, rows), _then(part, build)
+        return None
+
+    def _column_transformer(
+        self, step: Any, given: Any, rows: Any, build: Build
+    ) -> tuple[str, float] | None:
+        for name, part, columns in step.transformers_:
+            places = column_places(step, columns)
+            if isinstance(part, str) or not places:
+                continue
+            found = self.step(part, given, _columns(rows, places), _of(places, build))
+            if found is not None:
+                return _under(name, found)
+        return None
+
+    def _gap(self, step: Any, given: Any, rows: Any, build: Build) -> float:
+        graph = Graph(self.opset)
+        out = transformed(graph, step, build(graph)).matrix(graph)
+        read = {name for node in graph.nodes for name in node.input}
+        inputs = [
+            (value, width) for value, width in self.table(graph).blocks
+            if value.name in read
+        ]
+        session = open_session(graph.model(inputs, [out]).SerializeToString())
+        feeds = make_feeds(given, self.card)
+        names = [value.name for value, _ in inputs]
+        (got,) = session.run([out.name], {name: feeds[name] for name in names})
+        return _relative_gap(_transform(step, rows), got)
+
+
+def _under(name: str, found: tuple[str, float]) -> tuple[str, float]:
+    return f"{name} -> {found[0]}", found[1]
+
+
+def _transform(step: Any, rows: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return step.transform(rows)
+
+
+def _then(step: Any, build: Build) -> Build:
+    return lambda graph: transformed(graph, step, build(graph))
+
+
+def _of(places: list[int], build: Build) -> Build:
+    return lambda graph: build(graph).select(graph, places)
+
+
+def _columns(rows: Any, places: list[int]) -> Any:
+    if hasattr(rows, "iloc"):
+        return rows.iloc[:, places]
+    if is_frame(rows):
+        return rows[[rows.columns[j] for j in places]]
+    return rows[:, places]
+
+
+def _relative_gap(expected: Any, got: np.ndarray) -> float:
+    expected = expected.toarray() if hasattr(expected, "toarray") else expected
+    expected = np.asarray(expected)
+    if got.dtype.kind not in "fiub":
+        return float("inf") if (expected.astype(str) != got.astype(str)).any() else 0.0
+    expected = expected.astype(float)
+    gap = np.abs(expected - got)
+    gap[np.isnan(expected) & np.isnan(got)] = 0
+    gap[np.isnan(gap)] = np.inf
+    return float(gap.max() / (np.abs(expected[np.isfinite(expected)]).max(initial=0) or 1))

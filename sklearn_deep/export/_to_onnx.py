@@ -1,0 +1,284 @@
+"""A fitted estimator to one ONNX file, compared with it before it is written."""
+
+import os
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnx
+import skl2onnx
+from sklearn.base import is_classifier, is_regressor
+from sklearn.utils.validation import check_is_fitted
+from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+from skl2onnx.proto import get_latest_tested_opset_version
+
+import sklearn_deep
+import sklearn_deep.export._registration  # noqa: F401
+from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export._card import make_card, write_card
+from sklearn_deep.export._converters import OPTIONS, REQUEST, TYPES, _DEFAULTS
+from sklearn_deep.export._file import sealed
+from sklearn_deep.export._graph import rename_values
+from sklearn_deep.export._inputs import Input, as_rows, declared
+from sklearn_deep.export._parity import check_parity
+
+OLDEST_OPSET = 17
+
+
+@dataclass(frozen=True, repr=False)
+class OnnxExport:
+    """An ONNX model, and the receipt that it predicts what the estimator predicts.
+
+    Attributes
+    ----------
+    model : onnx.ModelProto
+        The model; its metadata holds the receipt too.
+    receipt : dict
+        ``"differences"``: largest difference of each output, and that relative to
+        the output's scale; ``"rows"`` and ``"edge_rows"``: number of rows that were
+        compared, given and made up; ``"ties"``: rows whose two best classes are
+        nearer than the tolerance, so that either label is right; ``"tolerance"``;
+        ``"versions"``.
+    """
+
+    model: Any
+    receipt: dict[str, Any]
+    _bytes: bytes = field(default=b"")
+
+    def to_bytes(self) -> bytes:
+        """Give the content of the file."""
+        return self._bytes
+
+    def save(self, path) -> None:
+        """Write the file, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+        """
+        path = Path(path)
+        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with open(beside, "wb") as file:
+                file.write(self._bytes)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def __repr__(self):
+        """Name the outputs, the size, and the largest difference."""
+        outputs = ", ".join(out.name for out in self.model.graph.output)
+        worst = max(d["relative"] for d in self.receipt["differences"].values())
+        return (
+            f"OnnxExport({outputs}; {len(self._bytes) / 1024:.1f} KiB; largest"
+            f" difference {worst:.1e} of the output's scale on"
+            f" {self.receipt['rows']} + {self.receipt['edge_rows']} rows)"
+        )
+
+
+def to_onnx(
+    model,
+    X,
+    path=None,
+    *,
+    tolerance=1e-5,
+    target_opset=None,
+    dtype=None,
+    options=None,
+    doc_string=None,
+):
+    """Export a fitted estimator, Pipeline or search as one ONNX model.
+
+    The model is run by onnxruntime on the rows of ``X``, and on rows made up for the
+    purpose: a single one, and with unseen categories and missing values where the
+    estimator takes them. Unless it predicts what the estimator predicts, an error
+    says which step differs, and nothing is written.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        A network of this package, or a Pipeline, search or meta-estimator around one.
+    X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+        Rows like those to come: they decide the types of the inputs, and are
+        compared. A frame gives one named input a column, of shape (n, 1); an array
+        one input ``"X"`` of shape (n, n_features). Floats of 32 bits give a network
+        of 32 bits, half the size of the one for 64.
+    path : str or os.PathLike, default=None
+        File to write; nothing is written with None.
+    tolerance : float, default=1e-5
+        Largest difference allowed, as a share of the output's scale: 1 for
+        probabilities, the largest absolute prediction for a regressor.
+    target_opset : int, default=None
+        Version of the ONNX operator set, from 17; the newest that skl2onnx writes by
+        default.
+    dtype : {None, "float32", "float64"}, default=None
+        Type in which networks compute. By default that of ``predict``, or float32
+        where their input has it.
+    options : dict, default=None
+        As those of skl2onnx: ``"zipmap"`` (False by default here: probabilities are
+        one array; True, ``"columns"``), ``"nocl"``, ``"output_class_labels"``,
+        ``"raw_scores"``; ``"return_std"`` (True by default) for the gaussian loss.
+    doc_string : str, default=None
+        Description to store in the model.
+
+    Returns
+    -------
+    export : OnnxExport
+        The model and its receipt.
+
+    Raises
+    ------
+    OnnxExportError
+        For an estimator or a step that has no ONNX form; the message names it.
+    OnnxParityError
+        Where the predictions differ by more than ``tolerance``.
+
+    See Also
+    --------
+    OnnxClassifier : Reads the file of a classifier, without torch.
+    OnnxRegressor : Reads the file of a regressor, without torch.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_deep import MLPClassifier, OnnxClassifier, to_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> pipe = make_pipeline(StandardScaler(), MLPClassifier(random_state=0))
+    >>> export = to_onnx(pipe.fit(X, y), X)
+    >>> export.receipt["differences"]["predict_proba"]["largest"] < 1e-12
+    True
+    >>> OnnxClassifier(export.to_bytes()).predict(X[:1])
+    array([0])
+    """
+    _check_arguments(model, tolerance, target_opset, dtype)
+    X = as_rows(model, X)
+    own, theirs = _split_options(options)
+    inputs = declared(X)
+    proto = _convert(model, inputs, own, theirs, target_opset, dtype)
+    used = _give_names(proto, inputs)
+    chosen = {**_DEFAULTS, "zipmap": False, **own}
+    card = make_card(model, X, used, [out.name for out in proto.graph.output], chosen)
+    _describe(proto, model, doc_string)
+    card["receipt"] = check_parity(model, X, proto, card, tolerance)
+    write_card(proto, card)
+    onnx.checker.check_model(proto, full_check=True)
+    export = OnnxExport(proto, card["receipt"], sealed(proto.SerializeToString()))
+    if path is not None:
+        export.save(path)
+    return export
+
+
+def _check_arguments(model: Any, tolerance: Any, opset: Any, dtype: Any) -> None:
+    check_is_fitted(model)
+    if not (is_classifier(model) or is_regressor(model)):
+        raise OnnxExportError(
+            f"{type(model).__name__} does not predict: to_onnx takes classifiers and"
+            " regressors, and Pipelines or searches around them."
+        )
+    newest = newest_opset()
+    if opset is not None and not OLDEST_OPSET <= opset <= newest:
+        raise ValueError(
+            f"target_opset must be from {OLDEST_OPSET} to {newest}, the newest that"
+            f" skl2onnx {skl2onnx.__version__} writes; got {opset!r}."
+        )
+    if dtype not in (None, "float32", "float64"):
+        raise ValueError(
+            f"dtype must be None, 'float32' or 'float64'; got {dtype!r}."
+        )
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance must be 0 or more; got {tolerance!r}.")
+
+
+def newest_opset() -> int:
+    """Newest operator set that skl2onnx writes."""
+    return get_latest_tested_opset_version()
+
+
+def _split_options(options: Any) -> tuple[dict[str, Any], dict[Any, Any]]:
+    """Options of the outputs, and those that skl2onnx has for single steps."""
+    own: dict[str, Any] = {}
+    theirs: dict[Any, Any] = {}
+    for key, value in (options or {}).items():
+        if key in OPTIONS:
+            if value not in OPTIONS[key]:
+                raise ValueError(
+                    f"The option {key!r} must be one of {OPTIONS[key]}; got {value!r}."
+                )
+            own[key] = value
+        elif isinstance(key, str) and "__" not in key:
+            raise ValueError(
+                f"There is no option {key!r}; those there are: {', '.join(OPTIONS)}."
+            )
+        else:
+            theirs[key] = value
+    return own, theirs
+
+
+def _convert(
+    model: Any,
+    inputs: list[Input],
+    own: dict[str, Any],
+    theirs: dict[Any, Any],
+    opset: int | None,
+    dtype: str | None,
+) -> Any:
+    types = [
+        (f"input_{k}", TYPES[i.dtype]([None, len(i.columns)]))
+        for k, i in enumerate(inputs)
+    ]
+    token = REQUEST.set({"options": {"zipmap": False, **own}, "dtype": dtype})
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return skl2onnx.to_onnx(
+                model,
+                initial_types=types,
+                target_opset=opset or newest_opset(),
+                options=theirs or None,
+            )
+    except (MissingConverter, MissingShapeCalculator) as error:
+        raise OnnxExportError(
+            f"{type(model).__name__} has no ONNX form: neither sklearn_deep nor skl2onnx"
+            " has a converter for it."
+        ) from error
+    finally:
+        REQUEST.reset(token)
+
+
+def _give_names(proto: Any, inputs: list[Input]) -> list[Input]:
+    """Name the inputs as the columns, and drop those that nothing uses."""
+    graph = proto.graph
+    read = {name for node in graph.node for name in node.input}
+    used = [i for k, i in enumerate(inputs) if f"input_{k}" in read]
+    kept = [info for info in graph.input if info.name in read]
+    del graph.input[:]
+    graph.input.extend(kept)
+    taken = {i.name for i in used}
+    names = {f"input_{k}": i.name for k, i in enumerate(inputs)}
+    for out in graph.output:
+        names[out.name] = out.name
+        while names[out.name] in taken:
+            names[out.name] = "output_" + names[out.name]
+    taken.update(names.values())
+    for node in graph.node:  # nothing inside may have a column's name
+        names.update({n: f"{n}/inner" for n in node.output if n not in names and n in taken})
+    rename_values(graph, names)
+    return used
+
+
+def _describe(proto: Any, model: Any, doc_string: str | None) -> None:
+    proto.producer_name = "sklearn_deep"
+    proto.producer_version = sklearn_deep.__version__
+    proto.domain = "sklearn_deep"
+    proto.graph.name = type(model).__name__
+    proto.doc_string = doc_string or (
+        f"{type(model).__name__}, exported by sklearn_deep {sklearn_deep.__version__}."
+        " The metadata entry 'sklearn_deep' says how to feed it and how it was checked."
+    )
+
+
