@@ -1,6 +1,7 @@
 """Rules of estimators that pass rows on: wrappers, pipelines, column transformers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -67,14 +68,25 @@ def _wrapper_rule(method: str) -> Callable[[Graph, Any, Table], Any]:
 
 def _pipeline_rule(method: str) -> Callable[[Graph, Any, Table], Any]:
     def run(graph: Graph, model: Pipeline, table: Table) -> Any:
-        *before, (_, last) = model.steps
-        for _, step in before:
-            table = transformed(graph, step, table)
-        if method == "transform":
-            return transformed(graph, last, table)
-        return apply(graph, last, method, table)
+        *before, (name, last) = model.steps
+        for earlier, step in before:
+            with _in_step(earlier):
+                table = transformed(graph, step, table)
+        with _in_step(name):
+            if method == "transform":
+                return transformed(graph, last, table)
+            return apply(graph, last, method, table)
 
     return run
+
+
+@contextmanager
+def _in_step(name: str) -> Iterator[None]:
+    """Let an error say in which step it happened."""
+    try:
+        yield
+    except OnnxExportError as error:
+        raise OnnxExportError(f"Step {name!r}: {error}") from error
 
 
 def transformed(graph: Graph, step: Any, table: Table) -> Table:
@@ -127,7 +139,8 @@ def _column_transformer(graph: Graph, model: Any, table: Table) -> Table:
         places = column_places(model, columns)
         if (isinstance(step, str) and step == "drop") or not places:
             continue
-        part = transformed(graph, step, table.select(graph, places))
+        with _in_step(name):
+            part = transformed(graph, step, table.select(graph, places))
         parts.append(_weighted(graph, model, name, part))
     # A frame keeps the dtype of each column, an array has one.
     return Table.join(parts)

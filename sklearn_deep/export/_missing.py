@@ -86,6 +86,8 @@ def _impute(graph: Graph, model: SimpleImputer, table: Table) -> Table:
 @rule("transform", MissingIndicator)
 def _indicate(graph: Graph, model: MissingIndicator, table: Table) -> Table:
     places = [int(j) for j in model.features_]
+    if not places:  # nothing was missing at the fit
+        return Table(())
     columns = table.select(graph, places).columns(graph)
     marks = [where_equal(graph, column, model.missing_values) for column in columns]
     return Table.of(graph.concat(marks), len(marks))
