@@ -55,22 +55,24 @@ def _odd_frames(X: Any) -> list[Any]:
     first = [values[0] for values in columns]
     rows = []
     for j, values in enumerate(columns):
-        for odd in _odd_values(values):
+        for odd in _odd_values(values, np.nan if hasattr(X, "iloc") else None):
             row = list(first)
             row[j] = odd
             rows.append(_frame_like(X, [row]))
     return rows
 
 
-def _odd_values(values: np.ndarray) -> list[Any]:
+def _odd_values(values: np.ndarray, missing: Any) -> list[Any]:
+    """Values to try in a column; what is missing there already is missing so."""
     if values.dtype.kind == "f":
         return [np.nan]
-    if values.dtype.kind in "OU":
-        present = [value for value in values if not is_missing(value)]
-        if all(isinstance(value, str) for value in present):
-            return [STRANGER, None]
-        return [None]
-    return []
+    if values.dtype.kind not in "OU":
+        return []
+    absent = next((value for value in values if is_missing(value)), missing)
+    present = [value for value in values if not is_missing(value)]
+    if present and all(isinstance(value, str) for value in present):
+        return [STRANGER, absent]
+    return [absent]
 
 
 def _frame_like(X: Any, rows: list[list[Any]]) -> Any:

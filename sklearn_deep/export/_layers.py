@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -114,11 +115,21 @@ def _plain(op: str) -> LayerRule:
 
 
 def _leaky_relu(graph: Graph, module: nn.LeakyReLU, x: Value) -> Value:
-    return graph.node("LeakyRelu", x, alpha=float(module.negative_slope))
+    if x.dtype == FLOAT:
+        return graph.node("LeakyRelu", x, alpha=float(module.negative_slope))
+    return _two_slopes(graph, x, graph.constant(np.float64(module.negative_slope)))
 
 
 def _prelu(graph: Graph, module: nn.PReLU, x: Value) -> Value:
-    return graph.node("PRelu", x, _constant(graph, module.weight, x))
+    slope = _constant(graph, module.weight, x)
+    if x.dtype == FLOAT:
+        return graph.node("PRelu", x, slope)
+    return _two_slopes(graph, x, slope)
+
+
+def _two_slopes(graph: Graph, x: Value, slope: Value) -> Value:
+    below = graph.node("Mul", graph.math("Min", x, 0.0), slope)
+    return graph.node("Add", graph.math("Max", x, 0.0), below)
 
 
 def _elu(graph: Graph, module: nn.ELU, x: Value) -> Value:
@@ -158,7 +169,11 @@ def _softplus_layer(graph: Graph, module: nn.Softplus, x: Value) -> Value:
 
 
 def _silu(graph: Graph, module: nn.SiLU, x: Value) -> Value:
-    return graph.node("Mul", x, graph.node("Sigmoid", x))
+    if x.dtype == FLOAT:
+        return graph.node("Mul", x, graph.node("Sigmoid", x))
+    # Written so, onnxruntime before 1.24 does not fuse it to a node without a kernel.
+    decay = graph.node("Exp", graph.node("Neg", x))
+    return graph.node("Div", x, graph.math("Add", decay, 1.0))
 
 
 def _mish(graph: Graph, module: nn.Mish, x: Value) -> Value:

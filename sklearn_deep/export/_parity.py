@@ -2,6 +2,7 @@
 
 import platform
 import warnings
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -58,7 +59,7 @@ def check_parity(
         "edge_rows": sum(len(rows) for rows in made_up),
         "ties": comparison.ties(tolerance),
         "tolerance": tolerance,
-        "versions": _versions(),
+        "versions": dict(_versions()),
     }
 
 
@@ -209,6 +210,7 @@ def _refusal(
     )
 
 
+@cache
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for library in _LIBRARIES:

@@ -1,10 +1,11 @@
 """A user's own module through ``torch.onnx.export``."""
 
 import copy
+import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 
 import numpy as np
@@ -13,6 +14,8 @@ from torch import nn
 
 from sklearn_deep.exceptions import MissingDependencyError, OnnxExportError
 from sklearn_deep.export._graph import Graph, Value
+
+_LOGGERS = ("onnxscript", "torch._export", "torch.export", "torch.fx", "torch.onnx")
 
 # torch's exporter writes no older operators.
 _OLDEST_OPSET = 18
@@ -60,10 +63,17 @@ def export_module(
             )
         model = program.model_proto
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
-        raise _refusal(name, f"{type(error).__name__}: {reason[:200]}") from error
+        raise _refusal(name, _reason(error)) from error
     (out,) = graph.splice(model, {model.graph.input[0].name: x})
     return graph.cast(out, x.dtype)
+
+
+def _reason(error: BaseException) -> str:
+    """First line of what went wrong at the bottom."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:200]}"
 
 
 def _refusal(name: str, reason: str) -> OnnxExportError:
@@ -78,12 +88,16 @@ def _refusal(name: str, reason: str) -> OnnxExportError:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the exporter's notes about its own work from the user."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.ERROR)
+        logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with (
+            warnings.catch_warnings(),
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),  # a graph that fails is printed
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:
