@@ -9,12 +9,10 @@ from sklearn.base import is_classifier
 import sklearn_deep
 from sklearn_deep.export._composition import final
 from sklearn_deep.export._converters import is_multi_output, is_multilabel
+from sklearn_deep.export._file import CARD, FORMAT
 from sklearn_deep.export._inputs import Input, column_names
 from sklearn_deep.export._missing import MISSING
 from sklearn_deep.export._networks import has_std
-
-CARD = "sklearn_deep"
-FORMAT = 1
 
 
 def make_card(

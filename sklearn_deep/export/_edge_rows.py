@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_deep.export._feeds import is_missing
 from sklearn_deep.export._inputs import column_values, is_frame
-from sklearn_deep.export._missing import is_missing
 
 # A category that nobody has.
 STRANGER = "never seen before"

@@ -12,8 +12,9 @@ import numpy as np
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
 from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export._feeds import is_missing
 from sklearn_deep.export._graph import DOUBLE, INT, STRING, Graph, Value
-from sklearn_deep.export._missing import MISSING, is_missing, where_equal
+from sklearn_deep.export._missing import MISSING, where_equal
 from sklearn_deep.export._rules import rule
 from sklearn_deep.export._table import Table
 

@@ -7,8 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export._feeds import is_missing
 from sklearn_deep.export._graph import BOOL, DOUBLE, FLOAT, INT, STRING
-from sklearn_deep.export._missing import is_missing
 
 
 @dataclass(frozen=True)

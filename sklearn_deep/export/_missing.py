@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.impute import MissingIndicator, SimpleImputer
 
 from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export._feeds import is_missing
 from sklearn_deep.export._graph import (
     BOOL,
     DOUBLE,
@@ -21,16 +22,6 @@ from sklearn_deep.export._table import Table
 
 # ONNX strings cannot be missing: this one stands for None, NaN and pandas.NA.
 MISSING = "nan"
-
-
-def is_missing(value: Any) -> bool:
-    """Tell whether a scalar is None, NaN or pandas.NA."""
-    if value is None:
-        return True
-    try:
-        return bool(value != value)
-    except TypeError:  # pandas.NA has no truth value
-        return True
 
 
 def where_equal(graph: Graph, column: Value, wanted: Any) -> Value:

@@ -1,0 +1,1 @@
+"""From a fitted estimator to an ONNX file, and back to predictions."""

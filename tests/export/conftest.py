@@ -1,0 +1,134 @@
+"""What tests of the export share: rows fed by hand, and predictions compared by hand.
+
+The package compares too, and feeds by code of its own; these are written apart from it.
+"""
+
+import warnings
+
+import numpy as np
+import onnxruntime
+import pytest
+
+KINDS = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}
+
+
+def open_session(export):
+    """Load an export, or the model of one."""
+    model = getattr(export, "model", export)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def is_missing(value):
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas.NA
+        return True
+
+
+def as_input(values, kind):
+    """Values of one column as a tensor of shape (n, 1)."""
+    if kind == "tensor(string)":
+        texts = ["nan" if is_missing(value) else str(value) for value in values]
+        return np.array(texts, object).reshape(-1, 1)
+    numbers = [np.nan if is_missing(value) else value for value in values]
+    return np.array(numbers).astype(KINDS[kind]).reshape(-1, 1)
+
+
+def feed(session, rows):
+    """Give each input the column of its name, or the whole array."""
+    inputs = session.get_inputs()
+    if not hasattr(rows, "columns"):
+        (info,) = inputs
+        return {info.name: np.asarray(rows).astype(KINDS[info.type])}
+    columns = {str(name): list(rows[name]) for name in rows.columns}
+    return {info.name: as_input(columns[info.name], info.type) for info in inputs}
+
+
+def predicted(model, method, rows, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about rows that are odd on purpose
+        return getattr(model, method)(rows, **options)
+
+
+def assert_near(got, expected, tolerance, scale=None):
+    expected = np.asarray(expected, float)
+    got = np.asarray(got, float).reshape(expected.shape)
+    finite = np.isfinite(expected)
+    if scale is None:
+        scale = np.abs(expected[finite]).max(initial=0) or 1.0
+    np.testing.assert_array_equal(np.isfinite(got), finite)
+    gap = np.abs(got - expected)[finite].max(initial=0)
+    assert gap <= tolerance * scale, f"off by {gap / scale:.2g} of the scale"
+
+
+def assert_same_labels(got, expected):
+    expected = np.asarray(expected)
+    if got.dtype == object:
+        expected = expected.astype(str).astype(object)
+    np.testing.assert_array_equal(got, expected.astype(got.dtype).reshape(got.shape))
+
+
+def assert_same_scores(model, scores, rows, tolerance):
+    if isinstance(scores, list):
+        expected = predicted(model, "predict_proba", rows)
+        for one, other in zip(scores, expected, strict=True):
+            assert_near(one, other, tolerance, 1.0)
+    elif hasattr(model, "predict_proba"):
+        assert_near(scores, predicted(model, "predict_proba", rows), tolerance, 1.0)
+    elif hasattr(model, "decision_function"):
+        expected = predicted(model, "decision_function", rows)
+        if expected.ndim == 1:
+            expected = np.stack([-expected, expected], 1)
+        assert_near(scores, expected, tolerance)
+    else:  # votes
+        labels = predicted(model, "predict", rows)
+        assert_near(scores, labels[:, None] == model.classes_[None], 0.0)
+
+
+def assert_same_predictions(model, export, rows, tolerance=1e-5):
+    """Compare every output of an ONNX model with the estimator, on any rows."""
+    session = open_session(export)
+    first, *others = session.run(None, feed(session, rows))
+    labels_or_numbers = predicted(model, "predict", rows)
+    if hasattr(model, "classes_"):
+        assert_same_labels(first, labels_or_numbers)
+        assert_same_scores(model, others[0], rows, tolerance)
+        return
+    assert_near(first, labels_or_numbers, tolerance)
+    if others:
+        mean, std = predicted(model, "predict", rows, return_std=True)
+        assert_near(first, mean, tolerance)
+        assert_near(others[0], std, tolerance)
+
+
+@pytest.fixture(scope="session")
+def same():
+    """Assert that a model and its export agree on some rows."""
+    return assert_same_predictions
+
+
+@pytest.fixture(scope="session")
+def run():
+    """Run an export on some rows: the outputs by their names."""
+
+    def outputs(export, rows):
+        session = open_session(export)
+        names = [info.name for info in session.get_outputs()]
+        return dict(zip(names, session.run(None, feed(session, rows)), strict=True))
+
+    return outputs
+
+
+@pytest.fixture(scope="session")
+def inputs():
+    """Tell the inputs of an export: their types by their names."""
+    return lambda export: {i.name: i.type for i in open_session(export).get_inputs()}
