@@ -81,20 +81,20 @@ class OnnxParityError(OnnxExportError):
     ----------
     message : str
         What differs, where, and what can be done.
-    step : str or None
+    step : str
         The first step of the pipeline whose output differs.
     difference : float
         Largest difference, relative to the scale of the output.
 
     Attributes
     ----------
-    step : str or None
+    step : str
         The first step of the pipeline whose output differs.
     difference : float
         Largest difference, relative to the scale of the output.
     """
 
-    def __init__(self, message, step=None, difference=float("nan")):
+    def __init__(self, message, step, difference):
         super().__init__(message, step, difference)
         self.message, self.step, self.difference = message, step, difference
 

@@ -11,13 +11,14 @@ import sklearn_deep
 
 PACKAGE = Path(sklearn_deep.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-ORDER = ["", "data", "nn", "training", "estimators", "inspection"]
+ORDER = ["", "data", "nn", "training", "estimators", "inspection", "export"]
 
 # Imported where they are used: they are optional, slow to load, or skorch's.
 LAZY = {
     "_plotting.py": {"matplotlib"},
     "estimators/_base.py": {"pandas", "sklearn_deep.training._net"},
     "estimators/_watching.py": {"sklearn_deep.training._net"},
+    "export/_opened.py": {"onnxruntime"},
 }
 
 
@@ -99,6 +100,17 @@ def test_skorch_is_imported_in_one_file():
         if module.split(".")[0] == "skorch"
     }
     assert users == {"training/_net.py"}
+
+
+def test_onnx_libraries_are_imported_in_one_folder():
+    users = {
+        name_of(p).split("/")[0]
+        for p in MODULES
+        for late in (True, False)
+        for module, _ in imports_of(p, top_level=late)
+        if module.split(".")[0] in ("onnx", "onnxruntime", "skl2onnx")
+    }
+    assert users == {"export"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -11,7 +11,9 @@ from sklearn.datasets import load_iris
 
 import sklearn_deep
 
-CLASSES = [getattr(sklearn_deep, name) for name in sorted(sklearn_deep.__all__)]
+PUBLIC = [getattr(sklearn_deep, name) for name in sorted(sklearn_deep.__all__)]
+CLASSES = [value for value in PUBLIC if isinstance(value, type)]
+FUNCTIONS = [value for value in PUBLIC if not isinstance(value, type)]
 SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
 ENTRY = re.compile(r"^(\*{0,2}\w+(?:, \w+)*) :((?:.*\\\n)*.*)$", re.MULTILINE)
 
@@ -70,22 +72,27 @@ METHODS = [
 WITH_INIT = [cls for cls in CLASSES if "__init__" in vars(cls)]
 
 
-@pytest.mark.parametrize("cls", CLASSES)
-def test_the_examples_run(cls):
-    module = inspect.getmodule(cls)
+@pytest.mark.parametrize("value", PUBLIC)
+def test_the_examples_run(value):
+    module = inspect.getmodule(value)
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     runner = doctest.DocTestRunner(optionflags=flags)
-    for test in doctest.DocTestFinder().find(cls, module=module, globs={}):
+    for test in doctest.DocTestFinder().find(value, module=module, globs={}):
         runner.run(test)
     plt.close("all")
     assert runner.failures == 0
 
 
 @pytest.mark.parametrize(
-    "cls", [cls for cls in CLASSES if not issubclass(cls, Exception)]
+    "value", [*FUNCTIONS, *(cls for cls in CLASSES if not issubclass(cls, Exception))]
 )
-def test_there_is_an_example(cls):
-    assert ">>> " in sections(cls.__doc__)["Examples"]
+def test_there_is_an_example(value):
+    assert ">>> " in sections(value.__doc__)["Examples"]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_lists_its_parameters_in_order(function):
+    assert list(entries(function.__doc__, "Parameters")) == list(parameters(function))
 
 
 @pytest.mark.parametrize("cls", WITH_INIT)

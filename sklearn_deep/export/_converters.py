@@ -9,7 +9,6 @@ from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier, is_regressor
 from skl2onnx._parse import _apply_zipmap
 from skl2onnx._supported_operators import get_model_alias
 from skl2onnx.common.data_types import (
@@ -20,6 +19,7 @@ from skl2onnx.common.data_types import (
     SequenceType,
     StringTensorType,
 )
+from sklearn.base import is_classifier, is_regressor
 
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._composition import final, inside
@@ -38,7 +38,7 @@ from sklearn_deep.export._responses import one_hot, stacked
 from sklearn_deep.export._rules import apply
 from sklearn_deep.export._table import Table
 
-TYPES = {
+TYPES: dict[np.dtype, Any] = {
     FLOAT: FloatTensorType,
     DOUBLE: DoubleTensorType,
     INT: Int64TensorType,
@@ -46,15 +46,15 @@ TYPES = {
     STRING: StringTensorType,
 }
 
-CLASSIFIER_OPTIONS = {
+CLASSIFIER_OPTIONS: dict[str, list] = {
     "zipmap": [True, False, "columns"],
     "nocl": [True, False],
     "output_class_labels": [False, True],
     "raw_scores": [True, False],
 }
-REGRESSOR_OPTIONS = {"return_std": [True, False]}
-OPTIONS = {**CLASSIFIER_OPTIONS, **REGRESSOR_OPTIONS}
-_DEFAULTS = {
+REGRESSOR_OPTIONS: dict[str, list] = {"return_std": [True, False]}
+OPTIONS: dict[str, list] = {**CLASSIFIER_OPTIONS, **REGRESSOR_OPTIONS}
+DEFAULTS: dict[str, Any] = {
     "zipmap": True,
     "nocl": False,
     "output_class_labels": False,
@@ -72,7 +72,7 @@ def _request() -> dict[str, Any]:
 
 def options_of(scope: Any, model: Any) -> dict[str, Any]:
     """Collect the options of a model, also those given to the estimator inside."""
-    chosen = {**_DEFAULTS, **_request().get("options", {})}
+    chosen = {**DEFAULTS, **_request().get("options", {})}
     given = scope.options or {}
     layers = [model, inside(model), final(model)]
     for layer in reversed(layers):
@@ -218,7 +218,9 @@ def is_multilabel(model: Any) -> bool:
     """Tell whether a fitted classifier gives several labels a row."""
     model = final(model)
     targets = getattr(model, "_targets", None)
-    return bool(getattr(targets or model, "multilabel" if targets else "multilabel_", False))
+    return bool(
+        getattr(targets or model, "multilabel" if targets else "multilabel_", False)
+    )
 
 
 def scores_of(graph: Graph, model: Any, table: Table, raw: bool) -> Value:
@@ -271,5 +273,3 @@ def _zipmaps(operator: Any, kind: str) -> list[Any]:
 def _name_node(graph: Graph, op: str, values: list[Value], name: str) -> None:
     graph.node(op, *values)
     graph.nodes[-1].output[:] = [name]
-
-

@@ -85,5 +85,8 @@ def _joined(blocks: list[Any]) -> Any:
     if not is_frame(blocks[0]):
         return np.concatenate(blocks)
     first = blocks[0]
-    values = [[column_values(rows, j)[0] for j in range(len(first.columns))] for rows in blocks]
+    values = [
+        [column_values(rows, j)[0] for j in range(len(first.columns))]
+        for rows in blocks
+    ]
     return _frame_like(first, values)

@@ -57,8 +57,8 @@ def _widths(model: Any) -> list[int]:
         return [1] * len(model.categories_)
     if isinstance(model, TargetEncoder):
         classes = getattr(model, "classes_", None)
-        several = classes is not None and len(classes) > 2
-        return [len(classes) if several else 1] * len(model.categories_)
+        n_classes = 0 if classes is None else len(classes)
+        return [n_classes if n_classes > 2 else 1] * len(model.categories_)
     return [_one_hot_width(model, j) for j in range(len(model.categories_))]
 
 

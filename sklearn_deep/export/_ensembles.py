@@ -161,7 +161,9 @@ def _bagged_proba(graph: Graph, model: BaggingClassifier, table: Table) -> Value
                 probabilities = graph.node("MatMul", probabilities, places)
             votes.append(probabilities)
         else:
-            votes.append(one_hot(graph, apply(graph, estimator, "predict", part), codes))
+            votes.append(
+                one_hot(graph, apply(graph, estimator, "predict", part), codes)
+            )
     return mean(graph, votes)
 
 
@@ -196,6 +198,7 @@ def _boosted_decision(graph: Graph, model: AdaBoostClassifier, table: Table) -> 
         low = -weight / (n_classes - 1)
         vote = graph.math("Add", graph.math("Mul", hit, weight - low), low)
         total = vote if total is None else graph.node("Add", total, vote)
+    assert total is not None
     decision = graph.math("Div", total, weights.sum())
     if n_classes > 2:
         return decision
@@ -204,7 +207,10 @@ def _boosted_decision(graph: Graph, model: AdaBoostClassifier, table: Table) -> 
 
 @rule("predict_proba", AdaBoostClassifier)
 def _boosted_proba(graph: Graph, model: AdaBoostClassifier, table: Table) -> Value:
-    decision, n_classes = apply(graph, model, "decision_function", table), model.n_classes_
+    decision, n_classes = (
+        apply(graph, model, "decision_function", table),
+        model.n_classes_,
+    )
     if n_classes == 2:
         decision = stacked(graph, [graph.node("Neg", decision), decision])
         decision = graph.math("Div", decision, 2.0)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from onnx import ModelProto
-from sklearn.base import is_classifier
 from skl2onnx import convert_sklearn
 from skl2onnx._supported_operators import sklearn_operator_name_map
 from skl2onnx.common._registration import get_converter
@@ -16,6 +15,7 @@ from skl2onnx.common.data_types import (
     StringTensorType,
 )
 from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+from sklearn.base import is_classifier
 
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import DOUBLE, FLOAT, INT, STRING, Graph, Value, real

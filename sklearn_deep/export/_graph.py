@@ -238,7 +238,9 @@ class Graph:
                     f"A part of the model needs opset {opset.version}, and the export"
                     f" was asked for target_opset={self.opset}. Raise target_opset."
                 )
-            self._uses("" if main else opset.domain, self.opset if main else opset.version)
+            self._uses(
+                "" if main else opset.domain, self.opset if main else opset.version
+            )
 
     def model(
         self, inputs: Iterable[tuple[Value, int]], outputs: Iterable[Value]

@@ -77,7 +77,9 @@ def column_names(X: Any) -> list[str] | None:
     if not is_frame(X):
         return None
     names = [str(name) for name in X.columns]
-    return names if len(set(names)) == len(names) else [f"x{j}" for j in range(len(names))]
+    return (
+        names if len(set(names)) == len(names) else [f"x{j}" for j in range(len(names))]
+    )
 
 
 def declared(X: Any) -> list[Input]:

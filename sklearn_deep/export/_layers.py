@@ -105,9 +105,7 @@ def _layer_norm(graph: Graph, module: nn.LayerNorm, x: Value) -> Value:
     if module.bias is not None:
         operands.append(_constant(graph, module.bias, x))
     axis = -len(module.normalized_shape)
-    return graph.node(
-        "LayerNormalization", x, *operands, axis=axis, epsilon=module.eps
-    )
+    return graph.node("LayerNormalization", x, *operands, axis=axis, epsilon=module.eps)
 
 
 def _plain(op: str) -> LayerRule:
@@ -151,7 +149,9 @@ def _selu(graph: Graph, module: nn.SELU, x: Value) -> Value:
 def _elu_written_out(graph: Graph, x: Value, alpha: float) -> Value:
     below = graph.node("Exp", graph.math("Min", x, 0.0))  # Min: exp stays finite
     below = graph.math("Mul", graph.math("Sub", below, 1.0), alpha)
-    return graph.node("Where", graph.compare("Greater", x, 0.0), x, below, dtype=x.dtype)
+    return graph.node(
+        "Where", graph.compare("Greater", x, 0.0), x, below, dtype=x.dtype
+    )
 
 
 def softplus(graph: Graph, x: Value) -> Value:

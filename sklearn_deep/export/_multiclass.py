@@ -5,7 +5,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
+from sklearn.multiclass import (
+    OneVsOneClassifier,
+    OneVsRestClassifier,
+    OutputCodeClassifier,
+)
 from sklearn.multioutput import (
     ClassifierChain,
     MultiOutputClassifier,
@@ -19,7 +23,6 @@ from sklearn_deep.export._labels import labels_at
 from sklearn_deep.export._responses import (
     binary_threshold,
     normalised,
-    one_hot,
     positive_probability,
     positive_score,
     response,
@@ -27,7 +30,6 @@ from sklearn_deep.export._responses import (
 )
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._table import Table
-
 
 # One network a class
 

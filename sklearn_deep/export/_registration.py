@@ -7,6 +7,10 @@ converter, unless a network of ours is inside, or ``sklearn_deep.to_onnx`` asks.
 from collections.abc import Iterable
 from typing import Any
 
+from skl2onnx import update_registered_converter
+from skl2onnx._parse import _parse_sklearn_simple_model, sklearn_parsers_map
+from skl2onnx._supported_operators import sklearn_operator_name_map
+from skl2onnx.common._registration import get_converter, get_shape_calculator
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
@@ -37,10 +41,6 @@ from sklearn.multioutput import (
     RegressorChain,
 )
 from sklearn.pipeline import FeatureUnion, Pipeline
-from skl2onnx import update_registered_converter
-from skl2onnx._parse import _parse_sklearn_simple_model, sklearn_parsers_map
-from skl2onnx._supported_operators import sklearn_operator_name_map
-from skl2onnx.common._registration import get_converter, get_shape_calculator
 
 import sklearn_deep.export._calibration
 import sklearn_deep.export._encoders

@@ -50,7 +50,9 @@ def is_constant(model: Any) -> bool:
 
 def binary_threshold(model: Any) -> float:
     """Score above which a binary estimator says the second class."""
-    return 0.0 if hasattr(model, "decision_function") and not is_regressor(model) else 0.5
+    return (
+        0.0 if hasattr(model, "decision_function") and not is_regressor(model) else 0.5
+    )
 
 
 def full(graph: Graph, table: Table, number: float) -> Value:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import onnxruntime
 
 from sklearn_deep.exceptions import OnnxExportError
@@ -36,7 +37,7 @@ def open_session(model: bytes) -> Any:
         ) from error
 
 
-_DTYPES = {
+_DTYPES: dict[str, np.dtype] = {
     "tensor(float)": FLOAT,
     "tensor(double)": DOUBLE,
     "tensor(int64)": INT,

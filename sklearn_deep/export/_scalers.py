@@ -194,7 +194,7 @@ _FEW = 16
 
 
 def _halving(graph: Graph, x: Value, edges: np.ndarray) -> Value:
-    steps = int(len(edges)).bit_length()
+    steps = len(edges).bit_length()
     padded = np.full(2**steps, np.inf)
     padded[: len(edges)] = edges
     stored = graph.constant(padded, x.dtype)

@@ -230,7 +230,9 @@ def _normal_quantile(graph: Graph, p: Value) -> Value:
     p = graph.math("Min", graph.math("Max", p, low), 1 - low)
     q = graph.math("Sub", p, 0.5)
     square = graph.node("Neg", graph.node("Mul", q, q))
-    centre = graph.node("Mul", q, _ratio(graph, graph.math("Add", square, 0.180625), _CENTRE))
+    centre = graph.node(
+        "Mul", q, _ratio(graph, graph.math("Add", square, 0.180625), _CENTRE)
+    )
     rest = graph.node("Min", p, graph.math("Add", graph.node("Neg", p), 1.0))
     depth = graph.node("Sqrt", graph.node("Neg", graph.node("Log", rest)))
     tail = _ratio(graph, graph.math("Sub", depth, 1.6), _TAIL)

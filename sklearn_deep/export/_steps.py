@@ -104,7 +104,8 @@ class _Search:
         out = transformed(graph, step, build(graph)).matrix(graph)
         read = {name for node in graph.nodes for name in node.input}
         inputs = [
-            (value, width) for value, width in self.table(graph).blocks
+            (value, width)
+            for value, width in self.table(graph).blocks
             if value.name in read
         ]
         session = open_session(graph.model(inputs, [out]).SerializeToString())
@@ -149,4 +150,6 @@ def _relative_gap(expected: Any, got: np.ndarray) -> float:
     gap = np.abs(expected - got)
     gap[np.isnan(expected) & np.isnan(got)] = 0
     gap[np.isnan(gap)] = np.inf
-    return float(gap.max() / (np.abs(expected[np.isfinite(expected)]).max(initial=0) or 1))
+    return float(
+        gap.max() / (np.abs(expected[np.isfinite(expected)]).max(initial=0) or 1)
+    )

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_deep.export._graph import DOUBLE, STRING, Graph, Value
 from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export._graph import DOUBLE, STRING, Graph, Value
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,21 @@
 
 import os
 import warnings
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import onnx
 import skl2onnx
-from sklearn.base import is_classifier, is_regressor
-from sklearn.utils.validation import check_is_fitted
 from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 from skl2onnx.proto import get_latest_tested_opset_version
+from sklearn.base import is_classifier, is_regressor
+from sklearn.utils.validation import check_is_fitted
 
 import sklearn_deep
-import sklearn_deep.export._registration  # noqa: F401
+import sklearn_deep.export._registration
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._card import make_card, write_card
-from sklearn_deep.export._converters import OPTIONS, REQUEST, TYPES, _DEFAULTS
+from sklearn_deep.export._converters import DEFAULTS, OPTIONS, REQUEST, TYPES
 from sklearn_deep.export._file import sealed
 from sklearn_deep.export._graph import rename_values
 from sklearn_deep.export._inputs import Input, as_rows, declared
@@ -26,11 +25,10 @@ from sklearn_deep.export._parity import check_parity
 OLDEST_OPSET = 17
 
 
-@dataclass(frozen=True, repr=False)
 class OnnxExport:
     """An ONNX model, and the receipt that it predicts what the estimator predicts.
 
-    Attributes
+    Parameters
     ----------
     model : onnx.ModelProto
         The model; its metadata holds the receipt too.
@@ -40,40 +38,65 @@ class OnnxExport:
         compared, given and made up; ``"ties"``: rows whose two best classes are
         nearer than the tolerance, so that either label is right; ``"tolerance"``;
         ``"versions"``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_deep import MLPClassifier, to_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> export = to_onnx(MLPClassifier(random_state=0).fit(X, y), X)
+    >>> [out.name for out in export.model.graph.output]
+    ['label', 'probabilities']
+    >>> export.receipt["rows"]
+    150
     """
 
-    model: Any
-    receipt: dict[str, Any]
-    _bytes: bytes = field(default=b"")
+    def __init__(self, model, receipt):
+        self.model = model
+        self.receipt = receipt
+        self._content = sealed(model.SerializeToString())
 
-    def to_bytes(self) -> bytes:
-        """Give the content of the file."""
-        return self._bytes
+    def to_bytes(self):
+        """Give the content of the file.
 
-    def save(self, path) -> None:
+        Returns
+        -------
+        content : bytes
+            The model, and a digest of it that its readers check.
+        """
+        return self._content
+
+    def save(self, path):
         """Write the file, whole or not at all.
 
         Parameters
         ----------
         path : str or os.PathLike
+            The file.
+
+        Returns
+        -------
+        self : OnnxExport
+            The export.
         """
         path = Path(path)
         beside = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             with open(beside, "wb") as file:
-                file.write(self._bytes)
+                file.write(self._content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(beside, path)
         finally:
             beside.unlink(missing_ok=True)
+        return self
 
     def __repr__(self):
         """Name the outputs, the size, and the largest difference."""
         outputs = ", ".join(out.name for out in self.model.graph.output)
         worst = max(d["relative"] for d in self.receipt["differences"].values())
         return (
-            f"OnnxExport({outputs}; {len(self._bytes) / 1024:.1f} KiB; largest"
+            f"OnnxExport({outputs}; {len(self._content) / 1024:.1f} KiB; largest"
             f" difference {worst:.1e} of the output's scale on"
             f" {self.receipt['rows']} + {self.receipt['edge_rows']} rows)"
         )
@@ -161,13 +184,13 @@ def to_onnx(
     inputs = declared(X)
     proto = _convert(model, inputs, own, theirs, target_opset, dtype)
     used = _give_names(proto, inputs)
-    chosen = {**_DEFAULTS, "zipmap": False, **own}
+    chosen = {**DEFAULTS, "zipmap": False, **own}
     card = make_card(model, X, used, [out.name for out in proto.graph.output], chosen)
     _describe(proto, model, doc_string)
     card["receipt"] = check_parity(model, X, proto, card, tolerance)
     write_card(proto, card)
     onnx.checker.check_model(proto, full_check=True)
-    export = OnnxExport(proto, card["receipt"], sealed(proto.SerializeToString()))
+    export = OnnxExport(proto, card["receipt"])
     if path is not None:
         export.save(path)
     return export
@@ -187,9 +210,7 @@ def _check_arguments(model: Any, tolerance: Any, opset: Any, dtype: Any) -> None
             f" skl2onnx {skl2onnx.__version__} writes; got {opset!r}."
         )
     if dtype not in (None, "float32", "float64"):
-        raise ValueError(
-            f"dtype must be None, 'float32' or 'float64'; got {dtype!r}."
-        )
+        raise ValueError(f"dtype must be None, 'float32' or 'float64'; got {dtype!r}.")
     if not tolerance >= 0:
         raise ValueError(f"tolerance must be 0 or more; got {tolerance!r}.")
 
@@ -266,7 +287,9 @@ def _give_names(proto: Any, inputs: list[Input]) -> list[Input]:
             names[out.name] = "output_" + names[out.name]
     taken.update(names.values())
     for node in graph.node:  # nothing inside may have a column's name
-        names.update({n: f"{n}/inner" for n in node.output if n not in names and n in taken})
+        names.update(
+            {n: f"{n}/inner" for n in node.output if n not in names and n in taken}
+        )
     rename_values(graph, names)
     return used
 
@@ -280,5 +303,3 @@ def _describe(proto: Any, model: Any, doc_string: str | None) -> None:
         f"{type(model).__name__}, exported by sklearn_deep {sklearn_deep.__version__}."
         " The metadata entry 'sklearn_deep' says how to feed it and how it was checked."
     )
-
-

@@ -61,6 +61,7 @@ def export_module(
                 dynamic_shapes=({0: torch.export.Dim("n")},),
                 verbose=False,
             )
+        assert program is not None
         model = program.model_proto
     except Exception as error:
         raise _refusal(name, _reason(error)) from error
