@@ -77,6 +77,7 @@ bench: $(VENV)/.test  ## print the benchmarks that need no data (minutes)
 	$(BIN)/python benchmarks/fit.py
 	$(BIN)/python benchmarks/predict.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/onnx.py
 
 clean:  ## remove what these targets made
 	rm -rf .venv .venv-oldest build *.egg-info docs/_build docs/auto_examples \

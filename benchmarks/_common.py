@@ -27,10 +27,10 @@ def best_times(
     return best
 
 
-def print_versions() -> None:
-    """Name what was measured."""
+def print_versions(more: tuple[str, ...] = ()) -> None:
+    """Name what was measured, with more libraries than all benchmarks use."""
     found = [f"Python {platform.python_version()}"]
-    for package in PACKAGES:
+    for package in (*PACKAGES, *more):
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:

@@ -52,10 +52,15 @@ sphinx_gallery_conf = {
     "log_level": {"backreference_missing": "debug"},
 }
 
+def _home(o):
+    return o.__module__.split(".")[1]
+
+
 GROUPS = {
-    "Estimators": lambda o: hasattr(o, "fit") and not hasattr(o, "plot"),
+    "Estimators": lambda o: _home(o) == "estimators" and not hasattr(o, "plot"),
     "Inspection": lambda o: hasattr(o, "plot"),
-    "Exceptions": lambda o: issubclass(o, Exception),
+    "Export": lambda o: _home(o) == "export",
+    "Exceptions": lambda o: _home(o) == "exceptions",
 }
 
 # scikit-learn's docstring of ``score`` refers to these labels of its own pages.

@@ -39,7 +39,7 @@ def make_card(
         "package_version": sklearn_deep.__version__,
         "estimator": type(model).__name__,
         "task": "classifier" if classifies else "regressor",
-        "n_features_in": len(names) if names is not None else X.shape[1],
+        "n_features_in": X.shape[1],
         "feature_names_in": names,
         "inputs": [
             {

@@ -58,8 +58,10 @@ def _odd_frames(X: Any) -> list[Any]:
         for odd in _odd_values(values, np.nan if hasattr(X, "iloc") else None):
             row = list(first)
             row[j] = odd
-            rows.append(_frame_like(X, [row]))
-    return rows
+            rows.append(row)
+    # All in one frame: a column must have room for what is odd in it.
+    frame = _frame_like(X, rows) if rows else None
+    return [] if frame is None else [frame[i : i + 1] for i in range(len(rows))]
 
 
 def _odd_values(values: np.ndarray, missing: Any) -> list[Any]:
@@ -68,25 +70,54 @@ def _odd_values(values: np.ndarray, missing: Any) -> list[Any]:
         return [np.nan]
     if values.dtype.kind not in "OU":
         return []
-    absent = next((value for value in values if is_missing(value)), missing)
+    absent = [value for value in values if is_missing(value)]
     present = [value for value in values if not is_missing(value)]
     if present and all(isinstance(value, str) for value in present):
-        return [STRANGER, absent]
-    return [absent]
+        return [STRANGER, *(absent[:1] or [missing])]
+    return absent[:1]  # numbers as objects have room for what is there already
 
 
 def _frame_like(X: Any, rows: list[list[Any]]) -> Any:
-    names = list(X.columns)
-    content = {name: [row[j] for row in rows] for j, name in enumerate(names)}
-    return type(X)(content)
+    """Rows as a frame of the columns and, as far as they have room, dtypes of X."""
+    columns = [[row[j] for row in rows] for j in range(len(X.columns))]
+    if hasattr(X, "iloc"):
+        series = type(X.iloc[:, 0])
+        parts = {
+            j: _series_like(series, X.dtypes.iloc[j], values, object)
+            for j, values in enumerate(columns)
+        }
+        frame = type(X)(parts)
+        frame.columns = X.columns
+        return frame
+    series = type(X[X.columns[0]])
+    return type(X)(
+        {
+            name: _series_like(series, X[name].dtype, values, None)
+            for name, values in zip(X.columns, columns, strict=True)
+        }
+    )
+
+
+def _series_like(series: Any, dtype: Any, values: list[Any], roomy: Any) -> Any:
+    try:
+        made = series(values, dtype=dtype)
+    except Exception:  # each library has its own word for "no such category"
+        return series(values, dtype=roomy)
+    return made if _holds(made, values) else series(values, dtype=roomy)
+
+
+def _holds(made: Any, values: list[Any]) -> bool:
+    """Tell whether a series has the values, and none became a missing one."""
+    kept = made.to_numpy()
+    return [is_missing(v) for v in kept] == [is_missing(v) for v in values]
 
 
 def _joined(blocks: list[Any]) -> Any:
     if not is_frame(blocks[0]):
         return np.concatenate(blocks)
     first = blocks[0]
-    values = [
-        [column_values(rows, j)[0] for j in range(len(first.columns))]
-        for rows in blocks
+    rows = [
+        [column_values(block, j)[0] for j in range(len(first.columns))]
+        for block in blocks
     ]
-    return _frame_like(first, values)
+    return _frame_like(first, rows)

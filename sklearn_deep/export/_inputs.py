@@ -76,10 +76,7 @@ def column_names(X: Any) -> list[str] | None:
     """Names of a frame's columns, None for an array."""
     if not is_frame(X):
         return None
-    names = [str(name) for name in X.columns]
-    return (
-        names if len(set(names)) == len(names) else [f"x{j}" for j in range(len(names))]
-    )
+    return [str(name) for name in X.columns]
 
 
 def declared(X: Any) -> list[Input]:
@@ -87,8 +84,19 @@ def declared(X: Any) -> list[Input]:
     if not is_frame(X):
         return [Input("X", tuple(range(X.shape[1])), _dtype_of(X, "X"))]
     names = column_names(X) or []
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise OnnxExportError(
+            f"X has several columns of the names {twice[:5]!r}. Give every column a name"
+            " of its own."
+        )
     return [
-        Input(name, (j,), _dtype_of(column_values(X, j), name))
+        Input(
+            # ONNX takes an empty name for no input at all.
+            name or f"x{j}",
+            (j,),
+            _dtype_of(column_values(X, j), name or f"x{j}"),
+        )
         for j, name in enumerate(names)
     ]
 

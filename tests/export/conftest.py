@@ -9,6 +9,12 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from sklearn_deep.export._graph import Graph, Value
+from sklearn_deep.export._inputs import declared
+from sklearn_deep.export._rules import apply
+from sklearn_deep.export._table import Table
+from sklearn_deep.export._to_onnx import newest_opset
+
 KINDS = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
@@ -132,3 +138,20 @@ def run():
 def inputs():
     """Tell the inputs of an export: their types by their names."""
     return lambda export: {i.name: i.type for i in open_session(export).get_inputs()}
+
+
+def transformed(step, rows, method="transform"):
+    """Run the ONNX form of a fitted transformer alone."""
+    graph = Graph(newest_opset())
+    parts = [(Value(part.name, part.dtype), len(part.columns)) for part in declared(rows)]
+    out = apply(graph, step, method, Table(tuple(parts))).matrix(graph)
+    read = {name for node in graph.nodes for name in node.input} | {out.name}
+    model = graph.model([part for part in parts if part[0].name in read], [out])
+    session = open_session(model)
+    return session.run(None, feed(session, rows))[0]
+
+
+@pytest.fixture(scope="session")
+def transform():
+    """Transform rows by the ONNX form of a fitted transformer alone."""
+    return transformed
