@@ -36,15 +36,14 @@ def has_seal(data: bytes) -> bool:
 
 
 def check_seal(data: bytes) -> None:
-    """Raise where a sealed file is no longer what was sealed.
+    """Raise where a file is no longer, to the bit, what was sealed.
 
     Raises
     ------
     OnnxFileError
     """
-    if not has_seal(data):
-        return
-    if hashlib.sha256(data[:-_SIZE]).hexdigest().encode() != data[-64:]:
+    intact = hashlib.sha256(data[:-_SIZE]).hexdigest().encode() == data[-64:]
+    if not (has_seal(data) and intact):
         raise OnnxFileError(
             "The file was damaged or changed after it was compared with its estimator."
             " Export it again, or read it as it is with verify=False."

@@ -51,7 +51,9 @@ def _convert(graph: Graph, model: Any, table: Table, raw_scores: bool) -> list[V
 def _ask_skl2onnx(
     graph: Graph, model: Any, dtype: np.dtype, width: int, raw_scores: bool
 ) -> ModelProto:
-    options = dict(graph.settings.get("options") or {})
+    given = graph.settings.get("options") or {}
+    # Options by name are those of the whole model.
+    options = {key: value for key, value in given.items() if not isinstance(key, str)}
     own = {"zipmap": False, "raw_scores": raw_scores}
     own = {name: own[name] for name in own if name in _allowed(model)}
     if own:

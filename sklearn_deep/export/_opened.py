@@ -18,7 +18,12 @@ from sklearn_deep._params import (
 )
 from sklearn_deep.exceptions import MissingDependencyError, OnnxFileError
 from sklearn_deep.export._feeds import make_feeds
-from sklearn_deep.export._file import check_framing, check_seal, read_card
+from sklearn_deep.export._file import (
+    check_framing,
+    check_seal,
+    has_seal,
+    read_card,
+)
 
 
 class Opened:
@@ -26,11 +31,12 @@ class Opened:
 
     def __init__(self, content: bytes, n_threads: int | None, verify: bool) -> None:
         check_framing(content)
-        if verify:
+        if has_seal(content) and verify:
             check_seal(content)
-        self.content = content
         self.session = _start(content, n_threads)
-        self.card = read_card(self.session.get_modelmeta().custom_metadata_map)
+        self.card = read_card(_metadata(self.session))
+        if verify:  # what has the card was sealed too
+            check_seal(content)
         self._check_names()
 
     def _check_names(self) -> None:
@@ -59,8 +65,17 @@ class Opened:
     def run(self, role: dict[str, Any], X: Any) -> Any:
         """Compute one output, or the several that it is made of."""
         feeds = make_feeds(X, self.card)
-        names = role.get("names", [role["name"]])
+        names = role["names"] if "names" in role else [role["name"]]
         return self.session.run(names, feeds)
+
+
+def _metadata(session: Any) -> dict[str, str]:
+    try:
+        return session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        raise OnnxFileError(
+            "The metadata of the ONNX model are damaged. Copy or export it again."
+        ) from error
 
 
 def _start(content: bytes, n_threads: int | None) -> Any:

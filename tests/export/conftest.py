@@ -111,6 +111,7 @@ def assert_same_predictions(model, export, rows, tolerance=1e-5):
         return
     assert_near(first, labels_or_numbers, tolerance)
     if others:
+        model = getattr(model, "best_estimator_", model)
         mean, std = predicted(model, "predict", rows, return_std=True)
         assert_near(first, mean, tolerance)
         assert_near(others[0], std, tolerance)
