@@ -171,6 +171,13 @@ class Graph:
         axes = self.constant(np.array([axis], np.int64))
         return self.node("ReduceSum", value, axes, keepdims=int(keepdims))
 
+    def max(self, value: Value) -> Value:
+        """Give the largest number of each row, (n, d) -> (n, 1)."""
+        if self.opset < 18:  # the axes became an input then
+            return self.node("ReduceMax", value, axes=[1], keepdims=1)
+        axes = self.constant(np.array([1], np.int64))
+        return self.node("ReduceMax", value, axes, keepdims=1)
+
     def argmax(self, value: Value, axis: int = 1) -> Value:
         """Give the place of the first largest value along an axis."""
         return self.node("ArgMax", value, dtype=INT, axis=axis, keepdims=0)

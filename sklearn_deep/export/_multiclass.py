@@ -80,16 +80,23 @@ def _one_vs_one(graph: Graph, model: OneVsOneClassifier, table: Table) -> Value:
     pairs = list(combinations(range(n_classes), 2))
     members = model.estimators_
     confidences = stacked(graph, [positive_score(graph, m, table) for m in members])
-    won = stacked(
+    said = stacked(
         graph,
         [graph.cast(apply(graph, m, "predict", table), DOUBLE) for m in members],
     )
     first, second = np.zeros((2, len(pairs), n_classes))
     for k, (i, j) in enumerate(pairs):
         first[k, i], second[k, j] = 1, 1
-    # votes: the second of a pair where it won, else the first
-    votes = graph.node("MatMul", won, graph.constant(second - first))
-    votes = graph.math("Add", votes, first.sum(0)[None])
+    # A regressor that says neither 0 nor 1 votes for none.
+    sides = [
+        graph.node(
+            "MatMul",
+            graph.cast(graph.compare("Equal", said, float(side)), DOUBLE),
+            graph.constant(whose),
+        )
+        for side, whose in ((0, first), (1, second))
+    ]
+    votes = graph.node("Add", *sides)
     total = graph.node("MatMul", confidences, graph.constant(second - first))
     room = graph.math("Mul", graph.math("Add", graph.node("Abs", total), 1.0), 3.0)
     decision = graph.node("Add", votes, graph.node("Div", total, room))

@@ -85,7 +85,12 @@ class _Comparison:
             if method == "predict" and self.card["task"] == "classifier":
                 continue
             got = _as_array(role, outputs, self.card)
-            self._note(method, np.asarray(expected[method], float), got)
+            if role["form"] != "sequence":
+                got, expected_parts = [got], [expected[method]]
+            else:
+                expected_parts = expected[method]
+            for one, other in zip(expected_parts, got, strict=True):
+                self._note(method, np.asarray(one, float), other)
         if self.card["task"] == "classifier":
             got = outputs[self.card["outputs"]["predict"]["name"]]
             self._note_labels(expected, got)
@@ -170,6 +175,8 @@ def _call(model: Any, method: str, rows: Any) -> Any:
 def _as_array(role: dict[str, Any], outputs: dict[str, Any], card: dict) -> Any:
     """One output in the shape in which the estimator gives it."""
     out = outputs[role["name"]]
+    if role["form"] == "sequence":
+        return out
     if role["form"] == "columns":
         return np.stack([outputs[name] for name in role["names"]], 1)
     if role["form"] == "zipmap":

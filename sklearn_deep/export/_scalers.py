@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import sklearn
 from sklearn.preprocessing import (
     FunctionTransformer,
     KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
+    Normalizer,
     RobustScaler,
     StandardScaler,
 )
@@ -19,20 +21,22 @@ from sklearn_deep.export._rules import rule
 from sklearn_deep.export._table import Table
 
 
-def elementwise(
-    graph: Graph, table: Table, *operations: tuple[str, Any], dtype: Any = None
-) -> Table:
-    """Apply operations with a number a column, in float64 as NumPy does.
+def elementwise(graph: Graph, table: Table, *operations: tuple[str, Any]) -> Table:
+    """Apply operations with a number a column, rounded as NumPy rounds them.
 
-    scikit-learn combines float32 columns with float64 numbers, which rounds once, at
-    the end; so does this.
+    scikit-learn works in place: it combines float32 columns with float64 numbers, and
+    each result is rounded to float32.
     """
-    x = table.matrix(graph, DOUBLE)
+    kind = real(table.dtype)
+    x = table.matrix(graph, kind)
     for op, numbers in operations:
         if numbers is not None:
-            x = graph.math(op, x, numbers)
-    out = graph.cast(x, real(table.dtype) if dtype is None else dtype)
-    return Table.of(out, table.width)
+            x = graph.cast(graph.math(op, graph.cast(x, DOUBLE), numbers), kind)
+    return Table.of(x, table.width)
+
+
+# From this version on, StandardScaler rounds its numbers to the rows' dtype first.
+_ROUNDS_NUMBERS = tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 8)
 
 
 # Scalers: the numbers that are taken in turn, and what undoes them.
@@ -51,14 +55,21 @@ _SCALERS: dict[type, Callable[[Any], list[tuple[str, Any]]]] = {
 _UNDONE = {"Sub": "Add", "Add": "Sub", "Mul": "Div", "Div": "Mul"}
 
 
-def _row_of(model: Any) -> list[tuple[str, Any]]:
+def _operations(model: Any, table: Table) -> list[tuple[str, Any]]:
     cls = next(cls for cls in type(model).__mro__ if cls in _SCALERS)
-    return _SCALERS[cls](model)
+    operations = _SCALERS[cls](model)
+    if cls is not StandardScaler or not _ROUNDS_NUMBERS:
+        return operations
+    kind = real(table.dtype)
+    return [
+        (op, None if numbers is None else numbers.astype(kind))
+        for op, numbers in operations
+    ]
 
 
 @rule("transform", *_SCALERS)
 def _scale(graph: Graph, model: Any, table: Table) -> Table:
-    operations = _row_of(model)
+    operations = _operations(model, table)
     if getattr(model, "clip", False):
         low, high = getattr(model, "feature_range", (-1, 1))
         operations += [("Max", low), ("Min", high)]
@@ -67,8 +78,28 @@ def _scale(graph: Graph, model: Any, table: Table) -> Table:
 
 @rule("inverse_transform", *_SCALERS)
 def _unscale(graph: Graph, model: Any, table: Table) -> Table:
-    undone = [(_UNDONE[op], numbers) for op, numbers in reversed(_row_of(model))]
+    done = _operations(model, table)
+    undone = [(_UNDONE[op], numbers) for op, numbers in reversed(done)]
     return elementwise(graph, table, *undone)
+
+
+@rule("transform", Normalizer)
+def _normalise(graph: Graph, model: Normalizer, table: Table) -> Table:
+    x = table.matrix(graph, real(table.dtype))
+    norm = _NORMS[model.norm](graph, x)
+    one = graph.constant(np.ones((1, 1)), x.dtype)
+    empty = graph.compare("Equal", norm, 0.0)  # a row of zeros stays one
+    norm = graph.node("Where", empty, one, norm, dtype=x.dtype)
+    return Table.of(graph.node("Div", x, norm), table.width)
+
+
+_NORMS: dict[str, Callable[[Graph, Value], Value]] = {
+    "l1": lambda graph, x: graph.sum(graph.node("Abs", x), 1, keepdims=True),
+    "l2": lambda graph, x: graph.node(
+        "Sqrt", graph.sum(graph.node("Mul", x, x), 1, keepdims=True)
+    ),
+    "max": lambda graph, x: graph.max(graph.node("Abs", x)),
+}
 
 
 # Functions of NumPy that have an ONNX form.

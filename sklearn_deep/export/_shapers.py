@@ -109,14 +109,16 @@ _BOUND = 1e-7
 @rule("transform", QuantileTransformer)
 def _quantile(graph: Graph, model: QuantileTransformer, table: Table) -> Table:
     normal = model.output_distribution == "normal"
+    kind = real(table.dtype)
     columns = []
     for j, column in enumerate(table.columns(graph)):
-        x = graph.reshape(graph.cast(column, DOUBLE), (-1,))
+        x = graph.reshape(graph.cast(column, kind), (-1,))
         quantiles = model.quantiles_[:, j]
-        share = _share_below(graph, x, quantiles, model.references_)
+        share = _share_below(graph, graph.cast(x, DOUBLE), quantiles, model.references_)
+        share = graph.cast(share, kind)  # scikit-learn keeps it in the column
         share = _bounded(graph, x, share, quantiles, _BOUND if normal else 0.0)
         columns.append(graph.reshape(share, (-1, 1)))
-    shares = graph.concat(columns)
+    shares = graph.cast(graph.concat(columns), DOUBLE)
     if normal:
         shares = _normal_quantile(graph, shares)
     x = table.matrix(graph, DOUBLE)
@@ -165,14 +167,16 @@ def _interpolate_equal(graph: Graph, x: Value, xs: np.ndarray, ys: np.ndarray) -
 def _bounded(
     graph: Graph, x: Value, share: Value, quantiles: np.ndarray, slack: float
 ) -> Value:
-    """Give 0 and 1 at the outer quantiles, the lower one last."""
-    for shifted, op, bound, value in (
-        (slack, "Greater" if slack else "Equal", quantiles[-1], 1.0),
-        (-slack, "Less" if slack else "Equal", quantiles[0], 0.0),
+    """Give 0 and 1 at the outer quantiles and beyond, the lower one last."""
+    for shift, op, bound, value in (
+        (slack, "Greater" if slack else "GreaterOrEqual", quantiles[-1], 1.0),
+        (-slack, "Less" if slack else "LessOrEqual", quantiles[0], 0.0),
     ):
-        beyond = graph.compare(op, graph.math("Add", x, shifted), bound)
-        ends = graph.constant(np.array([value]))
-        share = graph.node("Where", beyond, ends, share, dtype=DOUBLE)
+        # The shift is rounded to the dtype of the rows, the quantile is not.
+        shifted = graph.cast(graph.math("Add", x, shift), DOUBLE)
+        beyond = graph.compare(op, shifted, bound)
+        end = graph.constant(np.array([value]), share.dtype)
+        share = graph.node("Where", beyond, end, share, dtype=share.dtype)
     return share
 
 

@@ -178,13 +178,10 @@ def test_numbers_of_any_dtype_reach_a_bare_network(kind, same):
 @pytest.mark.parametrize("encoder", [one_hot, ordinal, TargetEncoder])
 @pytest.mark.parametrize("kind", TEXTS)
 def test_strings_of_any_dtype_are_encoded_as_the_estimator_does(
-    kind, encoder, missing, same, inputs, request
+    kind, encoder, missing, same, inputs
 ):
     if missing and kind == "string":
         pytest.skip("encoders of scikit-learn refuse pandas.NA")
-    if missing and kind == "object" and encoder is not TargetEncoder:
-        why = "made-up rows have NaN where the column has None"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=why))
     frame = texts(kind, missing=missing)
     model = fitted(("c", encoder(), ["c"]), frame=frame)
     export = to_onnx(model, frame)
@@ -721,7 +718,6 @@ def polar(seed=0, n=40):
     )
 
 
-@pytest.mark.xfail(strict=True, reason="made-up rows lose the dtype")
 def test_polars_frames_are_taken_as_pandas_frames_are(same, inputs):
     frame = polar()
     model = fitted(
@@ -740,7 +736,6 @@ def test_polars_frames_are_taken_as_pandas_frames_are(same, inputs):
     same(model, export, polar(1))
 
 
-@pytest.mark.xfail(strict=True, reason="made-up rows lose the dtype")
 def test_polars_categories_and_enums_are_strings(same, inputs):
     def rows(seed):
         drawn = np.random.default_rng(seed).choice(["a", "b"], 40)
@@ -754,7 +749,6 @@ def test_polars_categories_and_enums_are_strings(same, inputs):
     same(model, export, rows(1))
 
 
-@pytest.mark.xfail(strict=True, reason="made-up rows lose the dtype")
 def test_polars_columns_may_come_in_another_order(same):
     frame = polar()
     model = fitted(

@@ -572,8 +572,7 @@ def test_a_column_without_a_value_is_dropped_or_kept(strategy, keep, indicator, 
     step = SimpleImputer(
         strategy=strategy, keep_empty_features=keep, add_indicator=indicator
     )
-    fitted(step, X)
-    assert_transforms(step, X, transform)
+    assert_transforms(fitted(step, X), X, transform)
 
 
 @pytest.mark.parametrize("strategy", ["mean", "median", "most_frequent", "constant"])

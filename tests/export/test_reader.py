@@ -339,8 +339,7 @@ def test_reading_needs_neither_torch_nor_skorch_nor_onnx(
         "print(*reader.predict(rows))\n"
         "import pickle; pickle.loads(pickle.dumps(reader)).predict_proba(rows)"
     )
-    rows = pd.read_csv(tmp_path / "rows.csv")
-    assert out.split() == pipeline.predict(rows).tolist()
+    assert out.split() == pipeline.predict(frame).tolist()
 
 
 def test_exporting_without_the_libraries_names_the_extra():
