@@ -37,7 +37,7 @@ def _fold(graph: Graph, part: Any, table: Table) -> Value:
     scores, method = response(
         graph, part.estimator, ("decision_function", "predict_proba"), table
     )
-    binary = len(part.classes) == 2
+    binary = len(part.estimator.classes_) == 2
     if method == "predict_proba" and binary:
         scores = graph.column(scores, 1)
     known = METHODS.get(part.method)
@@ -57,10 +57,13 @@ def _one_by_one(calibrate: Callable[[Graph, Any, Value], Value]) -> Callable:
             second = calibrate(graph, part.calibrators[0], scores)
             first = graph.math("Add", graph.node("Neg", second), 1.0)
             return stacked(graph, [first, second])
-        columns = [
-            calibrate(graph, calibrator, graph.column(scores, k))
-            for k, calibrator in enumerate(part.calibrators)
-        ]
+        if len(part.estimator.classes_) == 2:  # one score, for the first of the two
+            columns = [calibrate(graph, part.calibrators[0], scores)]
+        else:
+            columns = [
+                calibrate(graph, calibrator, graph.column(scores, k))
+                for k, calibrator in enumerate(part.calibrators)
+            ]
         columns = _spread(graph, part, columns)
         return normalised(
             graph, stacked(graph, columns), otherwise_uniform=len(part.classes)
@@ -74,7 +77,7 @@ def _spread(graph: Graph, part: Any, columns: list[Value]) -> list[Value]:
     zero = graph.math("Mul", columns[0], 0.0)
     ordered = [zero] * len(part.classes)
     places = np.searchsorted(part.classes, part.estimator.classes_)
-    for place, column in zip(places, columns, strict=True):
+    for place, column in zip(places, columns, strict=False):
         ordered[place] = column
     return ordered
 
@@ -86,7 +89,9 @@ def _sigmoid(graph: Graph, calibrator: Any, scores: Value) -> Value:
 
 def _isotonic(graph: Graph, calibrator: Any, scores: Value) -> Value:
     xs = np.asarray(calibrator.X_thresholds_, float)
-    return interpolate(graph, scores, xs, np.asarray(calibrator.y_thresholds_, float))
+    ys = np.asarray(calibrator.y_thresholds_, float)
+    # To the last bit as SciPy does: whether all classes have 0 decides the result.
+    return interpolate(graph, scores, xs, ys, reached_by="Greater")
 
 
 def _temperature(graph: Graph, part: Any, scores: Value, method: str) -> Value:

@@ -206,25 +206,27 @@ def _discretise(graph: Graph, model: KBinsDiscretizer, table: Table) -> Table:
     return Table.of(out.matrix(graph, dtype), out.width)
 
 
-def bins_of(graph: Graph, x: Value, edges: np.ndarray) -> Value:
-    """Count the edges at or below each number of ``x``, (n, 1) -> (n,).
+def bins_of(
+    graph: Graph, x: Value, edges: np.ndarray, reached_by: str = "GreaterOrEqual"
+) -> Value:
+    """Count the edges that each number of ``x`` reaches, (n, 1) -> (n,).
 
     A few edges are compared all at once; among many the place is found by halving,
     so that memory does not grow with their number.
     """
     edges = np.asarray(edges, float)
     if len(edges) > _FEW:
-        return _halving(graph, graph.reshape(x, (-1,)), edges)
+        return _halving(graph, graph.reshape(x, (-1,)), edges, reached_by)
     if not len(edges):
         edges = np.array([np.inf])
-    reached = graph.compare("GreaterOrEqual", x, edges[None])
+    reached = graph.compare(reached_by, x, edges[None])
     return graph.sum(graph.cast(reached, INT), 1)
 
 
 _FEW = 16
 
 
-def _halving(graph: Graph, x: Value, edges: np.ndarray) -> Value:
+def _halving(graph: Graph, x: Value, edges: np.ndarray, reached_by: str) -> Value:
     steps = len(edges).bit_length()
     padded = np.full(2**steps, np.inf)
     padded[: len(edges)] = edges
@@ -234,7 +236,7 @@ def _halving(graph: Graph, x: Value, edges: np.ndarray) -> Value:
         probe = graph.constant(np.int64(2**step - 1))
         if place is not None:
             probe = graph.node("Add", place, probe)
-        reached = graph.compare("GreaterOrEqual", x, graph.gather(stored, probe))
+        reached = graph.compare(reached_by, x, graph.gather(stored, probe))
         gain = graph.math("Mul", graph.cast(reached, INT), 2**step)
         place = gain if place is None else graph.node("Add", place, gain)
     assert place is not None
@@ -242,7 +244,12 @@ def _halving(graph: Graph, x: Value, edges: np.ndarray) -> Value:
 
 
 def interpolate(
-    graph: Graph, x: Value, xs: np.ndarray, ys: np.ndarray, ends: Any = None
+    graph: Graph,
+    x: Value,
+    xs: np.ndarray,
+    ys: np.ndarray,
+    ends: Any = None,
+    reached_by: str = "GreaterOrEqual",
 ) -> Value:
     """Interpolate linearly between points, constant beyond them, (n,) -> (n,).
 
@@ -256,6 +263,8 @@ def interpolate(
         Values at the points, and to the right of them.
     ends : ndarray of shape (n_points,), optional
         Values to the left of the points, where they differ.
+    reached_by : str
+        "Greater" where a number at a point belongs to the line on its left.
     """
     ends = ys if ends is None else ends
     if len(xs) < 2:
@@ -263,10 +272,15 @@ def interpolate(
         xs[1] += 1.0
     slopes = (ends[1:] - ys[:-1]) / np.diff(xs)
     x = graph.math("Min", graph.math("Max", x, xs[0]), xs[-1])
-    place = bins_of(graph, graph.reshape(x, (-1, 1)), xs[1:-1])
+    place = bins_of(graph, graph.reshape(x, (-1, 1)), xs[1:-1], reached_by)
     slope, start, base = (
         graph.gather(graph.constant(v, x.dtype), place)
         for v in (slopes, xs[:-1], ys[:-1])
     )
     rise = graph.node("Mul", graph.node("Sub", x, start), slope)
-    return graph.node("Add", base, rise)
+    y = graph.node("Add", base, rise)
+    if ends[-1] == ys[-1]:
+        return y
+    end = graph.constant(ys[-1:], x.dtype)
+    beyond = graph.compare("GreaterOrEqual", x, xs[-1])
+    return graph.node("Where", beyond, end, y, dtype=x.dtype)

@@ -167,10 +167,10 @@ def _interpolate_equal(graph: Graph, x: Value, xs: np.ndarray, ys: np.ndarray) -
 def _bounded(
     graph: Graph, x: Value, share: Value, quantiles: np.ndarray, slack: float
 ) -> Value:
-    """Give 0 and 1 at the outer quantiles and beyond, the lower one last."""
+    """Give 0 and 1 at the outer quantiles, the lower one last."""
     for shift, op, bound, value in (
-        (slack, "Greater" if slack else "GreaterOrEqual", quantiles[-1], 1.0),
-        (-slack, "Less" if slack else "LessOrEqual", quantiles[0], 0.0),
+        (slack, "Greater" if slack else "Equal", quantiles[-1], 1.0),
+        (-slack, "Less" if slack else "Equal", quantiles[0], 0.0),
     ):
         # The shift is rounded to the dtype of the rows, the quantile is not.
         shifted = graph.cast(graph.math("Add", x, shift), DOUBLE)

@@ -144,7 +144,9 @@ def inputs():
 def transformed(step, rows, method="transform"):
     """Run the ONNX form of a fitted transformer alone."""
     graph = Graph(newest_opset())
-    parts = [(Value(part.name, part.dtype), len(part.columns)) for part in declared(rows)]
+    parts = [
+        (Value(part.name, part.dtype), len(part.columns)) for part in declared(rows)
+    ]
     out = apply(graph, step, method, Table(tuple(parts))).matrix(graph)
     read = {name for node in graph.nodes for name in node.input} | {out.name}
     model = graph.model([part for part in parts if part[0].name in read], [out])

@@ -568,15 +568,11 @@ def test_an_output_makes_room_for_a_column_of_its_name(name, same):
 
 
 @pytest.mark.xfail(strict=True, reason="the message is onnxruntime's")
-def test_a_column_without_a_name_is_taken_or_refused_by_name(same):
+def test_a_column_without_a_name_is_refused_with_the_reason():
     frame = people(missing=False)[["age", "size"]].rename(columns={"size": ""})
     model = make_pipeline(StandardScaler(), network()).fit(frame, labels(frame))
-    try:
-        export = to_onnx(model, frame)
-    except OnnxExportError as error:
-        assert "name" in str(error).lower()
-    else:
-        same(model, export, frame[:7])
+    with pytest.raises(OnnxExportError, match="name"):
+        to_onnx(model, frame)
 
 
 def test_columns_of_all_odd_names_at_once_agree(same):
