@@ -41,15 +41,19 @@ def as_rows(model: Any, X: Any) -> Any:
     if sp.issparse(X):
         X = X.toarray()
     X = np.asarray(X)
+    _check_shape(model, X)
+    return X
+
+
+def _check_shape(model: Any, X: Any) -> None:
     wanted = getattr(model, "n_features_in_", None)
-    if X.ndim != 2 or (wanted is not None and X.shape[1] != wanted):
+    if len(X.shape) != 2 or (wanted is not None and X.shape[1] != wanted):
         raise OnnxExportError(
             f"X must hold rows like those of the fit, of shape (n_samples,"
             f" {wanted if wanted is not None else 'n_features'}); got shape {X.shape}."
         )
     if not len(X):
         raise OnnxExportError("X has no row; give some to compare predictions on.")
-    return X
 
 
 def is_frame(X: Any) -> bool:
@@ -58,10 +62,9 @@ def is_frame(X: Any) -> bool:
 
 
 def _ordered(model: Any, X: Any) -> Any:
-    if not len(X):
-        raise OnnxExportError("X has no row; give some to compare predictions on.")
     names = getattr(model, "feature_names_in_", None)
     if names is None:
+        _check_shape(model, X)
         return X
     missing = [name for name in names if name not in list(X.columns)]
     if missing:
@@ -69,7 +72,9 @@ def _ordered(model: Any, X: Any) -> Any:
             f"X lacks the columns {missing[:5]!r} that {type(model).__name__} was"
             " fitted on."
         )
-    return X if list(X.columns) == list(names) else X[list(names)]
+    X = X if list(X.columns) == list(names) else X[list(names)]
+    _check_shape(model, X)
+    return X
 
 
 def column_names(X: Any) -> list[str] | None:
