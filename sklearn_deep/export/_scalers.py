@@ -271,7 +271,7 @@ def interpolate(
         xs, ys, ends = (np.append(v, v[-1]) for v in (xs, ys, ends))
         xs[1] += 1.0
     slopes = (ends[1:] - ys[:-1]) / np.diff(xs)
-    x = graph.math("Min", graph.math("Max", x, xs[0]), xs[-1])
+    given, x = x, graph.math("Min", graph.math("Max", x, xs[0]), xs[-1])
     place = bins_of(graph, graph.reshape(x, (-1, 1)), xs[1:-1], reached_by)
     slope, start, base = (
         graph.gather(graph.constant(v, x.dtype), place)
@@ -279,8 +279,12 @@ def interpolate(
     )
     rise = graph.node("Mul", graph.node("Sub", x, start), slope)
     y = graph.node("Add", base, rise)
-    if ends[-1] == ys[-1]:
-        return y
-    end = graph.constant(ys[-1:], x.dtype)
-    beyond = graph.compare("GreaterOrEqual", x, xs[-1])
-    return graph.node("Where", beyond, end, y, dtype=x.dtype)
+    for op, bound, value, other in (
+        ("Less", xs[0], ends[0], ys[0]),
+        ("GreaterOrEqual", xs[-1], ys[-1], ends[-1]),
+    ):
+        if value != other:
+            beyond = graph.compare(op, given, bound)
+            end = graph.constant(np.array([value]), x.dtype)
+            y = graph.node("Where", beyond, end, y, dtype=x.dtype)
+    return y
