@@ -52,6 +52,7 @@ sphinx_gallery_conf = {
     "log_level": {"backreference_missing": "debug"},
 }
 
+
 def _home(o):
     return o.__module__.split(".")[1]
 

@@ -54,7 +54,11 @@ class Dropout(_RateModule):
         """Drop units in training mode, and scale the rest by ``1 / (1 - rate)``."""
         if not self.training or self.rate == 0:
             return x
-        return x * self._draw(x).div_(1 - self.rate)
+        return x * self.mask(x)
+
+    def mask(self, x: Tensor) -> Tensor:
+        """Draw what ``x`` is multiplied by: 0, or 1 / (1 - rate)."""
+        return self._draw(x).div_(1 - self.rate)
 
 
 class AlphaDropout(_RateModule):

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from sklearn_deep.data._batches import Batch
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._penalties import PENALTIES
+from sklearn_deep.training._derived import derived_gradient
 from sklearn_deep.training._job import OptimizerSpec, OptimizerState, TrainJob
 from sklearn_deep.training._optimizers import OPTIMIZERS, Hyper, clip_, decay_
 
@@ -64,6 +65,7 @@ class Stepper:
         self.spec: OptimizerSpec = job.optimizer
         self.penalties = job.penalties
         self.flat = FlatParameters(job.module)
+        self._derived = derived_gradient(job.module, job.loss)
         row = OPTIMIZERS[self.spec.name]
         self._update = row.update
         self.state = job.state or OptimizerState()
@@ -86,6 +88,8 @@ class Stepper:
         loss : Tensor, scalar
         raw : Tensor of shape (n_batch, n_outputs)
         """
+        if self._derived is not None:
+            return self._derived(batch)
         self.flat.gradient.zero_()
         raw = self.module(batch.x)
         values = self.loss.training_rows(raw, batch.y)
