@@ -51,6 +51,7 @@ def make_card(
         ],
         "missing": MISSING,
         "classes": _classes(model, options) if classifies else None,
+        "class_numbers": classifies and options["nocl"],
         "multilabel": classifies and is_multilabel(model),
         "outputs": (_label_outputs if classifies else _number_outputs)(
             model, outputs, options

@@ -108,8 +108,8 @@ class _Comparison:
 
     def _note_labels(self, expected: dict[str, Any], got: np.ndarray) -> None:
         labels = np.asarray(expected["predict"])
-        if self.card["classes"] and _is_no_class(self.card, labels):
-            labels = _codes(self.model, labels)
+        if self.card["class_numbers"]:
+            labels = np.searchsorted(np.asarray(self.model.classes_), labels)
         same = labels.astype(got.dtype).reshape(got.shape) == got
         margin = np.where(same, np.nan, np.inf)
         scores = next((v for k, v in expected.items() if k != "predict"), None)
@@ -140,20 +140,6 @@ class _Comparison:
     def ties(self, tolerance: float) -> int:
         """Count labels that differ where two classes are equally good."""
         return int((self._all_margins() <= 2 * tolerance).sum())
-
-
-def _is_no_class(card: dict[str, Any], labels: np.ndarray) -> bool:
-    """Tell whether the model gives class numbers where the estimator gives labels."""
-    classes = card["classes"]
-    if isinstance(classes, list) or card["multilabel"]:
-        return False
-    return classes["values"] != np.unique(labels).tolist() and not set(
-        np.unique(labels).tolist()
-    ) <= set(classes["values"])
-
-
-def _codes(model: Any, labels: np.ndarray) -> np.ndarray:
-    return np.searchsorted(np.asarray(model.classes_), labels)
 
 
 def _gap_of_best(scores: np.ndarray, each: bool) -> np.ndarray:

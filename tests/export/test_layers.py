@@ -1,0 +1,208 @@
+"""Every layer with a rule is written as torch computes it."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from sklearn_deep import MLPClassifier, OnnxExportError, register_onnx_layer, to_onnx
+from sklearn_deep.export._graph import DOUBLE, FLOAT, Graph, Value
+from sklearn_deep.export._layers import LAYERS, emit_network
+from sklearn_deep.export._to_onnx import OLDEST_OPSET, newest_opset
+from sklearn_deep.nn._activations import ACTIVATIONS
+from sklearn_deep.nn._dropout import AlphaDropout, Dropout
+from sklearn_deep.nn._mlp import MLP, BatchNorm, Block, Output
+
+OPSETS = range(OLDEST_OPSET, newest_opset() + 1)
+
+
+def mlp(**changed):
+    options = {
+        "hidden_layer_sizes": (6, 6, 5),
+        "activation": "relu",
+        "activation_params": {},
+        "dropout": (0.1, 0.0, 0.2),
+        "normalization": None,
+        "residual": False,
+        **changed,
+    }
+    return MLP(4, 3, **options)
+
+
+EXAMPLES = {
+    MLP: mlp,
+    Block: lambda: Block(4, 4, [nn.Tanh()], residual=True),
+    Output: lambda: Output(4, 2),
+    Dropout: lambda: Dropout(0.5),
+    AlphaDropout: lambda: AlphaDropout(0.5),
+    BatchNorm: lambda: BatchNorm(4),
+    nn.Sequential: lambda: nn.Sequential(nn.Linear(4, 3), nn.Tanh()),
+    nn.Linear: lambda: nn.Linear(4, 3),
+    nn.BatchNorm1d: lambda: nn.BatchNorm1d(4, affine=False),
+    nn.LayerNorm: lambda: nn.LayerNorm(4),
+    nn.Softplus: lambda: nn.Softplus(beta=2),
+    nn.PReLU: lambda: nn.PReLU(4),
+}
+
+
+def example(kind):
+    torch.manual_seed(0)
+    module = EXAMPLES.get(kind, kind)()
+    for tensor in [*module.parameters(), *module.buffers()]:
+        if tensor.is_floating_point():
+            tensor.data.uniform_(0.2, 1.5)
+    return module.eval()
+
+
+def run(module, rows, dtype=DOUBLE, opset=OLDEST_OPSET):
+    graph, x = Graph(opset), Value("x", dtype)
+    out = emit_network(graph, module, x, rows.shape[1])
+    model = graph.model([(x, rows.shape[1])], [out])
+    assert [o.version for o in model.opset_import if o.domain == ""] == [opset]
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    return session.run(None, {"x": rows.astype(dtype)})[0]
+
+
+def assert_same(module, rows, dtype=DOUBLE, opset=OLDEST_OPSET):
+    got = run(module, rows, dtype, opset)
+    assert got.dtype == dtype
+    kind = torch.float32 if dtype == FLOAT else torch.float64
+    with torch.no_grad():
+        expected = module.to(kind)(torch.from_numpy(rows.astype(dtype)).clone())
+    # ONNX holds the epsilon of a normalisation in 32 bits.
+    tolerance = 2e-6 if dtype == FLOAT else 1e-6 if _has_erf(module) else 1e-9
+    scale = max(1.0, expected.abs().max().item())
+    np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * scale)
+
+
+def _has_erf(module):
+    return any(
+        isinstance(m, nn.GELU) and m.approximate == "none" for m in module.modules()
+    )
+
+
+@pytest.fixture
+def rows():
+    drawn = np.random.default_rng(0).normal(size=(20, 4))
+    return np.concatenate([drawn, 50 * drawn, np.zeros((1, 4))])
+
+
+@pytest.mark.parametrize("dtype", [FLOAT, DOUBLE], ids=str)
+@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)
+def test_a_layer_computes_the_same_in_every_opset(kind, opset, dtype, rows):
+    assert_same(example(kind), rows, dtype, opset)
+
+
+@pytest.mark.parametrize("dtype", [FLOAT, DOUBLE], ids=str)
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("normalization", [None, "batch", "layer"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_networks_of_every_activation_agree(
+    activation, normalization, residual, dtype, rows
+):
+    row = ACTIVATIONS[activation]
+    module = mlp(
+        activation=activation,
+        activation_params=row.defaults,
+        normalization=normalization,
+        residual=residual,
+    )
+    assert all(type(m) in LAYERS for m in module.modules())
+    assert_same(module.eval(), rows, dtype)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.LeakyReLU(0.4),
+        nn.ELU(2.5),
+        nn.GELU(approximate="tanh"),
+        nn.LayerNorm(4, bias=False),
+        nn.LayerNorm(4, elementwise_affine=False),
+        nn.Linear(4, 3, bias=False),
+        nn.PReLU(),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [FLOAT, DOUBLE], ids=str)
+def test_options_of_a_layer_count(module, dtype, rows):
+    assert_same(module.eval(), rows, dtype)
+
+
+def test_batch_statistics_without_a_memory_are_refused(rows):
+    with pytest.raises(OnnxExportError, match="track_running_stats=False"):
+        run(nn.BatchNorm1d(4, track_running_stats=False).eval(), rows)
+
+
+# Layers of a user's own
+
+
+class Squared(nn.Module):
+    def forward(self, x):
+        return x * x
+
+
+class Twice(nn.Linear):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+class Undecided(nn.Module):
+    def forward(self, x):
+        return x if float(x.sum()) > 3 else 2 * x
+
+
+def fitted(layer):
+    X = np.random.default_rng(0).normal(size=(40, 4))
+    network = MLPClassifier((6,), max_epochs=1, random_state=0).fit(X, X[:, 0] > 0)
+    network.module_.hidden.append(layer)
+    return network, X
+
+
+def test_a_registered_layer_is_written_by_its_rule(rows):
+    before = dict(LAYERS)
+    try:
+        register_onnx_layer(Squared, lambda graph, module, x: graph.node("Mul", x, x))
+        assert_same(nn.Sequential(nn.Linear(4, 3), Squared()), rows)
+    finally:
+        LAYERS.clear()
+        LAYERS.update(before)
+
+
+@pytest.mark.parametrize("nonsense", [3, "Linear", Squared(), dict])
+def test_only_modules_have_rules(nonsense):
+    with pytest.raises(TypeError, match="module_class must be a class"):
+        register_onnx_layer(nonsense, lambda graph, module, x: x)
+
+
+def test_a_rule_is_a_function():
+    with pytest.raises(TypeError, match="rule must be callable"):
+        register_onnx_layer(Squared, "Mul")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", [Squared(), Twice(6, 6).double()], ids=repr)
+def test_other_layers_go_through_torchs_exporter(layer, capsys):
+    network, X = fitted(layer)
+    export = to_onnx(network, X)
+    assert export.receipt["differences"]["predict_proba"]["relative"] < 1e-12
+    out = capsys.readouterr()
+    assert out.out == out.err == ""
+
+
+@pytest.mark.slow
+def test_a_layer_that_neither_knows_is_named_with_both_ways_out(capsys):
+    network, X = fitted(Undecided())
+    with pytest.raises(OnnxExportError, match="layer Undecided") as caught:
+        to_onnx(network, X)
+    assert "register_onnx_layer" in str(caught.value)
+    assert "torch.onnx.export" in str(caught.value)
+    assert capsys.readouterr().err == ""
+
+
+def test_torchs_exporter_needs_a_later_opset():
+    network, X = fitted(Squared())
+    with pytest.raises(OnnxExportError, match="opset 18 at the least"):
+        to_onnx(network, X, target_opset=17)
