@@ -109,6 +109,8 @@ def declared(X: Any) -> list[Input]:
 def column_values(X: Any, place: int) -> np.ndarray:
     """Values of one column of a frame."""
     column = X.iloc[:, place] if hasattr(X, "iloc") else X[X.columns[place]]
+    if getattr(column.dtype, "is_temporal", bool)():  # polars
+        raise _strange(X.columns[place], f"{column.dtype} values")
     return column.to_numpy()
 
 

@@ -102,6 +102,7 @@ class _Search:
     def _gap(self, step: Any, given: Any, rows: Any, build: Build) -> float:
         graph = Graph(self.opset)
         out = transformed(graph, step, build(graph)).matrix(graph)
+        out = graph.node("Identity", out)  # a graph may not give an input as it is
         read = {name for node in graph.nodes for name in node.input}
         inputs = [
             (value, width)

@@ -148,7 +148,8 @@ def transformed(step, rows, method="transform"):
         (Value(part.name, part.dtype), len(part.columns)) for part in declared(rows)
     ]
     out = apply(graph, step, method, Table(tuple(parts))).matrix(graph)
-    read = {name for node in graph.nodes for name in node.input} | {out.name}
+    out = graph.node("Identity", out)  # a graph may not give an input as it is
+    read = {name for node in graph.nodes for name in node.input}
     model = graph.model([part for part in parts if part[0].name in read], [out])
     session = open_session(model)
     return session.run(None, feed(session, rows))[0]

@@ -594,7 +594,6 @@ def test_columns_that_are_missing_are_named():
         to_onnx(network().fit(frame, Y), frame[["a", "c"]])
 
 
-@pytest.mark.xfail(strict=True, reason="the message is onnxruntime's")
 def test_a_frame_of_another_width_is_refused_for_a_model_of_arrays():
     with pytest.raises(OnnxExportError, match=r"of shape \(n_samples, 4\)"):
         to_onnx(network().fit(X, Y), frame_of(X)[["a", "b"]])

@@ -1,6 +1,7 @@
 """Whole pipelines on real rows: fitted on half of them, compared on the other half.
 
-Those that do not come with scikit-learn lie in the folder that SKLEARN_DEEP_DATA names.
+Those that do not come with scikit-learn lie in the folder that SKLEARN_DEEP_DATA names,
+or beside the project; without them their tests are skipped.
 """
 
 import json
@@ -47,7 +48,8 @@ from sklearn.preprocessing import (
 
 from sklearn_deep import MLPClassifier, MLPRegressor, to_onnx
 
-FOLDER = Path(os.environ.get("SKLEARN_DEEP_DATA", "no folder"))
+BESIDE = Path(__file__).parents[3] / "shared" / "data"
+FOLDER = Path(os.environ.get("SKLEARN_DEEP_DATA", BESIDE))
 
 
 def network(**changes):
@@ -61,7 +63,7 @@ def regressor(**changes):
 def load(name, most=4000):
     """Columns and targets of one set, in an order drawn at random."""
     if not (FOLDER / name / "meta.json").is_file():
-        pytest.skip(f"SKLEARN_DEEP_DATA names no folder with {name}")
+        pytest.skip(f"there is no {name} in {FOLDER.name}")
     meta = json.loads((FOLDER / name / "meta.json").read_text())
     files = sorted((FOLDER / name).glob("*.csv.gz"))
     frame = pd.concat([pd.read_csv(file) for file in files])
