@@ -75,8 +75,13 @@ class AlphaDropout(_RateModule):
         """Set units to SELU's floor in training mode, and mend the moments."""
         if not self.training or self.rate == 0:
             return x
+        factor, offset = self.parts(x)
+        return x * factor + offset
+
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw what ``x`` is multiplied by, and what is added then."""
         keep = 1 - self.rate
         scale = 1 / math.sqrt(keep * (1 + self.rate * _SELU_FLOOR**2))
         shift = -scale * self.rate * _SELU_FLOOR
         mask = self._draw(x)
-        return x * (mask * scale) + ((1 - mask) * (_SELU_FLOOR * scale) + shift)
+        return mask * scale, (1 - mask) * (_SELU_FLOOR * scale) + shift

@@ -10,7 +10,7 @@ from torch import nn
 from sklearn_deep import MLPClassifier
 from sklearn_deep.data._batches import Batch
 from sklearn_deep.nn._activations import ACTIVATIONS
-from sklearn_deep.nn._backward import ACTIVATION_BACKWARD, LOSS_BACKWARD
+from sklearn_deep.nn._backward import LOSS_BACKWARD
 from sklearn_deep.nn._dropout import set_generator
 from sklearn_deep.nn._losses import LOSSES, Loss
 from sklearn_deep.nn._mlp import MLP, NORMALIZATIONS
@@ -77,12 +77,9 @@ SQUARED = Loss.make("Net", "squared_error", "real", None)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_activation_but_those_with_weights_agrees(activation):
-    module = network(activation=activation)
-    if type(module.hidden[0].layers[1]) not in ACTIVATION_BACKWARD:
-        assert derived_gradient(module, SQUARED) is None
-        assert any(True for _ in module.hidden[0].layers[1].parameters())
-        return
+@pytest.mark.parametrize("normalization", [None, *NORMALIZATIONS])
+def test_every_activation_and_normalisation_agrees(activation, normalization):
+    module = network(activation=activation, normalization=normalization)
     assert_same(module, SQUARED, draw("real"))
 
 
@@ -133,10 +130,23 @@ def test_a_network_without_hidden_layers_has_its_gradient():
     assert_same(module, Loss.make("Net", "log_loss", "softmax", None), draw("softmax"))
 
 
-@pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_normalised_networks_are_left_to_autograd(normalization):
-    module = network(normalization=normalization)
-    assert derived_gradient(module, SQUARED) is None
+@pytest.mark.parametrize("n_rows", [1, 2, N_ROWS])
+def test_running_moments_are_those_of_the_layer(n_rows):
+    derived, plain = (network(normalization="batch") for _ in range(2))
+    batch = Batch(*(part[:n_rows] for part in draw("real")))
+    for _ in range(3):
+        derived_gradient(derived, SQUARED)(batch)
+        plain(batch.x)
+    for one, other in zip(derived.buffers(), plain.buffers(), strict=True):
+        torch.testing.assert_close(one, other)
+    if n_rows == 1:
+        assert_same(derived, SQUARED, batch)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_alpha_dropout_agrees_with_the_same_masks(residual):
+    module = network(activation="selu", dropout=(0.3, 0.1, 0.2), residual=residual)
+    assert_same(module, SQUARED, draw("real"))
 
 
 def test_what_it_does_not_know_is_left_to_autograd():
@@ -148,18 +158,32 @@ def test_what_it_does_not_know_is_left_to_autograd():
     hooked.hidden[1].register_forward_hook(lambda *_: None)
     replaced = network()
     replaced.hidden.append(nn.Tanh())
-    alpha = network(activation="selu", dropout=(0.1, 0.1, 0.1))
+    slopes, free = network(activation="prelu"), network(normalization="batch")
+    slopes.hidden[0].layers[1] = nn.PReLU(6)
+    free.hidden[0].layers[1].momentum = None
     other = network()
     other.__class__ = Own
-    for module in (frozen, hooked, replaced, alpha, other, nn.Linear(2, 2)):
+    for module in (frozen, hooked, replaced, slopes, free, other, nn.Linear(2, 2)):
         assert derived_gradient(module, SQUARED) is None
 
 
 @pytest.mark.parametrize(("name", "kind"), [*LOSS_BACKWARD, ("huber", "real")])
 @pytest.mark.parametrize("n_outputs", [3, 20])
-def test_many_networks_take_the_step_of_each(name, kind, n_outputs):
+def test_many_networks_take_the_step_of_each_for_every_loss(name, kind, n_outputs):
     loss = Loss.make("Net", name, kind, None, 0.1 if kind != "real" else 0.0)
-    modules = [network(n_outputs, "silu", seed=k, residual=True) for k in range(3)]
+    assert_stacks(loss, kind, n_outputs, activation="silu", residual=True)
+
+
+@pytest.mark.parametrize("normalization", [None, *NORMALIZATIONS])
+@pytest.mark.parametrize("activation", ["relu", "prelu", "gelu"])
+def test_many_networks_take_the_step_of_each_for_every_layer(activation, normalization):
+    assert_stacks(
+        SQUARED, "real", 3, activation=activation, normalization=normalization
+    )
+
+
+def assert_stacks(loss, kind, n_outputs, **changed):
+    modules = [network(n_outputs, seed=k, **changed) for k in range(3)]
     batches = [draw(kind, n_outputs, seed=k) for k in range(3)]
     alone = [by_autograd(m, loss, b) for m, b in zip(modules, batches, strict=True)]
     stack = copy.deepcopy(modules[0])
@@ -169,6 +193,9 @@ def test_many_networks_take_the_step_of_each(name, kind, n_outputs):
         p.grad = None
         p.data = torch.stack([part.data for part in parts])
         p.grad = torch.full_like(p, torch.nan)
+    for name, buffer in stack.named_buffers():
+        parts = [m.get_buffer(name) for m in map(copy.deepcopy, modules)]
+        buffer.data = torch.stack(parts)
     together = Batch(*(torch.stack(parts) for parts in zip(*batches, strict=True)))
     values, raw = DerivedGradient(stack, loss)(together)
     assert raw.shape == (3, N_ROWS, n_outputs)

@@ -1,0 +1,253 @@
+"""Layers with their way back: ``forward`` keeps what ``backward`` needs.
+
+Gradients of parameters are written into the parameters' own, which are views of one flat
+tensor. Rows are the axis before the last; tensors and parameters may have an axis of
+networks in front of it.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_deep.nn._backward import ACTIVATION_BACKWARD
+from sklearn_deep.nn._dropout import AlphaDropout, Dropout
+from sklearn_deep.nn._mlp import BatchNorm
+
+aten = torch.ops.aten
+
+
+def affine(bias: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Compute ``bias + left @ right``, of one network or of many."""
+    return (torch.addmm if left.ndim == 2 else torch.baddbmm)(bias, left, right)
+
+
+class Pass:
+    """A layer of one kind."""
+
+    def __init__(self, layer: Any):
+        self.layer = layer
+
+    @staticmethod
+    def takes(layer: Any) -> bool:
+        """Tell whether a layer of the kind is one that is derived here."""
+        return True
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer in training mode."""
+        raise NotImplementedError
+
+    def backward(self, g: Tensor) -> Tensor:
+        """Turn the gradient by the output into that by the input."""
+        raise NotImplementedError
+
+
+def gradient_of(parameter: Tensor) -> Tensor:
+    """Give the place of a parameter's gradient."""
+    assert parameter.grad is not None
+    return parameter.grad
+
+
+class LinearPass(Pass):
+    """A linear layer; with ``first`` its input is data, and needs no gradient."""
+
+    def __init__(self, layer: nn.Linear, first: bool = False):
+        super().__init__(layer)
+        self.first = first
+        self.weight, self.weight_gradient = layer.weight.data, gradient_of(layer.weight)
+        self.has_bias = layer.bias is not None
+        if self.has_bias:
+            self.bias = layer.bias.data.unsqueeze(-2)
+            self.bias_gradient = gradient_of(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply, and add the bias."""
+        self.x = x
+        if self.has_bias:
+            return affine(self.bias, x, self.weight.mT)
+        return torch.matmul(x, self.weight.mT)
+
+    def backward(self, g: Tensor) -> Tensor:
+        """Write the gradients of weight and bias."""
+        torch.matmul(g.mT, self.x, out=self.weight_gradient)
+        if self.has_bias:
+            torch.sum(g, -2, out=self.bias_gradient)
+        return g if self.first else torch.matmul(g, self.weight)
+
+
+class ActivationPass(Pass):
+    """An activation without parameters."""
+
+    def __init__(self, layer: nn.Module):
+        super().__init__(layer)
+        self._apply = layer.forward
+        self._back = ACTIVATION_BACKWARD[type(layer)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the activation; some do it in place."""
+        self.x = x
+        self.y = self._apply(x)
+        return self.y
+
+    def backward(self, g: Tensor) -> Tensor:
+        """Multiply by its slope."""
+        return self._back(g, self.x, self.y, self.layer)
+
+
+class PReLUPass(Pass):
+    """A rectifier whose slope is learnt."""
+
+    @staticmethod
+    def takes(layer: Any) -> bool:
+        """One slope for all units."""
+        return layer.num_parameters == 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale what is below zero."""
+        self.x = x
+        self.slope = self.layer.weight.data.unsqueeze(-1)
+        return torch.where(x > 0, x, x * self.slope)
+
+    def backward(self, g: Tensor) -> Tensor:
+        """Write the slope's gradient."""
+        below = torch.where(self.x > 0, 0.0, g)
+        out = gradient_of(self.layer.weight)
+        out.copy_((below * self.x).sum((-2, -1)).view_as(out))
+        return torch.where(self.x > 0, g, g * self.slope)
+
+
+class BatchNormPass(Pass):
+    """Normalisation over the rows; many networks are many more columns."""
+
+    @staticmethod
+    def takes(layer: Any) -> bool:
+        """With weights and running moments, as this package makes them."""
+        return layer.affine and layer.track_running_stats and layer.momentum is not None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise, and update the running moments."""
+        layer = self.layer
+        self.shape, self.x = x.shape, _columns(x)
+        # A single row has no variance: the running moments stand in.
+        self.learns = x.shape[-2] > 1
+        if self.learns:
+            layer.num_batches_tracked.add_(1)
+        weight, bias, mean, var = self._flat()
+        y, self.mean, self.scale = torch.native_batch_norm(
+            self.x, weight, bias, mean, var, self.learns, layer.momentum, layer.eps
+        )
+        return _rows(y, self.shape)
+
+    def backward(self, g: Tensor) -> Tensor:
+        """Write the gradients of weight and bias."""
+        weight, _, mean, var = self._flat()
+        back, by_weight, by_bias = aten.native_batch_norm_backward.default(
+            _columns(g),
+            self.x,
+            weight,
+            mean,
+            var,
+            self.mean,
+            self.scale,
+            self.learns,
+            self.layer.eps,
+            [True, True, True],
+        )
+        _put(self.layer.weight, by_weight)
+        _put(self.layer.bias, by_bias)
+        return _rows(back, self.shape)
+
+    def _flat(self) -> list[Tensor]:
+        layer = self.layer
+        tensors = (
+            layer.weight.data,
+            layer.bias.data,
+            layer.running_mean,
+            layer.running_var,
+        )
+        return [tensor.view(-1) for tensor in tensors]
+
+
+def _columns(x: Tensor) -> Tensor:
+    """Networks side by side: (k, n, d) -> (n, k * d)."""
+    return x if x.ndim == 2 else x.transpose(0, 1).reshape(x.shape[1], -1)
+
+
+def _rows(y: Tensor, shape: torch.Size) -> Tensor:
+    """Networks one behind the other again."""
+    if len(shape) == 2:
+        return y
+    return y.view(shape[1], shape[0], shape[2]).transpose(0, 1)
+
+
+def _put(parameter: Tensor, gradient: Tensor) -> None:
+    place = gradient_of(parameter)
+    place.copy_(gradient.view_as(place))
+
+
+class LayerNormPass(Pass):
+    """Normalisation over the units of each row."""
+
+    @staticmethod
+    def takes(layer: Any) -> bool:
+        """With weight and bias, over the last axis."""
+        return len(layer.normalized_shape) == 1 and layer.bias is not None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise each row."""
+        layer, self.x = self.layer, x
+        size = [x.shape[-1]]
+        self.y, self.mean, self.scale = torch.native_layer_norm(
+            x, size, None, None, layer.eps
+        )
+        self.weight = layer.weight.data.unsqueeze(-2)
+        return torch.addcmul(layer.bias.data.unsqueeze(-2), self.y, self.weight)
+
+    def backward(self, g: Tensor) -> Tensor:
+        """Write the gradients of weight and bias."""
+        torch.sum(g * self.y, -2, out=gradient_of(self.layer.weight))
+        torch.sum(g, -2, out=gradient_of(self.layer.bias))
+        back, _, _ = aten.native_layer_norm_backward.default(
+            g * self.weight,
+            self.x,
+            [g.shape[-1]],
+            self.mean,
+            self.scale,
+            None,
+            None,
+            [True, False, False],
+        )
+        return back
+
+
+class DropoutPass(Pass):
+    """Dropout, with the masks that the layer itself would draw."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop units."""
+        self.factor = self.layer.mask(x)
+        return x * self.factor
+
+    def backward(self, g: Tensor) -> Tensor:
+        """Drop their gradients."""
+        return g * self.factor
+
+
+class AlphaDropoutPass(DropoutPass):
+    """Dropout that keeps mean and variance."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Set units to the floor."""
+        self.factor, offset = self.layer.parts(x)
+        return torch.addcmul(offset, x, self.factor)
+
+
+PASSES: dict[type[nn.Module], type[Pass]] = {
+    **dict.fromkeys(ACTIVATION_BACKWARD, ActivationPass),
+    nn.Linear: LinearPass,
+    nn.PReLU: PReLUPass,
+    nn.LayerNorm: LayerNormPass,
+    BatchNorm: BatchNormPass,
+    Dropout: DropoutPass,
+    AlphaDropout: AlphaDropoutPass,
+}
