@@ -97,9 +97,11 @@ def _ask(model: Any, X: np.ndarray) -> np.ndarray:
 
 
 def _as_fitted_on(model: Any, X: np.ndarray) -> np.ndarray:
-    """Objects for strings, numbers where every feature has numbers."""
+    """Objects for strings, numbers where every feature has numbers of one kind."""
     kinds = {np.asarray(c).dtype.kind for c in model.categories_}
-    return X.astype(float) if kinds <= set("iuf") else X
+    if kinds <= {"i", "u"}:
+        return X.astype(np.int64)
+    return X.astype(float) if kinds == {"f"} else X
 
 
 def _stranger(categories: list) -> Any:
@@ -119,10 +121,12 @@ def _place(graph: Graph, column: Value, categories: list) -> Value:
             f"An encoder was fitted on strings such as {categories[0]!r} and is given"
             " numbers here. Declare the column as strings."
         )
-    numbers = graph.cast(column, DOUBLE)
+    whole = column.dtype == INT and np.asarray(categories).dtype.kind in "iu"
+    # Large integers are other floats; they are compared as they are.
+    numbers = graph.cast(column, INT if whole else DOUBLE)
     absent = [c for c in categories if is_missing(c)]
     marks = [where_equal(graph, numbers, np.nan) for _ in absent]
-    present = np.array([c for c in categories if not is_missing(c)], float)
+    present = np.array([c for c in categories if not is_missing(c)], numbers.dtype)
     if len(present):
         marks.insert(0, graph.compare("Equal", numbers, present[None]))
     found = graph.cast(graph.concat(marks), INT)

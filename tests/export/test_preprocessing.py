@@ -847,12 +847,19 @@ def test_unknown_categories_that_the_encoder_refuses_give_nan(run):
 
 
 @pytest.mark.parametrize("encoder", [OneHotEncoder, OrdinalEncoder])
-def test_integers_that_no_float_can_hold_are_told_apart_or_refused(encoder, same):
+def test_integers_that_no_float_can_tell_apart_are_told_apart(encoder, same):
     frame = pd.DataFrame({"c": [2**53, 2**53 + 1, 2**53 + 2, 5] * 10})
     columns = make_pipeline(encoder(), StandardScaler(with_mean=False))
     model = make_pipeline(columns, small()).fit(frame, classes(frame))
-    with pytest.raises(OnnxExportError, match=encoder.__name__):
-        to_onnx(model, frame)
+    same(model, to_onnx(model, frame), frame)
+
+
+@pytest.mark.parametrize("encoder", [ONE_HOT["ignore"], ORDINAL["unknown -1"]], ids=str)
+def test_an_unseen_integer_next_to_a_large_known_one_is_unknown(encoder, transform):
+    kind = OrdinalEncoder if "unknown_value" in encoder else OneHotEncoder
+    step = kind(**encoder).fit(pd.DataFrame({"c": [2**53, 5] * 10}))
+    unseen = pd.DataFrame({"c": [2**53 + 1, 2**53, 5]})
+    assert_transforms(step, unseen, transform)
 
 
 @pytest.mark.parametrize(
