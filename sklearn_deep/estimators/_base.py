@@ -224,7 +224,10 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _raw(self, X: Any) -> Tensor:
         """Raw outputs for rows of X, validated; on the CPU."""
-        check_is_fitted(self)
+        if (
+            "module_" not in self.__dict__
+        ):  # the check takes longer than a small product
+            check_is_fitted(self)
         X = check_data(self, X, None, self._dtype, reset=False)
         raw = raw_outputs(self.module_, X)
         # One sum is cheaper than a test of each; it may overflow where they do not.

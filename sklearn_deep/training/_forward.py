@@ -17,8 +17,9 @@ from sklearn_deep.training._devices import threads_for
 _BLOCK = 32
 
 
-# A module's size does not change, and counting it takes as long as a small layer.
-_sizes: WeakKeyDictionary[nn.Module, tuple[int, int]] = WeakKeyDictionary()
+# A module's size does not change, and counting it takes as long as a small layer; so
+# does looking for its first parameter, which tells where it is.
+_sizes: WeakKeyDictionary[nn.Module, tuple[int, int, Tensor]] = WeakKeyDictionary()
 
 
 def _size(module: nn.Module) -> tuple[int, int, torch.device]:
@@ -26,8 +27,9 @@ def _size(module: nn.Module) -> tuple[int, int, torch.device]:
     if module not in _sizes:
         parameters = list(module.parameters())
         widest = max((p.shape[0] for p in parameters if p.ndim), default=1)
-        _sizes[module] = sum(p.numel() for p in parameters), widest
-    return *_sizes[module], next(module.parameters()).device
+        _sizes[module] = sum(p.numel() for p in parameters), widest, parameters[0]
+    n_weights, widest, first = _sizes[module]
+    return n_weights, widest, first.device
 
 
 def raw_outputs(module: nn.Module, X: Any) -> Tensor:
