@@ -311,7 +311,7 @@ def _renamed(name: str, names: Mapping[str, str], prefix: str) -> str:
 
 
 def _rename_node(node: NodeProto, names: Mapping[str, str], prefix: str) -> None:
-    node.name = prefix + node.name
+    node.name = prefix + node.name if node.name else ""
     for field_ in (node.input, node.output):
         field_[:] = [_renamed(name, names, prefix) for name in field_]
     for attribute in node.attribute:
