@@ -87,6 +87,8 @@ class Run:
         self.job.module.train()
         for watcher in self.watchers:
             watcher.epoch_begin(self)
+        if any(watcher.per_batch for watcher in self.watchers):
+            self.stepper.choose_gradient()  # they may have hung hooks into the module
 
     def rewind_masks(self) -> None:
         """Start this epoch's dropout masks from the first again."""

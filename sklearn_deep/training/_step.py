@@ -65,7 +65,7 @@ class Stepper:
         self.spec: OptimizerSpec = job.optimizer
         self.penalties = job.penalties
         self.flat = FlatParameters(job.module)
-        self._derived = derived_gradient(job.module, job.loss)
+        self.choose_gradient()
         row = OPTIMIZERS[self.spec.name]
         self._update = row.update
         self.state = job.state or OptimizerState()
@@ -79,6 +79,10 @@ class Stepper:
             tensor.split(size) for tensor in (values, gradient, *self.state.slots)
         ]
         self._pieces = [(w, g, slots) for w, g, *slots in zip(*columns, strict=True)]
+
+    def choose_gradient(self) -> None:
+        """Derive the gradient by hand where that can be; hooks need the module itself."""
+        self._derived = derived_gradient(self.module, self.loss)
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Put the gradient of the batch's loss into ``flat.gradient``.

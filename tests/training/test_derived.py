@@ -224,13 +224,18 @@ def test_a_fit_is_that_of_autograd(monkeypatch):
     np.testing.assert_allclose(derived.loss_curve_, plain.loss_curve_, rtol=1e-9)
 
 
-def test_hooks_of_a_callback_see_every_step():
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_hooks_of_a_callback_see_every_step_from_then_on(first):
     from skorch.callbacks import Callback
 
     class Counts(Callback):
         def on_train_begin(self, net, X=None, y=None, **kwargs):
-            self.count = 0
-            self.handle = net.module_.register_forward_hook(self.note)
+            self.count = self.epoch = 0
+
+        def on_epoch_begin(self, net, **kwargs):
+            self.epoch += 1
+            if self.epoch == first:
+                net.module_.register_forward_hook(self.note)
 
         def note(self, module, args, out):
             self.count += module.training
@@ -240,4 +245,4 @@ def test_hooks_of_a_callback_see_every_step():
     MLPClassifier((4,), batch_size=10, max_epochs=3, callbacks=[counts]).fit(
         X, X[:, 0] > 0
     )
-    assert counts.count == 12
+    assert counts.count == 4 * (4 - first)
