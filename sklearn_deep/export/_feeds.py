@@ -35,13 +35,14 @@ def _from_frame(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
         _check_width(len(present), card)
         places = list(range(len(present)))
     else:
-        missing = [name for name in names if name not in present]
+        first = {name: j for j, name in reversed(list(enumerate(present)))}
+        missing = [name for name in names if name not in first]
         if missing:
             raise ValueError(
                 f"X lacks the columns {missing[:5]!r} that the model was fitted on; it"
                 f" has {present[:10]!r}."
             )
-        places = [present.index(name) for name in names]
+        places = [first[name] for name in names]
     _check_rows(len(X))
     feeds = {}
     for part in card["inputs"]:
@@ -64,7 +65,7 @@ def _from_array(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
         raise TypeError(
             "X is a sparse matrix, and the model takes dense rows. Pass X.toarray()."
         )
-    X = np.asarray(X)
+    X = _as_array(X)
     if X.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got an array of shape {X.shape} instead. Reshape X with"
@@ -78,7 +79,7 @@ def _from_array(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
         columns = part["columns"]
         whole = len(columns) == X.shape[1]
         block = X if whole else X[:, columns]
-        if block.dtype == object and len(columns) > 1 and part["dtype"] != "string":
+        if _by_column(block, part["dtype"]):
             values = [
                 _converted(block[:, k], part, _label(card, j), card)
                 for k, j in enumerate(columns)
@@ -88,6 +89,18 @@ def _from_array(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
             label = _label(card, columns[0]) if len(columns) == 1 else part["name"]
             feeds[part["name"]] = _converted(block, part, label, card)
     return feeds
+
+
+def _as_array(X: Any) -> np.ndarray:
+    array = np.asarray(X)
+    # NumPy makes texts of the numbers that stand beside texts in a list.
+    mixed = array.dtype.kind in "US" and isinstance(X, (list, tuple))
+    return np.array(X, object) if mixed else array
+
+
+def _by_column(block: np.ndarray, dtype: str) -> bool:
+    """Tell whether columns may differ in kind, or one of them may be refused by name."""
+    return block.dtype == object or (dtype in _WHOLE and block.dtype != dtype)
 
 
 def _label(card: dict[str, Any], place: int) -> str:
@@ -112,6 +125,8 @@ def _check_rows(n_rows: int) -> None:
 
 # Conversion of the values of one input.
 
+_WHOLE = ("int64", "bool")  # they have neither missing values nor fractions
+
 
 def _converted(
     values: np.ndarray, part: dict[str, Any], label: str, card: dict[str, Any]
@@ -120,19 +135,21 @@ def _converted(
     if dtype == "string":
         return _texts(values, label, card["missing"])
     if values.dtype == object:
-        values = _numbers_of_objects(values, label)
+        values = _numbers_of_objects(values, dtype, label)
     if values.dtype.kind not in "fiub":
         raise TypeError(
             f"Column {label} must hold numbers, as at the export; got {values.dtype}."
         )
-    if dtype in ("int64", "bool"):
+    if dtype in _WHOLE:
         _check_integers(values, dtype, label)
     if dtype == "int64" and values.dtype == np.uint64 and values.size:
         _check_range(values, label)
+    if dtype == "bool":
+        _check_truth(values, label)
     return np.ascontiguousarray(values, dtype)
 
 
-def _numbers_of_objects(values: np.ndarray, label: str) -> np.ndarray:
+def _numbers_of_objects(values: np.ndarray, dtype: str, label: str) -> np.ndarray:
     absent = np.array([is_missing(value) for value in values.ravel()], bool)
     absent = absent.reshape(values.shape)
     filled = np.where(absent, np.nan, values) if absent.any() else values
@@ -142,15 +159,11 @@ def _numbers_of_objects(values: np.ndarray, label: str) -> np.ndarray:
             f"Column {label} must hold numbers, as at the export; got strings such as"
             f" {next(v for v in filled.ravel() if isinstance(v, str))!r}."
         )
-    if not absent.any() and all(issubclass(k, (int, np.integer)) for k in kinds):
-        try:
-            return filled.astype(np.int64)
-        except OverflowError:
-            raise ValueError(
-                f"Column {label} holds integers beyond the 64 bits of the model's input."
-            ) from None
+    whole = not absent.any() and all(issubclass(k, (int, np.integer)) for k in kinds)
     try:
-        return filled.astype(np.float64)
+        return filled.astype(np.int64 if whole and dtype in _WHOLE else np.float64)
+    except OverflowError:
+        raise _beyond(label) from None
     except (TypeError, ValueError):
         names = sorted(kind.__name__ for kind in kinds)
         raise TypeError(
@@ -177,14 +190,27 @@ def _check_integers(values: np.ndarray, dtype: str, label: str) -> None:
 
 def _check_range(values: np.ndarray, label: str) -> None:
     if values.size and (values.max() >= 2**63 or values.min() < -(2**63)):
+        raise _beyond(label)
+
+
+def _beyond(label: str) -> ValueError:
+    return ValueError(
+        f"Column {label} holds integers beyond the 64 bits of the model's input."
+    )
+
+
+def _check_truth(values: np.ndarray, label: str) -> None:
+    other = values[(values != 0) & (values != 1)]
+    if other.size:
         raise ValueError(
-            f"Column {label} holds integers beyond the 64 bits of the model's input."
+            f"Column {label} was bool at the export, and holds {other[0]!s} now. Give"
+            " True and False, or 1 and 0; or export with rows that hold such numbers."
         )
 
 
 def _texts(values: np.ndarray, label: str, missing: str) -> np.ndarray:
     if values.dtype.kind == "U":
-        return values.astype(object)
+        return values.astype(object, order="C")
     if values.dtype != object:
         raise TypeError(
             f"Column {label} must hold strings, as at the export; got {values.dtype}."

@@ -115,7 +115,7 @@ def read_card(metadata: dict[str, str]) -> dict[str, Any]:
     Raises
     ------
     OnnxFileError
-        Where there is none, or one of a later format.
+        Where there is none, a damaged one, or one of a later format.
     """
     if CARD not in metadata:
         raise OnnxFileError(
@@ -123,10 +123,17 @@ def read_card(metadata: dict[str, str]) -> dict[str, Any]:
             " to feed it and what its outputs are. Export the estimator with to_onnx, or"
             " run the model with onnxruntime itself."
         )
-    card = json.loads(metadata[CARD])
-    if card["format"] > FORMAT:
+    try:
+        card = json.loads(metadata[CARD])
+        version, later = card["package_version"], card["format"] > FORMAT
+    except (ValueError, KeyError, TypeError) as error:
         raise OnnxFileError(
-            f"The file was written by sklearn_deep {card['package_version']}, in a format"
+            f"The card of the ONNX model, its metadata {CARD!r}, is damaged or of another"
+            " origin. Export the estimator again with sklearn_deep.to_onnx."
+        ) from error
+    if later:
+        raise OnnxFileError(
+            f"The file was written by sklearn_deep {version}, in a format"
             f" ({card['format']}) that this version does not know ({FORMAT}). Upgrade"
             " sklearn-deep."
         )

@@ -186,6 +186,13 @@ class OnnxEstimator(BaseEstimator):
         super().__setstate__(state)
         self._content = self.model, content
 
+    def __sklearn_clone__(self):
+        """Give a reader of the same parameters, and of the content if it was read."""
+        fresh = type(self)(**self.get_params(deep=False))
+        if "_content" in self.__dict__:
+            fresh._content = self._content
+        return fresh
+
     def __deepcopy__(self, memo):
         """Copy the parameters; the content is never changed and is shared."""
         fresh = type(self)(**self.get_params(deep=False))

@@ -260,4 +260,6 @@ class OnnxRegressor(RegressorMixin, OnnxEstimator):
 
     def _shaped(self, y: np.ndarray) -> np.ndarray:
         target = self._file.card["target"]
+        # float32 inputs make float32 outputs; the estimator has a dtype of its own.
+        y = y.astype(target["dtype"], copy=False)
         return y.ravel() if target["ndim"] == 1 else y

@@ -105,6 +105,9 @@ def test_columns_of_another_dtype_with_the_same_values_are_taken(
             ValueError,
             "'flag' has missing",
         ),
+        ("flag", [1, 2], ValueError, "'flag' was bool at the export, and holds 2 now"),
+        ("flag", [0.0, -1.0], ValueError, "'flag' was bool .* holds -1.0 now"),
+        ("size", [10**400, 1], ValueError, "'size' holds integers beyond"),
         ("city", [1, 2], TypeError, "'city' must hold strings"),
         ("city", pd.Series(["a", 2], dtype=object), TypeError, "got 2 of int"),
     ],
@@ -146,6 +149,61 @@ def test_lists_and_objects_are_arrays_too():
     np.testing.assert_array_equal(fed, [[1, np.nan, 2.5]])
     texts = np.array([["a", None, "b"]], object)
     assert make_feeds(texts, block("string"))["X"].tolist() == [["a", "nan", "b"]]
+
+
+@pytest.mark.parametrize("outer", [list, tuple])
+def test_numbers_beside_texts_in_a_list_stay_numbers(outer):
+    feeds = make_feeds(outer([[30, 0.5, "paris", True]]), FRAME_CARD)
+    assert {name: v.item() for name, v in feeds.items()} == {
+        "age": 30,
+        "size": 0.5,
+        "city": "paris",
+        "flag": True,
+    }
+    with pytest.raises(TypeError, match="'city' must hold strings"):
+        make_feeds(outer([[30, 0.5, 7, "yes"]]), FRAME_CARD)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "row", "error", "message"),
+    [
+        ("int64", [1, np.nan, 2], ValueError, "Column 1 has missing values"),
+        ("int64", [1, 2, 0.5], ValueError, "Column 2 has fractions"),
+        ("bool", [1, 0, 3], ValueError, "Column 2 was bool at the export"),
+        ("string", ["a", 3, "b"], TypeError, "Column 1 must hold strings"),
+        ("float32", [1, "x", 2.5], TypeError, "Column 1 must hold numbers"),
+    ],
+)
+def test_the_column_is_named_where_an_input_holds_several(dtype, row, error, message):
+    rows = np.array([row], object if error is TypeError else None)
+    with pytest.raises(error, match=message):
+        make_feeds(rows, block(dtype))
+
+
+def test_integers_of_any_size_become_floats():
+    fed = make_feeds(np.array([[2**70, 1, 2]], object), block("float64"))["X"]
+    assert fed.tolist() == [[2.0**70, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "X"),
+    [
+        ("string", np.array([["a", "b", "c"], ["d", "e", "f"]])),
+        ("string", np.array([["a", None, "c"], ["d", "e", "f"]], object)),
+        ("float64", np.arange(6.0).reshape(2, 3)),
+        ("int64", np.arange(6.0).reshape(2, 3)),
+        ("bool", np.eye(2, 3)),
+    ],
+)
+def test_inputs_are_contiguous_whatever_the_order_of_the_array(dtype, X):
+    fed = make_feeds(np.asfortranarray(X), block(dtype))["X"]
+    assert fed.flags.c_contiguous
+    np.testing.assert_array_equal(fed, make_feeds(X, block(dtype))["X"])
+
+
+def test_the_first_of_two_columns_of_a_name_is_taken():
+    rows = pd.DataFrame([[1, 1.5, "a", True, 9]], columns=[*NAMES, "age"])
+    assert make_feeds(rows, FRAME_CARD)["age"].item() == 1
 
 
 def test_a_block_may_take_some_columns():

@@ -97,6 +97,21 @@ def test_a_model_of_another_origin_says_that_it_lacks_the_card():
         read_card({"classes": "[]"})
 
 
+def test_an_onnx_file_of_another_origin_is_refused_by_the_reader(content):
+    model = onnx.load_from_string(content)
+    del model.metadata_props[:]
+    with pytest.raises(OnnxFileError, match=r"not written by sklearn_deep\.to_onnx"):
+        OnnxClassifier(model.SerializeToString()).predict(np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize(
+    "card", ["", "text", "3", "[]", "{}", '{"format": "1", "package_version": "0"}']
+)
+def test_a_card_that_is_none_of_ours_is_called_so(card):
+    with pytest.raises(OnnxFileError, match=r"card of the ONNX model.*damaged"):
+        read_card({"sklearn_deep": card})
+
+
 def test_a_card_of_a_later_format_asks_for_an_upgrade():
     with pytest.raises(OnnxFileError, match=r"sklearn_deep 9\.0.*Upgrade"):
         read_card({"sklearn_deep": '{"format": 99, "package_version": "9.0"}'})

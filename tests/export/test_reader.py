@@ -164,6 +164,7 @@ def test_numbers_come_back_in_the_shape_of_the_targets(shape, dtype):
     reader = OnnxRegressor(to_onnx(model, X.astype(dtype)).to_bytes())
     got, expected = reader.predict(X), model.predict(X.astype(dtype))
     assert got.shape == expected.shape
+    assert got.dtype == expected.dtype
     np.testing.assert_allclose(got, expected, rtol=1e-4)
     assert is_regressor(reader)
 
@@ -210,7 +211,9 @@ def test_a_pickle_holds_the_content_of_the_file(path, frame, pipeline, tmp_path)
     moved.write_bytes(path.read_bytes())
     joblib.dump(OnnxClassifier(moved), tmp_path / "reader.joblib")
     moved.unlink()
-    assert_same(joblib.load(tmp_path / "reader.joblib"), pipeline, frame)
+    back = joblib.load(tmp_path / "reader.joblib")
+    assert_same(clone(back), pipeline, frame)
+    assert_same(back, pipeline, frame)
 
 
 def test_another_file_may_be_set(path, frame, pipeline):
@@ -340,6 +343,18 @@ def test_reading_needs_neither_torch_nor_skorch_nor_onnx(
         "import pickle; pickle.loads(pickle.dumps(reader)).predict_proba(rows)"
     )
     assert out.split() == pipeline.predict(frame).tolist()
+
+
+def test_reading_without_onnxruntime_names_the_extra(path):
+    out = run(
+        "sys.modules['onnxruntime'] = None\n"
+        "import sklearn_deep\n"
+        f"reader = sklearn_deep.OnnxClassifier({str(path)!r})\n"
+        "try:\n    reader.predict([[0.0]])\n"
+        "except sklearn_deep.MissingDependencyError as error:\n    print(error)"
+    )
+    assert "needs onnxruntime" in out
+    assert "sklearn-deep[onnx]" in out
 
 
 def test_exporting_without_the_libraries_names_the_extra():
