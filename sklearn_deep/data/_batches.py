@@ -1,7 +1,7 @@
 """In-memory minibatches: tensors or CSR rows, gathered a batch at a time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,12 +25,13 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a fit, on the device where they fit.
+    """The rows of a fit; targets, weights and index are on the device.
 
     Attributes
     ----------
     x : Tensor of shape (n_all, ...) or CSR matrix
-        Features. A CSR matrix stays on the host and is densified a batch at a time.
+        Features, on the host until ``placed`` brings them to the device. A CSR matrix
+        stays on the host and is densified a batch at a time.
     y : Tensor of shape (n_rows, ...)
         Encoded targets.
     weight : Tensor of shape (n_rows,) or None
@@ -55,9 +56,9 @@ class Rows:
         dtype: torch.dtype,
         device: torch.device,
     ) -> "Rows":
-        """Bring validated arrays to the device; ``x`` may be there already."""
+        """Take validated arrays; ``x`` may be a tensor already."""
         if not (sp.issparse(x) or isinstance(x, Tensor)):
-            x = as_tensor(x).to(device)
+            x = as_tensor(x)
         target = as_tensor(y).to(device)
         scaled = None if weight is None else torch.as_tensor(weight).to(device, dtype)
         where = None if index is None else torch.from_numpy(index).to(device)
@@ -65,6 +66,13 @@ class Rows:
 
     def __len__(self) -> int:
         return self.y.shape[0]
+
+    def placed(self, x: Any = None) -> "Rows":
+        """The rows with their features, or with ``x`` for them, on the device."""
+        x = self.x if x is None else x
+        if not sp.issparse(x):
+            x = x.to(self.device)
+        return self if x is self.x else replace(self, x=x)
 
     @property
     def device(self) -> torch.device:
@@ -122,6 +130,13 @@ def batch_bounds(n_rows: int, batch_size: int) -> list[tuple[int, int]]:
     return list(zip(starts, [*starts[1:], n_rows], strict=True))
 
 
+def epoch_order(n_rows: int, batch_size: int, generator: torch.Generator) -> Tensor:
+    """The rows of an epoch in the order in which it takes them."""
+    if batch_size >= n_rows:
+        return torch.arange(n_rows)
+    return torch.randperm(n_rows, generator=generator)
+
+
 def epoch_batches(
     rows: Rows, batch_size: int, generator: torch.Generator
 ) -> Iterator[Batch]:
@@ -137,6 +152,6 @@ def epoch_batches(
     if batch_size >= len(rows):
         yield rows.all()
         return
-    order = torch.randperm(len(rows), generator=generator).to(rows.device)
+    order = epoch_order(len(rows), batch_size, generator).to(rows.device)
     for start, stop in batch_bounds(len(rows), batch_size):
         yield rows.take(order[start:stop])

@@ -29,7 +29,7 @@ from sklearn_deep.estimators._watching import make_watchers
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training._forward import raw_outputs
 from sklearn_deep.training._job import OptimizerState, TrainJob, TrainResult
-from sklearn_deep.training._loop import train
+from sklearn_deep.training._train import train
 
 
 @contextmanager

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sklearn_deep.nn._losses import smooths
+
 aten = torch.ops.aten
 
 # ``(gradient, before, after, module) -> gradient`` with respect to what goes in.
@@ -39,38 +41,37 @@ ACTIVATION_BACKWARD: dict[type[nn.Module], ActivationBackward] = {
 }
 
 # ``(raw, target, smoothing) -> (loss of each row, its gradient by raw)``.
-LossBackward = Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]
+LossBackward = Callable[[Tensor, Tensor, Any], tuple[Tensor, Tensor]]
 
 
 def _log_loss_softmax(
-    raw: Tensor, target: Tensor, smoothing: float
+    raw: Tensor, target: Tensor, smoothing: Any
 ) -> tuple[Tensor, Tensor]:
     # Along the rows: over a short last axis torch is ten times as slow.
     log_p = torch.log_softmax(raw.mT, -2)  # (..., n_classes, n)
     row = target.unsqueeze(-2)  # (..., 1, n)
-    loss = -log_p.gather(-2, row).squeeze(-2)
+    loss = -log_p.gather(-2, row)
     gradient = log_p.exp()
-    if smoothing:
+    if smooths(smoothing):
         spread = smoothing / raw.shape[-1]
-        loss = loss * (1 - smoothing) - spread * log_p.sum(-2)
+        loss = loss * (1 - smoothing) - spread * log_p.sum(-2, keepdim=True)
         gradient -= spread
-    gradient.scatter_add_(
-        -2, row, gradient.new_full((), smoothing - 1).expand(row.shape)
-    )
-    return loss, gradient.mT
+    right = torch.as_tensor(smoothing - 1, dtype=raw.dtype, device=raw.device)
+    gradient.scatter_add_(-2, row, right.expand(row.shape))
+    return loss.squeeze(-2), gradient.mT
 
 
 def _log_loss_sigmoid(
-    raw: Tensor, target: Tensor, smoothing: float
+    raw: Tensor, target: Tensor, smoothing: Any
 ) -> tuple[Tensor, Tensor]:
-    if smoothing:
+    if smooths(smoothing):
         target = target * (1 - smoothing) + smoothing / 2
     loss = F.binary_cross_entropy_with_logits(raw, target, reduction="none").mean(-1)
     return loss, (torch.sigmoid(raw) - target).div_(raw.shape[-1])
 
 
 def _squared_error(
-    raw: Tensor, target: Tensor, smoothing: float
+    raw: Tensor, target: Tensor, smoothing: Any
 ) -> tuple[Tensor, Tensor]:
     error = raw - target
     return error.square().mean(-1), error.mul_(2 / raw.shape[-1])

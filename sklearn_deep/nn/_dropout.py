@@ -1,10 +1,10 @@
-"""Dropout whose masks come from the fit's own generator.
+"""Dropout whose masks come from the fit's own source of random bits.
 
 ``torch.nn.Dropout`` draws from torch's global generator, so a fit would change
 global state and two fits in two threads would change one another.
 """
 
-import math
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,34 +12,108 @@ from torch import Tensor, nn
 # The value that SELU tends to for large negative inputs (arXiv:1706.02515).
 _SELU_FLOOR = -1.7580993408473766
 
+# A unit is dropped or kept by 16 random bits: rates are multiples of 1 / _STEPS.
+_STEPS = 1 << 16
+
+
+class BitSource(Protocol):
+    """Where random bits come from."""
+
+    def draw(self, like: Tensor) -> Tensor:
+        """Evenly distributed numbers of int16 in the shape of ``like``."""
+
+    def skip(self, like: Tensor) -> None:
+        """Leave out what ``draw`` would give."""
+
+
+class _GlobalBits:
+    """torch's global generator: for a module that its owner trains by hand."""
+
+    def draw(self, like: Tensor) -> Tensor:
+        bits = torch.empty(like.shape, dtype=torch.int16, device=like.device)
+        return bits.random_(-_STEPS // 2, _STEPS // 2)
+
+    def skip(self, like: Tensor) -> None:
+        pass
+
 
 class RandomModule(nn.Module):
-    """A module that draws random numbers in training, from ``generator``."""
+    """A module that draws random numbers in training, from ``source``."""
 
-    generator: torch.Generator | None = None
-
-
-def set_generator(module: nn.Module, generator: torch.Generator | None) -> None:
-    """Let every random layer of ``module`` draw from ``generator``."""
-    for child in module.modules():
-        if isinstance(child, RandomModule):
-            child.generator = generator
+    source: BitSource = _GlobalBits()
 
 
-class _RateModule(RandomModule):
+def random_modules(module: nn.Module) -> list[RandomModule]:
+    """The random layers of a module, in order."""
+    return [child for child in module.modules() if isinstance(child, RandomModule)]
+
+
+def set_source(module: nn.Module, source: BitSource | None) -> None:
+    """Let every random layer of ``module`` draw from ``source``, None for no own one."""
+    for child in random_modules(module):
+        if source is None:
+            child.__dict__.pop("source", None)
+        else:
+            child.source = source
+
+
+class RateModule(RandomModule):
+    """Dropout of one kind or the other; a subclass writes ``parts``.
+
+    Attributes
+    ----------
+    rate : float or Tensor of shape (n_nets,)
+        Many networks that are trained at once have a rate each.
+    under_vmap : bool
+        Whether ``torch.func.vmap`` hides the axis of networks from ``forward``.
+    """
+
     def __init__(self, rate: float):
         super().__init__()
-        self.rate = float(rate)
+        self.rate: Any = float(rate)
+        self.under_vmap = False
 
     def extra_repr(self) -> str:
+        """Show the rate."""
         return f"rate={self.rate:g}"
 
-    def _draw(self, x: Tensor) -> Tensor:
-        mask = torch.empty_like(x, memory_format=torch.contiguous_format)
-        return mask.bernoulli_(1 - self.rate, generator=self.generator)
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop units in training mode."""
+        if not self.training:
+            return x
+        if not self.drops:
+            self.source.skip(x)
+            return x
+        factor, *offset = (
+            _PartsUnderVmap.apply(x, self) if self.under_vmap else self.parts(x)
+        )
+        return torch.addcmul(offset[0], x, factor) if offset else x * factor
+
+    @property
+    def drops(self) -> bool:
+        """Whether there is a rate above zero."""
+        return isinstance(self.rate, Tensor) or self.rate > 0
+
+    def parts(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Draw what ``x`` is multiplied by, and perhaps what is added then."""
+        raise NotImplementedError
+
+    def _draw(self, x: Tensor) -> tuple[Tensor, Any]:
+        """Ones where a unit stays and zeros where not, and the rate as it is drawn."""
+        if isinstance(self.rate, Tensor):
+            of_each = self.rate.view(-1, *(1,) * (x.ndim - 1))
+            steps: Any = (of_each * _STEPS).round_().clamp_max_(_STEPS - 1)
+            threshold = (steps - _STEPS / 2).to(torch.int16)
+        else:
+            steps = min(round(self.rate * _STEPS), _STEPS - 1)
+            threshold = steps - _STEPS // 2
+        # The comparison itself writes numbers: several times as fast as booleans.
+        kept = torch.empty_like(x, memory_format=torch.contiguous_format)
+        torch.ge(self.source.draw(x), threshold, out=kept)
+        return kept, steps / _STEPS
 
 
-class Dropout(_RateModule):
+class Dropout(RateModule):
     """Zero each unit with probability ``rate`` while training.
 
     Shape: any; the output has the shape of the input.
@@ -50,18 +124,13 @@ class Dropout(_RateModule):
     overfitting", JMLR 15, 2014.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Drop units in training mode, and scale the rest by ``1 / (1 - rate)``."""
-        if not self.training or self.rate == 0:
-            return x
-        return x * self.mask(x)
-
-    def mask(self, x: Tensor) -> Tensor:
+    def parts(self, x: Tensor) -> tuple[Tensor, ...]:
         """Draw what ``x`` is multiplied by: 0, or 1 / (1 - rate)."""
-        return self._draw(x).div_(1 - self.rate)
+        kept, rate = self._draw(x)
+        return (kept.mul_(1 / (1 - rate)),)
 
 
-class AlphaDropout(_RateModule):
+class AlphaDropout(RateModule):
     """Dropout that keeps the mean and the variance of self-normalising layers.
 
     Shape: any; the output has the shape of the input.
@@ -71,17 +140,34 @@ class AlphaDropout(_RateModule):
     Klambauer et al., "Self-normalizing neural networks", arXiv:1706.02515.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Set units to SELU's floor in training mode, and mend the moments."""
-        if not self.training or self.rate == 0:
-            return x
-        factor, offset = self.parts(x)
-        return x * factor + offset
+    def parts(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Draw what sets units to SELU's floor, and mends the moments."""
+        kept, rate = self._draw(x)
+        scale = ((1 - rate) * (1 + rate * _SELU_FLOOR**2)) ** -0.5
+        shift = -scale * rate * _SELU_FLOOR
+        return kept * scale, (1 - kept) * (_SELU_FLOOR * scale) + shift
 
-    def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Draw what ``x`` is multiplied by, and what is added then."""
-        keep = 1 - self.rate
-        scale = 1 / math.sqrt(keep * (1 + self.rate * _SELU_FLOOR**2))
-        shift = -scale * self.rate * _SELU_FLOOR
-        mask = self._draw(x)
-        return mask * scale, (1 - mask) * (_SELU_FLOOR * scale) + shift
+
+class _PartsUnderVmap(torch.autograd.Function):
+    """The parts of all networks at once, where ``vmap`` shows a layer one of them."""
+
+    @staticmethod
+    def forward(x: Tensor, layer: RateModule) -> tuple[Tensor, ...]:
+        return layer.parts(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, ...]) -> None:
+        ctx.mark_non_differentiable(*output)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None]:
+        return None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, x: Tensor, layer: RateModule) -> tuple:
+        axis = in_dims[0]
+        one_by_one = (
+            x.expand(info.batch_size, *x.shape) if axis is None else x.movedim(axis, 0)
+        )
+        parts = layer.parts(one_by_one)
+        return parts, (0,) * len(parts)

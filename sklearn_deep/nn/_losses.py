@@ -64,9 +64,10 @@ def _log_loss_sigmoid(raw: Tensor, target: Tensor) -> Tensor:
 
 
 def _log_loss_softmax(raw: Tensor, target: Tensor) -> Tensor:
+    log_p = F.log_softmax(raw, -1)
     if target.is_floating_point():
-        return -(target * F.log_softmax(raw, -1)).sum(-1)
-    return F.cross_entropy(raw, target, reduction="none")
+        return -(target * log_p).sum(-1)
+    return -log_p.gather(-1, target.unsqueeze(-1)).squeeze(-1)
 
 
 def _brier_sigmoid(raw: Tensor, target: Tensor) -> Tensor:
@@ -221,15 +222,16 @@ class Loss:
         Key into ``LOSSES``.
     params : dict
         Values of the row's own parameters.
-    smoothing : float
+    smoothing : float, or Tensor of shape (n_nets, 1, 1)
         Label smoothing in [0, 1): the share of each target that is spread evenly
-        over the classes (Szegedy et al., arXiv:1512.00567).
+        over the classes (Szegedy et al., arXiv:1512.00567). Networks that are trained
+        at once may have one each.
     """
 
     name: str
     kind: str
     params: Mapping[str, Any]
-    smoothing: float = 0.0
+    smoothing: Any = 0.0
 
     @classmethod
     def make(
@@ -256,11 +258,14 @@ class Loss:
 
     def training_rows(self, raw: Tensor, target: Tensor) -> Tensor:
         """Loss of each row, with smoothing: what training minimises."""
-        return self.rows(raw, self._smooth(raw, target) if self.smoothing else target)
+        return self.rows(raw, self.smooth(raw, target, self.smoothing))
 
-    def _smooth(self, raw: Tensor, target: Tensor) -> Tensor:
+    def smooth(self, raw: Tensor, target: Tensor, smoothing: Any) -> Tensor:
+        """Targets of which a share is spread evenly over the classes."""
+        if not smooths(smoothing):
+            return target
         n_ways = 2 if self.kind == "sigmoid" else raw.shape[-1]
-        return _soft(target, raw) * (1 - self.smoothing) + self.smoothing / n_ways
+        return _soft(target, raw) * (1 - smoothing) + smoothing / n_ways
 
     def prior(self, target: Tensor, weight: Tensor, n_outputs: int) -> Tensor:
         """Best constant raw output, of shape (n_outputs,), for these targets."""
@@ -270,6 +275,11 @@ class Loss:
             return _log_shares(target, weight, n_outputs)
         assert self.row.prior is not None
         return self.row.prior(target, weight, **self.params)
+
+
+def smooths(smoothing: Any) -> bool:
+    """Tell whether a label smoothing changes a target."""
+    return isinstance(smoothing, Tensor) or smoothing > 0
 
 
 def probabilities(raw: Tensor, kind: str) -> Tensor:

@@ -111,12 +111,13 @@ class MLP(nn.Module):
         row = ACTIVATIONS[activation]
         drop = AlphaDropout if row.alpha_dropout else Dropout
         blocks, width = [], n_features
+        drops = any(rate > 0 for rate in dropout)
         for size, rate in zip(hidden_layer_sizes, dropout, strict=True):
             layers: list[nn.Module] = []
             if normalization is not None:
                 layers.append(NORMALIZATIONS[normalization](size))
             layers.append(row.module(**activation_params))
-            if rate > 0:
+            if drops:  # in every block: networks of other rates have the same layers
                 layers.append(drop(rate))
             blocks.append(Block(width, size, layers, residual))
             width = size

@@ -1,7 +1,7 @@
 """The seam between estimators and training: a job in, a result out."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -58,6 +58,9 @@ class TrainJob:
         A score, higher when better, in place of the validation loss.
     state : OptimizerState or None
         To go on from.
+    shape : hashable or None
+        What two jobs must have in common, beside their other fields, for their
+        networks to be of one shape; None is like no other.
     """
 
     owner: str
@@ -73,6 +76,15 @@ class TrainJob:
     validation: Rows | None = None
     monitor: Callable[[nn.Module], float] | None = None
     state: OptimizerState | None = None
+    shape: Hashable = None
+
+    def placed(self) -> "TrainJob":
+        """The job with its features where its targets are, on the device."""
+        rows, validation = self.rows.placed(), self.validation
+        if validation is not None:
+            shares = validation.x is self.rows.x
+            validation = validation.placed(rows.x if shares else None)
+        return replace(self, rows=rows, validation=validation)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,24 @@
-"""Training one job: ``train(job) -> TrainResult``."""
+"""Training one job by itself."""
 
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
-from sklearn_deep.data._batches import batch_bounds, epoch_batches
+from sklearn_deep.data._batches import Batch, batch_bounds, epoch_batches
+from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.training._devices import step_products, threads_for
+from sklearn_deep.training._evaluation import evaluate, to_numbers
 from sklearn_deep.training._job import TrainJob, TrainResult
 from sklearn_deep.training._lbfgs import minimise
+from sklearn_deep.training._masks import Masks
 from sklearn_deep.training._optimizers import OPTIMIZERS
 from sklearn_deep.training._run import Run, Watcher
+from sklearn_deep.training._seeds import reseed
+from sklearn_deep.training._step import Stepper
 
 
-def train(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
+def train_alone(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
     """Train the job's module in place.
 
     Raises
@@ -20,32 +26,66 @@ def train(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
     TrainingDivergedError
         When the loss or a weight is no longer finite after an epoch.
     """
+    job = job.placed()
     products = step_products(job.module, job.batch_size)
     with threads_for(products, job.rows.device):
-        run = Run(job, watchers)
+        solo = Solo(job, watchers)
         loop = descend if OPTIMIZERS[job.optimizer.name].update else minimise
-        loop(run)
-        return run.finish()
+        loop(solo)
+        return solo.finish()
 
 
-def descend(run: Run) -> None:
+class Solo:
+    """A run with the stepper of its network, and the network's own random numbers."""
+
+    def __init__(self, job: TrainJob, watchers: Sequence[Watcher]):
+        self.job = job
+        self.run = Run(job, watchers)  # its watchers may freeze parameters
+        self.stepper = Stepper(job, self.run.state)
+        self.order = torch.Generator()
+        self._masks = Masks([job.seed], job.rows.device)
+        set_source(job.module, self._masks)
+
+    def begin_epoch(self) -> None:
+        """Seed the epoch and tell the watchers."""
+        reseed(self.order, self.job.seed, "order", self.run.state.epoch)
+        self.rewind_masks()
+        self.run.begin_epoch()
+        if any(watcher.per_batch for watcher in self.run.watchers):
+            self.stepper.choose_gradient()  # they may have hung hooks into the module
+
+    def rewind_masks(self) -> None:
+        """Start this epoch's dropout masks from the first again."""
+        self._masks.begin([self.run.state.epoch])
+
+    def end_epoch(self, train_loss: Tensor) -> bool:
+        """Evaluate, record and decide; True when training is over."""
+        stepper = self.stepper
+        tensors = [train_loss, stepper.values.sum(), stepper.penalty()]
+        if self.job.validation is not None:
+            tensors += evaluate(self.job, self.job.validation)
+        (numbers,) = to_numbers(tensors)
+        return self.run.end_epoch(numbers, stepper.flat, 0)
+
+    def finish(self) -> TrainResult:
+        """Hand over the result."""
+        return self.run.finish(self.stepper.flat, 0)
+
+
+def descend(solo: Solo) -> None:
     """Epochs of minibatch steps until the run says stop."""
-    job, stepper = run.job, run.stepper
-    n_rows = len(job.rows)
-    n_steps = len(batch_bounds(n_rows, job.batch_size))
+    job, run, stepper = solo.job, solo.run, solo.stepper
+    n_steps = len(batch_bounds(len(job.rows), job.batch_size))
     base = job.optimizer.learning_rate
     per_batch = [watcher for watcher in run.watchers if watcher.per_batch]
-    take_step = stepper.step if not per_batch else _watched_step(run, per_batch)
+    take_step = stepper.step if not per_batch else _watched_step(solo, per_batch)
     while True:
-        run.begin_epoch()
-        epoch = stepper.state.epoch
+        solo.begin_epoch()
+        epoch = run.state.epoch
         total, seen = None, 0
-        for i, batch in enumerate(epoch_batches(job.rows, job.batch_size, run.order)):
+        for i, batch in enumerate(epoch_batches(job.rows, job.batch_size, solo.order)):
             if job.schedule.moves:
-                # The middle of the step: warm-up never starts at a rate of zero.
-                run.learning_rate = base * run.schedule.factor(
-                    epoch + (i + 0.5) / n_steps
-                )
+                run.learning_rate = base * run.schedule.during(epoch, i, n_steps)
             loss = take_step(batch, run.learning_rate)
             n = len(batch)
             total = loss * n if total is None else total.add_(loss, alpha=n)
@@ -53,18 +93,20 @@ def descend(run: Run) -> None:
             if job.stopping.time_limit is not None and run.out_of_time:
                 break
         assert total is not None
-        if run.end_epoch(total / seen):
+        if solo.end_epoch(total / seen):
             return
 
 
-def _watched_step(run: Run, watchers: Sequence[Watcher]):
-    def step(batch, learning_rate: float) -> torch.Tensor:
+def _watched_step(solo: Solo, watchers: Sequence[Watcher]):
+    run, stepper = solo.run, solo.stepper
+
+    def step(batch: Batch, learning_rate: float) -> Tensor:
         for watcher in watchers:
             watcher.batch_begin(run, batch)
-        loss, raw = run.stepper.gradient(batch)
+        loss, raw = stepper.gradient(batch)
         for watcher in watchers:
             watcher.gradient_ready(run, batch)
-        run.stepper.update(run.learning_rate)
+        stepper.update(run.learning_rate)
         for watcher in watchers:
             watcher.batch_end(run, batch, loss, raw)
         return loss

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from sklearn_deep.data._batches import epoch_batches
-from sklearn_deep.nn._dropout import set_generator
+from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.training._devices import step_products, threads_for
 from sklearn_deep.training._job import OptimizerState, TrainJob
+from sklearn_deep.training._masks import Masks
 from sklearn_deep.training._seeds import generator
 from sklearn_deep.training._step import Stepper
 
@@ -44,10 +45,10 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
         When not even the lowest rates give a finite loss.
     """
     trial = dataclasses.replace(
-        job, module=copy.deepcopy(job.module).train(), state=OptimizerState()
+        job.placed(), module=copy.deepcopy(job.module).train(), state=OptimizerState()
     )
     stepper = Stepper(trial)
-    set_generator(trial.module, generator(job.seed, "range_test", 0, job.rows.device))
+    set_source(trial.module, Masks([job.seed], job.rows.device, "range_test"))
     rates = np.geomspace(low, high, n_steps)
     raw: list[float] = []
     pending: list[torch.Tensor] = []

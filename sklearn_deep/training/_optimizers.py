@@ -1,15 +1,15 @@
 """The table of optimizers: one update rule a row, over flat tensors.
 
-A rule changes ``weights`` in place from ``gradient`` and its own slots. It reads
-its numbers from ``Hyper``, whose fields are floats or tensors that broadcast against
-the weights, so the same rule can update many networks at once. It
-agrees with ``torch.optim`` to rounding; that package is not used because its first
-import of the compiler costs seconds and its step a Python loop over parameters.
+A rule changes ``weights`` in place from ``gradient`` and its own slots. The numbers that
+it needs are worked out before, from ``Hyper``: in double precision, as floats for one
+network or as arrays for many, which reach the rule as tensors that broadcast against the
+weights. It agrees with ``torch.optim`` to rounding; that package is not used because its
+first import of the compiler costs seconds and its step a Python loop over parameters.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,16 +18,17 @@ _EPS = 1e-8
 
 
 class Hyper(NamedTuple):
-    """The numbers of one step."""
+    """What the numbers of one step follow from; floats, or arrays over networks."""
 
-    learning_rate: float | Tensor
-    momentum: float | Tensor
-    beta1: float | Tensor
-    beta2: float | Tensor
-    step: int
+    learning_rate: Any
+    momentum: Any
+    beta1: Any
+    beta2: Any
+    step: Any
 
 
-Update = Callable[[Tensor, Tensor, list[Tensor], Hyper], None]
+Number = float | Tensor
+Update = Callable[..., None]  # (weights, gradient, slots, *numbers)
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,10 @@ class Optimizer:
 
     Attributes
     ----------
-    update : callable or None
+    update : callable ``(weights, gradient, slots, *numbers)`` or None
         The rule; None where another loop trains (lbfgs).
+    numbers : callable ``Hyper -> tuple``
+        What the rule takes as ``numbers``.
     n_slots : int
         Tensors of the weights' size that it keeps between steps.
     full_batch : bool
@@ -47,48 +50,74 @@ class Optimizer:
     """
 
     update: Update | None
+    numbers: Callable[[Hyper], tuple] = lambda h: (h.learning_rate,)
     n_slots: int = 0
     full_batch: bool = False
     weight_decay: float = 0.0
 
 
-def _sgd(w: Tensor, g: Tensor, slots: list[Tensor], h: Hyper) -> None:
-    w.sub_(h.learning_rate * g)
+def _sgd(w: Tensor, g: Tensor, slots: list[Tensor], rate: Number) -> None:
+    w.sub_(rate * g)
 
 
-def _momentum(w: Tensor, g: Tensor, slots: list[Tensor], h: Hyper) -> None:
+def _momentum(
+    w: Tensor, g: Tensor, slots: list[Tensor], rate: Number, momentum: Number
+) -> None:
     (velocity,) = slots
-    velocity.mul_(h.momentum).add_(g)
-    w.sub_(h.learning_rate * velocity)
+    velocity.mul_(momentum).add_(g)
+    w.sub_(rate * velocity)
 
 
-def _nesterov(w: Tensor, g: Tensor, slots: list[Tensor], h: Hyper) -> None:
+def _nesterov(
+    w: Tensor, g: Tensor, slots: list[Tensor], rate: Number, momentum: Number
+) -> None:
     (velocity,) = slots
-    velocity.mul_(h.momentum).add_(g)
-    w.sub_(h.learning_rate * (g + h.momentum * velocity))
+    velocity.mul_(momentum).add_(g)
+    w.sub_(rate * (g + momentum * velocity))
 
 
-def _rmsprop(w: Tensor, g: Tensor, slots: list[Tensor], h: Hyper) -> None:
+def _momentum_numbers(h: Hyper) -> tuple:
+    return h.learning_rate, h.momentum
+
+
+def _rmsprop(
+    w: Tensor, g: Tensor, slots: list[Tensor], rate: Number, share: Number
+) -> None:
     (square,) = slots
-    square.lerp_(g * g, 1 - h.beta2)
-    _subtract_ratio(w, g, square.sqrt().add_(_EPS), h.learning_rate)
+    square.lerp_(g * g, share)
+    _subtract_ratio(w, g, square.sqrt().add_(_EPS), rate)
 
 
-def _adam(w: Tensor, g: Tensor, slots: list[Tensor], h: Hyper) -> None:
+def _rmsprop_numbers(h: Hyper) -> tuple:
+    return h.learning_rate, 1 - h.beta2
+
+
+def _adam(
+    w: Tensor,
+    g: Tensor,
+    slots: list[Tensor],
+    rate: Number,
+    share1: Number,
+    share2: Number,
+    eps: Number,
+) -> None:
     mean, square = slots
-    mean.lerp_(g, 1 - h.beta1)
-    square.lerp_(g * g, 1 - h.beta2)
+    mean.lerp_(g, share1)
+    square.lerp_(g * g, share2)
+    _subtract_ratio(w, mean, square.sqrt().add_(eps), rate)
+
+
+def _adam_numbers(h: Hyper) -> tuple:
     unbias1, unbias2 = 1 - h.beta1**h.step, 1 - h.beta2**h.step
     # Both corrections go into two scalars: two passes over the weights fewer.
     root = unbias2**0.5
-    denominator = square.sqrt().add_(_EPS * root)
-    _subtract_ratio(w, mean, denominator, h.learning_rate * root / unbias1)
+    return h.learning_rate * root / unbias1, 1 - h.beta1, 1 - h.beta2, _EPS * root
 
 
 def _subtract_ratio(
-    w: Tensor, numerator: Tensor, denominator: Tensor, rate: float | Tensor
+    w: Tensor, numerator: Tensor, denominator: Tensor, rate: Number
 ) -> None:
-    """Do ``w -= rate * numerator / denominator``; in one pass for one network."""
+    """Do ``w -= rate * numerator / denominator``; in one pass for one rate."""
     if isinstance(rate, Tensor):
         w.sub_((numerator / denominator).mul_(rate))
     else:
@@ -96,25 +125,18 @@ def _subtract_ratio(
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "adam": Optimizer(_adam, n_slots=2),
-    "adamw": Optimizer(_adam, n_slots=2, weight_decay=0.1),
+    "adam": Optimizer(_adam, _adam_numbers, n_slots=2),
+    "adamw": Optimizer(_adam, _adam_numbers, n_slots=2, weight_decay=0.1),
     "sgd": Optimizer(_sgd),
-    "momentum": Optimizer(_momentum, n_slots=1),
-    "nesterov": Optimizer(_nesterov, n_slots=1),
-    "rmsprop": Optimizer(_rmsprop, n_slots=1),
+    "momentum": Optimizer(_momentum, _momentum_numbers, n_slots=1),
+    "nesterov": Optimizer(_nesterov, _momentum_numbers, n_slots=1),
+    "rmsprop": Optimizer(_rmsprop, _rmsprop_numbers, n_slots=1),
     "gd": Optimizer(_sgd, full_batch=True),
     "lbfgs": Optimizer(None, full_batch=True),
 }
 
 
-def decay_(
-    weights: Tensor, learning_rate: float | Tensor, rate: float | Tensor
-) -> None:
-    """Decoupled weight decay (Loshchilov & Hutter, arXiv:1711.05101), in place."""
-    weights.mul_(1 - learning_rate * rate)
-
-
-def clip_(gradient: Tensor, norm: float) -> None:
-    """Scale a gradient down to at most ``norm``, in place, without a sync."""
-    scale = norm / (torch.linalg.vector_norm(gradient) + 1e-6)
-    gradient.mul_(scale.clamp_max_(1.0))
+def clip_(gradient: Tensor, norm: Number) -> None:
+    """Scale each network's gradient down to at most ``norm``, in place, without a sync."""
+    size = torch.linalg.vector_norm(gradient, dim=-1, keepdim=True)
+    gradient.mul_((norm / (size + 1e-6)).clamp_max_(1.0))

@@ -221,25 +221,20 @@ class LayerNormPass(Pass):
 
 
 class DropoutPass(Pass):
-    """Dropout, with the masks that the layer itself would draw."""
+    """Dropout of either kind, with the masks that the layer itself would draw."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop units."""
-        self.factor = self.layer.mask(x)
-        return x * self.factor
+        self.drops = self.layer.drops
+        if not self.drops:
+            self.layer.source.skip(x)
+            return x
+        self.factor, *offset = self.layer.parts(x)
+        return torch.addcmul(offset[0], x, self.factor) if offset else x * self.factor
 
     def backward(self, g: Tensor) -> Tensor:
         """Drop their gradients."""
-        return g * self.factor
-
-
-class AlphaDropoutPass(DropoutPass):
-    """Dropout that keeps mean and variance."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Set units to the floor."""
-        self.factor, offset = self.layer.parts(x)
-        return torch.addcmul(offset, x, self.factor)
+        return g * self.factor if self.drops else g
 
 
 PASSES: dict[type[nn.Module], type[Pass]] = {
@@ -249,5 +244,5 @@ PASSES: dict[type[nn.Module], type[Pass]] = {
     nn.LayerNorm: LayerNormPass,
     BatchNorm: BatchNormPass,
     Dropout: DropoutPass,
-    AlphaDropout: AlphaDropoutPass,
+    AlphaDropout: DropoutPass,
 }

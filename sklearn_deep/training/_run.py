@@ -1,21 +1,18 @@
-"""A training under way: its clock, history, stopping and watchers."""
+"""One network's training under way: its clock, history, stopping and watchers."""
 
 import math
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
-from sklearn_deep.data._batches import Batch, Rows
+from sklearn_deep.data._batches import Batch
 from sklearn_deep.exceptions import TrainingDivergedError
-from sklearn_deep.nn._dropout import set_generator
-from sklearn_deep.nn._scores import SCORES
-from sklearn_deep.training._job import TrainJob, TrainResult
+from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.training._flat import FlatParameters
+from sklearn_deep.training._job import OptimizerState, TrainJob, TrainResult
 from sklearn_deep.training._schedules import Schedule
-from sklearn_deep.training._seeds import reseed
-from sklearn_deep.training._step import Stepper
 from sklearn_deep.training._stopping import Stopper
 
 
@@ -50,29 +47,55 @@ class Watcher:
         """Training has ended; the module has its final weights."""
 
 
-class Run:
-    """One job under way; the loops drive it, epoch by epoch."""
+class EpochNumbers(NamedTuple):
+    """What an epoch of one network came to."""
 
-    def __init__(self, job: TrainJob, watchers: Sequence[Watcher] = ()):
+    train_loss: float
+    total: float  # of the weights: not finite when one of them is not
+    penalty: float
+    valid_loss: float = math.nan
+    valid_score: float = math.nan
+
+
+def stopwatch() -> Callable[[], float]:
+    """Start a clock: each call tells the seconds since then."""
+    start = time.monotonic()
+    return lambda: time.monotonic() - start
+
+
+class Run:
+    """One job under way; a loop drives it, epoch by epoch.
+
+    Parameters
+    ----------
+    job : TrainJob
+    watchers : sequence of Watcher
+    clock : callable ``() -> float``
+        Seconds that this training has had; by default, since now.
+    """
+
+    def __init__(
+        self,
+        job: TrainJob,
+        watchers: Sequence[Watcher] = (),
+        clock: Callable[[], float] | None = None,
+    ):
         self.job, self.watchers = job, watchers
         self.history: list[dict[str, Any]] = []
         self.stop_reason: str | None = None
-        for watcher in watchers:  # they may freeze parameters: before the stepper
-            watcher.train_begin(self)
-        self.stepper = Stepper(job)
+        self.state = job.state or OptimizerState()
         self.schedule = Schedule(job.schedule)
         self.learning_rate = job.optimizer.learning_rate
         self._stopper = Stopper(job.stopping)
         self._best: list[Tensor] | None = None
-        self._start = time.monotonic()
-        self._masks = torch.Generator(job.rows.device)
-        self.order = torch.Generator()
-        set_generator(job.module, self._masks)
+        for watcher in watchers:
+            watcher.train_begin(self)
+        self._clock = clock or stopwatch()
 
     @property
     def seconds(self) -> float:
         """Seconds since training began."""
-        return time.monotonic() - self._start
+        return self._clock()
 
     @property
     def out_of_time(self) -> bool:
@@ -80,99 +103,77 @@ class Run:
         return self._stopper.out_of_time(self.seconds)
 
     def begin_epoch(self) -> None:
-        """Seed the epoch and tell the watchers."""
-        epoch = self.stepper.state.epoch
-        reseed(self.order, self.job.seed, "order", epoch)
-        self.rewind_masks()
+        """Tell the watchers of an epoch."""
         self.job.module.train()
         for watcher in self.watchers:
             watcher.epoch_begin(self)
-        if any(watcher.per_batch for watcher in self.watchers):
-            self.stepper.choose_gradient()  # they may have hung hooks into the module
 
-    def rewind_masks(self) -> None:
-        """Start this epoch's dropout masks from the first again."""
-        reseed(self._masks, self.job.seed, "masks", self.stepper.state.epoch)
+    def end_epoch(self, numbers: EpochNumbers, flat: FlatParameters, k: int) -> bool:
+        """Record and decide; True when training is over.
 
-    def end_epoch(self, train_loss: Tensor) -> bool:
-        """Evaluate, record and decide; True when training is over."""
-        self.stepper.state.epoch += 1
-        row, objective = self._row(train_loss)
+        Parameters
+        ----------
+        numbers : EpochNumbers
+        flat : FlatParameters
+            Where the network's parameters are, as its ``k``-th.
+        k : int
+
+        Raises
+        ------
+        TrainingDivergedError
+            When the loss or a weight is no longer finite.
+        """
+        self.state.epoch += 1
+        row = self._row(numbers)
         self.history.append(row)
-        value = self._monitored(row, objective)
+        value = self._monitored(row, numbers)
         self.schedule.observe(value)
         if self._stopper.observe(value, row["epoch"]) and self._restores:
-            self._best = self.stepper.flat.snapshot()
-        self.stop_reason = self._stopper.reason(len(self.history), self.seconds)
+            self._best = flat.snapshot(k)
+        self.stop_reason = self._stopper.reason(len(self.history), row["seconds"])
         for watcher in self.watchers:  # each hears of it, also when one stops
             if watcher.epoch_end(self, row):
                 self.stop_reason = self.stop_reason or "callback"
         return self.stop_reason is not None
 
-    def finish(self) -> TrainResult:
+    def finish(self, flat: FlatParameters, k: int) -> TrainResult:
         """Put the best weights back and hand over the result."""
         assert self.stop_reason is not None
         best_epoch = len(self.history)
         if self._best is not None:
-            self.stepper.flat.restore(self._best)
+            flat.restore(self._best, k)
             best_epoch = self._stopper.best_epoch
         self.job.module.eval()
         for watcher in self.watchers:
             watcher.train_end(self)
-        set_generator(self.job.module, None)
-        self.stepper.flat.release()
+        set_source(self.job.module, None)
+        flat.release(k)
         return TrainResult(
-            self.job.module,
-            self.history,
-            best_epoch,
-            self.stop_reason,
-            self.stepper.state,
+            self.job.module, self.history, best_epoch, self.stop_reason, self.state
         )
 
     @property
     def _restores(self) -> bool:
         return self.job.stopping.restore_best and self.job.stopping.on_validation
 
-    def _row(self, train_loss: Tensor) -> tuple[dict[str, Any], float]:
-        """The epoch's row, and the training loss with its penalties."""
-        # One transfer from the device an epoch: everything the row needs, at once.
-        numbers = [train_loss, self.stepper.flat.values.sum(), self.stepper.penalty()]
-        if self.job.validation is not None:
-            numbers += evaluate(self.job, self.job.validation)
-        loss, total, penalty, *validation = torch.stack(
-            [n.to(torch.float64) if n.device.type != "mps" else n for n in numbers]
-        ).tolist()
-        valid_loss, valid_score = validation or (math.nan, math.nan)
+    def _row(self, numbers: EpochNumbers) -> dict[str, Any]:
         epoch = len(self.history) + 1
-        if not (math.isfinite(loss) and math.isfinite(total)):
+        if not (math.isfinite(numbers.train_loss) and math.isfinite(numbers.total)):
             raise TrainingDivergedError(self.job.owner, epoch, self.learning_rate)
+        score = numbers.valid_score
         if self.job.monitor is not None:
             self.job.module.eval()
-            valid_score = float(self.job.monitor(self.job.module))
-        row = {
+            score = float(self.job.monitor(self.job.module))
+        return {
             "epoch": epoch,
-            "train_loss": loss,
-            "valid_loss": valid_loss,
-            "valid_score": valid_score,
+            "train_loss": numbers.train_loss,
+            "valid_loss": numbers.valid_loss,
+            "valid_score": score,
             "learning_rate": self.learning_rate,
             "seconds": self.seconds,
         }
-        return row, loss + penalty
 
-    def _monitored(self, row: dict[str, Any], objective: float) -> float:
+    def _monitored(self, row: dict[str, Any], numbers: EpochNumbers) -> float:
         if not self.job.stopping.on_validation:
-            return objective
+            return numbers.train_loss + numbers.penalty
         return -row["valid_score"] if self.job.monitor else row["valid_loss"]
-
-
-def evaluate(job: TrainJob, rows: Rows) -> list[Tensor]:
-    """Loss and score of the module on some rows, as scalar tensors."""
-    job.module.eval()
-    with torch.inference_mode():
-        raw = torch.cat([job.module(batch.x) for batch in rows.in_order()])
-        weight = rows.weight
-        if weight is None:
-            weight = torch.ones(len(rows), dtype=raw.dtype, device=raw.device)
-        loss = (job.loss.rows(raw, rows.y) * weight).sum() / weight.sum()
-        location = job.loss.row.decode(raw)[0]
-        return [loss, SCORES[job.loss.kind](location, rows.y, weight)]

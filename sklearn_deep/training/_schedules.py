@@ -153,6 +153,13 @@ class Schedule:
             return self._reduction
         return self._row.factor(epochs - warmup, self._total, **self._spec.params)
 
+    def during(self, epoch: int, step: int, n_steps: int) -> float:
+        """Factor for a step of an epoch, both counted from 0.
+
+        It is that of the middle of the step: warm-up never starts at a rate of zero.
+        """
+        return self.factor(epoch + (step + 0.5) / n_steps)
+
     def observe(self, value: float) -> None:
         """Tell the schedule the monitored value of an epoch; lower is better."""
         if not self._row.reacts:

@@ -18,9 +18,9 @@ def generator(
 
 
 def reseed(
-    generator: torch.Generator, seed: int, stream: str, epoch: int
+    generator: torch.Generator, seed: int, stream: str, *place: int
 ) -> torch.Generator:
-    """Set a generator to the start of one stream of one epoch."""
-    words = np.random.SeedSequence((seed, STREAMS[stream], epoch))
+    """Set a generator to the start of one stream at a place: an epoch, a block of it."""
+    words = np.random.SeedSequence((seed, STREAMS[stream], *place))
     # torch takes signed 64-bit seeds.
     return generator.manual_seed(int(words.generate_state(1, np.uint64)[0]) >> 1)

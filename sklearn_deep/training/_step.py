@@ -1,100 +1,120 @@
 """One step: gradient, penalties, clipping, update, over flat parameters."""
 
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Batch
+from sklearn_deep.nn._dropout import random_modules
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._penalties import PENALTIES
 from sklearn_deep.training._derived import derived_gradient
+from sklearn_deep.training._flat import FlatParameters
 from sklearn_deep.training._job import OptimizerSpec, OptimizerState, TrainJob
-from sklearn_deep.training._optimizers import OPTIMIZERS, Hyper, clip_, decay_
-
-
-class FlatParameters:
-    """The trainable parameters of a module as one tensor, and their gradients.
-
-    The module's parameters become views of ``values`` and their gradients views of
-    ``gradient``, so that a penalty, a norm, an update or a snapshot is one
-    operation, whatever the number of layers. The first ``n_penalised`` values are
-    weights (two or more dimensions); biases and normalisation follow.
-    """
-
-    def __init__(self, module: nn.Module):
-        params = [p for p in module.parameters() if p.requires_grad]
-        self._params = sorted(params, key=lambda p: p.ndim < 2)
-        self._buffers = list(module.buffers())
-        with torch.no_grad():
-            self.values = torch.cat([p.reshape(-1) for p in self._params])
-        self.gradient = torch.zeros_like(self.values)
-        self.n_penalised = sum(p.numel() for p in self._params if p.ndim >= 2)
-        start = 0
-        for p in self._params:
-            stop = start + p.numel()
-            p.data = self.values[start:stop].view_as(p)
-            p.grad = self.gradient[start:stop].view_as(p)
-            start = stop
-
-    def snapshot(self) -> list[Tensor]:
-        """A copy of all values and buffers."""
-        return [self.values.clone(), *(b.clone() for b in self._buffers)]
-
-    def restore(self, snapshot: list[Tensor]) -> None:
-        """Put a snapshot back."""
-        for tensor, saved in zip([self.values, *self._buffers], snapshot, strict=True):
-            tensor.copy_(saved)
-
-    def release(self) -> None:
-        """Give the module's parameters memory of their own again."""
-        for p in self._params:
-            p.data = p.data.clone()
-            p.grad = None
-
+from sklearn_deep.training._optimizers import OPTIMIZERS, Hyper, Number, clip_
+from sklearn_deep.training._vmapped import VmappedGradient
 
 # Values that are updated at once on a CPU: the optimizer's passes over weights,
 # gradients, slots and temporaries then stay in the core's own cache.
 _PIECE = 1 << 15
 
+# What is left of the weights, or None, and the numbers of the update rule.
+StepNumbers = tuple[Any, ...]
 
-class Stepper:
-    """Takes the steps of one job: ``step(batch, learning_rate) -> loss``."""
 
-    def __init__(self, job: TrainJob):
-        self.module: nn.Module = job.module
-        self.loss: Loss = job.loss
-        self.spec: OptimizerSpec = job.optimizer
-        self.penalties = job.penalties
-        self.flat = FlatParameters(job.module)
+def step_numbers(spec: OptimizerSpec, learning_rate: Any, step: Any) -> StepNumbers:
+    """Work out the numbers of a step; from arrays, those of many networks.
+
+    Parameters
+    ----------
+    spec : OptimizerSpec
+        Its fields, the name excepted, may be arrays as well.
+    learning_rate : float or ndarray
+    step : int or ndarray
+        Counted from 1.
+    """
+    keep = None
+    if isinstance(spec.weight_decay, float):
+        if spec.weight_decay:
+            # Decoupled from the gradient (Loshchilov & Hutter, arXiv:1711.05101).
+            keep = 1 - learning_rate * spec.weight_decay
+    elif spec.weight_decay.any():
+        keep = 1 - learning_rate * spec.weight_decay
+    hyper = Hyper(learning_rate, spec.momentum, *spec.betas, step)
+    return keep, *OPTIMIZERS[spec.name].numbers(hyper)
+
+
+def column(numbers: Sequence[float], like: Tensor) -> Number:
+    """One number where all networks agree, else a column of them, (n_nets, 1)."""
+    if all(number == numbers[0] for number in numbers):
+        return numbers[0]
+    return torch.tensor(numbers, dtype=like.dtype, device=like.device).unsqueeze(-1)
+
+
+class Steps:
+    """Takes the steps of one network, or of neighbours in a stack.
+
+    Parameters
+    ----------
+    flat : FlatParameters
+    jobs : sequence of TrainJob
+        Those of the networks that step.
+    slots : list of Tensor
+        What the optimizer remembers, each like ``flat.values``.
+    nets : slice
+        Where they are among the networks of ``flat``.
+    """
+
+    def __init__(
+        self,
+        flat: FlatParameters,
+        jobs: Sequence[TrainJob],
+        slots: list[Tensor],
+        nets: slice,
+    ):
+        self.alone = len(flat.modules) == 1
+        tensors = [flat.values, flat.gradient, *slots]
+        tensors = tensors if self.alone else [tensor[nets] for tensor in tensors]
+        self.values, self.gradient_, *slots = tensors
+        self.n_penalised = flat.n_penalised
+        self.module: nn.Module = flat.template(nets)
+        self.loss = self._joint_loss([job.loss for job in jobs])
+        if not self.alone:
+            self._set_rates([job.module for job in jobs])
         self.choose_gradient()
-        row = OPTIMIZERS[self.spec.name]
-        self._update = row.update
-        self.state = job.state or OptimizerState()
-        if len(self.state.slots) != row.n_slots:
-            self.state.slots = [
-                torch.zeros_like(self.flat.values) for _ in range(row.n_slots)
-            ]
-        values, gradient = self.flat.values, self.flat.gradient
-        size = _PIECE if values.device.type == "cpu" else values.numel()
-        columns = [
-            tensor.split(size) for tensor in (values, gradient, *self.state.slots)
-        ]
-        self._pieces = [(w, g, slots) for w, g, *slots in zip(*columns, strict=True)]
+        self.penalties = {
+            name: column([job.penalties.get(name, 0.0) for job in jobs], self.values)
+            for name in PENALTIES
+            if any(name in job.penalties for job in jobs)
+        }
+        norms = [job.optimizer.gradient_clip or math.inf for job in jobs]
+        self._norm = None if min(norms) == math.inf else column(norms, self.values)
+        update = OPTIMIZERS[jobs[0].optimizer.name].update
+        self._update: Any = update
+        self._pieces = list(_pieces([self.values, self.gradient_, *slots]))
 
     def choose_gradient(self) -> None:
         """Derive the gradient by hand where that can be; hooks need the module itself."""
-        self._derived = derived_gradient(self.module, self.loss)
+        derived = derived_gradient(self.module, self.loss)
+        if derived is None and not self.alone:
+            derived = VmappedGradient(self.module, self.loss)
+        self._derived = derived
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Put the gradient of the batch's loss into ``flat.gradient``.
+        """Put the gradient of the batch's loss into its place.
 
         Returns
         -------
-        loss : Tensor, scalar
-        raw : Tensor of shape (n_batch, n_outputs)
+        loss : Tensor, scalar or of shape (n_nets,)
+        raw : Tensor of shape (n_batch, n_outputs), or with an axis of networks before
         """
         if self._derived is not None:
             return self._derived(batch)
-        self.flat.gradient.zero_()
+        self.gradient_.zero_()
         raw = self.module(batch.x)
         values = self.loss.training_rows(raw, batch.y)
         if batch.weight is not None:
@@ -105,32 +125,89 @@ class Stepper:
 
     def penalise(self) -> None:
         """Add the gradients of the penalties."""
-        n = self.flat.n_penalised
+        n = self.n_penalised
+        gradient, weights = self.gradient_[..., :n], self.values[..., :n]
         for name, strength in self.penalties.items():
-            PENALTIES[name].add_gradient(
-                self.flat.gradient[:n], self.flat.values[:n], strength
-            )
+            PENALTIES[name].add_gradient(gradient, weights, strength)
 
     def penalty(self) -> Tensor:
-        """Value of the penalties, as a tensor."""
-        weights = self.flat.values[: self.flat.n_penalised]
-        values = [PENALTIES[k].value(weights, v) for k, v in self.penalties.items()]
-        return sum(values, torch.zeros((), dtype=weights.dtype, device=weights.device))
+        """Value of the penalties, as a tensor: a scalar, or of shape (n_nets,)."""
+        weights = self.values[..., : self.n_penalised]
+        total = torch.zeros_like(self.values[..., 0])
+        for name, strength in self.penalties.items():
+            of_each = strength.squeeze(-1) if isinstance(strength, Tensor) else strength
+            total = total + PENALTIES[name].value(weights, of_each)
+        return total
+
+    def apply(self, keep: Number | None, *numbers: Number) -> None:
+        """Change the weights by the gradient that is there."""
+        if self.penalties:
+            self.penalise()
+        if self._norm is not None:
+            clip_(self.gradient_, self._norm)
+        if keep is not None:
+            self.values[..., : self.n_penalised].mul_(keep)
+        for nets, weights, gradient, slots in self._pieces:
+            of_piece = numbers if nets is None else [_of(n, nets) for n in numbers]
+            self._update(weights, gradient, slots, *of_piece)
+
+    def _joint_loss(self, losses: list[Loss]) -> Loss:
+        smoothing = column([loss.smoothing for loss in losses], self.values)
+        if isinstance(smoothing, Tensor):
+            smoothing = smoothing.unsqueeze(-1)
+        return dataclasses.replace(losses[0], smoothing=smoothing)
+
+    def _set_rates(self, modules: Sequence[nn.Module]) -> None:
+        """Give the layers of the template the rates of each network's own."""
+        own = [random_modules(module) for module in modules]
+        for i, layer in enumerate(random_modules(self.module)):
+            rates = [layers[i].rate if layers else 0.0 for layers in own]
+            joint = column(rates, self.values)
+            layer.rate = joint.squeeze(-1) if isinstance(joint, Tensor) else joint
+
+
+def _of(number: Number, nets: slice) -> Number:
+    return number[nets] if isinstance(number, Tensor) else number
+
+
+def _pieces(tensors: list[Tensor]) -> Iterator[tuple[slice | None, Tensor, Tensor, list]]:
+    """Parts of weights, gradients and slots that are updated at once."""
+    values = tensors[0]
+    size = _PIECE if values.device.type == "cpu" else values.numel()
+    if values.ndim == 1:
+        for weights, gradient, *slots in zip(*(t.split(size) for t in tensors)):
+            yield None, weights, gradient, slots
+        return
+    n_rows = max(1, size // values.shape[1])
+    for start in range(0, len(values), n_rows):
+        nets = slice(start, start + n_rows)
+        parts = [tensor[nets].split(size, 1) for tensor in tensors]
+        for weights, gradient, *slots in zip(*parts):
+            yield nets, weights, gradient, slots
+
+
+def make_slots(state: OptimizerState, job: TrainJob, values: Tensor) -> list[Tensor]:
+    """Give a state that remembers nothing yet its slots, each like ``values``."""
+    n_slots = OPTIMIZERS[job.optimizer.name].n_slots
+    if len(state.slots) != n_slots:
+        state.slots = [torch.zeros_like(values) for _ in range(n_slots)]
+    return state.slots
+
+
+class Stepper(Steps):
+    """Takes the steps of one job: ``step(batch, learning_rate) -> loss``."""
+
+    def __init__(self, job: TrainJob, state: OptimizerState | None = None):
+        self.flat = FlatParameters([job.module])
+        self.spec = job.optimizer
+        self.state = state or OptimizerState()
+        make_slots(self.state, job, self.flat.values)
+        super().__init__(self.flat, [job], self.state.slots, slice(0, 1))
 
     def update(self, learning_rate: float) -> None:
         """Change the weights by the gradient that is there."""
-        spec, flat, state = self.spec, self.flat, self.state
-        if self.penalties:
-            self.penalise()
-        if spec.gradient_clip is not None:
-            clip_(flat.gradient, spec.gradient_clip)
-        if spec.weight_decay:
-            decay_(flat.values[: flat.n_penalised], learning_rate, spec.weight_decay)
-        state.step += 1
-        hyper = Hyper(learning_rate, spec.momentum, *spec.betas, state.step)
-        assert self._update is not None
-        for weights, gradient, slots in self._pieces:
-            self._update(weights, gradient, slots, hyper)
+        self.state.step += 1
+        self.apply(*step_numbers(self.spec, learning_rate, self.state.step))
 
     def step(self, batch: Batch, learning_rate: float) -> Tensor:
         """Take one step and return the batch's loss before it, as a tensor."""

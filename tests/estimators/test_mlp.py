@@ -500,7 +500,7 @@ def test_dropout_may_differ_from_layer_to_layer(binary):
     X, y = binary
     network = plain_classifier((6, 5), dropout=[0.0, 0.4], max_epochs=2).fit(X, y)
     rates = [m.rate for m in network.module_.modules() if hasattr(m, "rate")]
-    assert rates == [0.4]
+    assert rates == [0.0, 0.4]
 
 
 @pytest.mark.parametrize("sizes", [7, (7,), [7], np.array([7]), np.int64(7)], ids=repr)

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from sklearn_deep.nn._activations import ACTIVATIONS
-from sklearn_deep.nn._dropout import AlphaDropout, Dropout, set_generator
+from sklearn_deep.nn._dropout import AlphaDropout, Dropout, set_source
 from sklearn_deep.nn._initializers import INITIALIZERS, Initialization, materialize
 from sklearn_deep.nn._mlp import MLP, BatchNorm, Output
 from sklearn_deep.nn._penalties import PENALTIES
+from sklearn_deep.training._masks import Masks
 
 
 def build(**changes):
@@ -106,16 +107,16 @@ def test_dropout_rests_in_evaluation_and_repeats_with_its_generator(drop):
     drop.train()
     draws = []
     for seed in (0, 0, 1):
-        set_generator(drop, torch.Generator().manual_seed(seed))
+        set_source(drop, Masks([seed], torch.device("cpu")))
         draws.append(drop(x))
-    set_generator(drop, None)
+    set_source(drop, None)
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean():
     drop = Dropout(0.3).train()
-    set_generator(drop, torch.Generator().manual_seed(0))
+    set_source(drop, Masks([0], torch.device("cpu")))
     out = drop(torch.ones(400, 500))
     assert float((out == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
     assert float(out.mean()) == pytest.approx(1.0, abs=0.01)
@@ -123,7 +124,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
 
 def test_alpha_dropout_keeps_mean_and_variance_of_selu_units():
     drop = AlphaDropout(0.4).train()
-    set_generator(drop, torch.Generator().manual_seed(0))
+    set_source(drop, Masks([0], torch.device("cpu")))
     x = nn.functional.selu(
         torch.randn(400, 500, generator=torch.Generator().manual_seed(1))
     )

@@ -11,10 +11,11 @@ from sklearn_deep import MLPClassifier
 from sklearn_deep.data._batches import Batch
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._backward import LOSS_BACKWARD
-from sklearn_deep.nn._dropout import set_generator
+from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.nn._losses import LOSSES, Loss
 from sklearn_deep.nn._mlp import MLP, NORMALIZATIONS
 from sklearn_deep.training._derived import DerivedGradient, derived_gradient
+from sklearn_deep.training._masks import Masks
 
 N_ROWS, N_FEATURES, N_TARGETS = 9, 4, 3
 
@@ -62,10 +63,10 @@ def by_autograd(module, loss, batch):
 def assert_same(module, loss, batch):
     derived = derived_gradient(module, loss)
     assert derived is not None
-    set_generator(module, torch.Generator().manual_seed(2))
+    set_source(module, Masks([2], torch.device("cpu")))
     value, raw = derived(batch)
     got = [p.grad.clone() for p in module.parameters()]
-    set_generator(module, torch.Generator().manual_seed(2))
+    set_source(module, Masks([2], torch.device("cpu")))
     expected_value, expected = by_autograd(module, loss, batch)
     torch.testing.assert_close(value, expected_value, rtol=1e-10, atol=1e-10)
     for one, other in zip(got, expected, strict=True):

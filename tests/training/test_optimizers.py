@@ -1,9 +1,12 @@
 """Every update rule against torch's own optimizer."""
 
+import numpy as np
 import pytest
 import torch
 
-from sklearn_deep.training._optimizers import OPTIMIZERS, Hyper, clip_, decay_
+from sklearn_deep.training._job import OptimizerSpec
+from sklearn_deep.training._optimizers import OPTIMIZERS, Hyper, clip_
+from sklearn_deep.training._step import step_numbers
 
 RATE, MOMENTUM, BETAS = 0.05, 0.8, (0.85, 0.97)
 
@@ -31,8 +34,10 @@ def trajectory_ours(name, steps, weight_decay=0.0):
     slots = [torch.zeros_like(w) for _ in range(OPTIMIZERS[name].n_slots)]
     for step in range(1, steps + 1):
         g = gradient_of(w)
-        decay_(w, RATE, weight_decay)
-        OPTIMIZERS[name].update(w, g, slots, Hyper(RATE, MOMENTUM, *BETAS, step))
+        spec = OptimizerSpec(name, RATE, MOMENTUM, BETAS, weight_decay)
+        keep, *numbers = step_numbers(spec, RATE, step)
+        w.mul_(1.0 if keep is None else keep)
+        OPTIMIZERS[name].update(w, g, slots, *numbers)
     return w
 
 
@@ -59,30 +64,30 @@ def test_weight_decay_is_decoupled_as_in_adamw():
 
 @pytest.mark.parametrize("name", STEPPING)
 def test_networks_in_a_stack_are_updated_as_if_alone(name):
-    """Hyper-parameters may be tensors over a leading axis of networks."""
+    """The numbers may be tensors over a leading axis of networks."""
     g = torch.Generator().manual_seed(0)
     weights = torch.randn(3, 5, dtype=torch.float64, generator=g)
     gradients = torch.randn(4, 3, 5, dtype=torch.float64, generator=g)
-    rates, momenta = [0.1, 0.01, 0.5], [0.0, 0.5, 0.9]
-
-    def column(values):
-        return torch.tensor(values, dtype=torch.float64)[:, None]
+    rates, momenta = np.array([0.1, 0.01, 0.5]), np.array([0.0, 0.5, 0.9])
+    steps = np.array([1, 7, 3])  # how many each has taken
 
     row = OPTIMIZERS[name]
     stacked = weights.clone()
     slots = [torch.zeros_like(stacked) for _ in range(row.n_slots)]
-    for step, grads in enumerate(gradients, start=1):
-        hyper = Hyper(
-            column(rates), column(momenta), column([0.9] * 3), column([0.99] * 3), step
-        )
-        row.update(stacked, grads, slots, hyper)
+    for i, grads in enumerate(gradients):
+        numbers = row.numbers(Hyper(rates, momenta, 0.9, np.full(3, 0.99), steps + i))
+        columns = [
+            torch.from_numpy(n)[:, None] if isinstance(n, np.ndarray) else n
+            for n in numbers
+        ]
+        row.update(stacked, grads, slots, *columns)
     for k in range(3):
         alone = weights[k].clone()
         slots = [torch.zeros_like(alone) for _ in range(row.n_slots)]
-        for step, grads in enumerate(gradients, start=1):
-            row.update(
-                alone, grads[k], slots, Hyper(rates[k], momenta[k], 0.9, 0.99, step)
-            )
+        for i, grads in enumerate(gradients):
+            step = int(steps[k]) + i
+            hyper = Hyper(float(rates[k]), float(momenta[k]), 0.9, 0.99, step)
+            row.update(alone, grads[k], slots, *row.numbers(hyper))
         assert torch.allclose(stacked[k], alone, rtol=0, atol=1e-14)
 
 
@@ -92,3 +97,7 @@ def test_clipping_shortens_long_gradients_and_leaves_short_ones():
     clip_(short, 1.0)
     assert torch.allclose(long, torch.tensor([0.6, 0.8]), atol=1e-6)
     assert torch.equal(short, torch.tensor([0.3, 0.4]))
+    both = torch.tensor([[3.0, 4.0], [3.0, 4.0], [3.0, 4.0]])
+    clip_(both, torch.tensor([[1.0], [10.0], [torch.inf]]))
+    expected = torch.tensor([[0.6, 0.8], [3.0, 4.0], [3.0, 4.0]])
+    assert torch.allclose(both, expected, atol=1e-6)

@@ -9,7 +9,8 @@ from sklearn_deep.data._batches import Rows
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training._job import OptimizerSpec, TrainJob
 from sklearn_deep.training._schedules import ScheduleSpec
-from sklearn_deep.training._step import FlatParameters, Stepper
+from sklearn_deep.training._flat import FlatParameters
+from sklearn_deep.training._step import Stepper
 from sklearn_deep.training._stopping import StoppingSpec
 
 
@@ -43,7 +44,7 @@ def job(module, data, penalties=(), **optimizer):
 
 def test_parameters_and_gradients_are_views_of_the_flat_tensors():
     module = network()
-    flat = FlatParameters(module)
+    flat = FlatParameters([module])
     flat.values.fill_(2.0)
     flat.gradient.fill_(3.0)
     for parameter in module.parameters():
@@ -53,7 +54,7 @@ def test_parameters_and_gradients_are_views_of_the_flat_tensors():
 
 def test_only_weights_stand_in_the_penalised_part():
     module = network()
-    flat = FlatParameters(module)
+    flat = FlatParameters([module])
     assert flat.n_penalised == 3 * 5 + 5 * 2
     flat.values[: flat.n_penalised] = 7.0
     assert (module[0].weight == 7).all()
@@ -65,12 +66,12 @@ def test_only_weights_stand_in_the_penalised_part():
 def test_frozen_parameters_are_left_out():
     module = network()
     module[0].weight.requires_grad_(False)
-    assert FlatParameters(module).values.numel() == 5 + 10 + 12
+    assert FlatParameters([module]).values.numel() == 5 + 10 + 12
 
 
 def test_a_snapshot_brings_values_and_buffers_back():
     module = network()
-    flat = FlatParameters(module)
+    flat = FlatParameters([module])
     before = copy.deepcopy(module.state_dict())
     snapshot = flat.snapshot()
     module(torch.randn(4, 3, dtype=torch.float64))  # moves the running moments
@@ -82,7 +83,7 @@ def test_a_snapshot_brings_values_and_buffers_back():
 
 def test_release_gives_each_parameter_memory_of_its_own():
     module = network()
-    flat = FlatParameters(module)
+    flat = FlatParameters([module])
     flat.release()
     flat.values.fill_(9.0)
     for parameter in module.parameters():

@@ -1,0 +1,126 @@
+"""The parameters of one network, or of many of one shape, as one tensor."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_deep.nn._dropout import random_modules
+
+
+class FlatParameters:
+    """The trainable parameters of some modules as one tensor, and their gradients.
+
+    The modules' parameters become views of ``values`` and their gradients views of
+    ``gradient``, so that a penalty, a norm, an update or a snapshot is one operation,
+    whatever the number of layers. The first ``n_penalised`` values of a network are
+    weights (two or more dimensions); biases and normalisation follow.
+
+    Parameters
+    ----------
+    modules : sequence of torch.nn.Module
+        Of one shape.
+
+    Attributes
+    ----------
+    values, gradient : Tensor of shape (n_values,), or (n_nets, n_values) for several
+    """
+
+    def __init__(self, modules: Sequence[nn.Module]):
+        self.modules = list(modules)
+        self._many = len(self.modules) > 1
+        if self._many:
+            # A network without dropout is one whose rate is zero; not the reverse.
+            richest = max(self.modules, key=lambda m: len(random_modules(m)))
+            self._pattern = copy.deepcopy(richest).to("meta")
+        params = [
+            (name, p)
+            for name, p in self.modules[0].named_parameters()
+            if p.requires_grad
+        ]
+        params.sort(key=lambda item: item[1].ndim < 2)
+        self.n_penalised = sum(p.numel() for _, p in params if p.ndim >= 2)
+        self._shapes = {name: p.shape for name, p in params}
+        with torch.no_grad():
+            rows = [
+                torch.cat([m.get_parameter(name).reshape(-1) for name in self._shapes])
+                for m in self.modules
+            ]
+        self.values = torch.stack(rows) if self._many else rows[0]
+        self.gradient = torch.zeros_like(self.values)
+        self._values = self.values.unbind() if self._many else (self.values,)
+        gradients = self.gradient.unbind() if self._many else (self.gradient,)
+        for module, values, gradient in zip(
+            self.modules, self._values, gradients, strict=True
+        ):
+            for name, value, slope in self._named(values, gradient):
+                parameter = module.get_parameter(name)
+                parameter.data, parameter.grad = value, slope
+        if self._many:
+            self._stack_buffers()
+
+    def template(self, nets: slice) -> nn.Module:
+        """A module whose parameters and buffers are those of some networks, stacked.
+
+        For a single network it is the network itself.
+        """
+        if not self._many:
+            return self.modules[0]
+        template = copy.deepcopy(self._pattern)
+        values, gradient = self.values[nets], self.gradient[nets]
+        for name, value, slope in self._named(values, gradient):
+            owner, leaf = _owner(template, name)
+            owner._parameters[leaf] = parameter = nn.Parameter(value)
+            parameter.grad = slope
+        for name, buffer in self._buffers.items():
+            owner, leaf = _owner(template, name)
+            owner._buffers[leaf] = buffer[nets]
+        return template.train()
+
+    def snapshot(self, k: int = 0) -> list[Tensor]:
+        """A copy of all values and buffers of a network."""
+        return [tensor.clone() for tensor in self._tensors(k)]
+
+    def restore(self, snapshot: list[Tensor], k: int = 0) -> None:
+        """Put a snapshot back."""
+        for tensor, saved in zip(self._tensors(k), snapshot, strict=True):
+            tensor.copy_(saved)
+
+    def release(self, k: int = 0) -> None:
+        """Give a network's parameters and buffers memory of their own again."""
+        for name in self._shapes:
+            parameter = self.modules[k].get_parameter(name)
+            parameter.data, parameter.grad = parameter.data.clone(), None
+        if self._many:
+            for name in self._buffers:
+                owner, leaf = _owner(self.modules[k], name)
+                owner._buffers[leaf] = self._buffers[name][k].clone()
+
+    def _tensors(self, k: int) -> list[Tensor]:
+        return [self._values[k], *self.modules[k].buffers()]
+
+    def _named(self, values: Tensor, gradient: Tensor):
+        """Each parameter's name, its part of the values, and of the gradient."""
+        start = 0
+        for name, shape in self._shapes.items():
+            stop = start + shape.numel()
+            place = slice(start, stop)
+            size = (*values.shape[:-1], *shape)
+            yield name, values[..., place].view(size), gradient[..., place].view(size)
+            start = stop
+
+    def _stack_buffers(self) -> None:
+        self._buffers: dict[str, Tensor] = {}
+        for name, _ in self.modules[0].named_buffers():
+            stacked = torch.stack([m.get_buffer(name) for m in self.modules])
+            self._buffers[name] = stacked
+            for module, buffer in zip(self.modules, stacked.unbind(), strict=True):
+                owner, leaf = _owner(module, name)
+                owner._buffers[leaf] = buffer
+
+
+def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:
+    """The submodule that a parameter or buffer belongs to, and its name there."""
+    path, _, leaf = name.rpartition(".")
+    return module.get_submodule(path), leaf

@@ -1,0 +1,18 @@
+"""The seam: ``train(job) -> TrainResult``, alone or with those that wait beside it."""
+
+from collections.abc import Sequence
+
+from sklearn_deep.training._job import TrainJob, TrainResult
+from sklearn_deep.training._loop import train_alone
+from sklearn_deep.training._run import Watcher
+
+
+def train(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
+    """Train the job's module in place.
+
+    Raises
+    ------
+    TrainingDivergedError
+        When the loss or a weight is no longer finite after an epoch.
+    """
+    return train_alone(job, watchers)
