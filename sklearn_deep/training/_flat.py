@@ -21,19 +21,18 @@ class FlatParameters:
     ----------
     modules : sequence of torch.nn.Module
         Of one shape.
+    stacked : bool
+        Whether there is an axis of networks; without, there is one module.
 
     Attributes
     ----------
-    values, gradient : Tensor of shape (n_values,), or (n_nets, n_values) for several
+    values, gradient : Tensor of shape (n_values,), or (n_nets, n_values) if stacked
     """
 
-    def __init__(self, modules: Sequence[nn.Module]):
-        self.modules = list(modules)
-        self._many = len(self.modules) > 1
-        if self._many:
-            # A network without dropout is one whose rate is zero; not the reverse.
-            richest = max(self.modules, key=lambda m: len(random_modules(m)))
-            self._pattern = copy.deepcopy(richest).to("meta")
+    def __init__(self, modules: Sequence[nn.Module], stacked: bool = False):
+        self.modules, self.stacked = list(modules), stacked
+        if stacked:
+            self._pattern = _pattern(self.modules)
         params = [
             (name, p)
             for name, p in self.modules[0].named_parameters()
@@ -47,25 +46,25 @@ class FlatParameters:
                 torch.cat([m.get_parameter(name).reshape(-1) for name in self._shapes])
                 for m in self.modules
             ]
-        self.values = torch.stack(rows) if self._many else rows[0]
+        self.values = torch.stack(rows) if self.stacked else rows[0]
         self.gradient = torch.zeros_like(self.values)
-        self._values = self.values.unbind() if self._many else (self.values,)
-        gradients = self.gradient.unbind() if self._many else (self.gradient,)
+        self._values = self.values.unbind() if self.stacked else (self.values,)
+        gradients = self.gradient.unbind() if self.stacked else (self.gradient,)
         for module, values, gradient in zip(
             self.modules, self._values, gradients, strict=True
         ):
             for name, value, slope in self._named(values, gradient):
                 parameter = module.get_parameter(name)
                 parameter.data, parameter.grad = value, slope
-        if self._many:
+        if self.stacked:
             self._stack_buffers()
 
     def template(self, nets: slice) -> nn.Module:
         """A module whose parameters and buffers are those of some networks, stacked.
 
-        For a single network it is the network itself.
+        Without an axis of networks it is the network itself.
         """
-        if not self._many:
+        if not self.stacked:
             return self.modules[0]
         template = copy.deepcopy(self._pattern)
         values, gradient = self.values[nets], self.gradient[nets]
@@ -92,7 +91,7 @@ class FlatParameters:
         for name in self._shapes:
             parameter = self.modules[k].get_parameter(name)
             parameter.data, parameter.grad = parameter.data.clone(), None
-        if self._many:
+        if self.stacked:
             for name in self._buffers:
                 owner, leaf = _owner(self.modules[k], name)
                 owner._buffers[leaf] = self._buffers[name][k].clone()
@@ -118,6 +117,18 @@ class FlatParameters:
             for module, buffer in zip(self.modules, stacked.unbind(), strict=True):
                 owner, leaf = _owner(module, name)
                 owner._buffers[leaf] = buffer
+
+
+def _pattern(modules: list[nn.Module]) -> nn.Module:
+    """A module of their shape without values."""
+    # A network without dropout is one whose rate is zero; not the reverse.
+    richest = max(modules, key=lambda m: len(random_modules(m)))
+    # Copied without its values, which may be views of a large stack.
+    memo = {
+        id(t): t.detach().to("meta").requires_grad_(t.requires_grad)
+        for t in (*richest.parameters(), *richest.buffers())
+    }
+    return copy.deepcopy(richest, memo)
 
 
 def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:

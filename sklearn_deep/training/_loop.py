@@ -50,6 +50,7 @@ class Solo:
         """Seed the epoch and tell the watchers."""
         reseed(self.order, self.job.seed, "order", self.run.state.epoch)
         self.rewind_masks()
+        self.job.module.train()
         self.run.begin_epoch()
         if any(watcher.per_batch for watcher in self.run.watchers):
             self.stepper.choose_gradient()  # they may have hung hooks into the module

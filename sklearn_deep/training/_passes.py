@@ -165,7 +165,8 @@ class BatchNormPass(Pass):
             layer.running_mean,
             layer.running_var,
         )
-        return [tensor.view(-1) for tensor in tensors]
+        # Parameters are parts of a larger tensor; running moments stay what they are.
+        return [tensor.reshape(-1) for tensor in tensors]
 
 
 def _columns(x: Tensor) -> Tensor:

@@ -104,7 +104,6 @@ class Run:
 
     def begin_epoch(self) -> None:
         """Tell the watchers of an epoch."""
-        self.job.module.train()
         for watcher in self.watchers:
             watcher.epoch_begin(self)
 

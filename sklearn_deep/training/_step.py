@@ -76,7 +76,7 @@ class Steps:
         slots: list[Tensor],
         nets: slice,
     ):
-        self.alone = len(flat.modules) == 1
+        self.alone = not flat.stacked
         tensors = [flat.values, flat.gradient, *slots]
         tensors = tensors if self.alone else [tensor[nets] for tensor in tensors]
         self.values, self.gradient_, *slots = tensors
@@ -170,7 +170,9 @@ def _of(number: Number, nets: slice) -> Number:
     return number[nets] if isinstance(number, Tensor) else number
 
 
-def _pieces(tensors: list[Tensor]) -> Iterator[tuple[slice | None, Tensor, Tensor, list]]:
+def _pieces(
+    tensors: list[Tensor],
+) -> Iterator[tuple[slice | None, Tensor, Tensor, list]]:
     """Parts of weights, gradients and slots that are updated at once."""
     values = tensors[0]
     size = _PIECE if values.device.type == "cpu" else values.numel()

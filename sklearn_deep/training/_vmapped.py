@@ -6,7 +6,6 @@ plain networks does not have.
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 

@@ -10,10 +10,10 @@ from sklearn_deep import MLPClassifier, MLPRegressor
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.estimators._fitting import prepare
 from sklearn_deep.training._devices import resolve_device, threads_for
-from sklearn_deep.training._train import train
 from sklearn_deep.training._lr_range import range_test
 from sklearn_deep.training._run import Watcher
 from sklearn_deep.training._seeds import STREAMS, generator
+from sklearn_deep.training._train import train
 
 CPU = torch.device("cpu")
 

@@ -7,9 +7,9 @@ from torch import nn
 
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.nn._losses import Loss
+from sklearn_deep.training._flat import FlatParameters
 from sklearn_deep.training._job import OptimizerSpec, TrainJob
 from sklearn_deep.training._schedules import ScheduleSpec
-from sklearn_deep.training._flat import FlatParameters
 from sklearn_deep.training._step import Stepper
 from sklearn_deep.training._stopping import StoppingSpec
 
