@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sklearn_deep.export._reader import OnnxClassifier, OnnxRegressor
     from sklearn_deep.export._to_onnx import OnnxExport, to_onnx
     from sklearn_deep.inspection._fit_curve import FitCurveDisplay
+    from sklearn_deep.training._report import StackingReport, stacking_report
 
 __version__ = "0.1.0"
 
@@ -43,9 +44,11 @@ _HOMES = {
     "OnnxParityError": "exceptions",
     "OnnxRegressor": "export._reader",
     "SklearnDeepError": "exceptions",
+    "StackingReport": "training._report",
     "TrainingDivergedError": "exceptions",
     "ValidationHoldout": "estimators._holdout",
     "register_onnx_layer": "export._layers",
+    "stacking_report": "training._report",
     "to_onnx": "export._to_onnx",
 }
 
@@ -66,11 +69,16 @@ __all__ = [
     "OnnxParityError",
     "OnnxRegressor",
     "SklearnDeepError",
+    "StackingReport",
     "TrainingDivergedError",
     "ValidationHoldout",
     "register_onnx_layer",
+    "stacking_report",
     "to_onnx",
 ]
+
+# joblib knows the backend named "stacked", likewise.
+import_after(("joblib",), "sklearn_deep.training._registration")
 
 # skl2onnx converts our estimators without a word from the user.
 import_after(

@@ -63,6 +63,9 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
 
     _network: ClassVar[Callable[..., nn.Module]]
 
+    # Parameters of the architecture that do not change the network's shape.
+    _of_each: ClassVar[frozenset[str]] = frozenset({"dropout"})
+
     @abstractmethod
     def _nonlinearity(self) -> tuple[str, float | None]:
         """The activation's name and its slope, for initial weights."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,7 @@ def prepare(estimator: "DeepEstimator", given: FitArguments) -> Prepared:
     }
     monitor = _monitor(estimator, attributes, validation, rows_val)
     job = _job(estimator, given, module, rows, rows_val, loss, seed, monitor)
+    job = dataclasses.replace(job, shape=_shape(estimator, architecture))
     return Prepared(job, attributes)
 
 
@@ -193,6 +195,25 @@ def _same_module(estimator: "DeepEstimator", architecture: dict[str, Any]) -> nn
             " warm_start=False, or clone the estimator, to begin anew."
         )
     return estimator._copy_module(estimator.module_)
+
+
+def _shape(estimator: "DeepEstimator", architecture: dict[str, Any]) -> Hashable:
+    """What networks have in common that may be trained as one; None for no others."""
+    fixed = {k: v for k, v in architecture.items() if k not in estimator._of_each}
+    try:
+        hash(shape := (estimator._network, _frozen(fixed)))
+    except TypeError:  # a parameter that cannot be compared
+        return None
+    return shape
+
+
+def _frozen(value: Any) -> Any:
+    """Dicts and lists as tuples, which have a hash."""
+    if isinstance(value, Mapping):
+        return tuple((key, _frozen(item)) for key, item in sorted(value.items()))
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_frozen, value))
+    return value
 
 
 def _same_classes(owner: str, targets: Any, classes: Any) -> None:

@@ -1,5 +1,7 @@
 """Where a fit computes, in which dtype, and on how many threads."""
 
+import math
+import os
 import threading
 from contextlib import AbstractContextManager, nullcontext
 
@@ -55,7 +57,7 @@ class _OneThread:
                 torch.set_num_threads(self._before)
 
 
-_one_thread = _OneThread()
+one_thread = _OneThread()
 
 
 def threads_for(products: float, device: torch.device) -> AbstractContextManager[None]:
@@ -65,10 +67,18 @@ def threads_for(products: float, device: torch.device) -> AbstractContextManager
     has (joblib's workers have fewer than the main process).
     """
     if device.type == "cpu" and products < _SMALL_STEP:
-        return _one_thread
+        return one_thread
     return nullcontext()
 
 
 def step_products(module: nn.Module, batch_size: int) -> float:
     """Multiplications of a training step, about: forward, and twice that backward."""
     return 3.0 * batch_size * sum(p.numel() for p in module.parameters())
+
+
+def available_memory() -> float:
+    """Bytes of main memory that are free; infinite where the system does not tell."""
+    try:
+        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, OSError, ValueError):
+        return math.inf

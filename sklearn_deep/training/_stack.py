@@ -292,7 +292,10 @@ def _joint_spec(specs: list[OptimizerSpec]) -> OptimizerSpec:
     return dataclasses.replace(
         specs[0],
         momentum=joint([spec.momentum for spec in specs]),
-        betas=tuple(joint(list(beta)) for beta in zip(*(s.betas for s in specs))),
+        betas=(
+            joint([spec.betas[0] for spec in specs]),
+            joint([spec.betas[1] for spec in specs]),
+        ),
         weight_decay=joint([spec.weight_decay for spec in specs]),
     )
 

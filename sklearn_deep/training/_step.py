@@ -177,14 +177,16 @@ def _pieces(
     values = tensors[0]
     size = _PIECE if values.device.type == "cpu" else values.numel()
     if values.ndim == 1:
-        for weights, gradient, *slots in zip(*(t.split(size) for t in tensors)):
+        for weights, gradient, *slots in zip(
+            *(tensor.split(size) for tensor in tensors), strict=True
+        ):
             yield None, weights, gradient, slots
         return
     n_rows = max(1, size // values.shape[1])
     for start in range(0, len(values), n_rows):
         nets = slice(start, start + n_rows)
         parts = [tensor[nets].split(size, 1) for tensor in tensors]
-        for weights, gradient, *slots in zip(*parts):
+        for weights, gradient, *slots in zip(*parts, strict=True):
             yield nets, weights, gradient, slots
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sklearn_deep.training._cohort import current_task
 from sklearn_deep.training._job import TrainJob, TrainResult
 from sklearn_deep.training._loop import train_alone
 from sklearn_deep.training._run import Watcher
@@ -15,4 +16,7 @@ def train(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
     TrainingDivergedError
         When the loss or a weight is no longer finite after an epoch.
     """
-    return train_alone(job, watchers)
+    task = current_task()
+    if task is None:
+        return train_alone(job, watchers)
+    return task.call.cohort.train(task, job, watchers)

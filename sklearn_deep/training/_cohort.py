@@ -1,0 +1,353 @@
+"""Tasks that train together: threads that meet where each waits for its network.
+
+A task runs in a thread of its own until its ``fit`` has a job to train; there it waits.
+When every task waits, their jobs are trained, stack by stack, and the tasks go on. Only as
+many threads run at a time as there are cores: the others wait for a turn, so that they
+neither fight for the interpreter nor for the cache.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from sklearn_deep.training._devices import available_memory, one_thread
+from sklearn_deep.training._grouping import Unit, held_bytes, make_units
+from sklearn_deep.training._job import TrainJob, TrainResult
+from sklearn_deep.training._loop import train_alone
+from sklearn_deep.training._report import Recorder
+from sklearn_deep.training._run import Run, Watcher
+from sklearn_deep.training._stack import Member, train_stack
+
+# Threads of one cohort at most, whatever n_jobs says; nested calls come on top, with one
+# each.
+MOST_IN_FLIGHT = 256
+
+# Tasks in flight may hold this share of the memory that was free at the start.
+_MEMORY_SHARE = 0.5
+
+
+class Cancelled(BaseException):
+    """Nobody waits for this task any more; no error of the task, so no Exception."""
+
+
+class Task:
+    """A function that runs in a thread of its own, and its place in the cohort."""
+
+    def __init__(self, function: Callable[[], Any], callback: Any, call: "Call"):
+        self.function, self.callback, self.call = function, callback, call
+        self.cancelled = False
+        self.thread: threading.Thread | None = None
+        self.member: Member | None = None  # while it waits for a network
+        self.unit: Unit | None = None  # what it is to train, for itself ...
+        self.companions: list[Task] = []  # ... and for these
+        self.has_turn = False
+        self.woken = threading.Event()
+        self.children: list[Call] = []
+
+
+class Outcome:
+    """What a task came to, for joblib to unpack."""
+
+    def __init__(self, value: Any = None, error: BaseException | None = None):
+        self._value, self._error = value, error
+
+    def unpack(self) -> Any:
+        """Return the result or raise the error."""
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+_here = threading.local()
+
+
+def current_task() -> Task | None:
+    """The task that this thread runs, if any."""
+    return getattr(_here, "task", None)
+
+
+class Cohort:
+    """The tasks of one outermost call, and of the calls nested in it.
+
+    Parameters
+    ----------
+    cores : int
+        Threads that may run at a time.
+    """
+
+    def __init__(self, cores: int):
+        self.cores = cores
+        self.record = Recorder()
+        self._lock = threading.Lock()
+        self._free_turns = cores
+        self._waiting: deque[Task] = deque()  # for a turn
+        self._parked: list[Task] = []  # for the others, to train together
+        self._calls: list[Call] = []
+        self._in_flight = 0
+        self._memory = available_memory() * _MEMORY_SHARE
+        self._held, self._most_held = 0, 0
+        self._most_in_flight = MOST_IN_FLIGHT
+        self._crowded = False  # whether there are several units for the cores
+
+    # Turns.
+
+    def _yield_turn(self) -> None:
+        self._free_turns += 1
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Give free turns away; where nobody runs, let the parked ones meet."""
+        while self._free_turns:
+            if self._waiting:
+                self._give_turn(self._waiting.popleft())
+            elif task := self._next_to_start():
+                self._start(task)
+            elif self._parked and self._free_turns == self.cores:
+                self._meet()
+            else:
+                return
+
+    def _give_turn(self, task: Task) -> None:
+        self._free_turns -= 1
+        task.has_turn = True
+        task.woken.set()
+
+    def _next_to_start(self) -> Task | None:
+        for call in self._calls:
+            if call.queue and call.may_start(self._has_room()):
+                return call.queue.popleft()
+        return None
+
+    def _has_room(self) -> bool:
+        """Whether threads and memory are there for another task."""
+        if self._in_flight < self.cores:
+            return True
+        expected = self._held + self._most_held
+        return self._in_flight < self._most_in_flight and expected < self._memory
+
+    def _start(self, task: Task) -> None:
+        task.thread = threading.Thread(
+            target=self._run, args=(task,), name="stacked", daemon=True
+        )
+        self._free_turns -= 1
+        self._in_flight += 1
+        task.call.in_flight += 1
+        task.has_turn = True
+        try:
+            task.thread.start()
+        except RuntimeError:  # the system has no more threads
+            self._ended(task)
+            if self._in_flight == 0:
+                raise
+            task.call.queue.appendleft(task)
+            self._most_in_flight = self._in_flight
+        else:
+            task.call.threads.append(task.thread)
+
+    def _ended(self, task: Task) -> None:
+        self._in_flight -= 1
+        task.call.in_flight -= 1
+        if task.has_turn:
+            task.has_turn = False
+            self._free_turns += 1
+
+    def _meet(self) -> None:
+        """Divide the waiting jobs into stacks; one task of each will train it."""
+        parked, self._parked = self._parked, []
+        owners = {id(task.member): task for task in parked}
+        members = [task.member for task in parked if task.member is not None]
+        try:
+            units = make_units(members, self.cores)
+        except Exception as error:  # each fit raises it: nobody is left waiting
+            for member in members:
+                member.error = error
+            self._waiting.extend(parked)
+            return
+        self._crowded = len(units) > 1 and self.cores > 1
+        for unit in units:
+            trainer, *companions = (owners[id(member)] for member in unit.members)
+            trainer.unit, trainer.companions = unit, companions
+            self._waiting.append(trainer)
+
+    # What the threads of tasks do.
+
+    def _run(self, task: Task) -> None:
+        _here.task = task
+        try:
+            outcome = Outcome(task.function())
+        except BaseException as error:
+            outcome = Outcome(error=error)
+        try:
+            task.callback(outcome)  # joblib hands out further tasks in here
+        finally:
+            with self._lock:
+                task.call.tasks.discard(task)
+                self._ended(task)
+                self._go_on()
+
+    def train(
+        self, task: Task, job: TrainJob, watchers: Sequence[Watcher]
+    ) -> TrainResult:
+        """Wait for the others, and have the job trained among theirs."""
+        member = Member(job, watchers)
+        size = held_bytes(job)
+        with self._lock:
+            self._check(task)
+            task.member = member
+            self._held += size
+            self._most_held = max(self._most_held, size)
+            self._parked.append(task)
+            self._pause(task)
+        task.woken.wait()
+        if task.unit is not None:
+            self._train_unit(task)
+        with self._lock:
+            self._held -= size
+            task.member = None
+            self._check(task)
+        if member.error is not None:
+            raise member.error
+        assert member.result is not None
+        return member.result
+
+    def _pause(self, task: Task) -> None:
+        task.woken.clear()
+        task.has_turn = False
+        self._yield_turn()
+
+    def _check(self, task: Task) -> None:
+        if task.cancelled:
+            raise Cancelled
+
+    def _train_unit(self, task: Task) -> None:
+        """Train a stack, or one network; then its members may go on."""
+        unit = task.unit
+        assert unit is not None
+        self.record.begin_training(len(unit.members), unit.reason)
+        try:
+            # Cores have a unit each; torch's own threads would stand in their way.
+            with one_thread if self._crowded else nullcontext():
+                _train(unit)
+        except Exception as error:
+            for member in unit.members:
+                if not member.ended:
+                    member.error = error
+        finally:
+            self.record.end_training()
+            with self._lock:
+                companions, task.unit, task.companions = task.companions, None, []
+                self._waiting.extend(t for t in companions if not t.cancelled)
+                self._go_on()
+
+    # What callers do: the thread that waits for results, perhaps a task itself.
+
+    def open_call(self, limit: int, parent: Task | None) -> "Call":
+        """Begin a call; an outermost caller has a turn from here on."""
+        call = Call(self, limit, parent)
+        with self._lock:
+            self._calls.append(call)
+            if parent is None:
+                self._free_turns -= 1
+            else:
+                parent.children.append(call)
+        return call
+
+    def submit(self, call: "Call", task: Task) -> None:
+        """Take a task in; it starts when there is a turn."""
+        with self._lock:
+            call.tasks.add(task)
+            call.queue.append(task)
+            self._go_on()
+
+    def begin_waiting(self, call: "Call") -> None:
+        """The caller waits for results from here on."""
+        with self._lock:
+            if call.parent is not None:
+                self._pause(call.parent)
+            else:
+                self._yield_turn()
+
+    def end_waiting(self, call: "Call") -> None:
+        """The caller has its results; a task among others needs a turn to go on."""
+        task = call.parent
+        if task is None:
+            return
+        with self._lock:
+            self._check(task)
+            self._waiting.append(task)
+            self._go_on()
+        task.woken.wait()
+        with self._lock:
+            self._check(task)
+
+    def cancel(self, call: "Call") -> None:
+        """End the tasks of a call, and of those nested in it, as soon as they can."""
+        with self._lock:
+            dropped = self._cancel(call)
+            self._go_on()
+        for task in dropped:
+            task.callback(Outcome(error=Cancelled()))
+
+    def _cancel(self, call: "Call") -> list[Task]:
+        dropped = list(call.queue)
+        call.queue.clear()
+        call.tasks.difference_update(dropped)
+        for task in call.tasks:
+            task.cancelled = True
+            if task.member is not None:
+                task.member.cancelled = True
+            if task.unit is None and not task.has_turn:
+                # It waits, for a turn or for its network: it goes without.
+                for place in (self._waiting, self._parked):
+                    if task in place:
+                        place.remove(task)  # type: ignore[attr-defined]
+                task.woken.set()
+            for nested in task.children:
+                dropped += self._cancel(nested)
+        return dropped
+
+    def close_call(self, call: "Call") -> None:
+        """Wait for the last threads of a call to end."""
+        for thread in call.threads:
+            thread.join()
+        with self._lock:
+            self._calls.remove(call)
+            if call.parent is not None:
+                call.parent.children.remove(call)
+
+
+class Call:
+    """One call of ``joblib.Parallel``: its tasks, and how many may be in flight."""
+
+    def __init__(self, cohort: Cohort, limit: int, parent: Task | None):
+        self.cohort, self.limit, self.parent = cohort, limit, parent
+        self.queue: deque[Task] = deque()
+        self.tasks: set[Task] = set()  # that have not ended
+        self.threads: list[threading.Thread] = []
+        self.in_flight = 0
+
+    def may_start(self, has_room: bool) -> bool:
+        """Whether another task may; one at least, for the call to come to an end."""
+        return self.in_flight == 0 or (has_room and self.in_flight < self.limit)
+
+
+class _StopsWhenCancelled(Watcher):
+    """Ends a training that nobody waits for any more."""
+
+    def __init__(self, member: Member):
+        self._member = member
+
+    def epoch_end(self, run: Run, row: dict[str, Any]) -> bool:
+        """Stop where the member is cancelled."""
+        return self._member.cancelled
+
+
+def _train(unit: Unit) -> None:
+    if len(unit.members) > 1:
+        train_stack(unit.members)
+        return
+    (member,) = unit.members
+    watchers = [*member.watchers, _StopsWhenCancelled(member)]
+    member.result = train_alone(member.job, watchers)

@@ -1,0 +1,134 @@
+"""Which jobs are trained at once: those of one shape, as many as pay."""
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import scipy.sparse as sp
+import torch
+from torch import nn
+
+from sklearn_deep.training._derived import is_plain
+from sklearn_deep.training._job import TrainJob
+from sklearn_deep.training._optimizers import OPTIMIZERS
+from sklearn_deep.training._stack import Member
+
+# What a step of a stack touches should stay in a core's share of the cache: beyond it
+# another network costs more than it saves.
+_CACHE_BYTES = 4 << 20
+
+# Under vmap a step has a fixed cost that so many networks on a CPU have to share.
+_VMAP_PAYS = 5
+
+# Splitting a stack for another core should leave this many networks in each part.
+_WORTH_A_CORE = 4
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Members that are trained in one go; ``reason`` says why one stands alone."""
+
+    members: list[Member]
+    reason: str | None = None
+
+
+def make_units(members: Sequence[Member], cores: int) -> list[Unit]:
+    """Divide members into stacks, for so many cores, and those who train alone."""
+    units, groups = [], {}  # type: ignore[var-annotated]
+    for member in members:
+        reason = why_alone(member)
+        if reason is None:
+            groups.setdefault(stack_key(member.job), []).append(member)
+        else:
+            units.append(Unit([member], reason))
+    for alike in groups.values():
+        units += _stacks(alike, cores)
+    # The longest first: cores then end at about the same time.
+    return sorted(units, key=lambda unit: -len(unit.members))
+
+
+def why_alone(member: Member) -> str | None:
+    """Say why a job cannot be stacked, or None."""
+    job = member.job
+    reasons = {
+        "lbfgs": OPTIMIZERS[job.optimizer.name].update is None,
+        "callbacks for every batch": any(w.per_batch for w in member.watchers),
+        "time_limit": job.stopping.time_limit is not None,
+        "sparse X": sp.issparse(job.rows.x),
+        "a network without a declared shape": job.shape is None,
+        "frozen parameters": not all(p.requires_grad for p in job.module.parameters()),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def stack_key(job: TrainJob) -> Hashable:
+    """What the jobs of a stack have in common; all else may differ."""
+    return (
+        job.shape,
+        job.optimizer.name,
+        (job.loss.name, job.loss.kind, tuple(sorted(job.loss.params.items()))),
+        job.batch_size,
+        (job.rows.device, job.rows.x.dtype, job.rows.x.shape[1:]),
+        (job.rows.y.dtype, job.rows.y.shape[1:]),
+    )
+
+
+def _stacks(members: list[Member], cores: int) -> list[Unit]:
+    """Jobs of one shape as stacks of about the same width."""
+    job = members[0].job
+    widest = stack_width(job)
+    plain = is_plain(job.module)
+    if len(members) == 1:
+        return [Unit(members, "no other of its shape")]
+    if widest < 2:
+        return [Unit([member], "large steps") for member in members]
+    n_stacks = math.ceil(len(members) / widest)
+    # Every core has its stacks, as long as these are not too narrow to pay.
+    n_full = cores * math.ceil(n_stacks / cores)
+    if len(members) >= n_full * _WORTH_A_CORE:
+        n_stacks = n_full
+    on_cpu = job.rows.device.type == "cpu"
+    if on_cpu and not plain and len(members) < n_stacks * _VMAP_PAYS:
+        return [Unit([member], "too few of its shape") for member in members]
+    # Neighbours have as many rows: their batches are of one size to the last.
+    members = sorted(members, key=lambda member: -len(member.job.rows))
+    bounds = [len(members) * i // n_stacks for i in range(n_stacks + 1)]
+    return [
+        Unit(members[a:b], None if b - a > 1 else "no other of its shape")
+        for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+    ]
+
+
+def stack_width(job: TrainJob) -> int:
+    """How many networks like this one are best trained at once."""
+    device = job.rows.device
+    if device.type == "cpu":
+        return int(_CACHE_BYTES // step_bytes(job))
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free // 2 // step_bytes(job))
+    return 64
+
+
+def step_bytes(job: TrainJob) -> int:
+    """Memory that a step of one network touches, about."""
+    size = job.rows.y.new_empty((), dtype=job.rows.x.dtype).element_size()
+    n_values, units = _sizes(job.module)
+    n_slots = OPTIMIZERS[job.optimizer.name].n_slots
+    # Weights, gradient, slots; what goes in, and each layer's output forth and back.
+    width = int(math.prod(job.rows.x.shape[1:])) + 3 * units
+    return size * (n_values * (2 + n_slots) + job.batch_size * width)
+
+
+def held_bytes(job: TrainJob) -> int:
+    """Memory that a job in flight holds, about: rows as they came, and encoded."""
+    x = job.rows.x
+    own = x.data.nbytes if sp.issparse(x) else x.numel() * x.element_size()
+    return 3 * own + 8 * 4 * _sizes(job.module)[0]
+
+
+def _sizes(module: nn.Module) -> tuple[int, int]:
+    """Number of values, and of units."""
+    parameters = list(module.parameters())
+    units = sum(p.shape[0] for p in parameters if p.ndim >= 2)
+    return sum(p.numel() for p in parameters), units
