@@ -1,0 +1,81 @@
+"""Minibatches of many jobs at once."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sklearn_deep.data._batches import Rows, batch_bounds
+from sklearn_deep.data._together import RowsTogether, lockstep, shared_features
+
+
+def test_arrays_of_equal_content_become_one():
+    a, b = torch.randn(50, 3), torch.randn(50, 3)
+    late = b.clone()
+    late[-1, -1] += 1
+    shared = shared_features([a, b, a.clone(), a, late, b.clone(), a.double()])
+    same = [next(i for i, y in enumerate(shared) if y is x) for x in shared]
+    assert same == [0, 1, 0, 0, 4, 1, 6]
+
+
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=8),
+    st.integers(1, 20),
+)
+def test_lockstep_gives_each_network_the_batches_that_it_has_alone(sizes, batch_size):
+    sizes = sorted(sizes, reverse=True)
+    taken = {k: [] for k in range(len(sizes))}
+    for groups in lockstep(sizes, batch_size):
+        for nets, start, stop in groups:
+            for k in range(nets.start, nets.stop):
+                taken[k].append((start, stop))
+        # Whoever goes on comes last, and with the largest batches.
+        firsts = [nets.start for nets, _, _ in groups]
+        assert firsts == sorted(firsts, reverse=True)
+    for k, size in enumerate(sizes):
+        assert taken[k] == batch_bounds(size, batch_size)
+
+
+def parts(weighted=(True, False, True)):
+    g = torch.Generator().manual_seed(0)
+    common = torch.randn(20, 2, generator=g)
+    own = torch.randn(9, 2, generator=g)
+    indices = (torch.arange(3, 15), None, torch.arange(0, 20, 2))
+    result = []
+    for x, index, has_weight in zip((common, own, common), indices, weighted, strict=True):
+        n = len(x) if index is None else len(index)
+        weight = torch.rand(n, generator=g) if has_weight else None
+        result.append(Rows(x, torch.randn(n, 1, generator=g), weight, index))
+    return result
+
+
+@pytest.mark.parametrize("nets", [slice(0, 3), slice(1, 3), slice(1, 2)])
+def test_a_batch_holds_each_networks_own_rows(nets):
+    rows = parts()
+    together = RowsTogether(rows)
+    orders = [torch.from_numpy(np.random.default_rng(0).permutation(len(r))) for r in rows]
+    together.put_in_order(orders)
+    batch = together.batch(nets, 2, 7)
+    for i, k in enumerate(range(nets.start, nets.stop)):
+        own = rows[k].take(orders[k][2:7])
+        assert torch.equal(batch.x[i], own.x)
+        assert torch.equal(batch.y[i], own.y)
+        expected = torch.ones(5) if own.weight is None else own.weight
+        assert torch.equal(batch.weight[i], expected)
+
+
+def test_without_weights_there_are_none():
+    together = RowsTogether(parts(weighted=(False,) * 3))
+    assert together.batch(slice(0, 3), 0, 2).weight is None
+
+
+def test_all_rows_come_in_order(monkeypatch):
+    monkeypatch.setattr("sklearn_deep.data._rows.CHUNK_BYTES", 1)
+    one = parts()[1]
+    big = Rows(torch.randn(100, 2), torch.randn(100, 1), None)
+    together = RowsTogether([big, big])
+    batches = list(together.in_order())
+    assert len(batches) > 1
+    assert torch.equal(torch.cat([batch.x for batch in batches], 1)[1], big.x)
+    assert len(list(RowsTogether([one]).in_order())) == 1

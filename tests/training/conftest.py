@@ -1,0 +1,16 @@
+"""Jobs for the tests of training, as an estimator makes them."""
+
+import pytest
+
+from sklearn_deep.estimators._data import FitArguments
+from sklearn_deep.estimators._fitting import prepare
+
+
+@pytest.fixture
+def make_job():
+    """The job of an estimator's ``fit`` on some data."""
+
+    def make(estimator, X, y, **given):
+        return prepare(estimator, FitArguments(X, y, **given)).job
+
+    return make
