@@ -94,7 +94,8 @@ def _soft(target: Tensor, raw: Tensor) -> Tensor:
     """Class codes (..., n) as one-hot rows (..., n, n_classes); the rest as it is."""
     if target.is_floating_point():
         return target
-    return F.one_hot(target, raw.shape[-1]).to(raw.dtype)
+    classes = torch.arange(raw.shape[-1], device=raw.device)
+    return (target.unsqueeze(-1) == classes).to(raw.dtype)
 
 
 def _squared_error(raw: Tensor, target: Tensor) -> Tensor:

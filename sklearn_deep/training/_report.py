@@ -1,4 +1,4 @@
-"""What the stacked backend did in its last call."""
+"""What the stacked backend did in the last call that trained networks."""
 
 import threading
 import time
@@ -39,7 +39,9 @@ class StackingReport:
 
     def __str__(self) -> str:
         widths = Counter(self.stacks)
-        stacks = ", ".join(f"{n} of {width}" for width, n in sorted(widths.items())[::-1])
+        stacks = ", ".join(
+            f"{n} of {width}" for width, n in sorted(widths.items())[::-1]
+        )
         lines = [f"{self.n_networks} networks in {self.seconds:.1f} s"]
         lines.append(f"  stacks: {stacks or 'none'}")
         lines += [f"  alone: {n} ({reason})" for reason, n in self.alone.items()]
@@ -77,8 +79,10 @@ class Recorder:
                 self.report.training_seconds += time.monotonic() - self._since
 
     def end(self) -> None:
-        """Close the report: it is now the last one."""
+        """Close the report; if networks were trained, it is now the last one."""
         global _last
+        if not self.report.n_networks:
+            return
         self.report.seconds = time.monotonic() - self._start
         self.report.alone = dict(self.report.alone)
         _last = self.report
@@ -88,7 +92,7 @@ _last: StackingReport | None = None
 
 
 def stacking_report() -> StackingReport:
-    """Tell what the last call with ``backend="stacked"`` did.
+    """Tell what the last call with ``backend="stacked"`` did that trained networks.
 
     Returns
     -------

@@ -43,7 +43,9 @@ def parts(weighted=(True, False, True)):
     own = torch.randn(9, 2, generator=g)
     indices = (torch.arange(3, 15), None, torch.arange(0, 20, 2))
     result = []
-    for x, index, has_weight in zip((common, own, common), indices, weighted, strict=True):
+    for x, index, has_weight in zip(
+        (common, own, common), indices, weighted, strict=True
+    ):
         n = len(x) if index is None else len(index)
         weight = torch.rand(n, generator=g) if has_weight else None
         result.append(Rows(x, torch.randn(n, 1, generator=g), weight, index))
@@ -54,7 +56,9 @@ def parts(weighted=(True, False, True)):
 def test_a_batch_holds_each_networks_own_rows(nets):
     rows = parts()
     together = RowsTogether(rows)
-    orders = [torch.from_numpy(np.random.default_rng(0).permutation(len(r))) for r in rows]
+    orders = [
+        torch.from_numpy(np.random.default_rng(0).permutation(len(r))) for r in rows
+    ]
     together.put_in_order(orders)
     batch = together.batch(nets, 2, 7)
     for i, k in enumerate(range(nets.start, nets.stop)):

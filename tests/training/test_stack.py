@@ -51,7 +51,9 @@ def three(kind, own=({}, {}, {}), **common):
         "early_stopping": False,
         **common,
     }
-    return [kind(**{**settings, "random_state": k, **mine}) for k, mine in enumerate(own)]
+    return [
+        kind(**{**settings, "random_state": k, **mine}) for k, mine in enumerate(own)
+    ]
 
 
 class Parity:
@@ -102,7 +104,9 @@ def assert_same_result(alone, stacked, X, atol):
         torch.testing.assert_close(
             alone.module(x), stacked.module(x), rtol=atol, atol=atol
         )
-    for one, other in zip(alone.module.buffers(), stacked.module.buffers(), strict=True):
+    for one, other in zip(
+        alone.module.buffers(), stacked.module.buffers(), strict=True
+    ):
         torch.testing.assert_close(one, other, rtol=atol, atol=atol)
 
 
@@ -353,7 +357,9 @@ def test_a_result_keeps_no_memory_of_the_stack(parity, data):
 def test_going_on_in_a_stack_is_going_on_alone(make_job, data):
     X, y = data["X"], data["classes"]
     networks = [
-        MLPClassifier((5,), batch_size=16, random_state=k, dropout=0.2).partial_fit(X, y)
+        MLPClassifier((5,), batch_size=16, random_state=k, dropout=0.2).partial_fit(
+            X, y
+        )
         for k in range(3)
     ]
     results = []
@@ -367,7 +373,10 @@ def test_going_on_in_a_stack_is_going_on_alone(make_job, data):
             results.append([train_alone(job) for job in jobs])
     for one, other in zip(*results, strict=True):
         assert_same_result(one, other, X, 1e-8)
-        assert (one.state.step, one.state.epoch) == (other.state.step, other.state.epoch)
+        assert (one.state.step, one.state.epoch) == (
+            other.state.step,
+            other.state.epoch,
+        )
         for slot, same in zip(one.state.slots, other.state.slots, strict=True):
             torch.testing.assert_close(slot, same, rtol=1e-8, atol=1e-10)
 
