@@ -38,19 +38,25 @@ class _GlobalBits:
 
 
 class RandomModule(nn.Module):
-    """A module that draws random numbers in training, from ``source``."""
+    """A module that draws random numbers in training, from ``source``.
+
+    Attributes
+    ----------
+    source : BitSource
+        The fit's own; where none is set, torch's global generator.
+    under_vmap : bool
+        Whether ``torch.func.vmap`` hides the axis of networks from ``forward``.
+    """
 
     source: BitSource = _GlobalBits()
-
-
-def random_modules(module: nn.Module) -> list[RandomModule]:
-    """The random layers of a module, in order."""
-    return [child for child in module.modules() if isinstance(child, RandomModule)]
+    under_vmap: bool = False
 
 
 def set_source(module: nn.Module, source: BitSource | None) -> None:
     """Let every random layer of ``module`` draw from ``source``, None for no own one."""
-    for child in random_modules(module):
+    for child in module.modules():
+        if not isinstance(child, RandomModule):
+            continue
         if source is None:
             child.__dict__.pop("source", None)
         else:
@@ -64,14 +70,13 @@ class RateModule(RandomModule):
     ----------
     rate : float or Tensor of shape (n_nets,)
         Many networks that are trained at once have a rate each.
-    under_vmap : bool
-        Whether ``torch.func.vmap`` hides the axis of networks from ``forward``.
     """
+
+    rate: Any
 
     def __init__(self, rate: float):
         super().__init__()
-        self.rate: Any = float(rate)
-        self.under_vmap = False
+        self.rate = float(rate)
 
     def extra_repr(self) -> str:
         """Show the rate."""
@@ -111,6 +116,11 @@ class RateModule(RandomModule):
         kept = torch.empty_like(x, memory_format=torch.contiguous_format)
         torch.ge(self.source.draw(x), threshold, out=kept)
         return kept, steps / _STEPS
+
+
+def rate_modules(module: nn.Module) -> list[RateModule]:
+    """The layers of a module that have a rate, in order."""
+    return [child for child in module.modules() if isinstance(child, RateModule)]
 
 
 class Dropout(RateModule):

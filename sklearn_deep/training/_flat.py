@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sklearn_deep.nn._dropout import random_modules
+from sklearn_deep.nn._dropout import rate_modules
 
 
 class FlatParameters:
@@ -122,7 +122,7 @@ class FlatParameters:
 def _pattern(modules: list[nn.Module]) -> nn.Module:
     """A module of their shape without values."""
     # A network without dropout is one whose rate is zero; not the reverse.
-    richest = max(modules, key=lambda m: len(random_modules(m)))
+    richest = max(modules, key=lambda m: len(rate_modules(m)))
     # Copied without its values, which may be views of a large stack.
     memo = {
         id(t): t.detach().to("meta").requires_grad_(t.requires_grad)

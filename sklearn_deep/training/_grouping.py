@@ -3,6 +3,7 @@
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import scipy.sparse as sp
 import torch
@@ -95,7 +96,7 @@ def _stacks(members: list[Member], cores: int) -> list[Unit]:
     bounds = [len(members) * i // n_stacks for i in range(n_stacks + 1)]
     return [
         Unit(members[a:b], None if b - a > 1 else "no other of its shape")
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+        for a, b in pairwise(bounds)
     ]
 
 

@@ -134,7 +134,10 @@ class Stack:
         self._sizes = torch.tensor(sizes, dtype=values.dtype, device=values.device)
         self._spec = _joint_spec([job.optimizer for job in jobs])
         self._validations = [
-            (near, RowsTogether([job.validation for job in jobs[near]]))
+            (
+                near,
+                RowsTogether([job.validation for job in jobs[near] if job.validation]),
+            )
             for near in _neighbours([_n_rows(job.validation) for job in jobs])
             if jobs[near.start].validation is not None
         ]
@@ -223,7 +226,7 @@ class Stack:
         """Loss and score of neighbours that have as many validation rows each."""
         jobs = [net.job for net in self.nets[nets]]
         if len(jobs) < _FEW:  # the fixed cost of vmap is that of so many forward passes
-            each = [evaluate(job, job.validation) for job in jobs]
+            each = [evaluate(job, job.validation) for job in jobs if job.validation]
             return [torch.stack(parts) for parts in zip(*each, strict=True)]
         template = self._section(nets).module.eval()
         with torch.inference_mode():

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Batch
-from sklearn_deep.nn._dropout import random_modules
+from sklearn_deep.nn._dropout import rate_modules
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._penalties import PENALTIES
 from sklearn_deep.training._derived import derived_gradient
@@ -99,7 +99,7 @@ class Steps:
 
     def choose_gradient(self) -> None:
         """Derive the gradient by hand where that can be; hooks need the module itself."""
-        derived = derived_gradient(self.module, self.loss)
+        derived: Any = derived_gradient(self.module, self.loss)
         if derived is None and not self.alone:
             derived = VmappedGradient(self.module, self.loss)
         self._derived = derived
@@ -159,8 +159,8 @@ class Steps:
 
     def _set_rates(self, modules: Sequence[nn.Module]) -> None:
         """Give the layers of the template the rates of each network's own."""
-        own = [random_modules(module) for module in modules]
-        for i, layer in enumerate(random_modules(self.module)):
+        own = [rate_modules(module) for module in modules]
+        for i, layer in enumerate(rate_modules(self.module)):
             rates = [layers[i].rate if layers else 0.0 for layers in own]
             joint = column(rates, self.values)
             layer.rate = joint.squeeze(-1) if isinstance(joint, Tensor) else joint

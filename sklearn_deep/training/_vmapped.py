@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from sklearn_deep.data._batches import Batch
-from sklearn_deep.nn._dropout import random_modules
+from sklearn_deep.nn._dropout import rate_modules
 from sklearn_deep.nn._losses import Loss
+from sklearn_deep.training._passes import gradient_of
 
 
 def vmapped_forward(template: nn.Module, x: Tensor) -> Tensor:
@@ -46,10 +47,10 @@ class VmappedGradient:
 
     def __init__(self, template: nn.Module, loss: Loss):
         self.template, self.loss = template, loss
-        self._gradients = {k: p.grad for k, p in template.named_parameters()}
+        self._gradients = {k: gradient_of(p) for k, p in template.named_parameters()}
         self._parameters = {k: p.detach() for k, p in template.named_parameters()}
         self._buffers = dict(template.named_buffers())
-        for layer in random_modules(template):
+        for layer in rate_modules(template):
             layer.under_vmap = True
         self._smoothing = loss.smoothing
         each = 0 if isinstance(loss.smoothing, Tensor) else None

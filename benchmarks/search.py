@@ -1,0 +1,271 @@
+"""Time of a grid search with the stacked backend, against its peers and our own default.
+
+80 fits (16 settings, 5 folds) of the same network, batches, epochs and optimizer on the
+digits, behind a StandardScaler. First CPU time on one thread, then wall time on all
+cores, then memory, and how time grows with the number of fits.
+
+    python benchmarks/search.py [--rounds 3] [--device cuda]
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+import warnings
+
+import joblib
+import numpy as np
+import torch
+from _common import best_times, print_table, print_versions, verdict
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.neural_network import MLPClassifier as SklearnMLP
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch import NeuralNetClassifier
+from threadpoolctl import threadpool_limits
+from torch import nn
+
+from sklearn_deep import MLPClassifier, stacking_report
+
+HIDDEN, N_CLASSES = 100, 10
+RATES = [3e-4, 1e-3, 3e-3, 1e-2]
+DECAYS = [0.0, 1e-4, 1e-3, 1e-2]
+FOLDS = StratifiedKFold(5)
+
+# batch size, epochs, and the floors against hand-written, scikit-learn's and skorch's
+SETTINGS = [(32, 10, (0.35, 0.4, 0.12)), (200, 30, (0.75, 0.75, 0.2))]
+
+
+def data():
+    """1,797 rows of 64 columns."""
+    X, y = load_digits(return_X_y=True)
+    return X.astype("float32"), y
+
+
+def network():
+    """The layers, for those who take a module."""
+    return nn.Sequential(nn.Linear(64, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, N_CLASSES))
+
+
+def hand_written(X, y, batch_size, epochs):
+    """What one writes in torch without a framework, fit by fit."""
+    for rate in RATES:
+        for decay in DECAYS:
+            for train, test in FOLDS.split(X, y):
+                scaler = StandardScaler().fit(X[train])
+                x = torch.from_numpy(scaler.transform(X[train]))
+                target = torch.from_numpy(y[train])
+                net = network()
+                optimizer = torch.optim.AdamW(
+                    net.parameters(), rate, weight_decay=decay
+                )
+                loss_of = nn.CrossEntropyLoss()
+                for _ in range(epochs):
+                    order = torch.randperm(len(x))
+                    total = torch.zeros(())
+                    for start in range(0, len(x), batch_size):
+                        rows = order[start : start + batch_size]
+                        optimizer.zero_grad()
+                        loss = loss_of(net(x[rows]), target[rows])
+                        loss.backward()
+                        optimizer.step()
+                        total += loss.detach() * len(rows)
+                with torch.no_grad():
+                    raw = net(torch.from_numpy(scaler.transform(X[test])))
+                (raw.argmax(1).numpy() == y[test]).mean()
+
+
+def search(net, grid, X, y, n_jobs=None):
+    """A grid search over 16 settings of the last step."""
+    name = type(net).__name__.lower()
+    grid = {f"{name}__{key}": values for key, values in grid.items()}
+    pipe = make_pipeline(StandardScaler(), net)
+    GridSearchCV(pipe, grid, cv=FOLDS, refit=False, n_jobs=n_jobs).fit(X, y)
+
+
+def ours(X, y, batch_size, epochs, device="cpu", n_jobs=None, rates=None):
+    """sklearn_deep, with what the others do not do switched off."""
+    net = MLPClassifier(
+        (HIDDEN,),
+        dropout=0.0,
+        optimizer="adamw",
+        learning_rate_schedule="constant",
+        batch_size=batch_size,
+        max_epochs=epochs,
+        n_iter_no_change=None,
+        early_stopping=False,
+        device=device,
+        random_state=0,
+    )
+    rates = RATES if rates is None else rates
+    search(net, {"learning_rate": rates, "weight_decay": DECAYS}, X, y, n_jobs)
+
+
+def stacked(X, y, batch_size, epochs, **kwargs):
+    """The same, all at once."""
+    with joblib.parallel_config(backend="stacked"):
+        ours(X, y, batch_size, epochs, **kwargs)
+
+
+def sklearn_mlp(X, y, batch_size, epochs):
+    """scikit-learn's own."""
+    net = SklearnMLP(
+        (HIDDEN,), batch_size=batch_size, max_iter=epochs, n_iter_no_change=10**6
+    )
+    search(net, {"learning_rate_init": RATES, "alpha": DECAYS}, X, y)
+
+
+def skorch(X, y, batch_size, epochs):
+    """The library as it comes."""
+    net = NeuralNetClassifier(
+        network,
+        criterion=nn.CrossEntropyLoss,
+        optimizer=torch.optim.AdamW,
+        batch_size=batch_size,
+        max_epochs=epochs,
+        train_split=None,
+        verbose=0,
+    )
+    search(net, {"lr": RATES, "optimizer__weight_decay": DECAYS}, X, y)
+
+
+def on_one_thread(rounds):
+    """Ratios of CPU time to each peer's."""
+    X, y = data()
+    torch.set_num_threads(1)
+    rows = []
+    for batch_size, epochs, _ in SETTINGS:
+        peers = {
+            "hand-written": hand_written,
+            "scikit-learn": sklearn_mlp,
+            "skorch": skorch,
+            "ours, default": ours,
+        }
+        contestants = {"stacked": stacked, **peers}
+        runs = {
+            name: lambda run=run, b=batch_size, e=epochs: run(X, y, b, e)
+            for name, run in contestants.items()
+        }
+        with threadpool_limits(1):
+            times = best_times(runs, rounds)
+        rows.append([batch_size, *(times["stacked"] / times[name] for name in peers)])
+    head = ["batch (CPU time, one thread)", *(f"stacked / {name}" for name in peers)]
+    print_table(head, rows)
+    for (batch_size, _, floors), (_, *ratios) in zip(SETTINGS, rows, strict=True):
+        for name, floor, ratio in zip(peers, (*floors, 1.0), ratios, strict=True):
+            print(verdict(ratio <= floor, f"batch {batch_size}: {floor} of {name}"))
+    print(flush=True)
+
+
+def on_all_cores(rounds):
+    """Ratios of wall time to our own default backend."""
+    X, y = data()
+    torch.set_num_threads(joblib.cpu_count())
+    rows = []
+    for batch_size, epochs, _ in SETTINGS:
+        runs = {
+            "stacked": lambda b=batch_size, e=epochs: stacked(X, y, b, e),
+            "n_jobs=1": lambda b=batch_size, e=epochs: ours(X, y, b, e),
+            "n_jobs=-1": lambda b=batch_size, e=epochs: ours(X, y, b, e, n_jobs=-1),
+        }
+        runs["n_jobs=-1"]()  # its processes are there then
+        times = best_times(runs, rounds, time.perf_counter)
+        one, every = times["n_jobs=1"], times["n_jobs=-1"]
+        rows.append([batch_size, times["stacked"] / one, times["stacked"] / every])
+    head = [f"batch (wall time, {joblib.cpu_count()} cores)"]
+    print_table([*head, "stacked / n_jobs=1", "stacked / n_jobs=-1"], rows)
+    worst = max(ratio for row in rows for ratio in row[1:])
+    print(
+        verdict(worst <= 1, "never slower than our default backend"), "\n", flush=True
+    )
+
+
+def growth():
+    """CPU time a fit as the number of fits grows."""
+    X, y = data()
+    torch.set_num_threads(1)
+    rows, first = [], None
+    for n_fits in (20, 100, 1000):
+        rates = np.geomspace(1e-4, 1e-2, n_fits // 20).tolist()
+        times = best_times(
+            {"stacked": lambda r=rates: stacked(X, y, 32, 5, rates=r)}, 2
+        )
+        each = times["stacked"] / n_fits
+        first = first or each
+        widths = stacking_report().stacks
+        rows.append([n_fits, f"{len(widths)} of up to {max(widths)}", each / first])
+    print_table(["fits", "stacks", "CPU time a fit / that of 20"], rows)
+
+
+PEAK = """
+import resource, sys
+sys.path.insert(0, {folder!r})
+import search
+X, y = search.data()
+search.ours(X[:200], y[:200], 32, 1)
+start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+search.{run}(X.repeat({copies}, 0), y.repeat({copies}), 256, 1)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) * 1024)
+"""
+
+
+def memory():
+    """Peak memory above the start, in copies of X."""
+    X, _ = data()
+    copies = 20
+    size = X.nbytes * copies
+    folder = os.path.dirname(os.path.abspath(__file__))
+    rows = []
+    for run in ("ours", "stacked"):
+        code = PEAK.format(folder=folder, run=run, copies=copies)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        rows.append([run, int(done.stdout) / size])
+    print_table(["80 fits of 35,940 rows", "peak above the start / X"], rows)
+
+
+def on_device(device, rounds):
+    """Wall time of 100 fits on an accelerator, against one after the other."""
+    X, y = data()
+    rates = np.geomspace(1e-4, 1e-2, 5).tolist()
+    rows = []
+    for batch_size, _, _ in SETTINGS:
+        runs = {
+            name: lambda run=run, b=batch_size: run(
+                X, y, b, 5, device=device, rates=rates
+            )
+            for name, run in (("stacked", stacked), ("sequential", ours))
+        }
+        runs["stacked"]()
+        times = best_times(runs, rounds, time.perf_counter)
+        rows.append([batch_size, times["stacked"] / times["sequential"]])
+    print_table(
+        [f"batch (wall time, {device}, 100 fits)", "stacked / sequential"], rows
+    )
+    worst = max(ratio for _, ratio in rows)
+    print(verdict(worst <= 0.05, "at most 0.05 of sequential"))
+
+
+def main():
+    """Print the tables and the floors."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    print_versions()
+    if args.device != "cpu":
+        on_device(args.device, args.rounds)
+        return
+    on_one_thread(args.rounds)
+    on_all_cores(args.rounds)
+    growth()
+    memory()
+
+
+if __name__ == "__main__":
+    main()
