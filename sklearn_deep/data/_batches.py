@@ -60,7 +60,7 @@ class Rows:
         if not (sp.issparse(x) or isinstance(x, Tensor)):
             x = as_tensor(x)
         target = as_tensor(y).to(device)
-        scaled = None if weight is None else torch.as_tensor(weight).to(device, dtype)
+        scaled = None if weight is None else as_tensor(weight).to(device, dtype)
         where = None if index is None else torch.from_numpy(index).to(device)
         return cls(x, target, scaled, where)
 

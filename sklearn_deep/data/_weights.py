@@ -45,8 +45,9 @@ def check_sample_weight(
         raise ValueError(
             f"{name} is zero in every row: there is nothing to learn from."
         )
-    # Only ratios matter; a power of two keeps them exact, and sums finite.
-    return weight if weight.max() < 1e100 else np.ldexp(weight, -512)
+    # Only ratios matter; a power of two keeps them exact, and sums and means normal.
+    exponent = int(np.frexp(weight.max())[1])
+    return weight if abs(exponent) < 300 else np.ldexp(weight, -exponent)
 
 
 def class_weights(

@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
@@ -79,6 +80,44 @@ def test_a_bool_array_is_taken_as_zeros_and_ones(whole):
     network = MLPClassifier((6,), max_epochs=5, random_state=0)
     wanted = clone(network).fit((X > 0).astype(float), y).predict_proba(X > 0)
     assert_array_equal(network.fit(X > 0, y).predict_proba(X > 0), wanted)
+
+
+@pytest.fixture
+def every_warning_of_torch():
+    """torch says most of its warnings once a process only."""
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    yield
+    torch.set_warn_always(before)
+
+
+@pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("container", [np.asarray, pd.Series, pl.Series])
+def test_read_only_weights_and_targets_are_taken_without_a_warning(
+    container, cls, whole, every_warning_of_torch
+):
+    def read_only(values):
+        values = np.array(values, float)
+        values.setflags(write=False)
+        return container(values)
+
+    X, y = whole
+    weight = np.arange(1.0, 51)
+    network = cls((4,), max_epochs=2, random_state=0)
+    wanted = clone(network).fit(
+        X, y * 1.0, weight, X_val=X, y_val=y * 1.0, sample_weight_val=weight
+    )
+    found = network.fit(
+        X,
+        read_only(y),
+        read_only(weight),
+        X_val=X,
+        y_val=read_only(y),
+        sample_weight_val=read_only(weight),
+    )
+    assert_array_equal(found.predict(X), wanted.predict(X))
+    losses = ["train_loss", "valid_loss"]
+    assert_array_equal(found.history_[losses], wanted.history_[losses])
 
 
 @pytest.mark.parametrize("params", [{}, {"batch_size": 16}, {"early_stopping": True}])

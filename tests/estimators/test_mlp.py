@@ -587,6 +587,23 @@ def test_integer_weights_are_repeated_rows_in_a_full_batch(dtype, regression, rn
     assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-7)
 
 
+@pytest.mark.parametrize("power", [-1074, -600, 600, 1010])
+@pytest.mark.parametrize("batch_size", [20, 60])
+def test_weights_of_any_magnitude_are_taken_by_their_ratios(power, batch_size, binary):
+    X, y = binary
+    weight = np.ldexp(np.arange(len(y)) % 4 + 1.0, power)
+    network = plain_classifier(
+        (4,),
+        batch_size=batch_size,
+        class_weight="balanced",
+        max_epochs=5,
+        random_state=0,
+    )
+    wanted = clone(network).fit(X, y, np.arange(len(y)) % 4 + 1.0)
+    found = network.fit(X, y, weight)
+    assert_allclose(outputs(found, X), outputs(wanted, X), rtol=1e-10)
+
+
 def test_scores_take_sample_weights(binary, regression):
     X, y = binary
     network = plain_classifier((4,), max_epochs=2, random_state=0).fit(X, y)
