@@ -150,7 +150,7 @@ class ValidationHoldout(
         pipe = estimator if isinstance(estimator, Pipeline) else None
         head = pipe[:-1] if pipe is not None and len(pipe.steps) > 1 else None
         final = _final(estimator)
-        head_params, final_params = self._route(params, head, final)
+        head_params, final_params = self._route(params, pipe, head, final)
         X_train, X_val = _safe_indexing(X, train), _safe_indexing(X, aside)
         y_train, y_val = _safe_indexing(y, train), _safe_indexing(y, aside)
         if head is not None:
@@ -158,8 +158,7 @@ class ValidationHoldout(
                 X_train, y_train, **_take(head_params, train, n)
             )
             X_val = head.transform(X_val)
-        weight = final_params.get("sample_weight")
-        val_weight = None if weight is None else _safe_indexing(weight, aside)
+        val_weight = _take(final_params, aside, n).get("sample_weight")
         with self._callbacks_of(final):
             final.fit(
                 X_train,
@@ -191,20 +190,21 @@ class ValidationHoldout(
         task = context.subcontext(task_name="fit-final-estimator")
         return task.propagate_callback_context(final)
 
-    def _route(self, params: dict, head: Any, final: Any) -> tuple[dict, dict]:
+    def _route(
+        self, params: dict, pipe: Any, head: Any, final: Any
+    ) -> tuple[dict, dict]:
         """Which parameters go to the transformers, and which to the last step."""
         if get_config()["enable_metadata_routing"]:
-            routed = process_routing(self, "fit", **params).estimator.fit
+            routed = dict(process_routing(self, "fit", **params).estimator.fit)
+            if pipe is None:
+                return {}, routed
+            # The Pipeline refuses what a step was given and nobody asked for.
+            to_final = process_routing(pipe, "fit", **routed)[pipe.steps[-1][0]].fit
             if head is None:
-                return {}, dict(routed)
-            wanted = {
-                obj: get_routing_for_object(obj).consumes(method, routed.keys())
-                for obj, method in ((head, "fit_transform"), (final, "fit"))
-            }
-            return (
-                {k: routed[k] for k in wanted[head]},
-                {k: routed[k] for k in wanted[final]},
-            )
+                return {}, dict(to_final)
+            routing = get_routing_for_object(head)
+            wanted = routing.consumes("fit_transform", routed.keys())
+            return {k: routed[k] for k in wanted}, dict(to_final)
         if head is None:
             return {}, params
         prefix = f"{self.estimator.steps[-1][0]}__"

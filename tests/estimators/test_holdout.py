@@ -16,7 +16,7 @@ from sklearn.base import (
     is_regressor,
 )
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -139,6 +139,19 @@ def test_sample_weights_are_split_with_the_rows(numbered, network, rng):
     assert model.estimator_[0].sample_weight_ is None
 
 
+def test_one_weight_for_all_rows_is_as_none(numbered, network):
+    X, y = numbered
+    model = ValidationHoldout(network, random_state=0)
+    wanted = clone(model).fit(X, y).predict_proba(X)
+    assert_array_equal(model.fit(X, y, sample_weight=2.0).predict_proba(X), wanted)
+
+
+def test_weights_of_another_length_are_refused(numbered, network):
+    X, y = numbered
+    with pytest.raises(ValueError, match="sample_weight must have shape"):
+        ValidationHoldout(network).fit(X, y, sample_weight=np.ones(len(y) + 1))
+
+
 def test_parameters_for_a_step_are_split_and_reach_it(numbered, network):
     X, y = numbered
     pipe = make_pipeline(Remembering(), network)
@@ -162,6 +175,32 @@ def test_metadata_routing_decides_who_gets_the_weights(numbered, network):
         unweighted = ValidationHoldout(pipe, random_state=0).fit(X, y)
         assert model.estimator_[0].sample_weight_ is None
         assert (model.predict_proba(X) != unweighted.predict_proba(X)).any()
+
+
+@pytest.mark.parametrize("steps", [[], [Remembering()]], ids=["bare", "after a step"])
+def test_weights_that_nobody_requested_are_refused(steps, numbered, network):
+    X, y = numbered
+    with sklearn.config_context(enable_metadata_routing=True):
+        asks = network.set_fit_request(sample_weight=True)
+        silent = clone(network).set_fit_request(sample_weight=None)
+        pipes = [make_pipeline(*steps, silent)]
+        if steps:
+            pipes.append(make_pipeline(*steps, asks))
+        for pipe in pipes:
+            with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+                ValidationHoldout(pipe).fit(X, y, sample_weight=X[:, 0] + 1)
+
+
+@pytest.mark.parametrize("steps", [[], [StandardScaler()]], ids=["alone", "last"])
+def test_weights_may_be_requested_under_another_name(steps, numbered, network):
+    X, y = numbered
+    wanted = ValidationHoldout(make_pipeline(*steps, network), random_state=0).fit(
+        X, y, sample_weight=X[:, 0] + 1
+    )
+    with sklearn.config_context(enable_metadata_routing=True):
+        pipe = make_pipeline(*steps, network.set_fit_request(sample_weight="counts"))
+        found = ValidationHoldout(pipe, random_state=0).fit(X, y, counts=X[:, 0] + 1)
+        assert_array_equal(found.predict_proba(X), wanted.predict_proba(X))
 
 
 def test_groups_are_routed_through_a_search(numbered, network):
