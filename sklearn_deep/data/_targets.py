@@ -140,12 +140,15 @@ class RealTargets:
         Whether the user's targets are of shape (n,).
     dtype : numpy.dtype
         Floating dtype of the user's targets.
+    scaling : {"standard", "mean", None}
+        How they are scaled, see ``LossRow``.
     """
 
     center: np.ndarray
     scale: np.ndarray
     flat: bool
     dtype: np.dtype
+    scaling: str | None
 
     @classmethod
     def learn(
@@ -156,7 +159,7 @@ class RealTargets:
         Raises
         ------
         ValueError
-            With ``scaling="mean"`` for negative targets or a column of zeros.
+            With ``scaling="mean"`` for a column without a positive mean.
         """
         columns = y.reshape(len(y), -1).astype(np.float64, copy=False)
         # Moments of the quotient by the largest value: its square cannot overflow.
@@ -165,7 +168,7 @@ class RealTargets:
         columns = columns / top
         mean = np.average(columns, axis=0, weights=weight)
         if scaling == "mean":
-            if (columns < 0).any() or (mean <= 0).any():
+            if (mean <= 0).any():
                 raise ValueError(
                     "loss='poisson' needs targets y >= 0 with a positive mean; got a"
                     f" minimum of {y.min():g} and means {(mean * top).tolist()}."
@@ -179,7 +182,7 @@ class RealTargets:
         # A spread below the smallest normal number cannot be divided by.
         scale = scale * top
         scale[scale < np.finfo(scale.dtype).tiny] = 1.0
-        return cls(center * top, scale, y.ndim == 1, y.dtype)
+        return cls(center * top, scale, y.ndim == 1, y.dtype, scaling)
 
     def attributes(self) -> dict[str, Any]:
         """Fitted attributes of an estimator with such targets."""
@@ -195,23 +198,42 @@ class RealTargets:
         return y
 
     def encode(self, y: np.ndarray, dtype: Any) -> np.ndarray:
-        """Standardise targets; the result has shape (n, n_targets)."""
+        """Standardise targets; the result has shape (n, n_targets).
+
+        Raises
+        ------
+        ValueError
+            For another number of targets, or with ``scaling="mean"`` for negative ones.
+        """
         columns = y.reshape(len(y), -1)
         if columns.shape[1] != self.n_outputs:
             raise ValueError(
                 f"y has {columns.shape[1]} columns; this network was set up for"
                 f" {self.n_outputs}."
             )
+        if self.scaling == "mean" and (columns < 0).any():
+            raise ValueError(
+                "loss='poisson' needs targets y >= 0 with a positive mean; got a minimum"
+                f" of {y.min():g}."
+            )
         return ((columns - self.center) / self.scale).astype(dtype, copy=False)
 
     def decode(self, location: np.ndarray) -> np.ndarray:
         """Standardised predictions (n, n_targets) to the user's units and shape."""
-        return self._shape(location * self.scale + self.center, location.dtype)
+        return self._in_units(location, self.center)
 
     def decode_spread(self, spread: np.ndarray) -> np.ndarray:
         """Standardised standard deviations to the user's units and shape."""
-        return self._shape(spread * self.scale, spread.dtype)
+        return self._in_units(spread, 0.0)
 
-    def _shape(self, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        values = values.astype(np.result_type(dtype, self.dtype), copy=False)
+    def _in_units(self, scaled: np.ndarray, center: Any) -> np.ndarray:
+        dtype = np.result_type(scaled.dtype, self.dtype)
+        with np.errstate(over="ignore"):  # found as an infinity, with a proper error
+            values = (scaled * self.scale + center).astype(dtype, copy=False)
+        if not np.isfinite(values).all():
+            n_bad = int((~np.isfinite(values)).any(1).sum())
+            raise ValueError(
+                f"The predictions of {n_bad} of {len(values)} rows overflow {dtype} in"
+                " the units of y. Scale X, or y with a TransformedTargetRegressor."
+            )
         return values[:, 0] if self.flat else values

@@ -84,6 +84,12 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
         )
 
     def _make_loss(self, targets: RealTargets) -> Loss:
+        if LOSSES[self.loss, "real"].scaling != targets.scaling:
+            raise ValueError(
+                f"{type(self).__name__} cannot go on training with loss={self.loss!r}:"
+                " its targets are scaled for another loss. Set warm_start=False, or"
+                " clone the estimator, to begin anew."
+            )
         return Loss.make(type(self).__name__, self.loss, "real", self.loss_params)
 
     def __sklearn_tags__(self):

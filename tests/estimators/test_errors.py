@@ -214,6 +214,11 @@ BAD_FIT = {
         {"X_val": X, "y_val": LABELS},
         "2 columns",
     ),
+    "negative counts in y_val": (
+        regressor(loss="poisson"),
+        {"y": np.abs(NUMBERS), "X_val": X, "y_val": -np.abs(NUMBERS)},
+        "loss='poisson' needs targets y >= 0",
+    ),
     "negative sample_weight_val": (
         classifier(),
         {"X_val": X, "y_val": CLASSES, "sample_weight_val": -WEIGHT},
@@ -511,6 +516,21 @@ def test_targets_of_any_magnitude_are_learnt_without_nan(scale, shift):
     assert np.isfinite(predicted).all()
 
 
+def test_predictions_that_overflow_in_the_units_of_y_are_refused():
+    counts = np.abs(NUMBERS)
+    network = regressor(loss="poisson", max_epochs=1).fit(X, counts)
+    rows = 1e5 * X
+    assert network._raw(rows).max() > 1e3  # and its exponential is infinite
+    with pytest.raises(ValueError, match=r"overflow float64 in the units of y"):
+        network.predict(rows)
+
+    top = np.finfo(np.float32).max
+    y = np.where(NUMBERS > 0, top, -top).astype(np.float32)
+    network = regressor(max_epochs=1).fit(X.astype(np.float32), y)
+    with pytest.raises(ValueError, match=r"overflow float32 in the units of y"):
+        network.predict(1e4 * X.astype(np.float32))
+
+
 # Going on
 
 GOING_ON = {
@@ -544,6 +564,25 @@ def test_going_on_with_another_number_of_targets_is_refused():
     network = regressor().partial_fit(X, NUMBERS)
     with pytest.raises(ValueError, match="2 columns"):
         network.partial_fit(X, np.stack([NUMBERS, NUMBERS], 1))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("first", "then"), [("poisson", "squared_error"), ("huber", "poisson")]
+)
+def test_going_on_with_a_loss_of_other_targets_is_refused(first, then, method):
+    y = np.abs(NUMBERS)
+    network = regressor(warm_start=True, loss=first).fit(X, y).set_params(loss=then)
+    with pytest.raises(ValueError, match=f"cannot go on training with loss='{then}'"):
+        getattr(network, method)(X, y)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_going_on_with_negative_counts_is_refused(method):
+    counts = np.abs(NUMBERS)
+    network = regressor(loss="poisson", warm_start=True).fit(X, counts)
+    with pytest.raises(ValueError, match="loss='poisson' needs targets y >= 0"):
+        getattr(network, method)(X, counts - counts.mean())
 
 
 def test_partial_fit_refuses_a_label_that_is_not_among_the_classes():
