@@ -5,10 +5,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
@@ -296,10 +298,19 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         tags.input_tags.sparse = True
         return tags
 
+    @property
     def _repr_html_(self):
-        """Show parameters, and after a fit the network and how training went."""
-        return with_network_section(self)
+        """Show parameters, and after a fit the network and how training went.
+
+        Missing where scikit-learn is set to ``display="text"``, as its own is.
+        """
+        if get_config()["display"] != "diagram":
+            raise AttributeError("_repr_html_ is there with display='diagram' only.")
+        return partial(with_network_section, self)
 
     def _repr_mimebundle_(self, **kwargs):
         """Give notebooks the HTML form beside the plain one."""
-        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+        bundle = {"text/plain": repr(self)}
+        if hasattr(self, "_repr_html_"):
+            bundle["text/html"] = self._repr_html_()
+        return bundle

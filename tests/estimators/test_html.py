@@ -1,6 +1,7 @@
 """What a notebook shows."""
 
 import pytest
+from sklearn import config_context
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
@@ -38,6 +39,16 @@ def test_the_mime_bundle_has_a_plain_form_too(iris):
     bundle = network._repr_mimebundle_()
     assert bundle["text/plain"] == repr(network)
     assert "Network:" in bundle["text/html"]
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_there_is_no_html_where_scikit_learn_is_set_to_show_text(fitted, iris):
+    network = MLPClassifier((4,), max_epochs=1)
+    if fitted:
+        network.fit(*iris)
+    with config_context(display="text"):
+        assert not hasattr(network, "_repr_html_")
+        assert network._repr_mimebundle_() == {"text/plain": repr(network)}
 
 
 def test_a_pipeline_around_a_network_is_drawn_by_scikit_learn(iris):
