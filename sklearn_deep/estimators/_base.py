@@ -31,6 +31,7 @@ from sklearn_deep.estimators._watching import make_watchers
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training._forward import raw_outputs
 from sklearn_deep.training._job import OptimizerState, TrainJob, TrainResult
+from sklearn_deep.training._optimizers import OPTIMIZERS
 from sklearn_deep.training._train import train
 
 
@@ -179,16 +180,20 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
             "stop_reason_": result.stop_reason,
             "_history": history,
         }
-        for name in ("_optimizer_state", "_net"):
+        for name in ("_optimizer_state", "_optimized_by", "_net"):
             self.__dict__.pop(name, None)
         for name, value in fitted.items():
             setattr(self, name, value)
         if job.state is not None:
             self._optimizer_state = result.state
+            self._optimized_by = job.optimizer.name
 
     def _resume_state(self, device: torch.device) -> OptimizerState:
         """The optimizer's memory, to go on from; a copy, for a call that fails."""
         state = getattr(self, "_optimizer_state", OptimizerState())
+        before: Any = getattr(self, "_optimized_by", self.optimizer)
+        if OPTIMIZERS[before].update is not OPTIMIZERS[self.optimizer].update:
+            return OptimizerState(epoch=state.epoch)  # it means nothing to another
         slots = [slot.to(device, copy=True) for slot in state.slots]
         return OptimizerState(slots, state.step, state.epoch)
 

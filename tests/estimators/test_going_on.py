@@ -75,6 +75,23 @@ def test_partial_fit_keeps_its_learning_rate_for_a_stream_has_no_end(iris):
     assert network.history_.learning_rate.tolist() == [1e-3] * 5
 
 
+@pytest.mark.parametrize(
+    "optimizers",
+    [("momentum", "rmsprop"), ("rmsprop", "nesterov"), ("adam", "rmsprop", "adam")],
+    ids=" then ".join,
+)
+def test_another_optimizer_begins_without_the_memory_of_the_last(
+    optimizers, regression
+):
+    X, y = regression
+    stream = plain_regressor((4,), random_state=0)
+    fits = plain_regressor((4,), random_state=0, warm_start=True, max_epochs=1)
+    for optimizer in optimizers:
+        stream.set_params(optimizer=optimizer).partial_fit(X, y)
+        fits.set_params(optimizer=optimizer).fit(X, y)  # which remembers nothing
+    assert_allclose(stream.predict(X), fits.predict(X), rtol=1e-9)
+
+
 def test_partial_fit_learns_from_a_stream_of_parts(iris, rng):
     X, y = iris
     network = plain_classifier((16,), learning_rate=0.02, batch_size=10, random_state=0)
