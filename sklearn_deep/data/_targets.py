@@ -83,7 +83,7 @@ class ClassTargets:
         binary = not self.multilabel and len(self.classes) <= 2
         return 1 if binary else len(self.classes)
 
-    def codes(self, y: np.ndarray) -> np.ndarray:
+    def codes(self, y: np.ndarray, name: str = "y") -> np.ndarray:
         """Labels as places in ``classes``; multilabel rows as they are.
 
         Raises
@@ -94,27 +94,28 @@ class ClassTargets:
         if self.multilabel:
             if y.ndim != 2 or y.shape[1] != len(self.classes):
                 raise ValueError(
-                    f"y has shape {y.shape}; this network was set up for"
+                    f"{name} has shape {y.shape}; this network was set up for"
                     f" {len(self.classes)} labels, (n_samples, {len(self.classes)})."
                 )
             return y
         if y.ndim != 1:
             raise ValueError(
-                f"y has shape {y.shape}; this network was set up for one label a row,"
-                " (n_samples,)."
+                f"{name} has shape {y.shape}; this network was set up for one label a"
+                " row, (n_samples,)."
             )
         known = np.isin(y, self.classes)
         if not known.all():
             strange = np.unique(y[~known])[:5].tolist()
             raise ValueError(
-                f"y holds labels {strange} that are not among the classes"
-                f" {self.classes.tolist()[:10]}."
+                f"{name} holds labels {strange} that are not among the classes"
+                f" {self.classes.tolist()[:10]}. Check the split that made it; labels"
+                " that come later must be named in the classes of partial_fit."
             )
         return np.searchsorted(self.classes, y)
 
-    def encode(self, y: np.ndarray, dtype: Any) -> np.ndarray:
+    def encode(self, y: np.ndarray, dtype: Any, name: str = "y") -> np.ndarray:
         """Labels to codes (n,) for softmax, or to 0 and 1 (n, n_outputs) for sigmoid."""
-        codes = self.codes(y)
+        codes = self.codes(y, name)
         if self.multilabel:
             return codes.astype(dtype)
         return codes[:, None].astype(dtype) if self.kind == "sigmoid" else codes
@@ -197,7 +198,7 @@ class RealTargets:
         """The targets: numbers code themselves."""
         return y
 
-    def encode(self, y: np.ndarray, dtype: Any) -> np.ndarray:
+    def encode(self, y: np.ndarray, dtype: Any, name: str = "y") -> np.ndarray:
         """Standardise targets; the result has shape (n, n_targets).
 
         Raises
@@ -208,13 +209,12 @@ class RealTargets:
         columns = y.reshape(len(y), -1)
         if columns.shape[1] != self.n_outputs:
             raise ValueError(
-                f"y has {columns.shape[1]} columns; this network was set up for"
+                f"{name} has {columns.shape[1]} columns; this network was set up for"
                 f" {self.n_outputs}."
             )
         if self.scaling == "mean" and (columns < 0).any():
             raise ValueError(
-                "loss='poisson' needs targets y >= 0 with a positive mean; got a minimum"
-                f" of {y.min():g}."
+                f"loss='poisson' needs targets {name} >= 0; got a minimum of {y.min():g}."
             )
         return ((columns - self.center) / self.scale).astype(dtype, copy=False)
 

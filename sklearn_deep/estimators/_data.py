@@ -48,17 +48,22 @@ class Part:
         Sample weights, all positive.
     index : ndarray of shape (n_rows,) or None
         Where the rows are in ``X``; None for all, in order.
+    name : str
+        What the user calls ``y``, for errors.
     """
 
     X: Any
     y: np.ndarray
     weight: np.ndarray | None
     index: np.ndarray | None = None
+    name: str = "y"
 
     @classmethod
-    def make(cls, X: Any, y: np.ndarray, weight: np.ndarray | None) -> "Part":
+    def make(
+        cls, X: Any, y: np.ndarray, weight: np.ndarray | None, name: str = "y"
+    ) -> "Part":
         """All rows but those of weight zero: they are as if they were not there."""
-        part = cls(X, y, weight)
+        part = cls(X, y, weight, name=name)
         if weight is not None and not weight.all():
             part = part.take(np.flatnonzero(weight))
         return part
@@ -70,7 +75,7 @@ class Part:
         """Some of these rows."""
         weight = None if self.weight is None else self.weight[rows]
         index = rows if self.index is None else self.index[rows]
-        return Part(self.X, self.y[rows], weight, index)
+        return replace(self, y=self.y[rows], weight=weight, index=index)
 
     def features(self) -> Any:
         """These rows of X; a copy, where they are not all of it."""
@@ -183,7 +188,7 @@ def hold_out(
         weight = check_sample_weight(
             given.sample_weight_val, X.shape[0], "sample_weight_val"
         )
-        return whole, Part.make(X, estimator._check_y(y), weight)
+        return whole, Part.make(X, estimator._check_y(y), weight, "y_val")
     if given.sample_weight_val is not None:
         raise ValueError("sample_weight_val was given without X_val and y_val.")
     stops = estimator.early_stopping

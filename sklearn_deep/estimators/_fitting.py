@@ -146,7 +146,7 @@ def _encode(
     dtype = part.X.dtype
     return Rows.make(
         part.X if shared is None else shared,
-        targets.encode(part.y, dtype),
+        targets.encode(part.y, dtype, part.name),
         estimator._row_weights(part, targets),
         part.index,
         _TORCH_DTYPES[dtype],

@@ -6,6 +6,9 @@ from sklearn_deep._plotting import pyplot
 
 _LABELS = {"train_loss": "training", "valid_loss": "validation"}
 
+# Where meta-estimators keep the one that they have fitted.
+_INSIDE = ("best_estimator_", "estimator_", "regressor_")
+
 
 class FitCurveDisplay:
     """Losses of a fit over its epochs, with the chosen epoch marked.
@@ -59,7 +62,7 @@ class FitCurveDisplay:
         ----------
         estimator : estimator or Pipeline
             A fitted network, or a Pipeline, search or other meta-estimator around
-            one (``best_estimator_`` or ``estimator_`` is looked into).
+            one (``best_estimator_``, ``estimator_`` or ``regressor_`` is looked into).
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
         log_scale : bool, default=False
@@ -135,9 +138,8 @@ def _find_network(estimator):
         if hasattr(inner, "steps"):
             inner = inner.steps[-1][1]
         else:
-            inner = getattr(inner, "best_estimator_", None) or getattr(
-                inner, "estimator_", None
-            )
+            found = (getattr(inner, name, None) for name in _INSIDE)
+            inner = next((one for one in found if one is not None), None)
         if inner is None:
             break
     raise TypeError(

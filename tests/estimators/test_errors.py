@@ -207,17 +207,17 @@ BAD_FIT = {
     "a new class in y_val": (
         classifier(),
         {"X_val": X, "y_val": CLASSES + 1},
-        "labels [2] that are not among the classes [0, 1]",
+        "y_val holds labels [2] that are not among the classes [0, 1]",
     ),
     "another number of targets in y_val": (
         regressor(),
         {"X_val": X, "y_val": LABELS},
-        "2 columns",
+        "y_val has 2 columns",
     ),
     "negative counts in y_val": (
         regressor(loss="poisson"),
         {"y": np.abs(NUMBERS), "X_val": X, "y_val": -np.abs(NUMBERS)},
-        "loss='poisson' needs targets y >= 0",
+        "loss='poisson' needs targets y_val >= 0",
     ),
     "negative sample_weight_val": (
         classifier(),

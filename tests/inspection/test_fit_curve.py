@@ -4,12 +4,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_deep import FitCurveDisplay, MLPClassifier, ValidationHoldout
+from sklearn_deep import (
+    FitCurveDisplay,
+    MLPClassifier,
+    MLPRegressor,
+    ValidationHoldout,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +88,16 @@ def test_the_network_inside_is_found(wrap, network, iris):
     assert display.estimator_name == "MLPClassifier"
     assert len(display.epochs) == 5
     assert np.isfinite(display.curves["validation"]).all()
+
+
+def test_the_network_behind_a_threshold_or_a_transformed_target_is_found(network, iris):
+    X, y = iris
+    threshold = FixedThresholdClassifier(_pipeline(network)).fit(X, y > 0)
+    assert len(FitCurveDisplay.from_estimator(threshold).epochs) == 5
+    target = TransformedTargetRegressor(_pipeline(MLPRegressor(max_epochs=3)))
+    display = FitCurveDisplay.from_estimator(target.fit(X, X[:, 0]))
+    assert display.estimator_name == "MLPRegressor"
+    assert len(display.epochs) == 3
 
 
 @pytest.mark.parametrize(
