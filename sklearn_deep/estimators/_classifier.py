@@ -39,6 +39,11 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         -------
         self : object
             The estimator.
+
+        Raises
+        ------
+        ValueError
+            For fewer than two classes in the first call, and as ``fit``.
         """
         return self._partial_fit(X, y, sample_weight, classes)
 
@@ -141,7 +146,14 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         return y if y.ndim == 1 else None
 
     def _learn_targets(self, y: np.ndarray, train: Part, classes: Any) -> ClassTargets:
-        return ClassTargets.learn(y, classes)
+        targets = ClassTargets.learn(y, classes)
+        if len(targets.classes) < 2 and not targets.multilabel:
+            raise ValueError(
+                f"{type(self).__name__}.partial_fit needs at least 2 classes in its first"
+                f" call, got 1 class: {targets.classes.tolist()[0]!r}. Pass all labels"
+                " that will ever come as classes."
+            )
+        return targets
 
     def _make_loss(self, targets: ClassTargets) -> Loss:
         return Loss.make(

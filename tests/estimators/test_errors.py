@@ -590,6 +590,14 @@ def test_partial_fit_refuses_a_label_that_is_not_among_the_classes():
         classifier().partial_fit(X, CLASSES, classes=[0, 2])
 
 
+@pytest.mark.parametrize("classes", [None, [1], [1, 1]])
+def test_partial_fit_refuses_to_begin_with_a_single_class(classes):
+    network = classifier()
+    with pytest.raises(ValueError, match="at least 2 classes in its first call"):
+        network.partial_fit(X, np.ones(N, int), classes=classes)
+    assert not hasattr(network, "module_")
+
+
 def test_partial_fit_refuses_other_classes_than_in_the_first_call():
     network = classifier().partial_fit(X, CLASSES, classes=[0, 1])
     network.partial_fit(X, CLASSES, classes=[1, 0])
