@@ -52,8 +52,8 @@ class ValidationHoldout(
     ----------
     estimator : estimator or Pipeline
         An estimator whose ``fit`` takes ``X_val`` and ``y_val``, such as
-        :class:`MLPClassifier`, or a Pipeline that ends in one. Its
-        ``early_stopping`` must not be False.
+        :class:`MLPClassifier`, or a Pipeline that ends in one. With
+        ``early_stopping=False`` it only records how it does on the rows.
     validation_fraction : float, default=0.1
         Share of the rows (of the groups, with ``groups``) that is set aside, in
         (0, 1); stratified for classes.
