@@ -1,15 +1,37 @@
 """Rows that tests forget: one alone, values never seen, values missing."""
 
 import warnings
-from typing import Any
+from collections import deque
+from enum import IntEnum
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 
 from sklearn_deep.export._feeds import is_missing
 from sklearn_deep.export._inputs import column_values, is_frame
+from sklearn_deep.export._within import parts_within
 
 # A category that nobody has.
 STRANGER = "never seen before"
+_MOST_ROWS = 256  # of a frame that is wider, the columns of strings come first
+_MOST_TRIES = 64
+
+
+class _Kind(IntEnum):
+    UNSEEN_TEXT = 0
+    MISSING_TEXT = 1
+    UNSEEN_NUMBER = 2
+    MISSING_NUMBER = 3
+
+
+class _Fault(NamedTuple):
+    """A value to try in a column, in a row that is otherwise the first one."""
+
+    kind: _Kind
+    column: int
+    value: Any
 
 
 def edge_rows(model: Any, X: Any) -> list[Any]:
@@ -21,15 +43,33 @@ def edge_rows(model: Any, X: Any) -> list[Any]:
         The first row alone, and rows with an unseen category or a missing value in
         one column each, as far as ``model.predict`` accepts them.
     """
-    alone = _head(X, 1)
-    odd = _odd_frames(X) if is_frame(X) else _odd_arrays(X)
-    if odd and _accepts(model, _joined(odd)):
-        return [alone, _joined(odd)]
-    return [alone, *(rows for rows in odd if _accepts(model, rows))]
+    alone = X.iloc[:1] if hasattr(X, "iloc") else X[:1]
+    faults = _frame_faults(model, X) if is_frame(X) else _array_faults(X)
+    if not faults:
+        return [alone]
+    odd = (_odd_frame if is_frame(X) else _odd_array)(X, faults)
+    return [alone, *_accepted(model, odd, [fault.kind for fault in faults])]
 
 
-def _head(X: Any, n: int) -> Any:
-    return X.iloc[:n] if hasattr(X, "iloc") else X[:n]
+def _accepted(model: Any, odd: Any, kinds: list[_Kind]) -> list[Any]:
+    """Rows that the estimator takes: all, or those of a kind, or halves of these."""
+    if _accepts(model, odd):
+        return [odd]
+    # Encoders know one column from another, others only where columns are apart.
+    apart = any(isinstance(part, ColumnTransformer) for part in parts_within(model))
+    starts = [i for i, kind in enumerate(kinds) if kind not in kinds[:i]]
+    waiting = deque(pairwise([*starts, len(kinds)]))
+    taken = []
+    for _ in range(_MOST_TRIES):
+        if not waiting:
+            break
+        start, stop = waiting.popleft()
+        if _accepts(model, odd[start:stop]):
+            taken.append(odd[start:stop])
+        elif stop - start > 1 and (apart or kinds[start] <= _Kind.MISSING_TEXT):
+            middle = (start + stop) // 2
+            waiting += [(start, middle), (middle, stop)]
+    return taken
 
 
 def _accepts(model: Any, rows: Any) -> bool:
@@ -42,44 +82,89 @@ def _accepts(model: Any, rows: Any) -> bool:
     return True
 
 
-def _odd_arrays(X: np.ndarray) -> list[np.ndarray]:
-    """One row with nothing but missing values, where they can be written."""
-    if X.dtype.kind != "f":
-        return []
-    return [np.full_like(X[:1], np.nan)]
+def _odd_array(X: np.ndarray, faults: list[_Fault]) -> np.ndarray:
+    rows = np.repeat(X[:1], len(faults), axis=0)
+    if X.dtype.kind == "U":
+        rows = rows.astype(np.promote_types(X.dtype, f"U{len(STRANGER)}"))
+    for i, fault in enumerate(faults):
+        rows[i, fault.column] = fault.value
+    return rows
 
 
-def _odd_frames(X: Any) -> list[Any]:
-    """A row a column and fault, each otherwise the first row."""
-    columns = [column_values(X, j) for j in range(len(X.columns))]
-    first = [values[0] for values in columns]
-    rows = []
-    for j, values in enumerate(columns):
-        for odd in _odd_values(values, np.nan if hasattr(X, "iloc") else None):
-            row = list(first)
-            row[j] = odd
-            rows.append(row)
+def _odd_frame(X: Any, faults: list[_Fault]) -> Any:
+    columns = [
+        [column_values(X[:1], j)[0]] * len(faults) for j in range(len(X.columns))
+    ]
+    for i, fault in enumerate(faults):
+        columns[fault.column][i] = fault.value
     # All in one frame: a column must have room for what is odd in it.
-    frame = _frame_like(X, rows) if rows else None
-    return [] if frame is None else [frame[i : i + 1] for i in range(len(rows))]
+    return _frame_like(X, columns)
 
 
-def _odd_values(values: np.ndarray, missing: Any) -> list[Any]:
-    """Values to try in a column; what is missing there already is missing so."""
+def _array_faults(X: np.ndarray) -> list[_Fault]:
+    return _faults(list(X.T), [np.nan] * X.shape[1])
+
+
+def _frame_faults(model: Any, X: Any) -> list[_Fault]:
+    known = _missing_categories(model)
+    usual = np.nan if hasattr(X, "iloc") else None
+    columns = [column_values(X, j) for j in range(len(X.columns))]
+    return _faults(columns, [known.get(name, usual) for name in X.columns])
+
+
+def _missing_categories(model: Any) -> dict[Any, Any]:
+    """What is missing to encoders, by column: None and NaN are two things to them."""
+    return {
+        name: category
+        for encoder in parts_within(model)
+        for name, categories in zip(
+            getattr(encoder, "feature_names_in_", ()),
+            getattr(encoder, "categories_", ()),
+            strict=False,
+        )
+        for category in categories
+        if is_missing(category)
+    }
+
+
+def _faults(columns: list[np.ndarray], missing: list[Any]) -> list[_Fault]:
+    found = [
+        _Fault(kind, j, value)
+        for j, values in enumerate(columns)
+        for kind, value in _odd_values(values, missing[j])
+    ]
+    return sorted(found, key=lambda fault: (fault.kind, fault.column))[:_MOST_ROWS]
+
+
+def _odd_values(values: np.ndarray, missing: Any) -> list[tuple[_Kind, Any]]:
     if values.dtype.kind == "f":
-        return [np.nan]
-    if values.dtype.kind not in "OU":
+        return [(_Kind.MISSING_NUMBER, np.nan)]
+    if values.dtype.kind in "iu":
+        return [(_Kind.UNSEEN_NUMBER, number) for number in _unseen_integers(values)]
+    if values.dtype.kind == "U":
+        return [(_Kind.UNSEEN_TEXT, STRANGER)]
+    if values.dtype.kind != "O":
         return []
-    absent = [value for value in values if is_missing(value)]
+    # What is missing there already is missing so.
+    absent = [value for value in values if is_missing(value)][:1]
     present = [value for value in values if not is_missing(value)]
     if present and all(isinstance(value, str) for value in present):
-        return [STRANGER, *(absent[:1] or [missing])]
-    return absent[:1]  # numbers as objects have room for what is there already
+        gone = absent[0] if absent else missing
+        return [(_Kind.UNSEEN_TEXT, STRANGER), (_Kind.MISSING_TEXT, gone)]
+    # Numbers as objects have room for what is there already.
+    return [(_Kind.MISSING_NUMBER, value) for value in absent]
 
 
-def _frame_like(X: Any, rows: list[list[Any]]) -> Any:
-    """Rows as a frame of the columns and, as far as they have room, dtypes of X."""
-    columns = [[row[j] for row in rows] for j in range(len(X.columns))]
+def _unseen_integers(values: np.ndarray) -> list[Any]:
+    """Integer next to those of a column, as far as its dtype has one."""
+    room, low, high = np.iinfo(values.dtype), values.min(), values.max()
+    if high < room.max:
+        return [high + high.dtype.type(1)]
+    return [low - low.dtype.type(1)] if low > room.min else []
+
+
+def _frame_like(X: Any, columns: list[list[Any]]) -> Any:
+    """Columns as a frame of the names and, as far as they have room, dtypes of X."""
     if hasattr(X, "iloc"):
         series = type(X.iloc[:, 0])
         parts = {
@@ -100,7 +185,9 @@ def _frame_like(X: Any, rows: list[list[Any]]) -> Any:
 
 def _series_like(series: Any, dtype: Any, values: list[Any], roomy: Any) -> Any:
     try:
-        made = series(values, dtype=dtype)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pandas warns where it will raise one day
+            made = series(values, dtype=dtype)
     except Exception:  # each library has its own word for "no such category"
         return series(values, dtype=roomy)
     return made if _holds(made, values) else series(values, dtype=roomy)
@@ -110,14 +197,3 @@ def _holds(made: Any, values: list[Any]) -> bool:
     """Tell whether a series has the values, and none became a missing one."""
     kept = made.to_numpy()
     return [is_missing(v) for v in kept] == [is_missing(v) for v in values]
-
-
-def _joined(blocks: list[Any]) -> Any:
-    if not is_frame(blocks[0]):
-        return np.concatenate(blocks)
-    first = blocks[0]
-    rows = [
-        [column_values(block, j)[0] for j in range(len(first.columns))]
-        for block in blocks
-    ]
-    return _frame_like(first, rows)

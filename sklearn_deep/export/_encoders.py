@@ -119,7 +119,8 @@ def _place(graph: Graph, column: Value, categories: list) -> Value:
     if any(isinstance(c, str) for c in categories):
         raise OnnxExportError(
             f"An encoder was fitted on strings such as {categories[0]!r} and is given"
-            " numbers here. Declare the column as strings."
+            " numbers here, or a column without any value. Give rows that hold strings;"
+            " to skl2onnx, declare the column as strings."
         )
     whole = column.dtype == INT and np.asarray(categories).dtype.kind in "iu"
     # Large integers are other floats; they are compared as they are.

@@ -66,7 +66,8 @@ def _ordered(model: Any, X: Any) -> Any:
     if names is None:
         _check_shape(model, X)
         return X
-    missing = [name for name in names if name not in list(X.columns)]
+    present = set(X.columns)
+    missing = [name for name in names if name not in present]
     if missing:
         raise OnnxExportError(
             f"X lacks the columns {missing[:5]!r} that {type(model).__name__} was"

@@ -4,14 +4,12 @@ Importing this module registers them. Meta-estimators that skl2onnx knows keep i
 converter, unless a network of ours is inside, or ``sklearn_deep.to_onnx`` asks.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from skl2onnx import update_registered_converter
 from skl2onnx._parse import _parse_sklearn_simple_model, sklearn_parsers_map
 from skl2onnx._supported_operators import sklearn_operator_name_map
 from skl2onnx.common._registration import get_converter, get_shape_calculator
-from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import (
@@ -54,6 +52,7 @@ import sklearn_deep.export._shapers  # noqa: F401
 from sklearn_deep._announce import Announced, listen
 from sklearn_deep.export._composition import SEARCHES
 from sklearn_deep.export._converters import OPTIONS, REQUEST, convert, parse, shape
+from sklearn_deep.export._within import parts_within
 
 META_ESTIMATORS = (
     *SEARCHES,
@@ -83,26 +82,9 @@ META_ESTIMATORS = (
 )
 
 
-def holds_ours(value: Any, _seen: set[int] | None = None) -> bool:
+def holds_ours(model: Any) -> bool:
     """Tell whether an estimator of this package is inside a fitted estimator."""
-    seen = set() if _seen is None else _seen
-    if isinstance(value, Announced):
-        return True
-    if id(value) in seen:
-        return False
-    seen.add(id(value))
-    return any(holds_ours(part, seen) for part in _parts(value))
-
-
-def _parts(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    if isinstance(value, (list, tuple)):
-        return value
-    # Calibrated classifiers are no BaseEstimator, but hold one.
-    if isinstance(value, BaseEstimator) or hasattr(value, "calibrators"):
-        return vars(value).values()
-    return ()
+    return any(isinstance(part, Announced) for part in parts_within(model))
 
 
 def _by_rules(model: Any) -> bool:

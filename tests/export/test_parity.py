@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import warnings
 
 import numpy as np
 import onnx
@@ -464,9 +465,69 @@ def test_a_single_row_is_tried_alone():
 
 def test_missing_values_are_tried_where_the_model_takes_them():
     model = make_pipeline(SimpleImputer(), network()).fit(X, Y)
-    assert to_onnx(model, X).receipt["edge_rows"] == 2
+    assert to_onnx(model, X).receipt["edge_rows"] == 5
     model = make_pipeline(SimpleImputer(), network()).fit(frame_of(X), Y)
     assert to_onnx(model, frame_of(X)).receipt["edge_rows"] == 5
+
+
+@pytest.mark.parametrize("rows", [X, pd.DataFrame(X)], ids=["array", "frame"])
+def test_missing_values_are_tried_in_the_columns_that_may_have_some(rows):
+    prepare = ColumnTransformer(
+        [("f", SimpleImputer(), [0, 2])], remainder="passthrough"
+    )
+    model = make_pipeline(prepare, network()).fit(rows, Y)
+    assert to_onnx(model, rows).receipt["edge_rows"] == 3
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.array([["a", "x"], ["b", "y"], ["c", "x"]] * 20),
+        np.array([[1, 7], [2, 8], [4, 7]] * 20),
+        pd.DataFrame([[1, 7], [2, 8], [4, 7]] * 20, columns=["a", "b"]),
+        np.array([[0, 7], [255, 8], [4, 7]] * 20, np.uint8),
+    ],
+    ids=["strings", "integers", "frame", "bytes"],
+)
+def test_strangers_are_tried_wherever_categories_are_of_any_kind(rows):
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    model = make_pipeline(encoder, network()).fit(rows, np.arange(60) % 2)
+    # No byte is left that the first column has not.
+    expected = 2 if getattr(rows, "dtype", None) == np.uint8 else 3
+    assert to_onnx(model, rows).receipt["edge_rows"] == expected
+
+
+def test_what_is_missing_is_what_the_encoder_knows_as_missing(same):
+    frame = pd.DataFrame({"town": ["a", "b", None] * 20}, dtype=object)
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    columns = ColumnTransformer([("e", encoder, ["town"])])
+    model = make_pipeline(columns, network()).fit(frame, np.arange(60) % 3)
+    # No row that is given lacks a town; a made-up NaN would be no category, None is.
+    export = to_onnx(model, frame[:2])
+    assert export.receipt["edge_rows"] == 3
+    same(model, export, frame)
+
+
+def test_rows_are_made_up_without_a_word():
+    model, frame = towns(OneHotEncoder(handle_unknown="ignore"))
+    frame["town"] = frame["town"].astype("category")
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        to_onnx(model, frame)
+    assert not heard
+
+
+def test_a_wide_frame_takes_few_tries(monkeypatch):
+    wide = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 600)))
+    columns = ColumnTransformer([("s", StandardScaler(), list(wide.columns))])
+    model = make_pipeline(columns, network()).fit(wide, np.arange(20) % 2)
+    true, calls = type(model).predict, []
+    monkeypatch.setattr(
+        type(model), "predict", lambda self, X: calls.append(len(X)) or true(self, X)
+    )
+    to_onnx(model, wide)
+    assert len(calls) < 80
+    assert max(calls) <= 256
 
 
 def towns(encoder, missing=False):
