@@ -117,6 +117,8 @@ METHODS: dict[str, Callable[[Graph, Any, Value, str], Value]] = {
 
 # Thresholds. The scores are those of the classifier inside.
 
+THRESHOLDS = (FixedThresholdClassifier, TunedThresholdClassifierCV)
+
 
 def _inner(method: str) -> Callable[[Graph, Any, Table], Value]:
     return lambda graph, model, table: apply(graph, _fitted(model), method, table)
@@ -127,34 +129,34 @@ def _fitted(model: Any) -> Any:
 
 
 for _method in ("predict_proba", "decision_function"):
-    rule(_method, FixedThresholdClassifier, TunedThresholdClassifierCV)(_inner(_method))
+    rule(_method, *THRESHOLDS)(_inner(_method))
 
 
-@rule("predict", TunedThresholdClassifierCV)
-def _tuned(graph: Graph, model: Any, table: Table) -> Value:
-    # scikit-learn keeps the positive label with the scorer that it searched by.
-    pos_label = model._curve_scorer._get_pos_label()
-    return _above(graph, model, table, model.best_threshold_, pos_label)
-
-
-@rule("predict", FixedThresholdClassifier)
-def _fixed(graph: Graph, model: Any, table: Table) -> Value:
-    return _above(graph, model, table, model.threshold, model.pos_label)
-
-
-def _above(
-    graph: Graph, model: Any, table: Table, threshold: Any, pos_label: Any
-) -> Value:
-    classes = np.asarray(model.classes_)
+def threshold_of(model: Any) -> tuple[str, int, float]:
+    """Method whose scores decide, the class that they are for, and from where on."""
     asked = model.response_method
-    methods = ("predict_proba", "decision_function") if asked == "auto" else asked
-    scores, method = response(graph, _fitted(model), methods, table)
-    place = 1 if pos_label is None else int(np.flatnonzero(classes == pos_label)[0])
+    methods = ("predict_proba", "decision_function") if asked == "auto" else (asked,)
+    method = next((m for m in methods if hasattr(_fitted(model), m)), methods[0])
+    if isinstance(model, TunedThresholdClassifierCV):
+        threshold = model.best_threshold_
+        # scikit-learn keeps the positive label with the scorer that it searched by.
+        pos_label = model._curve_scorer._get_pos_label()
+    else:
+        threshold, pos_label = model.threshold, model.pos_label
+    if threshold == "auto":
+        threshold = 0.5 if method == "predict_proba" else 0.0
+    known = np.asarray(model.classes_) == pos_label
+    place = 1 if pos_label is None else int(np.flatnonzero(known)[0])
+    return method, place, float(threshold)
+
+
+@rule("predict", *THRESHOLDS)
+def _above(graph: Graph, model: Any, table: Table) -> Value:
+    method, place, threshold = threshold_of(model)
+    scores, _ = response(graph, _fitted(model), method, table)
     if method == "predict_proba":
         scores = graph.column(scores, place)
     elif place == 0:
         scores = graph.node("Neg", scores)
-    if threshold == "auto":
-        threshold = 0.5 if method == "predict_proba" else 0.0
     reached = graph.cast(graph.compare("GreaterOrEqual", scores, threshold), INT)
-    return labels_at(graph, classes[[1 - place, place]], reached)
+    return labels_at(graph, np.asarray(model.classes_)[[1 - place, place]], reached)

@@ -51,7 +51,7 @@ def make_card(
         ],
         "missing": MISSING,
         "classes": _classes(model, options) if classifies else None,
-        "class_numbers": classifies and options["nocl"],
+        "class_numbers": classifies and options["nocl"] and not is_multilabel(model),
         "multilabel": classifies and is_multilabel(model),
         "outputs": (_label_outputs if classifies else _number_outputs)(
             model, outputs, options
@@ -62,12 +62,12 @@ def make_card(
 
 def _classes(model: Any, options: dict[str, Any]) -> Any:
     if is_multi_output(model):
-        return [_listed(np.asarray(classes)) for classes in model.classes_]
-    classes = np.asarray(model.classes_)
-    return _listed(np.arange(len(classes)) if options["nocl"] else classes)
+        return [_listed(part, options["nocl"]) for part in model.classes_]
+    return _listed(model.classes_, options["nocl"])
 
 
-def _listed(classes: np.ndarray) -> dict[str, Any]:
+def _listed(classes: Any, by_number: bool) -> dict[str, Any]:
+    classes = np.arange(len(classes)) if by_number else np.asarray(classes)
     dtype = classes.dtype.str if classes.dtype.kind == "U" else classes.dtype.name
     return {"dtype": dtype, "values": classes.tolist()}
 
@@ -88,8 +88,6 @@ def _label_outputs(
         form = {"name": outputs[1], "form": "columns", "names": outputs[1:]}
     elif options["zipmap"]:
         form["form"] = "zipmap"
-    elif method == "decision_function":
-        form["form"] = "scores"
     return {**roles, method: form}
 
 

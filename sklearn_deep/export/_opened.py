@@ -24,6 +24,7 @@ from sklearn_deep.export._file import (
     has_seal,
     read_card,
 )
+from sklearn_deep.export._outputs import names_of
 
 
 class Opened:
@@ -50,7 +51,7 @@ class Opened:
             "outputs": {
                 name
                 for role in self.card["outputs"].values()
-                for name in role.get("names", [role["name"]])
+                for name in names_of(role)
             },
         }
         for kind in ("inputs", "outputs"):
@@ -65,8 +66,7 @@ class Opened:
     def run(self, role: dict[str, Any], X: Any) -> Any:
         """Compute one output, or the several that it is made of."""
         feeds = make_feeds(X, self.card)
-        names = role["names"] if "names" in role else [role["name"]]
-        return self.session.run(names, feeds)
+        return self.session.run(names_of(role), feeds)
 
 
 def _metadata(session: Any) -> dict[str, str]:

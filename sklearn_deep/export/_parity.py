@@ -12,6 +12,8 @@ from sklearn_deep.exceptions import OnnxParityError
 from sklearn_deep.export._composition import inside
 from sklearn_deep.export._edge_rows import edge_rows
 from sklearn_deep.export._feeds import make_feeds
+from sklearn_deep.export._margins import class_numbers, margins
+from sklearn_deep.export._outputs import assembled, names_of
 from sklearn_deep.export._runtime import open_session
 from sklearn_deep.export._steps import first_difference
 
@@ -70,7 +72,8 @@ class _Comparison:
         self.model, self.card, self.session = model, card, session
         self.largest: dict[str, float] = {}
         self.scales: dict[str, float] = {}
-        self.margins: list[np.ndarray] = []
+        self.margins: list[np.ndarray] = []  # of labels that differ
+        self.label_scale = 0.0
 
     def add(self, rows: Any) -> None:
         """Predict rows both ways."""
@@ -84,7 +87,7 @@ class _Comparison:
                 expected[method] = _call(self.model, method, rows)
             if method == "predict" and self.card["task"] == "classifier":
                 continue
-            got = _as_array(role, outputs, self.card)
+            got = assembled(method, self.card, [outputs[n] for n in names_of(role)])
             if role["form"] != "sequence":
                 got, expected_parts = [got], [expected[method]]
             else:
@@ -93,7 +96,7 @@ class _Comparison:
                 self._note(method, np.asarray(one, float), other)
         if self.card["task"] == "classifier":
             got = outputs[self.card["outputs"]["predict"]["name"]]
-            self._note_labels(expected, got)
+            self._note_labels(expected, got, rows)
 
     def _note(self, method: str, expected: np.ndarray, got: np.ndarray) -> None:
         got = np.asarray(got, float).reshape(expected.shape)
@@ -106,17 +109,16 @@ class _Comparison:
         self.largest[method] = max(self.largest.get(method, 0.0), float(gap.max()))
         self.scales[method] = max(self.scales.get(method, 0.0), scale)
 
-    def _note_labels(self, expected: dict[str, Any], got: np.ndarray) -> None:
+    def _note_labels(self, expected: dict[str, Any], got: np.ndarray, X: Any) -> None:
         labels = np.asarray(expected["predict"])
         if self.card["class_numbers"]:
-            labels = np.searchsorted(np.asarray(self.model.classes_), labels)
+            labels = class_numbers(self.model, labels)
         same = labels.astype(got.dtype).reshape(got.shape) == got
-        margin = np.where(same, np.nan, np.inf)
-        scores = next((v for k, v in expected.items() if k != "predict"), None)
-        if scores is not None and not isinstance(scores, list):
-            gap = _gap_of_best(np.asarray(scores, float), margin.ndim == 2)
-            margin = np.where(same, np.nan, gap)
-        self.margins.append(margin.ravel())
+        if not same.all():
+            margin, scale = margins(self.model, self.card["multilabel"], expected, X)
+            margin = np.broadcast_to(margin, same.shape)[~same]
+            self.margins.append(margin)
+            self.label_scale = max(self.label_scale, scale)
         self.largest["predict"] = max(self.largest.get("predict", 0.0), 0.0)
         self.scales["predict"] = 1.0
 
@@ -130,46 +132,24 @@ class _Comparison:
             for method, largest in self.largest.items()
         }
 
-    def _all_margins(self) -> np.ndarray:
-        return np.concatenate([np.empty(0), *self.margins])
+    def _apart(self, tolerance: float) -> np.ndarray:
+        """Mark the labels that differ though no other was nearly as good."""
+        margins = np.concatenate([np.empty(0), *self.margins])
+        return ~(margins <= 2 * tolerance * self.label_scale)
 
     def wrong_labels(self, tolerance: float) -> int:
         """Count labels that differ though the classes are apart."""
-        return int((self._all_margins() > 2 * tolerance).sum())
+        return int(self._apart(tolerance).sum())
 
     def ties(self, tolerance: float) -> int:
         """Count labels that differ where two classes are equally good."""
-        return int((self._all_margins() <= 2 * tolerance).sum())
-
-
-def _gap_of_best(scores: np.ndarray, each: bool) -> np.ndarray:
-    """Distance of the best class from the next, or of each label from its threshold."""
-    if each:
-        return np.abs(scores - 0.5)
-    if scores.ndim == 1:
-        return np.abs(scores)
-    best = np.sort(scores, axis=1)
-    return best[:, -1] - best[:, -2]
+        return int((~self._apart(tolerance)).sum())
 
 
 def _call(model: Any, method: str, rows: Any) -> Any:
     if method == "std":  # a search does not pass the argument on
         return inside(model).predict(rows, return_std=True)[1]
     return getattr(model, method)(rows)
-
-
-def _as_array(role: dict[str, Any], outputs: dict[str, Any], card: dict) -> Any:
-    """One output in the shape in which the estimator gives it."""
-    out = outputs[role["name"]]
-    if role["form"] == "sequence":
-        return out
-    if role["form"] == "columns":
-        return np.stack([outputs[name] for name in role["names"]], 1)
-    if role["form"] == "zipmap":
-        return np.array([list(row.values()) for row in out])
-    if role["form"] == "scores" and out.shape[1] == 2 and not card["multilabel"]:
-        return out[:, 1]
-    return np.asarray(out)
 
 
 def _chunks(X: Any) -> list[Any]:

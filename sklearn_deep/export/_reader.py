@@ -7,6 +7,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_deep.export._opened import OnnxEstimator
+from sklearn_deep.export._outputs import assembled
 
 
 def _has_output(method: str):
@@ -115,9 +116,7 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
         p : ndarray of shape (n_samples, n_classes), or a list of them
             Columns as in ``classes_``.
         """
-        opened = self._file
-        role = opened.card["outputs"]["predict_proba"]
-        return _FORMS[role["form"]](opened.run(role, X))
+        return self._scores("predict_proba", X)
 
     @available_if(_has_output("predict_proba"))
     def predict_log_proba(self, X):
@@ -151,10 +150,12 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
         scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
             For two classes positive where the second is the better.
         """
+        return self._scores("decision_function", X)
+
+    def _scores(self, method: str, X: Any) -> Any:
         opened = self._file
-        (scores,) = opened.run(opened.card["outputs"]["decision_function"], X)
-        binary = scores.shape[1] == 2 and not opened.card["multilabel"]
-        return scores[:, 1] if binary else scores
+        outputs = opened.run(opened.card["outputs"][method], X)
+        return assembled(method, opened.card, outputs)
 
     def __sklearn_tags__(self):
         """Say that several labels a row are possible."""
@@ -165,15 +166,6 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
 
 def _labels(part: dict[str, Any]) -> np.ndarray:
     return np.array(part["values"], part["dtype"])
-
-
-# How the probabilities come out of the graph.
-_FORMS = {
-    "tensor": lambda outputs: outputs[0],
-    "columns": lambda outputs: np.stack(outputs, 1),
-    "sequence": lambda outputs: list(outputs[0]),
-    "zipmap": lambda outputs: np.array([list(row.values()) for row in outputs[0]]),
-}
 
 
 class OnnxRegressor(RegressorMixin, OnnxEstimator):

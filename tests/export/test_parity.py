@@ -20,9 +20,10 @@ from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.ensemble import VotingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -582,6 +583,41 @@ def test_ties_are_counted_and_no_error(monkeypatch):
     )
     export = to_onnx(model, X, tolerance=1.0)
     assert export.receipt["ties"] == len(X) + export.receipt["edge_rows"]
+
+
+def test_a_row_at_the_threshold_is_a_tie():
+    y = Y == 2
+    inner = FrozenEstimator(network().fit(X, y))
+    for method in ("predict_proba", "decision_function"):
+        # To the last bit, where either library rounds as it likes.
+        scores = getattr(inner, method)(X)
+        scores = scores[:, 1] if scores.ndim == 2 else scores
+        for threshold in np.nextafter(scores[:40], scores[:40] + 1):
+            model = FixedThresholdClassifier(
+                inner, threshold=threshold, response_method=method
+            )
+            receipt = to_onnx(model.fit(X, y), X).receipt
+            assert receipt["ties"] <= 2
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_a_raw_score_of_zero_is_a_tie(multilabel, monkeypatch):
+    y = np.stack([Y == 0, Y == 1], 1).astype(int) if multilabel else Y == 0
+    model = network().fit(X, y)
+    true, scores = MLPClassifier.predict, model.decision_function(X)
+    at = np.abs(scores) <= np.sort(np.abs(scores), axis=None)[0]
+
+    def predict(self, rows):
+        labels = true(self, rows)
+        return labels ^ at if len(rows) == len(X) else labels
+
+    monkeypatch.setattr(MLPClassifier, "predict", predict)
+    tolerance = np.abs(scores).min() / np.abs(scores).max()
+    options = {"raw_scores": True}
+    export = to_onnx(model, X, tolerance=tolerance, options=options)
+    assert export.receipt["ties"] == 1
+    with pytest.raises(OnnxParityError, match="1 labels differ"):
+        to_onnx(model, X, tolerance=tolerance / 3, options=options)
 
 
 def test_an_exact_tie_takes_the_label_that_the_estimator_takes(same):
