@@ -111,19 +111,25 @@ def _declare_labels(scope, model, operator):
             " names the classes already. Set zipmap=False."
         )
     scores: Any = DoubleTensorType()
+    classes: Any = Int64TensorType()
     if is_multi_output(model):
-        scores, options["zipmap"] = SequenceType(DoubleTensorType()), False
+        scores, classes = SequenceType(scores), SequenceType(classes)
+        options["zipmap"] = False
     names = [("label", Int64TensorType()), ("probabilities", scores)]
     if options["output_class_labels"]:
-        names.append(("class_labels", Int64TensorType()))
+        names.append(("class_labels", classes))
     for name, kind in names:
         operator.outputs.append(scope.declare_local_variable(name, kind))
     if not options["zipmap"]:
         return operator.outputs
-    # skl2onnx looks these up by the outer model.
-    scope.add_options(id(model), {k: options[k] for k in ("zipmap", "nocl")})
-    kind = operator.inputs[0].type
-    return _apply_zipmap(options["zipmap"], scope, model, kind, operator.outputs)
+    zipmap, nocl, kind = options["zipmap"], options["nocl"], operator.inputs[0].type
+    # skl2onnx looks these up by the outer model. It cannot name columns by numbers:
+    # they keep the names of their labels.
+    named = {"zipmap": zipmap, "nocl": nocl and zipmap != "columns"}
+    scope.add_options(id(model), named)
+    outputs = _apply_zipmap(zipmap, scope, model, kind, operator.outputs)
+    scope.add_options(id(model), {"nocl": nocl})
+    return outputs
 
 
 def shape(operator):
@@ -135,6 +141,7 @@ def shape(operator):
             variable.set_type(TYPES[value.dtype](dimensions))
     for zipmap in _zipmaps(operator, "SklearnZipMapColumns"):
         kind = operator.outputs[1].type
+        zipmap.outputs[0].set_type(operator.outputs[0].type)
         for column in zipmap.outputs[1:]:  # declared before the dtype was known
             column.set_type(kind.__class__(kind.shape[:1]))
 
@@ -191,16 +198,12 @@ class _Written:
     def _labels(self, operator: Any, table: Table) -> list[_Output]:
         graph, model = self.graph, operator.raw_operator
         options = options_of(operator.scope_inst, model)
-        label = apply(graph, model, "predict", table)
         if is_multi_output(model):
-            scores = apply(graph, model, "predict_proba", table)
-            return [
-                (label, [self.rows, len(model.classes_)]),
-                (scores, [self.rows, None]),
-            ]
+            return self._labels_of_several(operator, table, options)
+        label = apply(graph, model, "predict", table)
         classes = np.asarray(model.classes_)
-        if options["nocl"]:
-            label = graph.argmax(one_hot(graph, label, classes))
+        if options["nocl"] and not is_multilabel(model):
+            label = _numbers(graph, label, classes)
         scores = scores_of(graph, model, table, options["raw_scores"])
         if _zipmaps(operator, "SklearnZipMap"):
             scores = graph.cast(scores, FLOAT)  # ZipMap takes nothing else
@@ -212,6 +215,42 @@ class _Written:
         if len(operator.outputs) > 2:
             out.append((graph.constant(stored_labels(classes)), [len(classes)]))
         return out
+
+    def _labels_of_several(
+        self, operator: Any, table: Table, options: dict[str, Any]
+    ) -> list[_Output]:
+        """Outputs for several targets: probabilities and classes are lists."""
+        graph, model = self.graph, operator.raw_operator
+        if options["raw_scores"]:
+            raise _no_decision(model)
+        label = apply(graph, model, "predict", table)
+        kind = label.dtype
+        if options["nocl"]:
+            columns = [
+                _numbers(graph, graph.column(label, k), classes)
+                for k, classes in enumerate(model.classes_)
+            ]
+            label = stacked(graph, columns)
+        out: list[_Output] = [
+            (label, [self.rows, len(model.classes_)]),
+            (apply(graph, model, "predict_proba", table), [self.rows, None]),
+        ]
+        if len(operator.outputs) > 2:
+            stored = [stored_labels(np.asarray(c)) for c in model.classes_]
+            out.append(([graph.constant(c, kind) for c in stored], [None]))
+        return out
+
+
+def _numbers(graph: Graph, labels: Value, classes: Any) -> Value:
+    """Places of labels among their classes, (n,)."""
+    return graph.argmax(one_hot(graph, labels, np.asarray(classes)))
+
+
+def _no_decision(model: Any) -> OnnxExportError:
+    return OnnxExportError(
+        f"raw_scores=True needs a decision_function, which {type(model).__name__} has"
+        " not. Set raw_scores=False."
+    )
 
 
 def is_multilabel(model: Any) -> bool:
@@ -229,10 +268,7 @@ def scores_of(graph: Graph, model: Any, table: Table, raw: bool) -> Value:
         return apply(graph, model, "predict_proba", table)
     if not hasattr(model, "decision_function"):
         if raw:
-            raise OnnxExportError(
-                f"raw_scores=True needs a decision_function, which"
-                f" {type(model).__name__} has not. Set raw_scores=False."
-            )
+            raise _no_decision(model)
         labels = apply(graph, model, "predict", table)
         return one_hot(graph, labels, np.asarray(model.classes_))
     scores = apply(graph, model, "decision_function", table)

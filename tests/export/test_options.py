@@ -4,12 +4,15 @@ import numpy as np
 import onnxruntime
 import pytest
 import skl2onnx
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_multilabel_classification
+from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_deep import MLPClassifier, OnnxExportError, to_onnx
+from sklearn_deep import MLPClassifier, OnnxClassifier, OnnxExportError, to_onnx
 
 LABELS = {
     "binary": lambda y: y % 2,
@@ -161,6 +164,78 @@ def test_multilabel_outputs_are_a_column_a_label(zipmap, raw_scores):
     else:
         found = np.stack(scores, 1) if zipmap else scores[0]
     np.testing.assert_allclose(found, method(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("zipmap", [False, True, "columns"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_raw_scores_are_read_in_any_form(n_classes, zipmap):
+    X, y = load_iris(return_X_y=True)
+    y = y % n_classes
+    ridge = make_pipeline(RidgeClassifier()).fit(X, y)  # has no probabilities
+    for model, raw in ((bare(X, y), True), (ridge, False)):
+        export = to_onnx(model, X, options={"zipmap": zipmap, "raw_scores": raw})
+        scores = OnnxClassifier(export.to_bytes()).decision_function(X)
+        expected = model.decision_function(X)
+        assert scores.shape == expected.shape
+        np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+def test_columns_of_class_numbers_have_the_names_of_the_labels(convert, model, data):
+    X, _ = data
+    label, *columns = run(convert(model, X, zipmap="columns", nocl=True), X).values()
+    np.testing.assert_array_equal(model.classes_[label], model.predict(X))
+    expected = model.predict_proba(X)
+    np.testing.assert_allclose(np.stack(columns, 1), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("zipmap", [False, True, "columns"])
+def test_labels_that_are_marked_are_no_class_numbers(convert, zipmap):
+    X, Y = make_multilabel_classification(60, 5, n_classes=3, random_state=0)
+    X, model = X.astype(np.float32), bare(X.astype(np.float32), Y)
+    label, *_ = run(convert(model, X, zipmap=zipmap, nocl=True), X).values()
+    np.testing.assert_array_equal(label, model.predict(X))
+
+
+def several(*names):
+    """A classifier of a target for each list of labels."""
+    X, y = load_iris(return_X_y=True)
+    X, Y = X.astype(np.float32), np.stack([np.array(n)[y % len(n)] for n in names], 1)
+    network = MLPClassifier((6,), max_epochs=2, random_state=0)
+    return MultiOutputClassifier(network).fit(X, Y), X, Y
+
+
+TARGETS = [(["a", "b", "c"], ["no", "yes"]), ([3, 5, 7], [0, 1])]
+
+
+@pytest.mark.parametrize("names", TARGETS, ids=["strings", "integers"])
+def test_class_numbers_stand_for_the_labels_of_every_target(convert, names):
+    model, X, _ = several(*names)
+    label = run(convert(model, X, nocl=True, zipmap=False), X)["label"]
+    for classes, numbers, expected in zip(
+        model.classes_, label.T, model.predict(X).T, strict=True
+    ):
+        np.testing.assert_array_equal(classes[numbers], expected)
+    reader = OnnxClassifier(to_onnx(model, X, options={"nocl": True}).to_bytes())
+    np.testing.assert_array_equal(reader.predict(X), label)
+    assert [c.tolist() for c in reader.classes_] == [[0, 1, 2], [0, 1]]
+
+
+@pytest.mark.parametrize("names", TARGETS, ids=["strings", "integers"])
+def test_class_labels_of_several_targets_are_a_list(convert, names):
+    model, X, _ = several(*names)
+    out = run(convert(model, X, zipmap=False, output_class_labels=True), X)
+    assert list(out) == ["label", "probabilities", "class_labels"]
+    assert [part.tolist() for part in out["class_labels"]] == list(names)
+
+
+def test_raw_scores_that_are_not_there_are_refused():
+    model, X, _ = several(*TARGETS[0])
+    with pytest.raises(OnnxExportError, match="which MultiOutputClassifier has not"):
+        ours(model, X, raw_scores=True)
+    calibrated = CalibratedClassifierCV(bare(X, np.arange(len(X)) % 2), cv=2)
+    calibrated.fit(X, np.arange(len(X)) % 2)
+    with pytest.raises(OnnxExportError, match="which CalibratedClassifierCV has not"):
+        ours(calibrated, X, raw_scores=True)
 
 
 def test_a_zipmap_and_class_labels_exclude_one_another(data):
