@@ -37,6 +37,10 @@ def _convert(graph: Graph, model: Any, table: Table, raw_scores: bool) -> list[V
         raise OnnxExportError(
             f"{type(model).__name__} has no ONNX form of what is asked of it here."
         )
+    if type(model) not in sklearn_operator_name_map and not hasattr(
+        model, "onnx_converter"
+    ):
+        raise _unknown(model)
     wanted = STRING if table.dtype == STRING else real(table.dtype)
     # Some converters write nodes that have no float64 kernel, or mix the two types.
     for dtype in dict.fromkeys([wanted, FLOAT] if wanted == DOUBLE else [wanted]):
@@ -68,15 +72,19 @@ def _ask_skl2onnx(
                 target_opset=graph.opset,
             )
     except (MissingConverter, MissingShapeCalculator) as error:
-        raise OnnxExportError(
-            f"{type(model).__name__} has no ONNX form: neither sklearn_deep nor skl2onnx"
-            " has a converter for it. Register one with"
-            " skl2onnx.update_registered_converter, or take it out of the pipeline."
-        ) from error
+        raise _unknown(model) from error
     except Exception as error:  # converters raise whatever their nodes raise
         raise OnnxExportError(
             f"{type(model).__name__} has no ONNX form that skl2onnx can write: {error}"
         ) from error
+
+
+def _unknown(model: Any) -> OnnxExportError:
+    return OnnxExportError(
+        f"{type(model).__name__} has no ONNX form: neither sklearn_deep nor skl2onnx has"
+        " a converter for it. Register one with skl2onnx.update_registered_converter,"
+        " or take it out of the pipeline."
+    )
 
 
 def _allowed(model: Any) -> Any:

@@ -69,7 +69,13 @@ from sklearn.preprocessing import (
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from sklearn_deep import MLPClassifier, MLPRegressor, ValidationHoldout, to_onnx
+from sklearn_deep import (
+    MLPClassifier,
+    MLPRegressor,
+    OnnxClassifier,
+    ValidationHoldout,
+    to_onnx,
+)
 from sklearn_deep.exceptions import OnnxExportError
 
 
@@ -942,6 +948,19 @@ def test_a_member_that_nobody_converts_is_named():
     model = fit(VotingClassifier(members, voting="soft"), X, y)
     with pytest.raises(OnnxExportError, match="Doubled has no ONNX form"):
         to_onnx(model, X)
+
+
+def test_a_member_that_nobody_converts_is_named_before_the_columns_are():
+    frame = people()[["age", "city"]]
+    y = np.arange(80) % 2
+    columns = ColumnTransformer(
+        [("o", OneHotEncoder(), ["city"])], remainder=StandardScaler()
+    )
+    model = fit(make_pipeline(columns, network()), frame, y)
+    reader = FrozenEstimator(OnnxClassifier(to_onnx(model, frame).to_bytes()))
+    both = fit(VotingClassifier([("a", model), ("b", reader)]), frame, y)
+    with pytest.raises(OnnxExportError, match="OnnxClassifier has no ONNX form"):
+        to_onnx(both, frame)
 
 
 def test_a_transformer_alone_is_refused():
