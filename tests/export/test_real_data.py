@@ -6,6 +6,8 @@ or beside the project; without them their tests are skipped.
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +156,57 @@ def test_adult_agrees_for_a_calibrated_search_at_a_threshold(same):
         CalibratedClassifierCV(search, cv=2), threshold=0.4, pos_label=">50K"
     )
     assert_other_half_agrees(model, X, y, same)
+
+
+BARE = """
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.metadata import packages_distributions, requires
+from re import match
+there, waiting = {"sklearn-deep"}, ["numpy", "scikit-learn", "onnxruntime"]
+while waiting:
+    name = waiting.pop()
+    if name not in there:
+        there.add(name)
+        needs = [need for need in requires(name) or () if "extra ==" not in need]
+        waiting += [match(r"[\\w.-]+", need)[0].lower() for need in needs]
+absent = {
+    module
+    for module, sources in packages_distributions().items()
+    if not there & {source.lower() for source in sources}
+}
+assert {"torch", "skorch", "pandas", "onnx", "skl2onnx"} <= absent
+class Absent(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in absent:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+import json
+from sklearn_deep import OnnxClassifier
+rows = json.loads(sys.stdin.read())
+print(json.dumps(OnnxClassifier(sys.argv[1]).predict_proba(rows).tolist()))
+"""
+
+
+def test_adult_is_read_with_numpy_scikit_learn_and_onnxruntime_alone(tmp_path):
+    X, y, categorical = load("adult")
+    model = make_pipeline(by_kind(categorical, one_hot()), network())
+    model.fit(X[:2000], y[:2000])
+    to_onnx(model, X[:2000], tmp_path / "adult.onnx")
+    fresh = X[2000:2100]
+    assert fresh.isna().any().any()
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", BARE, str(tmp_path / "adult.onnx")],
+        input=json.dumps(
+            fresh.astype(object).where(fresh.notna(), None).values.tolist()
+        ),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(
+        json.loads(done.stdout), model.predict_proba(fresh), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("dtype", ["object", "category", "string"])
