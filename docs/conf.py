@@ -60,6 +60,7 @@ def _home(o):
 GROUPS = {
     "Estimators": lambda o: _home(o) == "estimators" and not hasattr(o, "plot"),
     "Inspection": lambda o: hasattr(o, "plot"),
+    "Searches": lambda o: _home(o) == "training",
     "Export": lambda o: _home(o) == "export",
     "Exceptions": lambda o: _home(o) == "exceptions",
 }

@@ -19,6 +19,7 @@ LAZY = {
     "estimators/_base.py": {"pandas", "sklearn_deep.training._net"},
     "estimators/_watching.py": {"sklearn_deep.training._net"},
     "export/_opened.py": {"onnxruntime"},
+    "training/_registration.py": {"sklearn_deep.training._backend"},
 }
 
 
@@ -100,6 +101,17 @@ def test_skorch_is_imported_in_one_file():
         if module.split(".")[0] == "skorch"
     }
     assert users == {"training/_net.py"}
+
+
+def test_joblib_is_imported_in_two_files():
+    users = {
+        name_of(p)
+        for p in MODULES
+        for late in (True, False)
+        for module, _ in imports_of(p, top_level=late)
+        if module.split(".")[0] == "joblib"
+    }
+    assert users == {"training/_backend.py", "training/_registration.py"}
 
 
 def test_onnx_libraries_are_imported_in_one_folder():

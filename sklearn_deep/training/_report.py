@@ -3,29 +3,43 @@
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
-@dataclass
+@dataclass(frozen=True)
 class StackingReport:
-    """What happened in one call with ``backend="stacked"``.
+    """What happened in one call with ``backend="stacked"``; ``print`` shows it.
 
-    Attributes
+    Parameters
     ----------
     stacks : list of int
         Width of each stack: the networks that were trained as one.
     alone : dict of str to int
         How many networks trained by themselves, and why.
     training_seconds : float
-        Wall time during which at least one network was in training.
+        Wall time in seconds during which at least one network was in training.
     seconds : float
-        Wall time of the whole call.
+        Wall time in seconds of the whole call.
+
+    See Also
+    --------
+    stacking_report : Gives that of the last call.
+
+    Examples
+    --------
+    >>> from sklearn_deep import StackingReport
+    >>> report = StackingReport([8, 8], {"lbfgs": 1}, 1.5, 2.0)
+    >>> print(report)
+    17 networks in 2.0 s
+      stacks: 2 of 8
+      alone: 1 (lbfgs)
+      1.5 s training, 0.5 s else
     """
 
-    stacks: list[int] = field(default_factory=list)
-    alone: dict[str, int] = field(default_factory=Counter)
-    training_seconds: float = 0.0
-    seconds: float = 0.0
+    stacks: list[int]
+    alone: dict[str, int]
+    training_seconds: float
+    seconds: float
 
     @property
     def n_networks(self) -> int:
@@ -34,14 +48,12 @@ class StackingReport:
 
     @property
     def other_seconds(self) -> float:
-        """Wall time of all else: transformers, predictions, scores."""
+        """Wall time in seconds of all else: transformers, predictions, scores."""
         return self.seconds - self.training_seconds
 
     def __str__(self) -> str:
-        widths = Counter(self.stacks)
-        stacks = ", ".join(
-            f"{n} of {width}" for width, n in sorted(widths.items())[::-1]
-        )
+        widths = sorted(Counter(self.stacks).items(), reverse=True)
+        stacks = ", ".join(f"{n} of {width}" for width, n in widths)
         lines = [f"{self.n_networks} networks in {self.seconds:.1f} s"]
         lines.append(f"  stacks: {stacks or 'none'}")
         lines += [f"  alone: {n} ({reason})" for reason, n in self.alone.items()]
@@ -52,21 +64,22 @@ class StackingReport:
 
 
 class Recorder:
-    """Writes a report while things happen, in several threads."""
+    """Notes what a report tells while it happens, in several threads."""
 
     def __init__(self) -> None:
-        self.report = StackingReport()
         self._lock = threading.Lock()
         self._start = time.monotonic()
-        self._training, self._since = 0, 0.0
+        self._stacks: list[int] = []
+        self._alone: Counter[str] = Counter()
+        self._seconds, self._training, self._since = 0.0, 0, 0.0
 
     def begin_training(self, width: int, reason: str | None) -> None:
         """Note a stack, or a network that stands alone for a reason."""
         with self._lock:
             if reason is None:
-                self.report.stacks.append(width)
+                self._stacks.append(width)
             else:
-                self.report.alone[reason] += width  # type: ignore[operator]
+                self._alone[reason] += width
             if self._training == 0:
                 self._since = time.monotonic()
             self._training += 1
@@ -76,16 +89,15 @@ class Recorder:
         with self._lock:
             self._training -= 1
             if self._training == 0:
-                self.report.training_seconds += time.monotonic() - self._since
+                self._seconds += time.monotonic() - self._since
 
     def end(self) -> None:
-        """Close the report; if networks were trained, it is now the last one."""
+        """Make a report of it, the last one from now on, if networks were trained."""
         global _last
-        if not self.report.n_networks:
-            return
-        self.report.seconds = time.monotonic() - self._start
-        self.report.alone = dict(self.report.alone)
-        _last = self.report
+        if self._stacks or self._alone:
+            seconds = time.monotonic() - self._start
+            alone = dict(self._alone)
+            _last = StackingReport(self._stacks, alone, self._seconds, seconds)
 
 
 _last: StackingReport | None = None
@@ -98,7 +110,7 @@ def stacking_report() -> StackingReport:
     -------
     report : StackingReport
         How many stacks of what width there were, what trained alone and why, and how
-        the seconds were spent; ``print`` shows it.
+        the seconds were spent.
 
     Raises
     ------
