@@ -56,7 +56,9 @@ def _log_loss_softmax(
         spread = smoothing / raw.shape[-1]
         loss = loss * (1 - smoothing) - spread * log_p.sum(-2, keepdim=True)
         gradient -= spread
-    right = torch.as_tensor(smoothing - 1, dtype=raw.dtype, device=raw.device)
+    right = smoothing - 1
+    if not isinstance(right, Tensor):
+        right = gradient.new_full((), right)
     gradient.scatter_add_(-2, row, right.expand(row.shape))
     return loss.squeeze(-2), gradient.mT
 
