@@ -75,6 +75,7 @@ docs: $(VENV)/.dev  ## build the documentation; a warning is an error
 bench: $(VENV)/.test  ## print the benchmarks that need no data (minutes)
 	$(BIN)/python benchmarks/importing.py
 	$(BIN)/python benchmarks/fit.py
+	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/predict.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/onnx.py

@@ -4,7 +4,7 @@
 digits, behind a StandardScaler. First CPU time on one thread, then wall time on all
 cores, then memory, and how time grows with the number of fits.
 
-    python benchmarks/search.py [--rounds 3] [--device cuda]
+    python benchmarks/search.py [--rounds 2] [--device cuda]
 """
 
 import argparse
@@ -253,7 +253,7 @@ def on_device(device, rounds):
 def main():
     """Print the tables and the floors."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)

@@ -345,6 +345,8 @@ class _StopsWhenCancelled(Watcher):
 
 
 def _train(unit: Unit) -> None:
+    if all(member.cancelled for member in unit.members):
+        return
     if len(unit.members) > 1:
         train_stack(unit.members)
         return

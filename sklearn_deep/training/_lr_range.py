@@ -102,13 +102,13 @@ def _judge(owner: str, rates: np.ndarray, losses: np.ndarray) -> RangeTest:
     blown_up = _diverged(losses)
     if blown_up.any():
         losses = losses[: int(blown_up.argmax())]
-    rates = rates[: len(losses)]
     if len(losses) < 3:
         raise ValueError(
             f"The learning-rate range test of {owner} saw no finite loss, not even at"
-            f" {rates[0] if len(rates) else 0:.1e}. Scale the features, e.g. with a"
+            f" {rates[0]:.1e}. Scale the features, e.g. with a"
             " StandardScaler in a Pipeline."
         )
+    rates = rates[: len(losses)]
     bottom = int(losses.argmin())
     half = (losses[:_LOOK].mean() + losses[bottom]) / 2
     suggestion = rates[int(np.argmax(losses <= half))]

@@ -255,6 +255,24 @@ def test_networks_of_a_real_set_agree_in_float32(make_job):
     )
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("normalization", [None, "batch"])
+def test_networks_on_a_gpu_agree(normalization, parity, data):
+    networks = three(
+        MLPClassifier,
+        [{"dropout": d, "early_stopping": True} for d in (0.0, 0.2, 0.4)],
+        normalization=normalization,
+        max_epochs=5,
+        device="cuda",
+    )
+    alone, stacked = parity.both(networks, data["classes"])
+    for one, other in zip(alone, stacked, strict=True):
+        for tensor, same in zip(
+            one.module.parameters(), other.module.parameters(), strict=True
+        ):
+            torch.testing.assert_close(tensor, same, rtol=1e-3, atol=1e-3)
+
+
 def test_a_network_that_diverges_fails_alone(parity, data):
     own = ({}, {"learning_rate": 1e160, "optimizer": "sgd"}, {})
     networks = three(MLPRegressor, own, optimizer="sgd")
