@@ -8,12 +8,17 @@ neither fight for the interpreter nor for the cache.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
 from sklearn_deep.training._devices import available_memory, one_thread
-from sklearn_deep.training._grouping import Unit, held_bytes, make_units
+from sklearn_deep.training._grouping import (
+    Unit,
+    full_width,
+    held_bytes,
+    make_units,
+)
 from sklearn_deep.training._job import TrainJob, TrainResult
 from sklearn_deep.training._loop import train_alone
 from sklearn_deep.training._report import Recorder
@@ -42,6 +47,7 @@ class Task:
         self.member: Member | None = None  # while it waits for a network
         self.unit: Unit | None = None  # what it is to train, for itself ...
         self.companions: list[Task] = []  # ... and for these
+        self.kind: tuple[Hashable, int] = None, 1  # of its job, see full_width
         self.has_turn = False
         self.woken = threading.Event()
         self.children: list[Call] = []
@@ -102,7 +108,7 @@ class Cohort:
         while self._free_turns:
             if self._waiting:
                 self._give_turn(self._waiting.popleft())
-            elif task := self._next_to_start():
+            elif not self._full_stacks() and (task := self._next_to_start()):
                 self._start(task)
             elif self._parked and self._free_turns == self.cores:
                 self._meet()
@@ -119,6 +125,21 @@ class Cohort:
             if call.queue and call.may_start(self._has_room()):
                 return call.queue.popleft()
         return None
+
+    def _full_stacks(self) -> list[Task]:
+        """Those who fill stacks, where there is one for each core; else nobody.
+
+        More tasks in flight would hold more rows in memory, and train no faster.
+        """
+        alike: dict[Any, list[Task]] = {}
+        for task in self._parked:
+            alike.setdefault(task.kind, []).append(task)
+        n_stacks, filling = 0, []
+        for (_, width), tasks in alike.items():
+            n_full = len(tasks) // width
+            n_stacks += n_full
+            filling += tasks[: n_full * width]
+        return filling if n_stacks >= self.cores else []
 
     def _has_room(self) -> bool:
         """Whether threads and memory are there for another task."""
@@ -155,7 +176,10 @@ class Cohort:
 
     def _meet(self) -> None:
         """Divide the waiting jobs into stacks; one task of each will train it."""
-        parked, self._parked = self._parked, []
+        # Others of their shape may come; without them, the rest is trained as it is.
+        parked = self._full_stacks() or self._parked
+        chosen = set(parked)
+        self._parked = [task for task in self._parked if task not in chosen]
         owners = {id(task.member): task for task in parked}
         members = [task.member for task in parked if task.member is not None]
         try:
@@ -192,7 +216,7 @@ class Cohort:
     ) -> TrainResult:
         """Wait for the others, and have the job trained among theirs."""
         member = Member(job, watchers)
-        size = held_bytes(job)
+        size, task.kind = held_bytes(job), full_width(member)
         with self._lock:
             self._check(task)
             task.member = member

@@ -33,6 +33,13 @@ class Unit:
     reason: str | None = None
 
 
+def full_width(member: Member) -> tuple[Hashable, int]:
+    """What a job has in common with others, and how many make a full stack."""
+    if why_alone(member) is not None:
+        return None, 1
+    return stack_key(member.job), max(1, stack_width(member.job))
+
+
 def make_units(members: Sequence[Member], cores: int) -> list[Unit]:
     """Divide members into stacks, for so many cores, and those who train alone."""
     units, groups = [], {}  # type: ignore[var-annotated]

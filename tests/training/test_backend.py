@@ -14,6 +14,7 @@ import pytest
 from joblib import Parallel, delayed, parallel_config
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_digits
 from sklearn.ensemble import (
     BaggingClassifier,
     StackingClassifier,
@@ -289,6 +290,18 @@ def test_regressors_stack_and_a_target_each_does(data):
         assert stacking_report().stacks == [width]
 
 
+@pytest.mark.slow
+def test_after_a_full_training_in_float32_scores_are_within_a_standard_error():
+    X, y = load_digits(return_X_y=True)
+    X = X.astype(np.float32)
+    model = pipe(hidden_layer_sizes=(50,), max_epochs=30, early_stopping=True)
+    search = GridSearchCV(model, GRID, cv=5)
+    one = clone(search).fit(X, y).cv_results_
+    other = stacked(lambda: clone(search).fit(X, y)).cv_results_
+    gap = np.abs(one["mean_test_score"] - other["mean_test_score"])
+    assert (gap <= one["std_test_score"] / np.sqrt(5)).all()
+
+
 def test_the_fields_of_a_search_mean_what_they_mean_without(data):
     results = stacked(lambda: GridSearchCV(pipe(), GRID, cv=3).fit(*data).cv_results_)
     assert (results["mean_fit_time"] > 0).all()
@@ -328,6 +341,35 @@ def test_memory_bounds_the_networks_in_flight(data, monkeypatch):
     got = stacked(lambda: cross_val_score(net(), *data, cv=8))
     np.testing.assert_allclose(got, cross_val_score(net(), *data, cv=8))
     assert 2 <= max(stacking_report().stacks) < 8
+
+
+def test_no_more_are_in_flight_than_make_full_stacks(data, monkeypatch):
+    monkeypatch.setattr("sklearn_deep.training._grouping.stack_width", lambda job: 4)
+    most, flying, lock = 0, 0, threading.Lock()
+
+    class Counts(StandardScaler):
+        def fit(self, X, y=None):
+            nonlocal most, flying
+            with lock:
+                flying += 1
+                most = max(most, flying)
+            return super().fit(X, y)
+
+    def score(model, X, y):
+        nonlocal flying
+        with lock:
+            flying -= 1
+        return model.score(X, y)
+
+    model = make_pipeline(Counts(), net())
+    grid = {**GRID, "mlpclassifier__hidden_layer_sizes": [(4,), (5,)]}
+    search = GridSearchCV(model, grid, cv=3, scoring=score, refit=False)
+    got = stacked(lambda: search.fit(*data).cv_results_["mean_test_score"])
+    assert max(stacking_report().stacks) == 4
+    assert sum(stacking_report().stacks) + sum(stacking_report().alone.values()) == 24
+    assert 4 <= most <= 8
+    expected = GridSearchCV(pipe(), grid, cv=3, refit=False).fit(*data)
+    np.testing.assert_allclose(got, expected.cv_results_["mean_test_score"])
 
 
 def test_what_cannot_be_stacked_trains_alone_in_the_same_call(data):
@@ -481,10 +523,20 @@ except KeyboardInterrupt:
 """
 
 
+SEARCH, NESTED = "search.fit(X, y)", "cross_val_score(search, X, y, cv=2)"
+
+
 @pytest.mark.parametrize(
-    "use", ["search.fit(X, y)", "cross_val_score(search, X, y, cv=2)"]
+    ("use", "more"),
+    [
+        (SEARCH, ""),
+        (NESTED, ", cores=2"),
+        pytest.param(SEARCH, ", cores=2", marks=pytest.mark.slow),
+        pytest.param(SEARCH, ", n_jobs=2", marks=pytest.mark.slow),
+        pytest.param(NESTED, "", marks=pytest.mark.slow),
+        pytest.param(NESTED, ", n_jobs=2", marks=pytest.mark.slow),
+    ],
 )
-@pytest.mark.parametrize("more", ["", ", cores=2", ", n_jobs=2"])
 def test_an_interrupt_during_training_ends_all_threads(use, more):
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPT.format(use=use, more=more)],
