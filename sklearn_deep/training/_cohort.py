@@ -8,8 +8,8 @@ neither fight for the interpreter nor for the cache.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from sklearn_deep.training._devices import available_memory, one_thread
@@ -47,7 +47,7 @@ class Task:
         self.member: Member | None = None  # while it waits for a network
         self.unit: Unit | None = None  # what it is to train, for itself ...
         self.companions: list[Task] = []  # ... and for these
-        self.kind: tuple[Hashable, int] = None, 1  # of its job, see full_width
+        self.kind = 0, 1  # number of its job's shape, and what makes a full stack
         self.has_turn = False
         self.woken = threading.Event()
         self.children: list[Call] = []
@@ -95,13 +95,21 @@ class Cohort:
         self._memory = available_memory() * _MEMORY_SHARE
         self._held, self._most_held = 0, 0
         self._most_in_flight = MOST_IN_FLIGHT
+        self._shapes: dict[Hashable, int] = {}
         self._crowded = False  # whether there are several units for the cores
+        self._failed: list[tuple[Task, BaseException]] = []  # before they began
 
     # Turns.
 
-    def _yield_turn(self) -> None:
-        self._free_turns += 1
-        self._go_on()
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the state while it changes, and see what follows from that."""
+        with self._lock:
+            yield
+            self._go_on()
+            failed, self._failed = self._failed, []
+        for task, error in failed:  # joblib has locks of its own
+            task.callback(Outcome(error=error))
 
     def _go_on(self) -> None:
         """Give free turns away; where nobody runs, let the parked ones meet."""
@@ -131,7 +139,7 @@ class Cohort:
 
         More tasks in flight would hold more rows in memory, and train no faster.
         """
-        alike: dict[Any, list[Task]] = {}
+        alike: dict[tuple[int, int], list[Task]] = {}
         for task in self._parked:
             alike.setdefault(task.kind, []).append(task)
         n_stacks, filling = 0, []
@@ -158,12 +166,13 @@ class Cohort:
         task.has_turn = True
         try:
             task.thread.start()
-        except RuntimeError:  # the system has no more threads
+        except RuntimeError as error:  # the system has no more threads
             self._ended(task)
-            if self._in_flight == 0:
-                raise
-            task.call.queue.appendleft(task)
-            self._most_in_flight = self._in_flight
+            self._most_in_flight = max(1, self._in_flight)
+            if self._in_flight:
+                task.call.queue.appendleft(task)
+            else:
+                self._failed.append((task, error))
         else:
             task.call.threads.append(task.thread)
 
@@ -206,20 +215,20 @@ class Cohort:
         try:
             task.callback(outcome)  # joblib hands out further tasks in here
         finally:
-            with self._lock:
+            with self._changing():
                 task.call.tasks.discard(task)
                 self._ended(task)
-                self._go_on()
 
     def train(
         self, task: Task, job: TrainJob, watchers: Sequence[Watcher]
     ) -> TrainResult:
         """Wait for the others, and have the job trained among theirs."""
         member = Member(job, watchers)
-        size, task.kind = held_bytes(job), full_width(member)
-        with self._lock:
+        size, (shape, width) = held_bytes(job), full_width(member)
+        with self._changing():
             self._check(task)
             task.member = member
+            task.kind = self._shapes.setdefault(shape, len(self._shapes)), width
             self._held += size
             self._most_held = max(self._most_held, size)
             self._parked.append(task)
@@ -239,7 +248,7 @@ class Cohort:
     def _pause(self, task: Task) -> None:
         task.woken.clear()
         task.has_turn = False
-        self._yield_turn()
+        self._free_turns += 1
 
     def _check(self, task: Task) -> None:
         if task.cancelled:
@@ -254,16 +263,15 @@ class Cohort:
             # Cores have a unit each; torch's own threads would stand in their way.
             with one_thread if self._crowded else nullcontext():
                 _train(unit)
-        except Exception as error:
+        except BaseException as error:  # each fit raises it: nobody is left waiting
             for member in unit.members:
                 if not member.ended:
                     member.error = error
         finally:
             self.record.end_training()
-            with self._lock:
+            with self._changing():
                 companions, task.unit, task.companions = task.companions, None, []
                 self._waiting.extend(t for t in companions if not t.cancelled)
-                self._go_on()
 
     # What callers do: the thread that waits for results, perhaps a task itself.
 
@@ -280,57 +288,51 @@ class Cohort:
 
     def submit(self, call: "Call", task: Task) -> None:
         """Take a task in; it starts when there is a turn."""
-        with self._lock:
+        with self._changing():
             call.tasks.add(task)
             call.queue.append(task)
-            self._go_on()
 
     def begin_waiting(self, call: "Call") -> None:
         """The caller waits for results from here on."""
-        with self._lock:
+        with self._changing():
             if call.parent is not None:
                 self._pause(call.parent)
             else:
-                self._yield_turn()
+                self._free_turns += 1
 
     def end_waiting(self, call: "Call") -> None:
         """The caller has its results; a task among others needs a turn to go on."""
         task = call.parent
         if task is None:
             return
-        with self._lock:
+        with self._changing():
             self._check(task)
             self._waiting.append(task)
-            self._go_on()
         task.woken.wait()
-        with self._lock:
-            self._check(task)
+        self._check(task)
 
     def cancel(self, call: "Call") -> None:
         """End the tasks of a call, and of those nested in it, as soon as they can."""
-        with self._lock:
-            dropped = self._cancel(call)
-            self._go_on()
-        for task in dropped:
-            task.callback(Outcome(error=Cancelled()))
+        with self._changing():
+            self._cancel(call)
 
-    def _cancel(self, call: "Call") -> list[Task]:
-        dropped = list(call.queue)
+    def _cancel(self, call: "Call") -> None:
+        self._failed += [(task, Cancelled()) for task in call.queue]
+        call.tasks.difference_update(call.queue)
         call.queue.clear()
-        call.tasks.difference_update(dropped)
         for task in call.tasks:
             task.cancelled = True
             if task.member is not None:
                 task.member.cancelled = True
             if task.unit is None and not task.has_turn:
                 # It waits, for a turn or for its network: it goes without.
-                for place in (self._waiting, self._parked):
-                    if task in place:
-                        place.remove(task)  # type: ignore[attr-defined]
+                if task in self._waiting:
+                    self._waiting.remove(task)
+                if task in self._parked:
+                    self._parked.remove(task)
                 task.woken.set()
             for nested in task.children:
-                dropped += self._cancel(nested)
-        return dropped
+                self._cancel(nested)
 
     def close_call(self, call: "Call") -> None:
         """Wait for the last threads of a call to end."""

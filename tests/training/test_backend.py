@@ -294,8 +294,11 @@ def test_regressors_stack_and_a_target_each_does(data):
 def test_after_a_full_training_in_float32_scores_are_within_a_standard_error():
     X, y = load_digits(return_X_y=True)
     X = X.astype(np.float32)
-    model = pipe(hidden_layer_sizes=(50,), max_epochs=30, early_stopping=True)
-    search = GridSearchCV(model, GRID, cv=5)
+    # Rates at which training settles: where it jumps about, any rounding ends elsewhere.
+    grid = {**GRID, "mlpclassifier__learning_rate": [1e-3, 3e-3, 1e-2]}
+    model = pipe(hidden_layer_sizes=(50,), max_epochs=30, batch_size=32)
+    model.set_params(mlpclassifier__early_stopping=True)
+    search = GridSearchCV(model, grid, cv=5)
     one = clone(search).fit(X, y).cv_results_
     other = stacked(lambda: clone(search).fit(X, y)).cv_results_
     gap = np.abs(one["mean_test_score"] - other["mean_test_score"])
@@ -704,3 +707,42 @@ def test_it_has_nothing_to_do_with_other_backends(data):
         cross_val_score(net(), *data, cv=2)
         assert stacking_report() is before
     np.testing.assert_allclose(expected, cross_val_score(net(), *data, cv=2))
+
+
+def test_a_system_without_more_threads_makes_narrower_stacks(data, monkeypatch):
+    start, attempts = threading.Thread.start, []
+
+    def few(thread):
+        if thread.name == "stacked":
+            attempts.append(thread)
+            if len(attempts) == 4:
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", few)
+    got = stacked(lambda: cross_val_score(net(), *data, cv=7))
+    np.testing.assert_allclose(got, cross_val_score(net(), *data, cv=7))
+    assert max(stacking_report().stacks) == 3
+
+
+def test_a_system_without_any_thread_is_an_error(data, monkeypatch):
+    start = threading.Thread.start
+
+    def none(thread):
+        if thread.name == "stacked":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", none)
+    with pytest.raises(RuntimeError, match="can't start"):
+        stacked(lambda: cross_val_score(net(), *data, cv=4))
+
+
+@pytest.mark.parametrize("where", ["make_units", "train_stack"])
+def test_an_error_of_the_stack_itself_is_one_of_each_fit(where, data, monkeypatch):
+    def fails(*args):
+        raise MemoryError(where)
+
+    monkeypatch.setattr(f"sklearn_deep.training._cohort.{where}", fails)
+    with pytest.raises(MemoryError, match=where):
+        stacked(lambda: cross_val_score(net(), *data, cv=4, error_score="raise"))
