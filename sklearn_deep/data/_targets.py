@@ -16,10 +16,11 @@ def check_class_targets(y: Any) -> np.ndarray:
     y : ndarray of shape (n_samples,), or (n_samples, n_labels) of 0 and 1
     """
     check_classification_targets(y)
-    if type_of_target(y, input_name="y") == "multilabel-indicator":
+    kind = type_of_target(y, input_name="y")
+    if kind == "multilabel-indicator":
         dense = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
         return dense.astype(np.int8, copy=False)
-    if type_of_target(y, input_name="y").startswith("multiclass-multioutput"):
+    if kind.startswith("multiclass-multioutput"):
         raise ValueError(
             "y has several columns with more than two classes each. Encode it as a"
             " multilabel indicator (0 and 1), or wrap the estimator in a"
