@@ -184,6 +184,65 @@ def on_all_cores(rounds):
     )
 
 
+# Where stacking has little to gain: rows, columns, network, and the grid.
+EDGES = {
+    "3 fits, batch 32": (1800, 64, {"batch_size": 32, "max_epochs": 15}, {}),
+    "6 fits of 2 shapes, batch 200": (
+        1800,
+        64,
+        {"batch_size": 200, "max_epochs": 40},
+        {"hidden_layer_sizes": [(80,), (100,)]},
+    ),
+    "6 fits, (512, 512), batch 1024": (
+        12000,
+        100,
+        {"hidden_layer_sizes": (512, 512), "batch_size": 1024, "max_epochs": 2},
+        {"learning_rate": [1e-3, 2e-3]},
+    ),
+    "9 fits, early stopping": (
+        3000,
+        30,
+        {"batch_size": 32, "max_epochs": 40, "early_stopping": True},
+        {"learning_rate": [1e-3, 3e-3, 1e-2]},
+    ),
+}
+
+
+def edge_search(n, d, settings, grid, n_jobs=None):
+    """A grid search over three folds."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, d)).astype("float32")
+    y = X[:, :10].argmax(1)
+    net = MLPClassifier(
+        **{"hidden_layer_sizes": (HIDDEN,), "random_state": 0, **settings}
+    )
+    GridSearchCV(net, grid, cv=3, refit=False, n_jobs=n_jobs).fit(X, y)
+
+
+def stacked_edge(*case):
+    """The same, all at once."""
+    with joblib.parallel_config(backend="stacked"):
+        edge_search(*case)
+
+
+def at_the_edges(rounds):
+    """Ratios of wall time to our own default backend where there is little to gain."""
+    torch.set_num_threads(joblib.cpu_count())
+    rows = []
+    for name, case in EDGES.items():
+        runs = {
+            "stacked": lambda c=case: stacked_edge(*c),
+            "n_jobs=1": lambda c=case: edge_search(*c),
+            "n_jobs=-1": lambda c=case: edge_search(*c, n_jobs=-1),
+        }
+        runs["n_jobs=-1"]()
+        times = best_times(runs, rounds, time.perf_counter)
+        one, every = times["n_jobs=1"], times["n_jobs=-1"]
+        rows.append([name, times["stacked"] / one, times["stacked"] / every])
+    head = [f"wall time, {joblib.cpu_count()} cores"]
+    print_table([*head, "stacked / n_jobs=1", "stacked / n_jobs=-1"], rows)
+
+
 def growth():
     """CPU time a fit as the number of fits grows."""
     X, y = data()
@@ -264,6 +323,7 @@ def main():
         return
     on_one_thread(args.rounds)
     on_all_cores(args.rounds)
+    at_the_edges(args.rounds)
     growth()
     memory()
 

@@ -177,10 +177,15 @@ def _frame_like(X: Any, columns: list[list[Any]]) -> Any:
     series = type(X[X.columns[0]])
     return type(X)(
         {
-            name: _series_like(series, X[name].dtype, values, None)
+            name: _series_like(series, X[name].dtype, list(map(_plain, values)), None)
             for name, values in zip(X.columns, columns, strict=True)
         }
     )
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy's as Python's own: polars takes no others everywhere."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _series_like(series: Any, dtype: Any, values: list[Any], roomy: Any) -> Any:
