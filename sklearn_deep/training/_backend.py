@@ -13,14 +13,8 @@ from joblib.parallel import (
     SequentialBackend,
 )
 
-from sklearn_deep.training._cohort import (
-    MOST_IN_FLIGHT,
-    Call,
-    Cohort,
-    Outcome,
-    Task,
-    current_task,
-)
+from sklearn_deep.training._cohort import MOST_IN_FLIGHT, Cohort
+from sklearn_deep.training._tasks import Call, Outcome, Task, current_task
 
 
 class StackedBackend(ParallelBackendBase):

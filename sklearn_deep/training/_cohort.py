@@ -8,7 +8,7 @@ neither fight for the interpreter nor for the cache.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -24,6 +24,7 @@ from sklearn_deep.training._loop import train_alone
 from sklearn_deep.training._report import Recorder
 from sklearn_deep.training._run import Run, Watcher
 from sklearn_deep.training._stack import Member, train_stack
+from sklearn_deep.training._tasks import Call, Cancelled, Outcome, Task, enter_task
 
 # Threads of one cohort at most, whatever n_jobs says; nested calls come on top, with one
 # each.
@@ -31,47 +32,6 @@ MOST_IN_FLIGHT = 256
 
 # Tasks in flight may hold this share of the memory that was free at the start.
 _MEMORY_SHARE = 0.5
-
-
-class Cancelled(BaseException):
-    """Nobody waits for this task any more; no error of the task, so no Exception."""
-
-
-class Task:
-    """A function that runs in a thread of its own, and its place in the cohort."""
-
-    def __init__(self, function: Callable[[], Any], callback: Any, call: "Call"):
-        self.function, self.callback, self.call = function, callback, call
-        self.cancelled = False
-        self.thread: threading.Thread | None = None
-        self.member: Member | None = None  # while it waits for a network
-        self.unit: Unit | None = None  # what it is to train, for itself ...
-        self.companions: list[Task] = []  # ... and for these
-        self.kind = 0, 1  # number of its job's shape, and what makes a full stack
-        self.has_turn = False
-        self.woken = threading.Event()
-        self.children: list[Call] = []
-
-
-class Outcome:
-    """What a task came to, for joblib to unpack."""
-
-    def __init__(self, value: Any = None, error: BaseException | None = None):
-        self._value, self._error = value, error
-
-    def unpack(self) -> Any:
-        """Return the result or raise the error."""
-        if self._error is not None:
-            raise self._error
-        return self._value
-
-
-_here = threading.local()
-
-
-def current_task() -> Task | None:
-    """The task that this thread runs, if any."""
-    return getattr(_here, "task", None)
 
 
 class Cohort:
@@ -207,7 +167,7 @@ class Cohort:
     # What the threads of tasks do.
 
     def _run(self, task: Task) -> None:
-        _here.task = task
+        enter_task(task)
         try:
             outcome = Outcome(task.function())
         except BaseException as error:
@@ -275,7 +235,7 @@ class Cohort:
 
     # What callers do: the thread that waits for results, perhaps a task itself.
 
-    def open_call(self, limit: int, parent: Task | None) -> "Call":
+    def open_call(self, limit: int, parent: Task | None) -> Call:
         """Begin a call; an outermost caller has a turn from here on."""
         call = Call(self, limit, parent)
         with self._lock:
@@ -286,13 +246,13 @@ class Cohort:
                 parent.children.append(call)
         return call
 
-    def submit(self, call: "Call", task: Task) -> None:
+    def submit(self, call: Call, task: Task) -> None:
         """Take a task in; it starts when there is a turn."""
         with self._changing():
             call.tasks.add(task)
             call.queue.append(task)
 
-    def begin_waiting(self, call: "Call") -> None:
+    def begin_waiting(self, call: Call) -> None:
         """The caller waits for results from here on."""
         with self._changing():
             if call.parent is not None:
@@ -300,7 +260,7 @@ class Cohort:
             else:
                 self._free_turns += 1
 
-    def end_waiting(self, call: "Call") -> None:
+    def end_waiting(self, call: Call) -> None:
         """The caller has its results; a task among others needs a turn to go on."""
         task = call.parent
         if task is None:
@@ -311,12 +271,12 @@ class Cohort:
         task.woken.wait()
         self._check(task)
 
-    def cancel(self, call: "Call") -> None:
+    def cancel(self, call: Call) -> None:
         """End the tasks of a call, and of those nested in it, as soon as they can."""
         with self._changing():
             self._cancel(call)
 
-    def _cancel(self, call: "Call") -> None:
+    def _cancel(self, call: Call) -> None:
         self._failed += [(task, Cancelled()) for task in call.queue]
         call.tasks.difference_update(call.queue)
         call.queue.clear()
@@ -334,7 +294,7 @@ class Cohort:
             for nested in task.children:
                 self._cancel(nested)
 
-    def close_call(self, call: "Call") -> None:
+    def close_call(self, call: Call) -> None:
         """Wait for the last threads of a call to end."""
         for thread in call.threads:
             thread.join()
@@ -342,21 +302,6 @@ class Cohort:
             self._calls.remove(call)
             if call.parent is not None:
                 call.parent.children.remove(call)
-
-
-class Call:
-    """One call of ``joblib.Parallel``: its tasks, and how many may be in flight."""
-
-    def __init__(self, cohort: Cohort, limit: int, parent: Task | None):
-        self.cohort, self.limit, self.parent = cohort, limit, parent
-        self.queue: deque[Task] = deque()
-        self.tasks: set[Task] = set()  # that have not ended
-        self.threads: list[threading.Thread] = []
-        self.in_flight = 0
-
-    def may_start(self, has_room: bool) -> bool:
-        """Whether another task may; one at least, for the call to come to an end."""
-        return self.in_flight == 0 or (has_room and self.in_flight < self.limit)
 
 
 class _StopsWhenCancelled(Watcher):

@@ -156,15 +156,15 @@ class Run:
         return self.job.stopping.restore_best and self.job.stopping.on_validation
 
     def _row(self, numbers: EpochNumbers) -> dict[str, Any]:
-        epoch = len(self.history) + 1
         if not (math.isfinite(numbers.train_loss) and math.isfinite(numbers.total)):
+            epoch = self.state.epoch  # of a stream, over all its calls
             raise TrainingDivergedError(self.job.owner, epoch, self.learning_rate)
         score = numbers.valid_score
         if self.job.monitor is not None:
             self.job.module.eval()
             score = float(self.job.monitor(self.job.module))
         return {
-            "epoch": epoch,
+            "epoch": len(self.history) + 1,
             "train_loss": numbers.train_loss,
             "valid_loss": numbers.valid_loss,
             "valid_score": score,

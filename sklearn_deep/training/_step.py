@@ -195,6 +195,7 @@ def make_slots(state: OptimizerState, job: TrainJob, values: Tensor) -> list[Ten
     n_slots = OPTIMIZERS[job.optimizer.name].n_slots
     if len(state.slots) != n_slots:
         state.slots = [torch.zeros_like(values) for _ in range(n_slots)]
+        state.step = 0  # an average corrects its bias by the steps that it has seen
     return state.slots
 
 

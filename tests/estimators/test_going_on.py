@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
-from sklearn_deep import MLPClassifier, MLPRegressor
+from sklearn_deep import MLPClassifier, MLPRegressor, TrainingDivergedError
 
 # The defaults are tuned for real data; what is tested here does not hang on them.
 PLAIN = {
@@ -251,3 +251,14 @@ def test_a_warm_start_takes_rows_of_fewer_classes(iris):
     network.fit(X[:100], y[:100])
     assert network.classes_.tolist() == [0, 1, 2]
     assert network.predict_proba(X).shape == (150, 3)
+
+
+def test_a_stream_that_diverges_tells_its_epoch_over_all_calls(binary):
+    X, y = binary
+    network = MLPClassifier((4,), optimizer="sgd", dtype="float64", random_state=0)
+    network.partial_fit(X, y).partial_fit(X, y)
+    network.set_params(learning_rate=1e300)
+    with pytest.raises(TrainingDivergedError) as caught:
+        network.partial_fit(X, y)
+    assert caught.value.epoch == 3
+    assert network.n_iter_ == 2

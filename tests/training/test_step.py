@@ -8,7 +8,7 @@ from torch import nn
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training._flat import FlatParameters
-from sklearn_deep.training._job import OptimizerSpec, TrainJob
+from sklearn_deep.training._job import OptimizerSpec, OptimizerState, TrainJob
 from sklearn_deep.training._schedules import ScheduleSpec
 from sklearn_deep.training._step import Stepper
 from sklearn_deep.training._stopping import StoppingSpec
@@ -136,3 +136,14 @@ def test_updating_in_pieces_is_updating_at_once(monkeypatch):
             stepper.step(data.all(), 0.01)
         results.append(stepper.flat.values.clone())
     assert torch.equal(*results)
+
+
+def test_slots_that_are_new_remember_no_steps():
+    module, data = network(), rows()
+    state = OptimizerState(step=7, epoch=2)
+    stepper = Stepper(job(module, data, name="adam"), state)
+    assert (state.step, state.epoch) == (0, 2)
+    other = Stepper(job(network(), data, name="adam"))
+    for one in (stepper, other):
+        one.step(data.all(), 0.01)
+    assert torch.equal(stepper.flat.values, other.flat.values)
