@@ -15,6 +15,7 @@ from typing import Any
 from sklearn_deep.training._devices import available_memory, one_thread
 from sklearn_deep.training._grouping import (
     Unit,
+    even_width,
     full_width,
     held_bytes,
     make_units,
@@ -102,8 +103,11 @@ class Cohort:
         alike: dict[tuple[int, int], list[Task]] = {}
         for task in self._parked:
             alike.setdefault(task.kind, []).append(task)
+        to_come = sum(len(call.queue) for call in self._calls)
         n_stacks, filling = 0, []
         for (_, width), tasks in alike.items():
+            if len(alike) == 1:  # those to come are like these: all stacks alike
+                width = even_width(len(tasks) + to_come, width, self.cores)
             n_full = len(tasks) // width
             n_stacks += n_full
             filling += tasks[: n_full * width]

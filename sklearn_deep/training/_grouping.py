@@ -81,6 +81,18 @@ def stack_key(job: TrainJob) -> Hashable:
     )
 
 
+def even_width(n_networks: int, widest: int, cores: int) -> int:
+    """How wide the stacks of so many networks are, if all are about as wide."""
+    return math.ceil(n_networks / _n_stacks(n_networks, widest, cores))
+
+
+def _n_stacks(n_networks: int, widest: int, cores: int) -> int:
+    n_stacks = math.ceil(n_networks / widest)
+    # Every core has its stacks, as long as these are not too narrow to pay.
+    n_full = cores * math.ceil(n_stacks / cores)
+    return n_full if n_networks >= n_full * _WORTH_A_CORE else n_stacks
+
+
 def _stacks(members: list[Member], cores: int) -> list[Unit]:
     """Jobs of one shape as stacks of about the same width."""
     job = members[0].job
@@ -90,11 +102,7 @@ def _stacks(members: list[Member], cores: int) -> list[Unit]:
         return [Unit(members, "no other of its shape")]
     if widest < 2:
         return [Unit([member], "large steps") for member in members]
-    n_stacks = math.ceil(len(members) / widest)
-    # Every core has its stacks, as long as these are not too narrow to pay.
-    n_full = cores * math.ceil(n_stacks / cores)
-    if len(members) >= n_full * _WORTH_A_CORE:
-        n_stacks = n_full
+    n_stacks = _n_stacks(len(members), widest, cores)
     on_cpu = job.rows.device.type == "cpu"
     if on_cpu and not plain and len(members) < n_stacks * _VMAP_PAYS:
         return [Unit([member], "too few of its shape") for member in members]

@@ -57,7 +57,7 @@ class Optimizer:
 
 
 def _sgd(w: Tensor, g: Tensor, slots: list[Tensor], rate: Number) -> None:
-    w.sub_(rate * g)
+    _subtract(w, g, rate)
 
 
 def _momentum(
@@ -65,7 +65,7 @@ def _momentum(
 ) -> None:
     (velocity,) = slots
     velocity.mul_(momentum).add_(g)
-    w.sub_(rate * velocity)
+    _subtract(w, velocity, rate)
 
 
 def _nesterov(
@@ -73,7 +73,7 @@ def _nesterov(
 ) -> None:
     (velocity,) = slots
     velocity.mul_(momentum).add_(g)
-    w.sub_(rate * (g + momentum * velocity))
+    _subtract(w, g + momentum * velocity, rate)
 
 
 def _momentum_numbers(h: Hyper) -> tuple:
@@ -114,12 +114,20 @@ def _adam_numbers(h: Hyper) -> tuple:
     return h.learning_rate * root / unbias1, 1 - h.beta1, 1 - h.beta2, _EPS * root
 
 
+def _subtract(w: Tensor, step: Tensor, rate: Number) -> None:
+    """Do ``w -= rate * step`` in one pass."""
+    if isinstance(rate, Tensor):
+        w.addcmul_(step, rate, value=-1)
+    else:
+        w.sub_(step, alpha=rate)
+
+
 def _subtract_ratio(
     w: Tensor, numerator: Tensor, denominator: Tensor, rate: Number
 ) -> None:
-    """Do ``w -= rate * numerator / denominator``; in one pass for one rate."""
+    """Do ``w -= rate * numerator / denominator``; the denominator is used up."""
     if isinstance(rate, Tensor):
-        w.sub_((numerator / denominator).mul_(rate))
+        w.addcmul_(torch.div(numerator, denominator, out=denominator), rate, value=-1)
     else:
         w.addcdiv_(numerator, denominator, value=-rate)
 
