@@ -27,6 +27,9 @@ from sklearn_deep._params import Number, Rules, merge_named
 _UNIT = math.log(math.expm1(1))
 _SMALLEST_STD = 1e-4
 
+# Numbers in the widest vector register of a CPU.
+_REGISTER = 16
+
 
 @dataclass(frozen=True)
 class LossRow:
@@ -288,5 +291,9 @@ def probabilities(raw: Tensor, kind: str) -> Tensor:
     if kind == "sigmoid":
         return torch.sigmoid(raw)
     # Over the last axis torch treats short rows one by one, which takes ten times as
-    # long.
-    return torch.softmax(raw.mT, -2).mT
+    # long. Columns that fill no vector register would be rounded otherwise than those
+    # that do: a row's probabilities would depend on where it stands.
+    n, columns = raw.shape[-2], raw.mT
+    if n % _REGISTER:
+        columns = F.pad(columns, (0, -n % _REGISTER))
+    return torch.softmax(columns, -2)[..., :n].mT

@@ -147,3 +147,13 @@ def test_a_parameter_of_another_loss_is_refused():
         make("squared_error", "real", gamma=1.0)
     with pytest.raises(InvalidParameterError, match="quantile"):
         make("quantile", "real", quantile=np.nan)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n", [1, 15, 16, 60, 1_001])
+def test_probabilities_of_a_row_do_not_depend_on_where_it_stands(n, dtype):
+    raw = torch.randn(n, 3, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    p = probabilities(raw, "softmax")
+    for seed in range(20):
+        order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(probabilities(raw[order], "softmax"), p[order])
