@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn_deep._late import import_after
 
 if TYPE_CHECKING:
+    from sklearn_deep.estimators._cnn import CNNClassifier, CNNRegressor
     from sklearn_deep.estimators._holdout import ValidationHoldout
     from sklearn_deep.estimators._lr_finder import LearningRateFinder
     from sklearn_deep.estimators._mlp import MLPClassifier, MLPRegressor
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CNNClassifier": "estimators._cnn",
+    "CNNRegressor": "estimators._cnn",
     "FitCurveDisplay": "inspection._fit_curve",
     "InvalidParameterError": "exceptions",
     "LearningRateFinder": "estimators._lr_finder",
@@ -56,6 +59,8 @@ _HOMES = {
 _EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "skl2onnx": "onnx"}
 
 __all__ = [
+    "CNNClassifier",
+    "CNNRegressor",
     "FitCurveDisplay",
     "InvalidParameterError",
     "LearningRateFinder",

@@ -1,5 +1,7 @@
 """Rows of X: what dense arrays and CSR matrices have in common for us."""
 
+import math
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -14,9 +16,14 @@ def chunks(n_rows: int, row_bytes: int) -> list[slice]:
 
 
 def dense(X, rows) -> np.ndarray:
-    """Some rows of X as a dense array."""
+    """Some rows of X as a dense array (n_rows, n_values)."""
     part = X[rows]
-    return part.toarray() if sp.issparse(part) else part
+    part = part.toarray() if sp.issparse(part) else part
+    return part.reshape(len(part), -1)
+
+
+def _row_values(X) -> int:
+    return math.prod(X.shape[1:])
 
 
 def merge_equal_rows(
@@ -30,7 +37,7 @@ def merge_equal_rows(
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    X : ndarray of shape (n_samples, ...) or CSR matrix
     y : ndarray of shape (n_samples,) or (n_samples, n_targets)
     weight : ndarray of shape (n_samples,) or None
 
@@ -48,7 +55,7 @@ def merge_equal_rows(
     same = np.zeros(len(order), bool)
     here, before = order[candidates], order[candidates - 1]
     equal = (targets[here] == targets[before]).all(1)
-    for part in chunks(len(here), X.shape[1] * 16):
+    for part in chunks(len(here), _row_values(X) * 16):
         equal[part] &= (dense(X, here[part]) == dense(X, before[part])).all(1)
     same[candidates] = equal
     group = np.cumsum(~same) - 1
@@ -57,7 +64,7 @@ def merge_equal_rows(
 
 
 def _row_hashes(X) -> np.ndarray:
-    parts = chunks(X.shape[0], X.shape[1] * 8)
+    parts = chunks(X.shape[0], _row_values(X) * 8)
     return np.concatenate([_hash(dense(X, part), seed=0) for part in parts])
 
 

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from sklearn_deep._announce import Announced
 from sklearn_deep._compat import CallbackSupportMixin, with_callbacks
 from sklearn_deep._params import Rules, check_params
+from sklearn_deep.data._layout import Layout
+from sklearn_deep.estimators._augmenting import inner_params, set_inner_params
 from sklearn_deep.estimators._data import FitArguments, Part, check_data
 from sklearn_deep.estimators._fitting import prepare, with_found_rate
 from sklearn_deep.estimators._html import with_network_section
@@ -61,13 +63,21 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
     # What a network family writes.
 
     @abstractmethod
-    def _architecture(self, n_features: int, n_outputs: int) -> dict[str, Any]:
+    def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
         """Describe the network in plain data, checked; it has ``n_outputs``."""
 
     _network: ClassVar[Callable[..., nn.Module]]
 
     # Parameters of the architecture that do not change the network's shape.
     _of_each: ClassVar[frozenset[str]] = frozenset({"dropout"})
+
+    def _check_data(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
+        """Validate features, and targets unless ``y`` is None; see ``check_data``."""
+        return check_data(self, X, y, dtype, reset=reset, accept_sparse="csr")
+
+    def _layout(self, X: Any) -> Layout:
+        """Say what a row of validated features is."""
+        return Layout.table(X.shape[1])
 
     @abstractmethod
     def _nonlinearity(self) -> tuple[str, float | None]:
@@ -238,7 +248,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
             "module_" not in self.__dict__
         ):  # the check takes longer than a small product
             check_is_fitted(self)
-        X = check_data(self, X, None, self._dtype, reset=False)
+        X = self._check_data(X, None, self._dtype, reset=False)
         raw = raw_outputs(self.module_, X)
         # One sum is cheaper than a test of each; it may overflow where they do not.
         if not math.isfinite(raw.sum()) and not torch.isfinite(raw).all():
@@ -296,6 +306,40 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         memo[id(self)] = fresh
         fresh.__setstate__(copy.deepcopy(self.__getstate__(), memo))
         return fresh
+
+    def get_params(self, deep=True):
+        """Get the parameters, those of a list of augmentations among them.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to give the parameters of parameters too.
+
+        Returns
+        -------
+        params : dict
+            Parameters by name.
+        """
+        params = super().get_params(deep)
+        if deep:
+            params.update(inner_params(params.get("augmentation")))
+        return params
+
+    def set_params(self, **params):
+        """Set parameters, those of a list of augmentations among them.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by name, as ``get_params`` names them.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        own = set_inner_params(self, params)
+        return super().set_params(**own)
 
     def __sklearn_tags__(self):
         """Say that sparse X is welcome."""

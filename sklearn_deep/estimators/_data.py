@@ -40,14 +40,16 @@ class Part:
 
     Attributes
     ----------
-    X : ndarray or CSR matrix of shape (n_all, n_features)
-        Shared by the parts; in the compute dtype.
+    X : ndarray of shape (n_all, ...) or CSR matrix
+        Shared by the parts; in the compute dtype, or pixels of 8 bits.
     y : ndarray of shape (n_rows,) or (n_rows, n_targets)
         In the user's labels or units.
     weight : ndarray of shape (n_rows,) or None
         Sample weights, all positive.
     index : ndarray of shape (n_rows,) or None
         Where the rows are in ``X``; None for all, in order.
+    dtype : numpy.dtype
+        The compute dtype.
     name : str
         What the user calls ``y``, for errors.
     """
@@ -55,15 +57,21 @@ class Part:
     X: Any
     y: np.ndarray
     weight: np.ndarray | None
+    dtype: np.dtype
     index: np.ndarray | None = None
     name: str = "y"
 
     @classmethod
     def make(
-        cls, X: Any, y: np.ndarray, weight: np.ndarray | None, name: str = "y"
+        cls,
+        X: Any,
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        dtype: np.dtype,
+        name: str = "y",
     ) -> "Part":
         """All rows but those of weight zero: they are as if they were not there."""
-        part = cls(X, y, weight, name=name)
+        part = cls(X, y, weight, dtype, name=name)
         if weight is not None and not weight.all():
             part = part.take(np.flatnonzero(weight))
         return part
@@ -115,25 +123,41 @@ def validate(
             f"{type(estimator).__name__} requires y to be passed, but the target y is"
             " None."
         )
-    dtype = _same_dtype(estimator) if goes_on else _fit_dtype(estimator, device)
-    X, y = check_data(estimator, given.X, given.y, dtype, reset=not goes_on)
+    asked = _same_dtype(estimator) if goes_on else _fit_dtype(estimator, device)
+    X, y = estimator._check_data(given.X, given.y, asked, reset=not goes_on)
     weight = check_sample_weight(given.sample_weight, X.shape[0])
-    part = Part.make(X, estimator._check_y(y), weight)
+    dtype = compute_dtype(X, asked)
+    part = Part.make(X, estimator._check_y(y), weight, dtype)
     estimator._check_enough(part, given)
     return part
 
 
+def compute_dtype(X: Any, asked: Any) -> np.dtype:
+    """The dtype of the network: the one of X, unless X holds pixels."""
+    if np.issubdtype(X.dtype, np.floating):
+        return X.dtype
+    return np.dtype("float32") if isinstance(asked, list) else np.dtype(asked)
+
+
 def check_data(
-    estimator: "DeepEstimator", X: Any, y: Any, dtype: Any, *, reset: bool
+    estimator: "DeepEstimator",
+    X: Any,
+    y: Any,
+    dtype: Any,
+    *,
+    reset: bool,
+    **checks: Any,
 ) -> Any:
     """Validate features, and targets unless ``y`` is None, in the compute dtype.
+
+    ``checks`` are those of scikit-learn's ``check_array`` that a family has beside.
 
     Raises
     ------
     ValueError, TypeError
         For what scikit-learn refuses; numbers that overflow the dtype among it.
     """
-    kwargs = {"reset": reset, "dtype": dtype, "accept_sparse": "csr", "order": "C"}
+    kwargs = {"reset": reset, "dtype": dtype, "order": "C", **checks}
     # The overflow of a cast to float32 is found as an infinity, with a proper error.
     with np.errstate(over="ignore"):
         try:
@@ -182,13 +206,14 @@ def hold_out(
             f" {'y_val' if given.X_val is None else 'X_val'}."
         )
     if given.X_val is not None:
-        X, y = check_data(
-            estimator, given.X_val, given.y_val, whole.X.dtype, reset=False
+        X, y = estimator._check_data(
+            given.X_val, given.y_val, whole.X.dtype, reset=False
         )
         weight = check_sample_weight(
             given.sample_weight_val, X.shape[0], "sample_weight_val"
         )
-        return whole, Part.make(X, estimator._check_y(y), weight, "y_val")
+        part = Part.make(X, estimator._check_y(y), weight, whole.dtype, "y_val")
+        return whole, part
     if given.sample_weight_val is not None:
         raise ValueError("sample_weight_val was given without X_val and y_val.")
     stops = estimator.early_stopping

@@ -11,6 +11,52 @@ from typing import Any, TypeVar
 _Class = TypeVar("_Class", bound=type[Any])
 
 SECTIONS = {
+    "convolutions": """
+conv_channels : int or sequence of int, default="auto"
+    Channels of each block of convolutions. "auto" suits the architecture: (32, 64)
+    for plain networks over images, (64, 128) over series; (32, 64, 128) and (64, 128,
+    128) for resnet; (32, 64, 32) and (128, 256, 128) for fcn; 16 in each of 3 blocks
+    and 32 in each of 6 for inception_time, which gives four times as many out.
+kernel_size : int or sequence of int, default="auto"
+    Positions that a convolution sees along each axis, one number or one a block. Of
+    resnet over series it is the first of three in a block, (8, 5, 3) by default; of
+    inception_time the longest of three, 40 by default.
+stride : int or sequence of int, default="auto"
+    Steps between the positions of a block's first convolution; 1, but for resnet over
+    images (1, 2, 2).
+pooling : {{"auto", "max", "average", None}}, default="auto"
+    Pooling of neighbours at the end of each block; "auto" is "max" for plain networks
+    and None for the others.
+pool_size : int, default={pool_size}
+    Neighbours that are pooled along each axis.
+global_pooling : {{"auto", "max", "average", None}}, default="auto"
+    How the positions of the last block become one; None keeps them all. "auto" is
+    None for plain networks over images and "average" for the others.
+architecture : {{"plain", "resnet", "inception_time", "fcn"}}, default="plain"
+    "plain" is convolution, normalisation, activation, pooling in each block; "resnet"
+    has a shortcut around two convolutions (three, over series [6]_) [5]_; "fcn" is
+    the fully convolutional network of [6]_; "inception_time" has kernels of three
+    lengths side by side [7]_.
+spatial_dims : {{"auto", 1, 2}}, default="auto"
+    1 for series, 2 for images. "auto": flat rows are series of one channel, 3-D X is
+    of grey images, 4-D X of images.
+input_shape : sequence of int, default=None
+    What a flat row is: (height, width), (height, width, channels), (time,) or, with
+    ``spatial_dims=1``, (time, channels).
+channels : {{"last", "first"}}, default="last"
+    Where the axis of channels is: (n, height, width, channels) and (n, time,
+    channels), or (n, channels, height, width) and (n, channels, time).
+hidden_layer_sizes : int or sequence of int, default="auto"
+    Units of the hidden layers behind the convolutions; "auto" is 128 for plain
+    networks over images and none for the others.
+""",
+    "convolution_references": """
+.. [5] He et al., "Deep residual learning for image recognition", arXiv:1512.03385.
+.. [6] Wang, Yan and Oates, "Time series classification from scratch with deep neural
+       networks", arXiv:1611.06455.
+.. [7] Ismail Fawaz et al., "InceptionTime: finding AlexNet for time series
+       classification", arXiv:1909.04939.
+""",
     "network": """
 activation : {{"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", \\
         "prelu", "sigmoid", "tanh", "identity"}}, default="{activation}"
@@ -71,6 +117,10 @@ l1 : float, default={l1}
     weight decay, touches biases or normalisation parameters.
 gradient_clip : float, default=None
     Largest norm of the gradient; longer ones are scaled down.
+augmentation : augmentation or list of augmentations, default=None
+    What is done to training batches, in order, with draws from ``random_state``; never
+    to validation rows or in ``predict``. Its parameters have names, as in
+    ``augmentation__std``; those of a list ``augmentation__gaussiannoise__std``.
 optimizer : {{"adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "gd", \\
         "lbfgs"}}, default="{optimizer}"
     "gd" (gradient descent) and "lbfgs" use all rows in every step. "rmsprop"
@@ -87,8 +137,9 @@ betas : tuple of float, default=(0.9, 0.999)
 batch_size : int or "auto", default={batch_size}
     Rows a step. "auto" is the power of two near ``n_samples / 20``, in [32, 256];
     up to 32 rows it is all of them.
-max_epochs : int, default={max_epochs}
-    Most passes over the training rows (for lbfgs: iterations).
+max_epochs : int or "auto", default={max_epochs}
+    Most passes over the training rows (for lbfgs: iterations). "auto" is as many as
+    make 2,500 steps, but 12 at least and 200 at most.
 learning_rate_schedule : {{"constant", "step", "exponential", "cosine", \\
         "one_cycle", "plateau", "warm_restarts"}}, default="{schedule}"
     How the learning rate changes over the ``max_epochs`` epochs.
@@ -177,8 +228,12 @@ def document(cls: _Class) -> _Class:
     }
     # A backslash joins a long list of values with the next line.
     joined = {k: re.sub(r"\\\n +", "", text) for k, text in SECTIONS.items()}
-    filled = {name: text.strip().format(**shown) for name, text in joined.items()}
     doc = inspect.cleandoc(cls.__doc__ or "")
+    filled = {
+        name: text.strip().format(**shown)
+        for name, text in joined.items()
+        if f"{{{name}}}" in doc
+    }
     for name, text in filled.items():
         doc = doc.replace("{" + name + "}", text)
     cls.__doc__ = doc

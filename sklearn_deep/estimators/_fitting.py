@@ -12,6 +12,7 @@ from sklearn.metrics import get_scorer
 from torch import nn
 
 from sklearn_deep.data._batches import Rows
+from sklearn_deep.estimators._augmenting import augmentations
 from sklearn_deep.estimators._data import (
     FitArguments,
     Part,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 # learning_rate_scaling takes learning_rate as meant for batches of this many rows.
 REFERENCE_BATCH_SIZE = 256
+# max_epochs="auto" takes so many steps, within these numbers of epochs.
+ENOUGH_STEPS, EPOCHS = 2_500, (12, 200)
+
 SCALINGS = {None: 0.0, "linear": 1.0, "sqrt": 0.5}
 
 # The range test goes from one to the other in so many steps.
@@ -81,21 +85,29 @@ def prepare(estimator: "DeepEstimator", given: FitArguments) -> Prepared:
         rows_val = _encode(estimator, validation, targets, device, shared)
 
     n_raw = targets.n_outputs * loss.row.raw_per_target
-    architecture = estimator._architecture(whole.X.shape[1], n_raw)
+    layout = estimator._layout(whole.X)
+    architecture = estimator._architecture(layout, n_raw)
     if goes_on:
         module = _same_module(estimator, architecture).to(device)
     else:
-        module = _fresh_module(estimator, architecture, loss, rows, seed)
+        dtype = _TORCH_DTYPES[whole.dtype]
+        module = _fresh_module(estimator, architecture, loss, rows, seed, dtype)
     attributes = {
         **targets.attributes(),
         "_targets": targets,
         "_loss": loss,
         "_built_as": architecture,
-        "_dtype": whole.X.dtype,
+        "_dtype": whole.dtype,
     }
     monitor = _monitor(estimator, attributes, validation, rows_val)
     job = _job(estimator, given, module, rows, rows_val, loss, seed, monitor)
-    job = dataclasses.replace(job, shape=_shape(estimator, architecture))
+    job = dataclasses.replace(
+        job,
+        shape=_shape(estimator, architecture),
+        layout=layout,
+        n_outputs=n_raw,
+        augmentation=augmentations(estimator, layout),
+    )
     return Prepared(job, attributes)
 
 
@@ -131,6 +143,15 @@ def batch_rows(estimator: "DeepEstimator", n_rows: int) -> int:
     return min(estimator.batch_size, n_rows)
 
 
+def n_epochs(estimator: "DeepEstimator", n_rows: int) -> int:
+    """What ``max_epochs`` means; ``"auto"`` takes about ``ENOUGH_STEPS`` steps."""
+    if estimator.max_epochs != "auto":
+        return estimator.max_epochs
+    steps = math.ceil(n_rows / batch_rows(estimator, n_rows))
+    fewest, most = EPOCHS
+    return min(most, max(fewest, math.ceil(ENOUGH_STEPS / steps)))
+
+
 def takes_all_rows(estimator: "DeepEstimator", n_rows: int) -> bool:
     """Whether a step sees every row."""
     return batch_rows(estimator, n_rows) >= n_rows
@@ -143,7 +164,7 @@ def _encode(
     device: torch.device,
     shared: Any = None,
 ) -> Rows:
-    dtype = part.X.dtype
+    dtype = part.dtype
     return Rows.make(
         part.X if shared is None else shared,
         targets.encode(part.y, dtype, part.name),
@@ -160,6 +181,7 @@ def _fresh_module(
     loss: Loss,
     rows: Rows,
     seed: int,
+    dtype: torch.dtype,
 ) -> nn.Module:
     with torch.device("meta"):
         module = estimator._network(**architecture)
@@ -178,9 +200,6 @@ def _fresh_module(
         n_raw = architecture["n_outputs"]
         prior = loss.prior(rows.y, weight, n_raw).cpu().float()
     module = materialize(module, module.output, how, generator(seed, "weights"), prior)
-    dtype = rows.x.dtype
-    if not isinstance(dtype, torch.dtype):  # a CSR matrix
-        dtype = _TORCH_DTYPES[dtype]
     return module.to(rows.device, dtype)
 
 
@@ -250,14 +269,16 @@ def _monitor(
     return score
 
 
-def _schedule(estimator: "DeepEstimator", given: FitArguments) -> tuple:
+def _schedule(
+    estimator: "DeepEstimator", given: FitArguments, max_epochs: int
+) -> tuple:
     if given.incremental:  # a stream has no end that a schedule could lead to
         return "constant", None, 0.0, 1
     return (
         estimator.learning_rate_schedule,
         estimator.schedule_params,
         estimator.warmup,
-        estimator.max_epochs,
+        max_epochs,
     )
 
 
@@ -281,6 +302,7 @@ def _job(
         ratio = batch_size / REFERENCE_BATCH_SIZE
         rate = rate * ratio ** SCALINGS[estimator.learning_rate_scaling]
     stops = rows_val is not None and estimator.early_stopping is not False
+    max_epochs = n_epochs(estimator, len(rows))
     return TrainJob(
         owner=owner,
         module=module,
@@ -296,10 +318,10 @@ def _job(
         ),
         schedule=ScheduleSpec.make(
             owner,
-            *_schedule(estimator, given),
+            *_schedule(estimator, given, max_epochs),
         ),
         stopping=StoppingSpec(
-            max_epochs=1 if given.incremental else estimator.max_epochs,
+            max_epochs=1 if given.incremental else max_epochs,
             n_iter_no_change=None if given.incremental else estimator.n_iter_no_change,
             tol=estimator.tol,
             restore_best=estimator.restore_best and not given.incremental,

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from sklearn_deep._params import OneOf, Rules
-from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.data._layout import Layout
 from sklearn_deep.estimators._classifier import DeepClassifier
 from sklearn_deep.estimators._docs import document
+from sklearn_deep.estimators._family import LayeredEstimator
 from sklearn_deep.estimators._regressor import DeepRegressor
 from sklearn_deep.estimators._rules import (
     CLASSIFIER_RULES,
@@ -15,8 +16,6 @@ from sklearn_deep.estimators._rules import (
     NETWORK_RULES,
     TRAINING_RULES,
 )
-from sklearn_deep.exceptions import InvalidParameterError
-from sklearn_deep.nn._activations import ACTIVATIONS, activation_params
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sklearn_deep.nn._mlp import MLP
 
@@ -27,45 +26,23 @@ _RULES: Rules = {
 }
 
 
-class _MLPFamily(DeepEstimator):
+class _MLPFamily(LayeredEstimator):
     """The network of both estimators."""
 
-    def _architecture(self, n_features: int, n_outputs: int) -> dict[str, Any]:
+    def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
         sizes = [int(n) for n in np.atleast_1d(self.hidden_layer_sizes)]
         return {
-            "n_features": n_features,
+            "n_features": layout.n_values,
             "n_outputs": n_outputs,
             "hidden_layer_sizes": sizes,
             "activation": self.activation,
-            "activation_params": activation_params(
-                type(self).__name__, self.activation, self.activation_params
-            ),
+            "activation_params": self._activation_params(),
             "dropout": self._rates(len(sizes)),
             "normalization": self.normalization,
             "residual": bool(self.residual),
         }
 
-    def _rates(self, n_layers: int) -> list[float]:
-        if np.ndim(self.dropout) == 0:
-            return [float(self.dropout)] * n_layers
-        if len(self.dropout) != n_layers:
-            raise InvalidParameterError(
-                f"The 'dropout' parameter of {type(self).__name__} must be a number or"
-                f" one number a hidden layer, here {n_layers}. Got {self.dropout!r}"
-                " instead."
-            )
-        return [float(rate) for rate in self.dropout]
-
     _network = staticmethod(MLP)
-
-    def _nonlinearity(self) -> tuple[str, float | None]:
-        row = ACTIVATIONS[self.activation]
-        if row.slope is None:
-            return self.activation, None
-        values = activation_params(
-            type(self).__name__, self.activation, self.activation_params
-        )
-        return self.activation, float(values[row.slope])
 
 
 @document
@@ -146,6 +123,7 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
         l2=0.0,
         l1=0.0,
         gradient_clip=None,
+        augmentation=None,
         optimizer="adamw",
         learning_rate=5e-3,
         learning_rate_scaling=None,
@@ -187,6 +165,7 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
         self.l2 = l2
         self.l1 = l1
         self.gradient_clip = gradient_clip
+        self.augmentation = augmentation
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_scaling = learning_rate_scaling
@@ -287,6 +266,7 @@ class MLPRegressor(DeepRegressor, _MLPFamily):
         l2=0.0,
         l1=0.0,
         gradient_clip=None,
+        augmentation=None,
         optimizer="adamw",
         learning_rate=5e-3,
         learning_rate_scaling=None,
@@ -326,6 +306,7 @@ class MLPRegressor(DeepRegressor, _MLPFamily):
         self.l2 = l2
         self.l1 = l1
         self.gradient_clip = gradient_clip
+        self.augmentation = augmentation
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_scaling = learning_rate_scaling

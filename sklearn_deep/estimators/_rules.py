@@ -34,6 +34,14 @@ def _is_scorer_name(value: object) -> bool:
     return isinstance(value, str) and value in get_scorer_names()
 
 
+def _is_augmentation(value: object) -> bool:
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return all(
+        callable(getattr(item, "augment", None)) and not isinstance(item, type)
+        for item in items
+    )
+
+
 NETWORK_RULES: Rules = {
     "activation": (OneOf(*ACTIVATIONS),),
     "activation_params": (NONE, MAPPING),
@@ -51,13 +59,17 @@ TRAINING_RULES: Rules = {
     "l2": (_NON_NEGATIVE,),
     "l1": (_NON_NEGATIVE,),
     "gradient_clip": (NONE, _POSITIVE),
+    "augmentation": (
+        NONE,
+        Satisfies(_is_augmentation, "an augmentation, or a list of augmentations"),
+    ),
     "optimizer": (OneOf(*OPTIMIZERS),),
     "learning_rate": (OneOf("auto"), _POSITIVE),
     "learning_rate_scaling": (NONE, OneOf("linear", "sqrt")),
     "momentum": (Number(low=0, high=1, open_high=True),),
     "betas": (SequenceOf(Number(low=0, high=1, open_high=True), 2, 2),),
     "batch_size": (OneOf("auto"), _POSITIVE_INT),
-    "max_epochs": (_POSITIVE_INT,),
+    "max_epochs": (OneOf("auto"), _POSITIVE_INT),
     "learning_rate_schedule": (OneOf(*SCHEDULES),),
     "schedule_params": (NONE, MAPPING),
     "warmup": (_NON_NEGATIVE,),

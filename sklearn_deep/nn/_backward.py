@@ -49,6 +49,12 @@ def _log_loss_softmax(
 ) -> tuple[Tensor, Tensor]:
     # Along the rows: over a short last axis torch is ten times as slow.
     log_p = torch.log_softmax(raw.mT, -2)  # (..., n_classes, n)
+    if target.is_floating_point():  # labels that an augmentation has mixed
+        soft = target.mT
+        if smooths(smoothing):
+            soft = soft * (1 - smoothing) + smoothing / raw.shape[-1]
+        loss = -(soft * log_p).sum(-2)
+        return loss, (log_p.exp_() - soft).mT
     row = target.unsqueeze(-2)  # (..., 1, n)
     loss = -log_p.gather(-2, row)
     gradient = log_p.exp()

@@ -12,15 +12,20 @@ from sklearn_deep.nn._dropout import AlphaDropout, Dropout
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation that takes a batch of one row as it takes one at predict.
+    """Batch normalisation that takes a single value a channel as it does at predict.
 
-    A single row has no variance; torch refuses it, here the running moments stand
+    A single value has no variance; torch refuses it, here the running moments stand
     in, so that a data set of ``k * batch_size + 1`` rows trains.
+
+    Shape: (batch, channels, ...); the output has the shape of the input.
     """
 
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Take rows, series and images."""
+
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``x`` of shape (batch, features)."""
-        if self.training and x.shape[0] == 1:
+        """Normalise each channel."""
+        if self.training and x.numel() == x.shape[1]:
             return F.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias
             )
@@ -123,6 +128,11 @@ class MLP(nn.Module):
             width = size
         self.hidden = nn.Sequential(*blocks)
         self.output = Output(width, n_outputs)
+
+    def stages(self) -> list[tuple[str, nn.Module]]:
+        """The parts that follow one another, with their names."""
+        hidden = [(f"hidden.{i}", block) for i, block in enumerate(self.hidden)]
+        return [*hidden, ("output", self.output)]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features to raw outputs."""

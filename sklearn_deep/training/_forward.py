@@ -1,5 +1,6 @@
 """The raw outputs of a trained module for rows of any number."""
 
+import math
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from sklearn_deep.data._batches import as_tensor
 from sklearn_deep.data._rows import chunks
-from sklearn_deep.training._devices import threads_for
+from sklearn_deep.training._devices import products, threads_for
 
 # float32 products treat the last rows of a block with other instructions; blocks of
 # a multiple of this many rows have no such rest, so a row's outputs do not depend on
@@ -23,13 +24,14 @@ _sizes: WeakKeyDictionary[nn.Module, tuple[int, int, Tensor]] = WeakKeyDictionar
 
 
 def _size(module: nn.Module) -> tuple[int, int, torch.device]:
-    """Number of weights, width of the widest layer, and where the module is."""
+    """Multiplications a row, values of the widest layer, and where the module is."""
     if module not in _sizes:
         parameters = list(module.parameters())
         widest = max((p.shape[0] for p in parameters if p.ndim), default=1)
-        _sizes[module] = sum(p.numel() for p in parameters), widest, parameters[0]
-    n_weights, widest, first = _sizes[module]
-    return n_weights, widest, first.device
+        widest = getattr(module, "units", widest)  # all that a convolution gives
+        _sizes[module] = products(module), widest, parameters[0]
+    n_products, widest, first = _sizes[module]
+    return n_products, widest, first.device
 
 
 def raw_outputs(module: nn.Module, X: Any) -> Tensor:
@@ -38,18 +40,17 @@ def raw_outputs(module: nn.Module, X: Any) -> Tensor:
     Parameters
     ----------
     module : torch.nn.Module
-    X : ndarray or CSR matrix of shape (n_rows, n_features)
-        Of the module's dtype.
+    X : ndarray of shape (n_rows, ...) or CSR matrix
+        Of the module's dtype, or pixels of 8 bits where it takes them.
 
     Returns
     -------
     Tensor of shape (n_rows, n_outputs), on the CPU
     """
-    n_weights, widest, device = _size(module)
-    products = float(X.shape[0] * n_weights)
-    width = max(X.shape[1], widest)
+    n_products, widest, device = _size(module)
+    width = max(math.prod(X.shape[1:]), widest)
     parts = chunks(X.shape[0], width * X.dtype.itemsize)
-    with threads_for(products, device), torch.inference_mode():
+    with threads_for(float(X.shape[0] * n_products), device), torch.inference_mode():
         raw = [_apply(module, X if len(parts) == 1 else X[p], device) for p in parts]
     return raw[0] if len(raw) == 1 else torch.cat(raw)
 
@@ -57,6 +58,6 @@ def raw_outputs(module: nn.Module, X: Any) -> Tensor:
 def _apply(module: nn.Module, X: Any, device: torch.device) -> Tensor:
     x = as_tensor(X.toarray() if sp.issparse(X) else X)
     n = x.shape[0]
-    if x.dtype == torch.float32 and n % _BLOCK:
+    if x.dtype != torch.float64 and n % _BLOCK:
         x = torch.cat([x, x.new_zeros(_BLOCK - n % _BLOCK, *x.shape[1:])])
     return module(x.to(device))[:n].cpu()

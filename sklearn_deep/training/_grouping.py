@@ -9,6 +9,7 @@ import scipy.sparse as sp
 import torch
 from torch import nn
 
+from sklearn_deep.training._augmenting import mixes
 from sklearn_deep.training._derived import is_plain
 from sklearn_deep.training._job import TrainJob
 from sklearn_deep.training._optimizers import OPTIMIZERS
@@ -73,6 +74,8 @@ def stack_key(job: TrainJob) -> Hashable:
     """What the jobs of a stack have in common; all else may differ."""
     return (
         job.shape,
+        # Those that augment see floats, those that mix targets that are not codes.
+        (bool(job.augmentation), mixes(job)),
         job.optimizer.name,
         (job.loss.name, job.loss.kind, tuple(sorted(job.loss.params.items()))),
         job.batch_size,
@@ -146,5 +149,7 @@ def held_bytes(job: TrainJob) -> int:
 def _sizes(module: nn.Module) -> tuple[int, int]:
     """Number of values, and of units."""
     parameters = list(module.parameters())
-    units = sum(p.shape[0] for p in parameters if p.ndim >= 2)
+    units = getattr(module, "units", None)
+    if units is None:
+        units = sum(p.shape[0] for p in parameters if p.ndim >= 2)
     return sum(p.numel() for p in parameters), units

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Rows
+from sklearn_deep.data._layout import Layout
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training._schedules import ScheduleSpec
 from sklearn_deep.training._stopping import StoppingSpec
@@ -61,6 +62,12 @@ class TrainJob:
     shape : hashable or None
         What two jobs must have in common, beside their other fields, for their
         networks to be of one shape; None is like no other.
+    layout : Layout or None
+        What a row is, for augmentations.
+    n_outputs : int
+        Number of raw outputs.
+    augmentation : tuple of augmentations
+        What is done to every batch of training rows, in order.
     """
 
     owner: str
@@ -77,6 +84,9 @@ class TrainJob:
     monitor: Callable[[nn.Module], float] | None = None
     state: OptimizerState | None = None
     shape: Hashable = None
+    layout: Layout | None = None
+    n_outputs: int = 0
+    augmentation: tuple[Any, ...] = ()
 
     def placed(self) -> "TrainJob":
         """The job with its features where its targets are, on the device."""

@@ -1,12 +1,13 @@
 """Training one job by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from sklearn_deep.data._batches import Batch, batch_bounds, epoch_batches
 from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.training._augmenting import Augmenter
 from sklearn_deep.training._devices import step_products, threads_for
 from sklearn_deep.training._evaluation import evaluate, to_numbers
 from sklearn_deep.training._job import TrainJob, TrainResult
@@ -45,15 +46,23 @@ class Solo:
         self.order = torch.Generator()
         self._masks = Masks([job.seed], job.rows.device)
         set_source(job.module, self._masks)
+        self._augmenter = Augmenter(job) if job.augmentation else None
 
     def begin_epoch(self) -> None:
         """Seed the epoch and tell the watchers."""
         reseed(self.order, self.job.seed, "order", self.run.state.epoch)
         self.rewind_masks()
+        if self._augmenter is not None:
+            self._augmenter.begin(self.run.state.epoch)
         self.job.module.train()
         self.run.begin_epoch()
         if any(watcher.per_batch for watcher in self.run.watchers):
             self.stepper.choose_gradient()  # they may have hung hooks into the module
+
+    def batches(self) -> Iterator[Batch]:
+        """The minibatches of this epoch, as the network sees them."""
+        batches = epoch_batches(self.job.rows, self.job.batch_size, self.order)
+        return batches if self._augmenter is None else map(self._augmenter, batches)
 
     def rewind_masks(self) -> None:
         """Start this epoch's dropout masks from the first again."""
@@ -84,7 +93,7 @@ def descend(solo: Solo) -> None:
         solo.begin_epoch()
         epoch = run.state.epoch
         total, seen = None, 0
-        for i, batch in enumerate(epoch_batches(job.rows, job.batch_size, solo.order)):
+        for i, batch in enumerate(solo.batches()):
             if job.schedule.moves:
                 run.learning_rate = base * run.schedule.during(epoch, i, n_steps)
             loss = take_step(batch, run.learning_rate)

@@ -9,6 +9,7 @@ import torch
 
 from sklearn_deep.data._batches import epoch_batches
 from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.training._augmenting import Augmenter
 from sklearn_deep.training._devices import step_products, threads_for
 from sklearn_deep.training._job import OptimizerState, TrainJob
 from sklearn_deep.training._masks import Masks
@@ -67,12 +68,15 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
 def _forever(job: TrainJob, n_steps: int):
     """The first ``n_steps`` shuffled batches, over as many epochs as that takes."""
     taken, epoch = 0, 0
+    augmenter = Augmenter(job) if job.augmentation else None
     while True:
         order = generator(job.seed, "range_test", epoch + 1)
+        if augmenter is not None:
+            augmenter.begin(epoch)
         for batch in epoch_batches(job.rows, job.batch_size, order):
             if taken == n_steps:
                 return
-            yield batch
+            yield batch if augmenter is None else augmenter(batch)
             taken += 1
         epoch += 1
 

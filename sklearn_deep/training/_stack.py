@@ -17,6 +17,7 @@ from torch import Tensor
 from sklearn_deep.data._batches import Rows, batch_bounds, epoch_order
 from sklearn_deep.data._together import RowsTogether, lockstep, shared_features
 from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.training._augmenting import Augmenter, augmented_together
 from sklearn_deep.training._evaluation import evaluate, judge, to_numbers
 from sklearn_deep.training._flat import FlatParameters
 from sklearn_deep.training._job import OptimizerSpec, TrainJob, TrainResult
@@ -129,6 +130,7 @@ class Stack:
         self._rows = RowsTogether([job.rows for job in jobs])
         self._plan = lockstep([len(job.rows) for job in jobs], jobs[0].batch_size)
         self._masks = Masks([job.seed for job in jobs], jobs[0].rows.device)
+        self._augmenters = [Augmenter(job) for job in jobs if job.augmentation]
         self._sections: dict[tuple[int, int], Steps] = {}
         sizes = [float(len(job.rows)) for job in jobs]
         self._sizes = torch.tensor(sizes, dtype=values.dtype, device=values.device)
@@ -164,6 +166,8 @@ class Stack:
             orders.append(epoch_order(rows, net.job.batch_size, self._order))
         self._rows.put_in_order(orders)
         self._masks.begin([net.run.state.epoch for net in self.nets])
+        for net, augmenter in zip(self.nets, self._augmenters, strict=False):
+            augmenter.begin(net.run.state.epoch)
         numbers = self._epoch_numbers()
         totals = torch.zeros_like(self._sizes)
         for i, groups in enumerate(self._plan):
@@ -172,7 +176,10 @@ class Stack:
                 self._masks.seek(mark)
                 self._masks.nets = nets
                 section = self._section(nets)
-                loss, _ = section.gradient(self._rows.batch(nets, start, stop))
+                batch = self._rows.batch(nets, start, stop)
+                if self._augmenters:
+                    batch = augmented_together(self._augmenters[nets], batch)
+                loss, _ = section.gradient(batch)
                 section.apply(*(_at(number, i, nets) for number in numbers))
                 totals[nets].add_(loss, alpha=stop - start)
             if all(net.member.cancelled for net in self.nets):

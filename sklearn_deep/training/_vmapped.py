@@ -4,13 +4,12 @@ It has a fixed cost of some hundred microseconds a step, which the hand-derived 
 plain networks does not have.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from sklearn_deep.data._batches import Batch
-from sklearn_deep.nn._dropout import rate_modules
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training._passes import gradient_of
 
@@ -50,8 +49,9 @@ class VmappedGradient:
         self._gradients = {k: gradient_of(p) for k, p in template.named_parameters()}
         self._parameters = {k: p.detach() for k, p in template.named_parameters()}
         self._buffers = dict(template.named_buffers())
-        for layer in rate_modules(template):
-            layer.under_vmap = True
+        for layer in cast("Any", template.modules()):
+            if hasattr(layer, "under_vmap"):
+                layer.under_vmap = True
         self._smoothing = loss.smoothing
         each = 0 if isinstance(loss.smoothing, Tensor) else None
         gradient = grad_and_value(self._loss, has_aux=True)

@@ -1,0 +1,286 @@
+"""The convolutional networks, and the table of their architectures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from sklearn_deep.data._layout import Layout
+from sklearn_deep.nn._activations import ACTIVATIONS
+from sklearn_deep.nn._convolutions import (
+    MAX_POOLS,
+    Branches,
+    Flatten,
+    GlobalPool,
+    Kit,
+    Residual,
+)
+from sklearn_deep.nn._dropout import AlphaDropout, Dropout
+from sklearn_deep.nn._layout import Arrange
+from sklearn_deep.nn._mlp import NORMALIZATIONS, Block, Output
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the blocks of a network are made with.
+
+    Attributes
+    ----------
+    channels, kernel_size, stride : sequence of int
+        One a block.
+    pooling : {None, "max", "average"}
+        After each block; strides stand in for it where there is none.
+    pool_size : int
+    residual : bool
+        Whether a plain block's input is added to its output.
+    """
+
+    channels: Sequence[int]
+    kernel_size: Sequence[int]
+    stride: Sequence[int]
+    pooling: str | None
+    pool_size: int
+    residual: bool
+
+
+def _plain(kit: Kit, n_in: int, style: Style, i: int) -> nn.Sequential:
+    n_out, stride, size = style.channels[i], style.stride[i], style.kernel_size[i]
+    if not style.residual:
+        block = kit.block(n_in, n_out, size, stride)
+        return kit.pooled(block, style.pooling, style.pool_size)
+    shortcut = kit.shortcut(n_in, n_out, stride)
+    *layers, activation = kit.block(n_in, n_out, size, stride)
+    # The activation bends the sum.
+    block = nn.Sequential(Residual(nn.Sequential(*layers), shortcut), activation)
+    return kit.pooled(block, style.pooling, style.pool_size)
+
+
+# Kernels of the three convolutions of a residual block over a series.
+_SERIES_KERNELS = (8, 5, 3)
+
+
+def _resnet(kit: Kit, n_in: int, style: Style, i: int) -> nn.Sequential:
+    """Wang et al. (arXiv:1611.06455) over series, He et al. over images."""
+    n_out, stride, size = style.channels[i], style.stride[i], style.kernel_size[i]
+    sizes = [size] * 2
+    if len(kit.spatial) == 1:
+        sizes = [max(1, round(size * k / _SERIES_KERNELS[0])) for k in _SERIES_KERNELS]
+    shortcut = kit.shortcut(n_in, n_out, stride)
+    layers: list[nn.Module] = []
+    width = n_in
+    for j, of_layer in enumerate(sizes):
+        layers += kit.block(width, n_out, of_layer, stride if j == 0 else 1)
+        width = n_out
+    last = layers.pop()
+    block = Residual(nn.Sequential(*layers), shortcut, last)
+    return nn.Sequential(block, *kit.pool(style.pooling, style.pool_size))
+
+
+# Inception modules have a residual connection around every third.
+_EVERY = 3
+
+
+def _inception_time(kit: Kit, n_in: int, style: Style, i: int) -> nn.Sequential:
+    """Ismail Fawaz et al., arXiv:1909.04939: kernels of three lengths side by side."""
+    n_out, size = style.channels[i], style.kernel_size[i]
+    narrow: list[nn.Module] = []
+    width = n_in
+    if n_in > 1:
+        narrow, width = kit.convolution(n_in, n_out, 1), n_out
+    lengths = [max(1, size >> k) for k in range(3)]
+    kernels = [nn.Sequential(*kit.convolution(width, n_out, k)) for k in lengths]
+    pooled = [MAX_POOLS[len(kit.spatial)](3, stride=1, padding=1)]
+    branches = [
+        nn.Sequential(*narrow, Branches(kernels)),
+        nn.Sequential(*pooled, *kit.convolution(n_in, n_out, 1)),
+    ]
+    return nn.Sequential(
+        Branches(branches), *kit.normalized(4 * n_out), kit.activation()
+    )
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A row of the table.
+
+    Attributes
+    ----------
+    block : callable ``(kit, n_in, style, i) -> nn.Sequential``
+        Makes block ``i``.
+    channels, kernel_size : dict of int to value
+        Defaults by number of axes.
+    pooling, global_pooling : dict of int to value
+        Likewise.
+    stride, hidden : dict of int to value
+        Likewise; ``hidden`` are units between pooling and output.
+    widths : int
+        Channels that leave a block, as a multiple of its own.
+    """
+
+    block: Callable[[Kit, int, Style, int], nn.Sequential]
+    channels: Mapping[int, Sequence[int]]
+    kernel_size: Mapping[int, Any]
+    pooling: Mapping[int, str | None]
+    global_pooling: Mapping[int, str | None]
+    stride: Mapping[int, Any]
+    hidden: Mapping[int, Sequence[int]]
+    widths: int = 1
+
+
+_NO = {1: None, 2: None}
+_AVERAGE = {1: "average", 2: "average"}
+_ONES = {1: 1, 2: 1}
+_NO_HIDDEN: dict[int, Sequence[int]] = {1: (), 2: ()}
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "plain": Architecture(
+        _plain,
+        channels={1: (64, 128), 2: (32, 64)},
+        kernel_size={1: 5, 2: 3},
+        pooling={1: "max", 2: "max"},
+        global_pooling={1: "average", 2: None},
+        stride=_ONES,
+        hidden={1: (), 2: (128,)},
+    ),
+    "resnet": Architecture(
+        _resnet,
+        channels={1: (64, 128, 128), 2: (32, 64, 128)},
+        kernel_size={1: 8, 2: 3},
+        pooling=_NO,
+        global_pooling=_AVERAGE,
+        stride={1: 1, 2: (1, 2, 2)},
+        hidden=_NO_HIDDEN,
+    ),
+    "fcn": Architecture(
+        _plain,
+        channels={1: (128, 256, 128), 2: (32, 64, 32)},
+        kernel_size={1: (8, 5, 3), 2: (5, 3, 3)},
+        pooling=_NO,
+        global_pooling=_AVERAGE,
+        stride=_ONES,
+        hidden=_NO_HIDDEN,
+    ),
+    "inception_time": Architecture(
+        _inception_time,
+        channels={1: (32,) * 6, 2: (16,) * 3},
+        kernel_size={1: 40, 2: 7},
+        pooling=_NO,
+        global_pooling=_AVERAGE,
+        stride=_ONES,
+        hidden=_NO_HIDDEN,
+        widths=4,
+    ),
+}
+
+
+class CNN(nn.Module):
+    """Convolutional blocks, pooling of all positions, hidden units, a linear output.
+
+    Shape: (batch, *row_shape) -> (batch, n_outputs)
+
+    Parameters
+    ----------
+    layout : mapping
+        Plain form of a ``Layout``.
+    n_outputs : int
+    architecture : str
+        A name in ``ARCHITECTURES``.
+    conv_channels, kernel_size, stride : sequence of int
+        One a block.
+    pooling, global_pooling : {None, "max", "average"}
+    pool_size : int
+    residual : bool
+    hidden_layer_sizes : sequence of int
+        Units between pooling and output.
+    activation : str
+    activation_params : mapping
+    dropout : sequence of float
+        Rates in front of each linear layer, the output included.
+    normalization : {None, "batch", "layer"}
+
+    Attributes
+    ----------
+    products, units : int
+        Multiplications and values of a row's forward pass.
+    """
+
+    def __init__(
+        self,
+        *,
+        layout: Mapping[str, Any],
+        n_outputs: int,
+        architecture: str,
+        conv_channels: Sequence[int],
+        kernel_size: Sequence[int],
+        stride: Sequence[int],
+        pooling: str | None,
+        pool_size: int,
+        global_pooling: str | None,
+        residual: bool,
+        hidden_layer_sizes: Sequence[int],
+        activation: str,
+        activation_params: Mapping[str, Any],
+        dropout: Sequence[float],
+        normalization: str | None,
+    ):
+        super().__init__()
+        where = Layout(**layout)
+        self.arrange = Arrange(where)
+        kit = Kit(where.spatial, normalization, activation, activation_params)
+        style = Style(conv_channels, kernel_size, stride, pooling, pool_size, residual)
+        row, width = ARCHITECTURES[architecture], where.n_channels
+        blocks: list[nn.Module] = []
+        entry = 0, width  # where the open residual connection starts
+        for i, channels in enumerate(conv_channels):
+            blocks.append(row.block(kit, width, style, i))
+            width = channels * row.widths
+            if row.block is _inception_time and i % _EVERY == _EVERY - 1:
+                start, n_in = entry
+                layers = nn.Sequential(*blocks[start:])
+                around = Residual(layers, kit.shortcut(n_in, width), kit.activation())
+                blocks[start:] = [around]
+                entry = len(blocks), width
+        self.blocks = nn.Sequential(*blocks)
+        self.pool: nn.Module = Flatten()
+        if global_pooling is None:
+            for n in kit.spatial:
+                width *= n
+        else:
+            self.pool = GlobalPool(global_pooling)
+        drop = AlphaDropout if ACTIVATIONS[activation].alpha_dropout else Dropout
+        drops = any(rate > 0 for rate in dropout)
+        self.dropout = drop(dropout[0]) if drops else nn.Identity()
+        hidden = []
+        for size, rate in zip(hidden_layer_sizes, dropout[1:], strict=True):
+            layers_ = (
+                [] if normalization is None else [NORMALIZATIONS[normalization](size)]
+            )
+            layers_.append(kit.activation())
+            if drops:
+                layers_.append(drop(rate))
+            hidden.append(Block(width, size, layers_, residual))
+            width = size
+        self.hidden = nn.Sequential(*hidden)
+        self.output = Output(width, n_outputs)
+        dense = [*self.hidden.parameters(), *self.output.parameters()]
+        self.products = kit.products + sum(p.numel() for p in dense)
+        self.units = kit.units + sum(hidden_layer_sizes) + width
+
+    def stages(self) -> list[tuple[str, nn.Module]]:
+        """The parts that follow one another, with their names."""
+        blocks = [(f"blocks.{i}", block) for i, block in enumerate(self.blocks)]
+        hidden = [(f"hidden.{i}", block) for i, block in enumerate(self.hidden)]
+        return [
+            ("arrange", self.arrange),
+            *blocks,
+            ("pool", self.pool),
+            ("dropout", self.dropout),
+            *hidden,
+            ("output", self.output),
+        ]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map rows to raw outputs."""
+        x = self.pool(self.blocks(self.arrange(x)))
+        return self.output(self.hidden(self.dropout(x)))
