@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sklearn_deep.estimators._holdout import ValidationHoldout
     from sklearn_deep.estimators._lr_finder import LearningRateFinder
     from sklearn_deep.estimators._mlp import MLPClassifier, MLPRegressor
+    from sklearn_deep.estimators._module import ModuleClassifier, ModuleRegressor
     from sklearn_deep.exceptions import (
         InvalidParameterError,
         MissingDependencyError,
@@ -40,6 +41,8 @@ _HOMES = {
     "MLPClassifier": "estimators._mlp",
     "MLPRegressor": "estimators._mlp",
     "MissingDependencyError": "exceptions",
+    "ModuleClassifier": "estimators._module",
+    "ModuleRegressor": "estimators._module",
     "OnnxClassifier": "export._reader",
     "OnnxExport": "export._to_onnx",
     "OnnxExportError": "exceptions",
@@ -67,6 +70,8 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "MissingDependencyError",
+    "ModuleClassifier",
+    "ModuleRegressor",
     "OnnxClassifier",
     "OnnxExport",
     "OnnxExportError",

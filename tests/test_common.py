@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn.utils.validation import has_fit_parameter
+from torch import nn
 
 import sklearn_deep
 from sklearn_deep import InvalidParameterError, MLPClassifier, MLPRegressor
@@ -30,6 +31,16 @@ PUBLIC = {
     # They are read from a file, and learn nothing.
     and not issubclass(getattr(sklearn_deep, name), OnnxEstimator)
 }
+
+
+class Net(nn.Sequential):
+    """A module of one's own."""
+
+    def __init__(self, n_features, n_outputs, width=16):
+        super().__init__(
+            nn.Linear(n_features, width), nn.Tanh(), nn.Linear(width, n_outputs)
+        )
+
 
 # Not the defaults, only to save time.
 SMALL = {"hidden_layer_sizes": (16,), "max_epochs": 25, "learning_rate": 0.03}
@@ -57,6 +68,9 @@ NEEDS_ARRAY_API = {"check_array_api_input"}
 def default_instances():
     """Every public estimator with its defaults, around a small network if it takes one."""
     for name, cls in PUBLIC.items():
+        if "module" in cls._rules:
+            yield name, cls(Net, max_epochs=25, learning_rate=0.03)
+            continue
         if "estimator" not in cls._rules:
             yield name, cls()
             continue

@@ -1,6 +1,7 @@
 """What every network estimator does: fit, remember, give raw outputs, be pickled."""
 
 import copy
+import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -18,10 +19,16 @@ from torch import Tensor, nn
 from sklearn_deep._announce import Announced
 from sklearn_deep._compat import CallbackSupportMixin, with_callbacks
 from sklearn_deep._params import Rules, check_params
+from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.estimators._augmenting import inner_params, set_inner_params
 from sklearn_deep.estimators._data import FitArguments, Part, check_data
-from sklearn_deep.estimators._fitting import prepare, with_found_rate
+from sklearn_deep.estimators._fitting import (
+    initialized,
+    prepare,
+    shape_of,
+    with_found_rate,
+)
 from sklearn_deep.estimators._html import with_network_section
 from sklearn_deep.estimators._state import (
     fill_module,
@@ -78,6 +85,22 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
     def _layout(self, X: Any) -> Layout:
         """Say what a row of validated features is."""
         return Layout.table(X.shape[1])
+
+    def _initialized(
+        self, architecture: dict[str, Any], loss: Loss, rows: Rows, seed: int
+    ) -> nn.Module:
+        """Build the network with initial values, in float32 on the CPU."""
+        return initialized(self, architecture, loss, rows, seed)
+
+    def _filled(self, values: dict[str, Any]) -> nn.Module:
+        """Build the network anew with these values, on the CPU where they are arrays."""
+        with torch.device("meta"):
+            module = self._network(**self._built_as)
+        return fill_module(module, values)
+
+    def _tried(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
+        """The job with its shape, after a look at what the network does."""
+        return dataclasses.replace(job, shape=shape_of(self, architecture))
 
     @abstractmethod
     def _nonlinearity(self) -> tuple[str, float | None]:
@@ -263,9 +286,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _copy_module(self, module: nn.Module) -> nn.Module:
         """Build the network anew with a copy of the module's values."""
-        with torch.device("meta"):
-            fresh = self._network(**self._built_as)
-        return fill_module(fresh, module.state_dict())
+        return self._filled(module.state_dict())
 
     def _as_fitted(self, attributes: dict[str, Any]) -> "DeepEstimator":
         """A light copy that has these fitted attributes; the module is shared."""
@@ -288,13 +309,12 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
     def __setstate__(self, state):
         """Rebuild the network on the CPU; ``predict`` runs where the module is."""
         state = dict(state)
-        if "module_" in state:
-            with torch.device("meta"):
-                module = self._network(**state["_built_as"])
-            state["module_"] = fill_module(module, state["module_"])
+        values = state.pop("module_", None)
         if "_optimizer_state" in state:
             state["_optimizer_state"] = unpack_optimizer(state["_optimizer_state"])
         super().__setstate__(state)
+        if values is not None:
+            self.module_ = self._filled(values)
 
     def __copy__(self):
         """Copy the attributes, and share the network."""

@@ -221,9 +221,9 @@ def document(cls: _Class) -> _Class:
         name: parameter.default
         for name, parameter in inspect.signature(cls.__init__).parameters.items()
     }
-    shown = {
+    shown: dict[str, Any] = {
         **{name: _show(value) for name, value in defaults.items()},
-        **{k: defaults[k] for k in ("activation", "optimizer")},
+        **{k: defaults[k] for k in ("activation", "optimizer") if k in defaults},
         "schedule": defaults["learning_rate_schedule"],
     }
     # A backslash joins a long list of values with the next line.

@@ -90,25 +90,25 @@ def prepare(estimator: "DeepEstimator", given: FitArguments) -> Prepared:
     if goes_on:
         module = _same_module(estimator, architecture).to(device)
     else:
-        dtype = _TORCH_DTYPES[whole.dtype]
-        module = _fresh_module(estimator, architecture, loss, rows, seed, dtype)
+        module = estimator._initialized(architecture, loss, rows, seed)
+        module = module.to(device, _TORCH_DTYPES[whole.dtype])
     attributes = {
         **targets.attributes(),
         "_targets": targets,
         "_loss": loss,
         "_built_as": architecture,
         "_dtype": whole.dtype,
+        "_weights_seed": estimator._weights_seed if goes_on else seed,
     }
     monitor = _monitor(estimator, attributes, validation, rows_val)
     job = _job(estimator, given, module, rows, rows_val, loss, seed, monitor)
     job = dataclasses.replace(
         job,
-        shape=_shape(estimator, architecture),
         layout=layout,
         n_outputs=n_raw,
         augmentation=augmentations(estimator, layout),
     )
-    return Prepared(job, attributes)
+    return Prepared(estimator._tried(job, architecture), attributes)
 
 
 def with_found_rate(estimator: "DeepEstimator", job: TrainJob) -> TrainJob:
@@ -175,14 +175,14 @@ def _encode(
     )
 
 
-def _fresh_module(
+def initialized(
     estimator: "DeepEstimator",
     architecture: dict[str, Any],
     loss: Loss,
     rows: Rows,
     seed: int,
-    dtype: torch.dtype,
 ) -> nn.Module:
+    """A network of ours with initial values by the tables; in float32, on the CPU."""
     with torch.device("meta"):
         module = estimator._network(**architecture)
     how = Initialization.make(
@@ -199,8 +199,7 @@ def _fresh_module(
             weight = torch.ones(len(rows), dtype=torch.float64, device=rows.device)
         n_raw = architecture["n_outputs"]
         prior = loss.prior(rows.y, weight, n_raw).cpu().float()
-    module = materialize(module, module.output, how, generator(seed, "weights"), prior)
-    return module.to(rows.device, dtype)
+    return materialize(module, module.output, how, generator(seed, "weights"), prior)
 
 
 def _same_module(estimator: "DeepEstimator", architecture: dict[str, Any]) -> nn.Module:
@@ -216,7 +215,7 @@ def _same_module(estimator: "DeepEstimator", architecture: dict[str, Any]) -> nn
     return estimator._copy_module(estimator.module_)
 
 
-def _shape(estimator: "DeepEstimator", architecture: dict[str, Any]) -> Hashable:
+def shape_of(estimator: "DeepEstimator", architecture: dict[str, Any]) -> Hashable:
     """What networks have in common that may be trained as one; None for no others."""
     fixed = {k: v for k, v in architecture.items() if k not in estimator._of_each}
     try:

@@ -1,0 +1,169 @@
+"""The network of an estimator as a module of the user's own."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sklearn_deep._params import Rules, Satisfies
+from sklearn_deep.data._batches import Rows
+from sklearn_deep.data._layout import Layout
+from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators._data import check_data
+from sklearn_deep.estimators._rules import TRAINING_RULES
+from sklearn_deep.nn._losses import Loss
+from sklearn_deep.nn._own_module import bind_arguments, build, fingerprint, name_of
+from sklearn_deep.nn._randomness import take_source
+from sklearn_deep.training._job import TrainJob, TrainResult
+from sklearn_deep.training._seeds import generator
+from sklearn_deep.training._tasks import current_task
+from sklearn_deep.training._trial import first_rows, stackable, try_out
+
+_PREFIX = "module__"
+
+
+def _makes_modules(value: Any) -> bool:
+    return callable(value) and not isinstance(value, nn.Module)
+
+
+MODULE_RULES: Rules = {
+    "module": (
+        Satisfies(
+            _makes_modules,
+            "a class of torch.nn.Module, or a function that makes one (not a module that"
+            " is made: each fit begins with a fresh one, of the arguments module__...)",
+        ),
+    ),
+    **TRAINING_RULES,
+}
+
+
+class OwnNetwork(DeepEstimator):
+    """A classifier or regressor around a module that the user wrote."""
+
+    def _take_arguments(self, arguments: dict[str, Any]) -> None:
+        """Store the arguments of the module as they came."""
+        for name, value in arguments.items():
+            if not name.startswith(_PREFIX) or name == _PREFIX:
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument"
+                    f" {name!r}. Arguments of the module are written {_PREFIX}{name}."
+                )
+            setattr(self, name, value)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k.startswith(_PREFIX)}
+
+    def get_params(self, deep=True):
+        """Get the parameters, the module's arguments among them.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether parameters of parameters are given too.
+
+        Returns
+        -------
+        params : dict
+            Names and values.
+        """
+        return {**super().get_params(deep=deep), **self._arguments()}
+
+    def set_params(self, **params):
+        """Set parameters; ``module__x`` is the argument ``x`` of the module.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        of_module = {k: v for k, v in params.items() if k.startswith(_PREFIX)}
+        super().set_params(**{k: v for k, v in params.items() if k not in of_module})
+        self._take_arguments(of_module)
+        return self
+
+    # Hooks
+
+    def _check_data(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
+        checked = check_data(
+            self, X, y, dtype, reset=reset, accept_sparse="csr", allow_nd=True
+        )
+        row_shape = (checked if y is None else checked[0]).shape[1:]
+        if reset:
+            self._row_shape = row_shape
+        elif row_shape != self._row_shape:
+            raise ValueError(
+                f"{type(self).__name__} was fitted with rows of shape {self._row_shape};"
+                f" got X with rows of shape {row_shape}."
+            )
+        return checked
+
+    def _layout(self, X: Any) -> Layout:
+        # As torch has series and images: with the channels in front.
+        row_shape = tuple(X.shape[1:])
+        return Layout(row_shape, row_shape, channels_last=len(row_shape) == 1)
+
+    def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
+        sizes = {
+            "n_features": math.prod(layout.row_shape),
+            "n_outputs": n_outputs,
+            "input_shape": layout.row_shape,
+        }
+        given = {k.removeprefix(_PREFIX): v for k, v in self._arguments().items()}
+        bound = bind_arguments(type(self).__name__, self.module, given, sizes)
+        arguments = {_PREFIX + name: value for name, value in bound.items()}
+        return {"module": self.module, **arguments}
+
+    def _nonlinearity(self) -> tuple[str, float | None]:
+        return "identity", None
+
+    def _initialized(
+        self, architecture: dict[str, Any], loss: Loss, rows: Rows, seed: int
+    ) -> nn.Module:
+        return self._made(architecture, seed)
+
+    def _made(self, architecture: dict[str, Any], seed: int) -> nn.Module:
+        factory, *_ = architecture.values()
+        arguments = {
+            k.removeprefix(_PREFIX): v for k, v in architecture.items() if k != "module"
+        }
+        own = generator(seed, "weights")
+        return build(type(self).__name__, factory, arguments, own).cpu().float()
+
+    def _filled(self, values: dict[str, Any]) -> nn.Module:
+        # Not on "meta": what a module keeps beside its state comes from its constructor,
+        # with the same random numbers.
+        module = self._made(self._built_as, self._weights_seed)
+        tensors = {k: torch.as_tensor(v).cpu() for k, v in values.items()}
+        module = module.to(torch.from_numpy(np.empty(0, self._dtype)).dtype)
+        module.load_state_dict(tensors)
+        return module.eval()
+
+    def _tried(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
+        batch = first_rows(job.rows, job.batch_size)
+        same = try_out(job, batch, name_of(self.module))
+        if not same or current_task() is None:  # there is nobody to stack it with
+            return job
+        kind = fingerprint(job.module)
+        may = stackable(job, batch, kind)
+        return dataclasses.replace(job, shape=kind if may else None)
+
+    def _remember(
+        self, result: TrainResult, job: TrainJob, attributes: dict[str, Any]
+    ) -> None:
+        take_source(result.module)
+        super()._remember(result, job, attributes)
+
+    def __sklearn_tags__(self):
+        """Say that X may have more than two axes."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

@@ -1,0 +1,169 @@
+"""Random numbers of modules that know nothing of a fit's own generator.
+
+A user's module draws with ``torch.randn``, ``nn.init.normal_`` or ``F.dropout``, from
+torch's global generator. ``OwnRandomness`` hands every such draw another generator, in
+this thread only: the module's own scheme is kept, nothing global is read or changed, and
+two fits in two threads do not meet.
+"""
+
+import threading
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sklearn_deep.nn._dropout import AlphaDropout, Dropout, RandomModule
+
+_global_state = threading.Lock()
+
+
+class OwnRandomness(TorchDispatchMode):
+    """Inside, whatever would be drawn from a global generator comes from ``generator``.
+
+    Parameters
+    ----------
+    generator : torch.Generator
+        On the CPU. Draws on another device have a generator that is seeded from it.
+
+    Attributes
+    ----------
+    drew : bool
+        Whether anything was drawn.
+    """
+
+    def __init__(self, generator: torch.Generator):
+        super().__init__()
+        self._generators = {"cpu": generator}
+        self.drew = False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        """Run an operation; a random one with the generator."""
+        kwargs = dict(kwargs or {})
+        random = torch.Tag.nondeterministic_seeded in func.tags
+        if not random or kwargs.get("generator") is not None:
+            return func(*args, **kwargs)
+        device = _device_of(args, kwargs)
+        if device.type == "meta":
+            return func(*args, **kwargs)
+        self.drew = True
+        return _draw(func, args, kwargs, self._generator(device))
+
+    def _generator(self, device: torch.device) -> torch.Generator:
+        key = str(device)
+        if key not in self._generators:
+            seed = _seed(self._generators["cpu"])
+            self._generators[key] = torch.Generator(device).manual_seed(seed)
+        return self._generators[key]
+
+
+def _draw(func: Any, args: tuple, kwargs: dict, generator: torch.Generator) -> Any:
+    if any(argument.name == "generator" for argument in func._schema.arguments):
+        return func(*args, **{**kwargs, "generator": generator})
+    name = func._overloadname
+    twin = "generator" if name == "default" else f"{name}_generator"
+    packet = func.overloadpacket
+    if twin in packet.overloads():
+        return getattr(packet, twin)(*args, **kwargs, generator=generator)
+    return _seeded(func, args, kwargs, generator)
+
+
+def _seeded(func: Any, args: tuple, kwargs: dict, generator: torch.Generator) -> Any:
+    """An operation that takes no generator, such as attention with dropout on a GPU.
+
+    The global generator is lent the seed, and gets its state back.
+    """
+    cuda = [generator.device] if generator.device.type == "cuda" else []
+    with _global_state, torch.random.fork_rng(cuda):
+        torch.manual_seed(_seed(generator))
+        return func(*args, **kwargs)
+
+
+def _seed(generator: torch.Generator) -> int:
+    bits = torch.empty((), dtype=torch.int64, device=generator.device)
+    return int(bits.random_(generator=generator))
+
+
+def _device_of(args: tuple, kwargs: dict) -> torch.device:
+    for value in args:
+        if isinstance(value, Tensor):
+            return value.device
+    return torch.device(kwargs.get("device") or "cpu")
+
+
+class _Drawing(RandomModule):
+    """A module of the user's that draws in training, from ``source``.
+
+    Attributes
+    ----------
+    theirs : type
+        The user's class.
+    """
+
+    theirs: type[nn.Module]
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply the module; random numbers are seeded by the fit's next bits."""
+        if not self.training:
+            return super().forward(*args, **kwargs)  # type: ignore[misc]
+        like = next(self.parameters()).new_empty(4)
+        seed = self.source.draw(like).view(torch.int64)
+        with OwnRandomness(torch.Generator().manual_seed(int(seed) & (2**63 - 1))):
+            return super().forward(*args, **kwargs)  # type: ignore[misc]
+
+
+def lend_source(module: nn.Module) -> None:
+    """Let what the module itself draws in training come from its ``source``.
+
+    The module becomes one of a subclass until ``take_source``.
+    """
+    cls = type(module)
+    module.__class__ = type(cls.__name__, (_Drawing, cls), {"theirs": cls})
+
+
+def take_source(module: nn.Module) -> None:
+    """Give a module its own class back."""
+    if isinstance(module, _Drawing):
+        module.__class__ = module.theirs  # type: ignore[assignment]
+
+
+class _Twin:
+    """A dropout layer of ours that has torch's name for its rate."""
+
+    rate: Any
+
+    @property
+    def p(self) -> Any:
+        """The rate."""
+        return self.rate
+
+
+class DropoutTwin(_Twin, Dropout):
+    """Stands where a user's module has ``torch.nn.Dropout``."""
+
+
+class AlphaDropoutTwin(_Twin, AlphaDropout):
+    """Stands where a user's module has ``torch.nn.AlphaDropout``."""
+
+
+_TWINS: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Dropout: DropoutTwin,
+    nn.AlphaDropout: AlphaDropoutTwin,
+}
+
+
+def adopt_dropout(module: nn.Module) -> nn.Module:
+    """Put our dropout in the place of torch's, which no stack could train.
+
+    A rate of one, and dropout of whole channels, stay what they are.
+    """
+    twins: dict[nn.Module, nn.Module] = {}  # one layer may stand in several places
+    for name, child in list(module.named_modules(remove_duplicate=False)):
+        if type(child) in _TWINS and child.p < 1:  # type: ignore[operator]
+            if child not in twins:
+                twins[child] = _TWINS[type(child)](child.p)
+            parent, _, leaf = name.rpartition(".")
+            setattr(module.get_submodule(parent), leaf, twins[child])
+    return module
