@@ -59,6 +59,7 @@ def _home(o):
 
 GROUPS = {
     "Estimators": lambda o: _home(o) == "estimators" and not hasattr(o, "plot"),
+    "Transfer": lambda o: _home(o) == "transfer",
     "Inspection": lambda o: hasattr(o, "plot"),
     "Searches": lambda o: _home(o) == "training",
     "Export": lambda o: _home(o) == "export",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sklearn_deep.export._to_onnx import OnnxExport, to_onnx
     from sklearn_deep.inspection._fit_curve import FitCurveDisplay
     from sklearn_deep.training._report import StackingReport, stacking_report
+    from sklearn_deep.transfer._features import NetworkFeatures
 
 __version__ = "0.1.0"
 
@@ -43,6 +44,7 @@ _HOMES = {
     "MissingDependencyError": "exceptions",
     "ModuleClassifier": "estimators._module",
     "ModuleRegressor": "estimators._module",
+    "NetworkFeatures": "transfer._features",
     "OnnxClassifier": "export._reader",
     "OnnxExport": "export._to_onnx",
     "OnnxExportError": "exceptions",
@@ -72,6 +74,7 @@ __all__ = [
     "MissingDependencyError",
     "ModuleClassifier",
     "ModuleRegressor",
+    "NetworkFeatures",
     "OnnxClassifier",
     "OnnxExport",
     "OnnxExportError",

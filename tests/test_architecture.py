@@ -11,7 +11,7 @@ import sklearn_deep
 
 PACKAGE = Path(sklearn_deep.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-ORDER = ["", "data", "nn", "training", "estimators", "inspection", "export"]
+ORDER = ["", "data", "nn", "training", "estimators", "transfer", "inspection", "export"]
 
 # Imported where they are used: they are optional, slow to load, or skorch's.
 LAZY = {

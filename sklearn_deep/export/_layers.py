@@ -66,6 +66,15 @@ def _sequence(graph: Graph, module: nn.Sequential, x: Value) -> Value:
     return x
 
 
+def _flatten(graph: Graph, module: nn.Flatten, x: Value) -> Value:
+    if module.start_dim < 1 or module.end_dim != -1:
+        raise OnnxExportError(
+            f"Flatten({module.start_dim}, {module.end_dim}) has no ONNX form; give it a"
+            " start_dim of 1 or more, and leave end_dim at -1."
+        )
+    return graph.reshape(x, (*(0,) * module.start_dim, -1))
+
+
 def _linear(graph: Graph, module: nn.Linear, x: Value) -> Value:
     operands = [_constant(graph, module.weight, x)]
     if module.bias is not None:
@@ -202,6 +211,7 @@ LAYERS: dict[type[nn.Module], LayerRule] = {
     AlphaDropout: _identity,
     BatchNorm: _batch_norm,
     nn.Sequential: _sequence,
+    nn.Flatten: _flatten,
     nn.Linear: _linear,
     nn.BatchNorm1d: _batch_norm,
     nn.LayerNorm: _layer_norm,

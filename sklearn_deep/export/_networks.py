@@ -18,12 +18,12 @@ from sklearn_deep.nn._losses import _SMALLEST_STD
 @rule("raw", DeepEstimator)
 def _raw(graph: Graph, model: Any, table: Table) -> Value:
     """The network's raw outputs, (n, n_raw)."""
-    dtype = _compute_dtype(graph, model, table)
+    dtype = compute_dtype(graph, model, table)
     x = table.matrix(graph, dtype)
     return emit_network(graph, model.module_, x, table.width)
 
 
-def _compute_dtype(graph: Graph, model: Any, table: Table) -> np.dtype:
+def compute_dtype(graph: Graph, model: Any, table: Table) -> np.dtype:
     """As ``predict`` computes; in float32 where the rows are float32, or if asked."""
     asked = graph.settings.get("dtype")
     if asked is not None:

@@ -43,6 +43,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 import sklearn_deep.export._calibration
 import sklearn_deep.export._encoders
 import sklearn_deep.export._ensembles
+import sklearn_deep.export._features
 import sklearn_deep.export._foreign
 import sklearn_deep.export._linear
 import sklearn_deep.export._missing

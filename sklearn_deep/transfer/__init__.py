@@ -1,0 +1,1 @@
+"""Networks whose knowledge goes on into other estimators."""

@@ -1,0 +1,232 @@
+"""What a network has learnt to see, as features for other estimators."""
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from sklearn_deep._announce import Announced
+from sklearn_deep._params import (
+    BOOLEAN,
+    InstanceOf,
+    Number,
+    Rules,
+    Satisfies,
+    check_params,
+)
+from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
+from sklearn_deep.exceptions import InvalidParameterError
+from sklearn_deep.nn._stages import cut
+from sklearn_deep.training._forward import raw_outputs
+
+
+def _network_in(estimator: Any) -> Any:
+    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+
+
+class NetworkFeatures(
+    Announced,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    MetaEstimatorMixin,
+    BaseEstimator,
+):
+    """Give what a layer of a network puts out, as features for another estimator.
+
+    ``fit`` trains the network on its targets; ``transform`` gives the outputs of one of
+    its layers, by default the last hidden one [1]_. A network that is trained already is
+    used as it is, in a :class:`~sklearn.frozen.FrozenEstimator` or with ``prefit=True``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A network of sklearn_deep, or a FrozenEstimator around a fitted one.
+    layer : int or str, default=-2
+        Which outputs: the place of a stage of ``estimator_.module_``, -1 being its raw
+        outputs, or the name of a stage or of any layer, such as ``"hidden.0"``. The
+        stages of an MLP are its hidden layers and its output, those of a
+        ``torch.nn.Sequential`` its members; a module that says nothing of its stages
+        has layers by name only.
+    prefit : bool, default=False
+        Whether ``estimator`` is fitted already, and not to be trained. A clone of this
+        transformer, as searches make them, has an unfitted one: freeze it there.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted network.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where X had string column names.
+
+    See Also
+    --------
+    MLPAutoencoder : Learns features without targets.
+
+    References
+    ----------
+    .. [1] Razavian et al., "CNN features off-the-shelf: an astounding baseline for
+           recognition", arXiv:1403.6382.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_deep import MLPClassifier, NetworkFeatures
+    >>> X, y = load_digits(return_X_y=True)
+    >>> net = MLPClassifier((64, 16), max_epochs=10, random_state=0)
+    >>> pipe = make_pipeline(NetworkFeatures(net), KNeighborsClassifier())
+    >>> bool(pipe.fit(X[:1000] / 16, y[:1000]).score(X[1000:] / 16, y[1000:]) > 0.9)
+    True
+    >>> pipe[:-1].transform(X / 16).shape
+    (1797, 16)
+    """
+
+    _rules: ClassVar[Rules] = {
+        "estimator": (
+            Satisfies(
+                lambda value: isinstance(_network_in(value), DeepEstimator),
+                "a network of sklearn_deep, or a FrozenEstimator around one",
+            ),
+        ),
+        "layer": (Number(Integral), InstanceOf((str,), "a str")),
+        "prefit": (BOOLEAN,),
+    }
+
+    def __init__(self, estimator, *, layer=-2, prefit=False):
+        self.estimator = estimator
+        self.layer = layer
+        self.prefit = prefit
+
+    def fit(
+        self,
+        X,
+        y=None,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Train the network, unless it is trained already.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features, as the network takes them.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets; needed where the network needs them.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation features, for early stopping.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Validation targets.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Validation weights.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+
+        Raises
+        ------
+        InvalidParameterError
+            For a ``layer`` that the network has not; the message names those it has.
+        NotFittedError
+            With ``prefit=True`` for a network that is not fitted.
+        """
+        with all_or_nothing(self):
+            check_params(self, self._rules)
+            network = _network_in(self.estimator)
+            if self.prefit or network is not self.estimator:
+                check_is_fitted(network)
+            else:
+                network = clone(network).fit(
+                    X, y, sample_weight, X_val, y_val, sample_weight_val
+                )
+            self.estimator_ = network
+            self._n_features_out = self._features(X, slice(1)).shape[1]
+        return self
+
+    def transform(self, X):
+        """Give the outputs of the layer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features, as the network takes them.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_features_new)
+            In the network's dtype; outputs of several axes are put in a row.
+        """
+        check_is_fitted(self)
+        return self._features(X)
+
+    def _features(self, X: Any, rows: slice = slice(None)) -> np.ndarray:
+        network = self.estimator_
+        X = network._check_data(X, None, network._dtype, reset=False)[rows]
+        part = self._part()
+        try:
+            return raw_outputs(part, X).numpy()
+        except ValueError as error:
+            raise ValueError(
+                f"layer={self.layer!r} of {_name(self)}: {error}"
+            ) from error
+
+    def _part(self) -> nn.Module:
+        """The network up to the layer."""
+        try:
+            return cut(self.estimator_.module_, self.layer).eval()
+        except LookupError as error:
+            raise InvalidParameterError(
+                f"The 'layer' parameter of {_name(self)} must be a layer of the network:"
+                f" {error.args[0]}. Got {self.layer!r} instead."
+            ) from error
+
+    @property
+    def n_features_in_(self):
+        """Number of features of the fitted network."""
+        return self._inner("n_features_in_")
+
+    @property
+    def feature_names_in_(self):
+        """Feature names of the fitted network."""
+        return self._inner("feature_names_in_")
+
+    def _inner(self, name: str) -> Any:
+        if "estimator_" not in vars(self):
+            raise AttributeError(f"{_name(self)} has no {name} before it is fitted.")
+        return getattr(self.estimator_, name)
+
+    def __sklearn_tags__(self):
+        """Take what the network takes, and give what it computes in."""
+        tags = super().__sklearn_tags__()
+        network = _network_in(self.estimator)
+        inner = get_tags(network)
+        tags.input_tags = inner.input_tags
+        tags.target_tags = inner.target_tags
+        if getattr(network, "dtype", None) == "auto":
+            tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        else:
+            tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _name(estimator: Any) -> str:
+    return type(estimator).__name__
