@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn_deep._late import import_after
 
 if TYPE_CHECKING:
+    from sklearn_deep.estimators._autoencoder import MLPAutoencoder
     from sklearn_deep.estimators._cnn import CNNClassifier, CNNRegressor
     from sklearn_deep.estimators._holdout import ValidationHoldout
     from sklearn_deep.estimators._lr_finder import LearningRateFinder
@@ -39,6 +40,7 @@ _HOMES = {
     "FitCurveDisplay": "inspection._fit_curve",
     "InvalidParameterError": "exceptions",
     "LearningRateFinder": "estimators._lr_finder",
+    "MLPAutoencoder": "estimators._autoencoder",
     "MLPClassifier": "estimators._mlp",
     "MLPRegressor": "estimators._mlp",
     "MissingDependencyError": "exceptions",
@@ -69,6 +71,7 @@ __all__ = [
     "FitCurveDisplay",
     "InvalidParameterError",
     "LearningRateFinder",
+    "MLPAutoencoder",
     "MLPClassifier",
     "MLPRegressor",
     "MissingDependencyError",

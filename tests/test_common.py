@@ -71,6 +71,9 @@ def default_instances():
         if "module" in cls._rules:
             yield name, cls(Net, max_epochs=25, learning_rate=0.03)
             continue
+        if "code_size" in cls._rules:
+            yield name, cls(**SMALL)
+            continue
         if "estimator" not in cls._rules:
             yield name, cls()
             continue

@@ -215,6 +215,25 @@ net_ : skorch.NeuralNet
 }
 
 
+def _without(section: str, *names: str) -> str:
+    """A section without the entries of some names."""
+    entries = re.split(r"^(?=\w+ : )", SECTIONS[section].strip(), flags=re.MULTILINE)
+    return "".join(e for e in entries if e.split(" : ")[0] not in names)
+
+
+SECTIONS |= {
+    "encoder": _without("network", "residual"),
+    "reconstruction_objective": """
+loss : {{"squared_error", "absolute_error", "huber"}}, default="squared_error"
+    What is minimised, over all columns of a row.
+loss_params : dict, default=None
+    ``delta`` of huber, in standard deviations of X (default 1.0).
+""",
+    "unmonitored_training": _without("training", "monitor"),
+    "learnt": _without("fitted", "n_outputs_"),
+}
+
+
 def document(cls: _Class) -> _Class:
     """Fill the shared sections into a class docstring, with the class's defaults."""
     defaults = {

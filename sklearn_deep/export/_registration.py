@@ -40,6 +40,7 @@ from sklearn.multioutput import (
 )
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+import sklearn_deep.export._autoencoders
 import sklearn_deep.export._calibration
 import sklearn_deep.export._encoders
 import sklearn_deep.export._ensembles

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Batch
+from sklearn_deep.nn._autoencoder import Autoencoder
 from sklearn_deep.nn._backward import LOSS_BACKWARD
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._mlp import MLP, Block, Output
@@ -26,7 +27,7 @@ def derived_gradient(module: nn.Module, loss: Loss) -> "DerivedGradient | None":
 def is_plain(module: nn.Module) -> bool:
     """Tell whether a network is of layers that are derived here, all of them trained."""
     return (
-        type(module) is MLP
+        type(module) in (MLP, Autoencoder)
         and all(map(_is_plain_block, module.hidden))
         and type(module.output) is Output
         and not any(map(_has_hooks, module.modules()))

@@ -78,8 +78,14 @@ def step_products(module: nn.Module, batch_size: int) -> float:
 
 def products(module: nn.Module) -> int:
     """Multiplications of a row's forward pass: what the network says, or its weights."""
-    told = getattr(module, "products", None)
-    return told if told is not None else sum(p.numel() for p in module.parameters())
+    said = told(module, "products")
+    return said if said is not None else sum(p.numel() for p in module.parameters())
+
+
+def told(module: nn.Module, name: str) -> int | None:
+    """A number that a network gives of itself; a user's may have anything there."""
+    value = getattr(module, name, None)
+    return value if isinstance(value, int) else None
 
 
 def available_memory() -> float:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sklearn_deep.data._batches import as_tensor
 from sklearn_deep.data._rows import chunks
-from sklearn_deep.training._devices import products, threads_for
+from sklearn_deep.training._devices import products, threads_for, told
 
 # float32 products treat the last rows of a block with other instructions; blocks of
 # a multiple of this many rows have no such rest, so a row's outputs do not depend on
@@ -28,7 +28,7 @@ def _size(module: nn.Module) -> tuple[int, int, torch.device]:
     if module not in _sizes:
         parameters = list(module.parameters())
         widest = max((p.shape[0] for p in parameters if p.ndim), default=1)
-        widest = getattr(module, "units", widest)  # all that a convolution gives
+        widest = told(module, "units") or widest  # all that a convolution gives
         _sizes[module] = products(module), widest, parameters[0]
     n_products, widest, first = _sizes[module]
     return n_products, widest, first.device

@@ -11,6 +11,7 @@ from torch import nn
 
 from sklearn_deep.training._augmenting import mixes
 from sklearn_deep.training._derived import is_plain
+from sklearn_deep.training._devices import told
 from sklearn_deep.training._job import TrainJob
 from sklearn_deep.training._optimizers import OPTIMIZERS
 from sklearn_deep.training._stack import Member
@@ -149,7 +150,7 @@ def held_bytes(job: TrainJob) -> int:
 def _sizes(module: nn.Module) -> tuple[int, int]:
     """Number of values, and of units."""
     parameters = list(module.parameters())
-    units = getattr(module, "units", None)
+    units = told(module, "units")
     if units is None:
         units = sum(p.shape[0] for p in parameters if p.ndim >= 2)
     return sum(p.numel() for p in parameters), units

@@ -280,6 +280,15 @@ def test_pixels_become_numbers_of_the_dtype_unscaled(images):
     assert_array_equal(one.predict_proba(X), one.predict_proba(X.astype(np.float32)))
 
 
+def test_attributes_that_ours_have_too_may_be_anything(iris):
+    class Named(Net):
+        def __init__(self, n_features, n_outputs):
+            super().__init__(n_features, n_outputs)
+            self.units, self.products = [8, 3], "none"
+
+    assert search(net(Named), {"learning_rate": [0.1, 0.2]}, iris, "stacked")[0].any()
+
+
 # Errors
 
 
