@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from sklearn_deep.data._reconstruction import Reconstruction
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
@@ -110,7 +111,7 @@ class DeepReconstructor(
         """
         check_is_fitted(self)
         X = self._check_data(X, None, self._dtype, reset=False)
-        return raw_outputs(UpTo(self.module_.encoder()).eval(), X).numpy()
+        return raw_outputs(self._half("encoder"), X).numpy()
 
     def inverse_transform(self, X):
         """Decode codes; ``inverse_transform(transform(X))`` is the reconstruction.
@@ -132,7 +133,7 @@ class DeepReconstructor(
                 f"{type(self).__name__}.inverse_transform takes codes of"
                 f" {self._n_features_out} columns; got {code.shape[1]}."
             )
-        return self._decoded(raw_outputs(UpTo(self.module_.decoder()).eval(), code))
+        return self._decoded(raw_outputs(self._half("decoder"), code))
 
     def score_samples(self, X):
         """Tell how well rows are reconstructed: the higher, the more normal a row.
@@ -187,6 +188,11 @@ class DeepReconstructor(
     def _values(self, X: np.ndarray) -> np.ndarray:
         """What is reconstructed of validated rows, (n, n_values)."""
         return X
+
+    def _half(self, name: str) -> nn.Module:
+        """The encoder or the decoder."""
+        module: Any = self.module_
+        return UpTo(getattr(module, name)()).eval()
 
     def _decoded(self, raw: Any) -> np.ndarray:
         """Raw outputs as rows in the units of X."""

@@ -6,14 +6,13 @@ from sklearn_deep.export._layers import emit_network
 from sklearn_deep.export._networks import compute_dtype
 from sklearn_deep.export._rules import rule
 from sklearn_deep.export._table import Table
-from sklearn_deep.nn._stages import UpTo
 
 
 @rule("transform", DeepReconstructor)
 def _encode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
     """Codes, (n, code_size)."""
     x = table.matrix(graph, compute_dtype(graph, model, table))
-    code = emit_network(graph, UpTo(model.module_.encoder()), x, table.width)
+    code = emit_network(graph, model._half("encoder"), x, table.width)
     return Table.of(code, model._n_features_out)
 
 
@@ -21,7 +20,7 @@ def _encode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
 def _decode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
     """Rows in the units of X, (n, n_features)."""
     code = table.matrix(graph, compute_dtype(graph, model, table))
-    raw = emit_network(graph, UpTo(model.module_.decoder()), code, table.width)
+    raw = emit_network(graph, model._half("decoder"), code, table.width)
     rows = graph.math("Mul", raw, model._targets.scale)
     return Table.of(
         graph.math("Add", rows, model._targets.center), model.n_features_in_

@@ -27,7 +27,8 @@ def derived_gradient(module: nn.Module, loss: Loss) -> "DerivedGradient | None":
 def is_plain(module: nn.Module) -> bool:
     """Tell whether a network is of layers that are derived here, all of them trained."""
     return (
-        type(module) in (MLP, Autoencoder)
+        isinstance(module, MLP)
+        and type(module) in (MLP, Autoencoder)
         and all(map(_is_plain_block, module.hidden))
         and type(module.output) is Output
         and not any(map(_has_hooks, module.modules()))

@@ -10,6 +10,7 @@ from torch import nn
 from sklearn_deep import MLPClassifier
 from sklearn_deep.data._batches import Batch
 from sklearn_deep.nn._activations import ACTIVATIONS
+from sklearn_deep.nn._autoencoder import Autoencoder
 from sklearn_deep.nn._backward import LOSS_BACKWARD
 from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.nn._losses import LOSSES, Loss
@@ -247,3 +248,21 @@ def test_hooks_of_a_callback_see_every_step_from_then_on(first):
         X, X[:, 0] > 0
     )
     assert counts.count == 4 * (4 - first)
+
+
+def test_the_gradient_of_an_autoencoder_is_derived_too():
+    torch.manual_seed(0)
+    module = Autoencoder(
+        N_FEATURES,
+        N_FEATURES,
+        hidden_layer_sizes=(6, 5),
+        code_size=2,
+        activation="silu",
+        activation_params={},
+        dropout=(0.2, 0.1),
+        normalization="layer",
+    )
+    for p in module.double().parameters():
+        p.grad = torch.full_like(p, torch.nan)
+    loss = Loss("squared_error", "real", {})
+    assert_same(module.train(), loss, draw("real", N_FEATURES))
