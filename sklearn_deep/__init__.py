@@ -11,6 +11,7 @@ from sklearn_deep._late import import_after
 
 if TYPE_CHECKING:
     from sklearn_deep.estimators._autoencoder import MLPAutoencoder
+    from sklearn_deep.estimators._conv_autoencoder import CNNAutoencoder
     from sklearn_deep.estimators._cnn import CNNClassifier, CNNRegressor
     from sklearn_deep.estimators._holdout import ValidationHoldout
     from sklearn_deep.estimators._lr_finder import LearningRateFinder
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CNNAutoencoder": "estimators._conv_autoencoder",
     "CNNClassifier": "estimators._cnn",
     "CNNRegressor": "estimators._cnn",
     "FitCurveDisplay": "inspection._fit_curve",
@@ -66,6 +68,7 @@ _HOMES = {
 _EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "skl2onnx": "onnx"}
 
 __all__ = [
+    "CNNAutoencoder",
     "CNNClassifier",
     "CNNRegressor",
     "FitCurveDisplay",

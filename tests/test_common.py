@@ -45,6 +45,8 @@ class Net(nn.Sequential):
 # Not the defaults, only to save time.
 SMALL = {"hidden_layer_sizes": (16,), "max_epochs": 25, "learning_rate": 0.03}
 
+SMALL_CONV = {"conv_channels": (4,), "max_epochs": 20, "learning_rate": 0.03}
+
 CONFIGURATIONS = {
     "float32": {"dtype": "float32", **SMALL},
     "minibatches": {"batch_size": 8, **SMALL, "max_epochs": 12},
@@ -72,7 +74,8 @@ def default_instances():
             yield name, cls(Net, max_epochs=25, learning_rate=0.03)
             continue
         if "code_size" in cls._rules:
-            yield name, cls(**SMALL)
+            network = SMALL if "hidden_layer_sizes" in cls._rules else SMALL_CONV
+            yield name, cls(**network)
             continue
         if "estimator" not in cls._rules:
             yield name, cls()

@@ -23,8 +23,7 @@ from sklearn_deep.nn._autoencoder import Autoencoder
 # The decoder is the encoder's mirror, and there is no target that a scorer knows.
 _NOT_THERE = {"residual", "monitor"}
 
-_RULES: Rules = {
-    "hidden_layer_sizes": HIDDEN_LAYER_SIZES,
+RECONSTRUCTION_RULES: Rules = {
     "code_size": (Number(Integral, 1),),
     "loss": (OneOf(*RECONSTRUCTION_LOSSES),),
     **{
@@ -93,7 +92,7 @@ class MLPAutoencoder(DeepReconstructor, LayeredEstimator):
     True
     """
 
-    _rules = _RULES
+    _rules = {"hidden_layer_sizes": HIDDEN_LAYER_SIZES, **RECONSTRUCTION_RULES}
 
     _network = staticmethod(Autoencoder)
 

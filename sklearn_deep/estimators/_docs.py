@@ -223,6 +223,9 @@ def _without(section: str, *names: str) -> str:
 
 SECTIONS |= {
     "encoder": _without("network", "residual"),
+    "conv_encoder": _without("network", "residual", "dropout").replace(
+        '"uniform", "prior"}}', '"uniform"}}'
+    ),
     "reconstruction_objective": """
 loss : {{"squared_error", "absolute_error", "huber"}}, default="squared_error"
     What is minimised, over all columns of a row.
