@@ -11,8 +11,8 @@ from sklearn_deep._late import import_after
 
 if TYPE_CHECKING:
     from sklearn_deep.estimators._autoencoder import MLPAutoencoder
-    from sklearn_deep.estimators._conv_autoencoder import CNNAutoencoder
     from sklearn_deep.estimators._cnn import CNNClassifier, CNNRegressor
+    from sklearn_deep.estimators._conv_autoencoder import CNNAutoencoder
     from sklearn_deep.estimators._holdout import ValidationHoldout
     from sklearn_deep.estimators._lr_finder import LearningRateFinder
     from sklearn_deep.estimators._mlp import MLPClassifier, MLPRegressor

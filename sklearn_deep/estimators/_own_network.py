@@ -14,6 +14,7 @@ from sklearn_deep.data._layout import Layout
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import check_data
 from sklearn_deep.estimators._rules import TRAINING_RULES
+from sklearn_deep.estimators._state import as_tensor
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._own_module import bind_arguments, build, fingerprint, name_of
 from sklearn_deep.nn._randomness import take_source
@@ -23,6 +24,9 @@ from sklearn_deep.training._tasks import current_task
 from sklearn_deep.training._trial import first_rows, stackable, try_out
 
 _PREFIX = "module__"
+
+# Rows of a trial, at most.
+_TRIAL_ROWS = 256
 
 
 def _makes_modules(value: Any) -> bool:
@@ -142,13 +146,13 @@ class OwnNetwork(DeepEstimator):
         # Not on "meta": what a module keeps beside its state comes from its constructor,
         # with the same random numbers.
         module = self._made(self._built_as, self._weights_seed)
-        tensors = {k: torch.as_tensor(v).cpu() for k, v in values.items()}
+        tensors = {k: as_tensor(v).cpu() for k, v in values.items()}
         module = module.to(torch.from_numpy(np.empty(0, self._dtype)).dtype)
         module.load_state_dict(tensors)
         return module.eval()
 
     def _tried(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
-        batch = first_rows(job.rows, job.batch_size)
+        batch = first_rows(job.rows, min(job.batch_size, _TRIAL_ROWS))
         same = try_out(job, batch, name_of(self.module))
         if not same or current_task() is None:  # there is nobody to stack it with
             return job

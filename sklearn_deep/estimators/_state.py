@@ -20,7 +20,7 @@ def pack_module(module: nn.Module) -> dict[str, np.ndarray]:
 
 def fill_module(module: nn.Module, arrays: dict[str, Any]) -> nn.Module:
     """Give a module built on ``meta`` these values; a copy of them."""
-    tensors = {name: _tensor(value) for name, value in arrays.items()}
+    tensors = {name: as_tensor(value) for name, value in arrays.items()}
     module.load_state_dict(tensors, assign=True)
     for parameter in module.parameters():
         parameter.requires_grad_(True)
@@ -35,9 +35,10 @@ def pack_optimizer(state: OptimizerState) -> dict[str, Any]:
 
 def unpack_optimizer(packed: dict[str, Any]) -> OptimizerState:
     """The inverse of ``pack_optimizer``."""
-    slots = [_tensor(slot) for slot in packed["slots"]]
+    slots = [as_tensor(slot) for slot in packed["slots"]]
     return OptimizerState(slots, packed["step"], packed["epoch"])
 
 
-def _tensor(value: Any) -> Tensor:
+def as_tensor(value: Any) -> Tensor:
+    """A copy of an array or tensor, as a tensor."""
     return value.detach().clone() if isinstance(value, Tensor) else torch.tensor(value)

@@ -15,6 +15,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from sklearn_deep.nn._dropout import AlphaDropout, Dropout, RandomModule
 
+# Numbers of 16 bits that make a seed: torch's are signed, of 64.
+_WORDS = 3
+
 _global_state = threading.Lock()
 
 
@@ -108,9 +111,10 @@ class _Drawing(RandomModule):
         """Apply the module; random numbers are seeded by the fit's next bits."""
         if not self.training:
             return super().forward(*args, **kwargs)  # type: ignore[misc]
-        like = next(self.parameters()).new_empty(4)
-        seed = self.source.draw(like).view(torch.int64)
-        with OwnRandomness(torch.Generator().manual_seed(int(seed) & (2**63 - 1))):
+        like = next(self.parameters()).new_empty(_WORDS)
+        words = self.source.draw(like).tolist()
+        seed = sum((word & 0xFFFF) << (16 * i) for i, word in enumerate(words))
+        with OwnRandomness(torch.Generator().manual_seed(seed)):
             return super().forward(*args, **kwargs)  # type: ignore[misc]
 
 

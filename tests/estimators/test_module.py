@@ -4,13 +4,14 @@ import copy
 import pickle
 import threading
 
+import joblib
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -46,6 +47,16 @@ class Noisy(Net):
         if self.training:
             h = h + 0.1 * torch.randn_like(h)
         return self.outer(h)
+
+
+class Both(Net):
+    """Draws by a layer of torch's, an odd number of values, and by itself."""
+
+    def __init__(self, n_features, n_outputs, width=7):
+        super().__init__(n_features, n_outputs, width)
+
+    def forward(self, x):
+        return F.dropout(super().forward(x), 0.1, self.training)
 
 
 class Branching(Net):
@@ -104,7 +115,7 @@ def net(module=Net, **changed):
     return ModuleClassifier(module, **{**settings, **changed})
 
 
-MODULES = [Net, Noisy, Branching, Own, Tied, Lazy]
+MODULES = [Net, Noisy, Both, Branching, Own, Tied, Lazy]
 
 
 # Parameters
@@ -188,6 +199,13 @@ def test_copies_predict_the_same_and_train_on_alike(iris, module, dtype):
         )
 
 
+def test_it_is_read_from_memory_that_cannot_be_written(iris, tmp_path):
+    one = net().fit(*iris)
+    joblib.dump(one, tmp_path / "net")
+    twin = joblib.load(tmp_path / "net", mmap_mode="r")
+    assert_array_equal(twin.predict_proba(iris[0]), one.predict_proba(iris[0]))
+
+
 def test_tied_weights_stay_tied_through_pickling(iris):
     twin = pickle.loads(pickle.dumps(net(Tied).fit(*iris)))
     assert twin.module_.first.weight is twin.module_.second.weight
@@ -262,6 +280,25 @@ def test_rows_of_several_axes_come_as_they_are(images):
     assert_array_equal(twin.predict_proba(X), one.predict_proba(X))
     search = GridSearchCV(net(Conv), {"learning_rate": [1e-3, 1e-2]}, cv=2).fit(X, y)
     assert search.predict(X).shape == (60,)
+
+
+class Seen(BaseEstimator):
+    """Notes what an augmentation is given."""
+
+    kinds = frozenset({"images"})
+    shapes = set()
+
+    def augment(self, batch, generator):
+        self.shapes.add(tuple(batch.x.shape[1:]))
+        return batch
+
+
+def test_augmentations_see_rows_as_torch_has_them(images):
+    X, y = images
+    net(Conv, augmentation=Seen()).fit(X, y)
+    assert Seen.shapes == {(2, 4, 5)}
+    with pytest.raises(InvalidParameterError, match="for table rows"):
+        net(augmentation=Seen()).fit(X[:, 0, 0], y)
 
 
 def test_rows_of_another_shape_are_named(images):
