@@ -5,6 +5,7 @@ import subprocess
 import sys
 import unittest
 from collections.abc import Mapping
+from numbers import Integral
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn.utils.validation import has_fit_parameter
 from torch import nn
@@ -260,7 +261,10 @@ def constraint(rule):
         case OneOf(options=(True, False)):
             return "boolean"
         case OneOf(options=options):
-            return StrOptions(set(options))
+            words = all(isinstance(option, str) for option in options)
+            return (
+                StrOptions(set(options)) if words else Options(Integral, set(options))
+            )
         case SequenceOf():
             return "array-like"
         case InstanceOf(types=types) if Mapping in types:

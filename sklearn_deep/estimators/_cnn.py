@@ -49,6 +49,8 @@ class _CNNFamily(LayeredEstimator):
 
     _network = staticmethod(CNN)
 
+    _seen: Layout  # of the rows of the last fit
+
     def _layout(self, X: Any) -> Layout:
         layout = self._layout_of(X.shape[1:])
         return replace(layout, pixels=X.dtype == np.uint8)
@@ -63,9 +65,9 @@ class _CNNFamily(LayeredEstimator):
         )
 
     def _check_data(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
-        shape = np.shape(X)
+        shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
         # Flat rows are left to scikit-learn's own checks and words.
-        fitted = None if reset else Layout(**self._built_as["layout"])
+        fitted = None if reset else self._seen
         if fitted is not None and shape[1:] != fitted.row_shape and len(shape) > 2:
             raise ValueError(
                 f"X has shape {shape}, but {type(self).__name__} was fitted on rows of"
@@ -75,10 +77,22 @@ class _CNNFamily(LayeredEstimator):
         if getattr(X, "dtype", None) == np.uint8 and len(shape) > 1:
             layout = fitted or self._layout_of(shape[1:])
             dtype = np.uint8 if layout.kind == "images" else dtype
-        X = check_data(self, X, y, dtype, reset=reset, allow_nd=True)
-        if fitted is not None:
-            self._check_pixels(X, fitted)
-        return X
+        elif isinstance(dtype, np.dtype) and dtype == np.uint8:
+            dtype = np.float32  # no cast to pixels, without a word
+        checked = check_data(self, X, y, dtype, reset=reset, allow_nd=True)
+        rows = checked if y is None else checked[0]
+        if fitted is None:
+            self._seen = self._layout(rows)  # validation rows come before the network
+        else:
+            self._check_pixels(rows, fitted)
+        return checked
+
+    def __sklearn_tags__(self):
+        """Say that rows are dense, and may have three axes."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        tags.input_tags.three_d_array = True
+        return tags
 
     def _check_pixels(self, X: Any, fitted: Layout) -> None:
         if (X.dtype == np.uint8) != fitted.pixels:

@@ -87,6 +87,16 @@ def test_pixels_are_reconstructed_in_their_own_units(images):
     assert one.transform(X).dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+def test_validation_rows_of_the_same_kind_stop_the_training(images, dtype):
+    X = (images * 255).astype(dtype)
+    one = net(early_stopping=True).fit(X, X_val=X[:50])
+    assert np.isfinite(one.history_["valid_loss"]).all()
+    other = X[:50].astype(np.float64 if dtype == np.uint8 else np.uint8)
+    with pytest.raises(ValueError, match="of the same kind as in fit"):
+        net(early_stopping=True).fit(X, X_val=other)
+
+
 def test_it_goes_on_and_survives_pickling(images):
     one = net(warm_start=True).fit(images)
     twin = pickle.loads(pickle.dumps(one))
