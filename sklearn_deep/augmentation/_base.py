@@ -49,7 +49,8 @@ class Augmentation(BaseEstimator, ABC):
     A subclass stores its parameters in ``__init__``, says in ``kinds`` what rows it can
     change and writes ``augment``, which gives back ``batch.with_x(changed)``. Batches come as floating-point tensors of shape
     (n, feature) for tables, (n, channel, time) for series and (n, channel, height,
-    width) for images; what is returned has the same shape, dtype and device, and the
+    width) for images; series of unequal lengths come as ``Padded`` batches of shape (n,
+    time, channel) with their lengths. What is returned has the same shape, dtype and device, and the
     batch that came in is left as it is. Draw every random number from the
     ``generator`` handed in, on the device of the batch, and each row has its own.
 
@@ -159,11 +160,14 @@ class FeatureAugmentation(Augmentation):
         )
 
     def _padded(self, x: Tensor, lengths: Tensor, generator: torch.Generator) -> Tensor:
-        if not self._takes_unequal:
+        """Change series of unequal lengths (n, time, channel), not their padding."""
+        if not (self._takes_unequal and x.is_floating_point()):
             raise unequal_lengths(self)
-        place = torch.arange(x.shape[-1], device=x.device)
+        place = torch.arange(x.shape[1], device=x.device)
         inside = (place < lengths.to(x.device)[:, None])[:, None]  # (n, 1, time)
-        return torch.where(inside, self._drawn(x, generator, inside), x)
+        series = x.flatten(2).mT if x.ndim > 2 else x[:, None]  # (n, channel, time)
+        changed = torch.where(inside, self._drawn(series, generator, inside), series)
+        return changed.mT.reshape(x.shape)
 
 
 class RowAugmentation(FeatureAugmentation):
@@ -188,9 +192,9 @@ class RowAugmentation(FeatureAugmentation):
 def unequal_lengths(augmentation: Augmentation) -> ValueError:
     """The error for series of unequal lengths where they cannot be changed."""
     return ValueError(
-        f"{type(augmentation).__name__} needs series of one length; these have unequal"
-        " lengths. Use Jitter or MagnitudeScaling, which keep the length, or cut or pad"
-        " the series to one length first."
+        f"{type(augmentation).__name__} cannot change series of unequal lengths, or of"
+        " tokens. Use Jitter or MagnitudeScaling, which take unequal lengths, or bring"
+        " the series to one length first; for tokens set augmentation=None."
     )
 
 

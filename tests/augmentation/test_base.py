@@ -302,18 +302,37 @@ def test_series_of_unequal_lengths_change_and_their_padding_does_not(
     cls, probability, batch_of, seeded
 ):
     batch = batch_of("series")
+    x = batch.x.mT  # (n, time, channel), as networks get them
     lengths = torch.tensor([1, 2, 30, *range(3, 12)])
-    inside = torch.arange(30) < lengths[:, None, None]
-    padded = batch.with_x(Padded(torch.where(inside, batch.x, 0), lengths))
+    inside = torch.arange(30)[:, None] < lengths[:, None, None]
+    padded = batch.with_x(Padded(torch.where(inside, x, 0), lengths))
     augmentation = cls(std=0.5, probability=probability)
     changed = augmentation.augment(padded, seeded()).x
     assert torch.equal(changed.lengths, lengths)
     assert (changed.x.masked_select(~inside) == 0).all()
     assert not torch.equal(changed.x, padded.x.x)
     # What stands in the padding has no part in it.
-    other = batch.with_x(Padded(torch.where(inside, batch.x, 1e6), lengths))
+    other = batch.with_x(Padded(torch.where(inside, x, 1e6), lengths))
     elsewhere = augmentation.augment(other, seeded()).x.x
     assert torch.allclose(torch.where(inside, elsewhere, 0), changed.x)
+
+
+def test_one_factor_a_channel_is_drawn_for_unequal_series_too(seeded):
+    x = torch.ones(3, 8, 2)
+    batch = Batch(Padded(x, torch.tensor([8, 5, 3])), torch.zeros(3, 1), None)
+    factor = MagnitudeScaling(0.3).augment(batch, seeded()).x.x
+    assert torch.equal(factor[:, :3], factor[:, :1].expand(3, 3, 2))
+    assert len(factor[:, 0].unique()) == 6
+    flat = Batch(Padded(x[..., 0], batch.x.lengths), batch.y, None)
+    assert MagnitudeScaling(0.3).augment(flat, seeded()).x.x.shape == (3, 8)
+
+
+@pytest.mark.parametrize("cls", [Jitter, MagnitudeScaling])
+def test_tokens_are_refused(cls, seeded):
+    tokens = torch.ones(3, 8, dtype=torch.int64)
+    batch = Batch(Padded(tokens, torch.tensor([8, 5, 3])), torch.zeros(3, 1), None)
+    with pytest.raises(ValueError, match="tokens.*augmentation=None"):
+        cls().augment(batch, seeded())
 
 
 @pytest.mark.parametrize("cls", [TimeWarp, TimeShift, Mixup, TrivialAugment])
