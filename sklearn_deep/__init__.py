@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from sklearn_deep.export._layers import register_onnx_layer
     from sklearn_deep.export._reader import OnnxClassifier, OnnxRegressor
     from sklearn_deep.export._to_onnx import OnnxExport, to_onnx
+    from sklearn_deep.inspection._augmentation_preview import augmentation_preview
     from sklearn_deep.inspection._fit_curve import FitCurveDisplay
     from sklearn_deep.training._report import StackingReport, stacking_report
 
@@ -90,6 +91,7 @@ _HOMES = {
     "TrivialAugment": "augmentation._policies",
     "ValidationHoldout": "estimators._holdout",
     "WindowSlice": "augmentation._series",
+    "augmentation_preview": "inspection._augmentation_preview",
     "register_onnx_layer": "export._layers",
     "stacking_report": "training._report",
     "to_onnx": "export._to_onnx",
@@ -141,6 +143,7 @@ __all__ = [
     "TrivialAugment",
     "ValidationHoldout",
     "WindowSlice",
+    "augmentation_preview",
     "register_onnx_layer",
     "stacking_report",
     "to_onnx",

@@ -97,29 +97,21 @@ class AutoAugment(Augmentation):
         self.validation_share = validation_share
 
     def augment(self, batch, generator):
-        """Refuse: a fit searches first, and uses what it has found.
+        """Leave a batch as it is: a fit puts what it has found in this one's place.
 
         Parameters
         ----------
         batch : named tuple of x, y and weight
             Rows, targets and weights.
         generator : torch.Generator
-            Where random numbers would come from.
+            Nothing is drawn from it.
 
         Returns
         -------
         batch : named tuple of x, y and weight
-            Nothing is ever returned.
-
-        Raises
-        ------
-        TypeError
-            Always.
+            The same batch.
         """
-        raise TypeError(
-            "AutoAugment changes no rows before a fit has searched for its policy. Fit"
-            " the network; the policy is then in its augmentation_."
-        )
+        return batch
 
     def _check(self, kind: str) -> None:
         super()._check(kind)

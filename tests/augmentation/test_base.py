@@ -331,7 +331,7 @@ def test_one_factor_a_channel_is_drawn_for_unequal_series_too(seeded):
 def test_tokens_are_refused(cls, seeded):
     tokens = torch.ones(3, 8, dtype=torch.int64)
     batch = Batch(Padded(tokens, torch.tensor([8, 5, 3])), torch.zeros(3, 1), None)
-    with pytest.raises(ValueError, match="tokens.*augmentation=None"):
+    with pytest.raises(ValueError, match=r"tokens.*augmentation=None"):
         cls().augment(batch, seeded())
 
 
