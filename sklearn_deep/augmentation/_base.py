@@ -239,9 +239,9 @@ def check_augmentation(
             )
         if kind not in one.kinds:
             raise InvalidParameterError(
-                f"{owner} cannot use augmentation={one!r}: it is for"
-                f" {' or '.join(sorted(one.kinds))}, and the rows of X are taken as"
-                f" {kind}."
+                f"The 'augmentation' parameter of {owner} must be for {kind} rows, which"
+                f" X has. Got {one!r} instead, which is for"
+                f" {' and '.join(sorted(one.kinds))}."
             )
         one._check(kind)
     return found

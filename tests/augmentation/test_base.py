@@ -264,7 +264,9 @@ def test_what_is_no_augmentation_is_refused_by_name():
 
 
 def test_an_augmentation_of_other_rows_is_refused():
-    with pytest.raises(InvalidParameterError, match=r"Rotation\(\).*images.*table"):
+    with pytest.raises(
+        InvalidParameterError, match=r"table rows.*Rotation\(\).*images"
+    ):
         check_augmentation("Net", [GaussianNoise(), Rotation()], "table")
 
 
