@@ -84,8 +84,8 @@ def _search(job: TrainJob, search: AutoAugment, before: tuple, after: tuple) -> 
     losses = [_lowest_loss(member) for member in members]
     # The first of equals is the weakest, and none at all before it.
     best = int(np.argmin(losses))
-    if members[best].error is not None:  # all of them diverged
-        raise members[best].error
+    if (error := members[best].error) is not None:  # all of them diverged
+        raise error
     return policies[best]
 
 
