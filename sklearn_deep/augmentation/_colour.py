@@ -40,9 +40,10 @@ class Brightness(RowAugmentation):
 
     Examples
     --------
-    >>> from sklearn_deep import Brightness
-    >>> Brightness(brightness=0.1)
-    Brightness(brightness=0.1)
+    >>> from sklearn_deep import Brightness, CNNClassifier
+    >>> net = CNNClassifier(augmentation=Brightness(brightness=0.1))
+    >>> net.set_params(augmentation__brightness=0.3).augmentation
+    Brightness(brightness=0.3)
     """
 
     kinds = _IMAGES
@@ -83,9 +84,10 @@ class Contrast(RowAugmentation):
 
     Examples
     --------
-    >>> from sklearn_deep import Contrast
-    >>> Contrast(contrast=0.5)
-    Contrast(contrast=0.5)
+    >>> from sklearn_deep import CNNClassifier, Contrast
+    >>> net = CNNClassifier(augmentation=Contrast(contrast=0.5))
+    >>> net.set_params(augmentation__contrast=0.1).augmentation
+    Contrast(contrast=0.1)
     """
 
     kinds = _IMAGES

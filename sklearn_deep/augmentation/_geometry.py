@@ -42,9 +42,10 @@ class Rotation(RowAugmentation):
 
     Examples
     --------
-    >>> from sklearn_deep import Rotation
-    >>> Rotation(degrees=10).get_params()
-    {'degrees': 10, 'padding_mode': 'zeros', 'probability': 1.0}
+    >>> from sklearn_deep import CNNClassifier, Rotation
+    >>> net = CNNClassifier(augmentation=Rotation(degrees=10))
+    >>> net.set_params(augmentation__degrees=20).augmentation
+    Rotation(degrees=20)
     """
 
     kinds = _IMAGES
@@ -89,9 +90,10 @@ class Translation(RowAugmentation):
 
     Examples
     --------
-    >>> from sklearn_deep import Translation
-    >>> Translation(share=0.2).get_params()
-    {'padding_mode': 'zeros', 'probability': 1.0, 'share': 0.2}
+    >>> from sklearn_deep import CNNClassifier, Translation
+    >>> net = CNNClassifier(augmentation=Translation(share=0.2))
+    >>> net.set_params(augmentation__share=0.3).augmentation
+    Translation(share=0.3)
     """
 
     kinds = _IMAGES
@@ -135,9 +137,10 @@ class Scaling(RowAugmentation):
 
     Examples
     --------
-    >>> from sklearn_deep import Scaling
-    >>> Scaling(scale=(0.8, 1.2)).get_params()
-    {'padding_mode': 'zeros', 'probability': 1.0, 'scale': (0.8, 1.2)}
+    >>> from sklearn_deep import CNNClassifier, Scaling
+    >>> net = CNNClassifier(augmentation=Scaling(scale=(0.8, 1.2)))
+    >>> net.set_params(augmentation__scale=(0.7, 1.3)).augmentation
+    Scaling(scale=(0.7, 1.3))
     """
 
     kinds = _IMAGES

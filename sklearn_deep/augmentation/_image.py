@@ -46,9 +46,10 @@ class Flip(FeatureAugmentation):
 
     Examples
     --------
-    >>> from sklearn_deep import Flip
-    >>> Flip(vertical=True)
-    Flip(vertical=True)
+    >>> from sklearn_deep import CNNClassifier, Flip
+    >>> net = CNNClassifier(augmentation=Flip(vertical=True))
+    >>> net.set_params(augmentation__probability=0.3).augmentation
+    Flip(probability=0.3, vertical=True)
     """
 
     kinds = _IMAGES
@@ -91,9 +92,10 @@ class Crop(RowAugmentation):
 
     Examples
     --------
-    >>> from sklearn_deep import Crop
-    >>> Crop(padding=4)
-    Crop(padding=4)
+    >>> from sklearn_deep import CNNClassifier, Crop
+    >>> net = CNNClassifier(augmentation=Crop(padding=4))
+    >>> net.set_params(augmentation__padding=1).augmentation
+    Crop(padding=1)
     """
 
     kinds = _IMAGES
@@ -142,9 +144,10 @@ class Erasing(RowAugmentation):
 
     Examples
     --------
-    >>> from sklearn_deep import Erasing
-    >>> Erasing(probability=1.0)
-    Erasing(probability=1.0)
+    >>> from sklearn_deep import CNNClassifier, Erasing
+    >>> net = CNNClassifier(augmentation=Erasing(probability=1.0))
+    >>> net.set_params(augmentation__area=(0.1, 0.2)).augmentation
+    Erasing(area=(0.1, 0.2), probability=1.0)
     """
 
     kinds = _IMAGES

@@ -48,9 +48,10 @@ class Jitter(RowAugmentation):
 
     Examples
     --------
-    >>> from sklearn_deep import Jitter
-    >>> Jitter(std=0.1)
-    Jitter(std=0.1)
+    >>> from sklearn_deep import CNNClassifier, Jitter
+    >>> net = CNNClassifier(augmentation=Jitter(std=0.1), spatial_dims=1)
+    >>> net.set_params(augmentation__std=0.2).augmentation
+    Jitter(std=0.2)
     """
 
     kinds = _SERIES
@@ -89,9 +90,10 @@ class MagnitudeScaling(RowAugmentation):
 
     Examples
     --------
-    >>> from sklearn_deep import MagnitudeScaling
-    >>> MagnitudeScaling(std=0.2)
-    MagnitudeScaling(std=0.2)
+    >>> from sklearn_deep import CNNClassifier, MagnitudeScaling
+    >>> net = CNNClassifier(augmentation=MagnitudeScaling(std=0.2), spatial_dims=1)
+    >>> net.set_params(augmentation__std=0.3).augmentation
+    MagnitudeScaling(std=0.3)
     """
 
     kinds = _SERIES
@@ -131,9 +133,10 @@ class TimeShift(RowAugmentation):
 
     Examples
     --------
-    >>> from sklearn_deep import TimeShift
-    >>> TimeShift(share=0.2)
-    TimeShift(share=0.2)
+    >>> from sklearn_deep import CNNClassifier, TimeShift
+    >>> net = CNNClassifier(augmentation=TimeShift(share=0.2), spatial_dims=1)
+    >>> net.set_params(augmentation__share=0.05).augmentation
+    TimeShift(share=0.05)
     """
 
     kinds = _SERIES
@@ -176,9 +179,10 @@ class TimeWarp(RowAugmentation):
 
     Examples
     --------
-    >>> from sklearn_deep import TimeWarp
-    >>> TimeWarp(std=0.4)
-    TimeWarp(std=0.4)
+    >>> from sklearn_deep import CNNClassifier, TimeWarp
+    >>> net = CNNClassifier(augmentation=TimeWarp(std=0.4), spatial_dims=1)
+    >>> net.set_params(augmentation__std=0.1).augmentation
+    TimeWarp(std=0.1)
     """
 
     kinds = _SERIES
@@ -216,9 +220,10 @@ class WindowSlice(RowAugmentation):
 
     Examples
     --------
-    >>> from sklearn_deep import WindowSlice
-    >>> WindowSlice(share=0.8)
-    WindowSlice(share=0.8)
+    >>> from sklearn_deep import CNNClassifier, WindowSlice
+    >>> net = CNNClassifier(augmentation=WindowSlice(share=0.8), spatial_dims=1)
+    >>> net.set_params(augmentation__share=0.7).augmentation
+    WindowSlice(share=0.7)
     """
 
     kinds = _SERIES
@@ -257,9 +262,12 @@ class SegmentPermutation(RowAugmentation):
 
     Examples
     --------
-    >>> from sklearn_deep import SegmentPermutation
-    >>> SegmentPermutation(n_segments=3)
-    SegmentPermutation(n_segments=3)
+    >>> from sklearn_deep import CNNClassifier, SegmentPermutation
+    >>> net = CNNClassifier(
+    ...     augmentation=SegmentPermutation(n_segments=3), spatial_dims=1
+    ... )
+    >>> net.set_params(augmentation__n_segments=5).augmentation
+    SegmentPermutation(n_segments=5)
     """
 
     kinds = _SERIES
