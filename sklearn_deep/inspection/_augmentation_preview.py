@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
 from sklearn_deep._params import SEED, Number, check_value
@@ -63,7 +64,7 @@ def augmentation_preview(
     TypeError
         Where there is no network in the estimator.
     ValueError
-        For a network without augmentation, with an ``AutoAugment`` that has not been
+        For another length of y than of X, a network without augmentation, with an ``AutoAugment`` that has not been
         fitted, or for series of unequal lengths.
 
     See Also
@@ -111,12 +112,15 @@ def _seen(
     network, X = _inner(estimator, X)
     rows, layout, dtype, items = _rows(network, X)
     chosen = torch.from_numpy(random.permutation(len(rows))[: max(n_rows, _BATCH)])
-    x = layout.canonical(as_floats(rows.take(chosen).x, dtype)).to(dtype)
-    classes, codes = np.unique(
-        np.zeros(len(rows)) if y is None else y, return_inverse=True
-    )
-    target = F.one_hot(torch.from_numpy(codes)[chosen], len(classes)).to(dtype)
-    words = [] if y is None else classes.tolist()
+    x: Any = rows.take(chosen).x
+    if not isinstance(x, Tensor):
+        raise ValueError(
+            f"{_NAME} draws series of one length; these have unequal lengths. Pass some"
+            " of one length, or pad them."
+        )
+    x = layout.canonical(as_floats(x, dtype)).to(dtype)
+    classes, codes = _classes(y, len(rows))
+    target = F.one_hot(codes[chosen], max(len(classes), 1)).to(dtype)
     generator = torch.Generator().manual_seed(int(random.randint(2**31)))
     draws = [Batch(x, target, None)]
     for _ in range(n_draws):
@@ -127,8 +131,21 @@ def _seen(
     return _Seen(
         layout,
         [batch.x[:n_rows].numpy() for batch in draws],
-        [[_label(share, words) for share in batch.y[:n_rows]] for batch in draws],
+        [[_label(share, classes) for share in batch.y[:n_rows]] for batch in draws],
     )
+
+
+def _classes(y: Any, n_rows: int) -> tuple[list[Any], Tensor]:
+    """The classes, none without y, and each row's place among them."""
+    if y is None:
+        return [], torch.zeros(n_rows, dtype=torch.int64)
+    y = column_or_1d(y)
+    if len(y) != n_rows:
+        raise ValueError(
+            f"X has {n_rows} rows and y has {len(y)}. They must be of one length."
+        )
+    classes, codes = np.unique(y, return_inverse=True)
+    return classes.tolist(), torch.from_numpy(codes)
 
 
 def _inner(estimator: Any, X: Any) -> tuple[DeepEstimator, Any]:
@@ -155,8 +172,6 @@ def _rows(
     X = fresh._check_data(X, None, [np.float64, np.float32], reset=True)
     layout = fresh._layout(X)
     owner = type(network).__name__
-    if not isinstance(layout, Layout) or not hasattr(X, "shape"):
-        raise ValueError(f"{_NAME} cannot draw what {owner} sees of such X.")
     items = getattr(network, "augmentation_", None) or augmentations(fresh, layout)
     if not items:
         raise ValueError(

@@ -127,6 +127,14 @@ def test_what_a_search_has_found_is_drawn_and_before_that_an_error(iris):
     assert augmentation_preview(net.fit(*iris), iris[0]).axes
 
 
+def test_targets_of_another_length_or_shape_are_refused(iris):
+    net = MLPClassifier(augmentation=GaussianNoise())
+    with pytest.raises(ValueError, match="X has 150 rows and y has 149"):
+        augmentation_preview(net, iris[0], iris[1][1:])
+    with pytest.raises(ValueError, match="1d array"):
+        augmentation_preview(net, iris[0], np.ones((150, 2)))
+
+
 @pytest.mark.parametrize(
     "model", [LogisticRegression(), make_pipeline(StandardScaler()), "a string"]
 )
