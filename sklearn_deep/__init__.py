@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from sklearn_deep._late import import_after
 
 if TYPE_CHECKING:
-    from sklearn_deep.estimators._cnn import CNNClassifier, CNNRegressor
     from sklearn_deep.augmentation._auto import AutoAugment
     from sklearn_deep.augmentation._base import Augmentation
     from sklearn_deep.augmentation._colour import Brightness, Contrast
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
         WindowSlice,
     )
     from sklearn_deep.augmentation._table import FeatureMask, GaussianNoise, SwapNoise
+    from sklearn_deep.estimators._cnn import CNNClassifier, CNNRegressor
     from sklearn_deep.estimators._holdout import ValidationHoldout
     from sklearn_deep.estimators._lr_finder import LearningRateFinder
     from sklearn_deep.estimators._mlp import MLPClassifier, MLPRegressor
