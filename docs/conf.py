@@ -60,7 +60,8 @@ def _home(o):
 GROUPS = {
     "Estimators": lambda o: _home(o) == "estimators" and not hasattr(o, "plot"),
     "Transfer": lambda o: _home(o) == "transfer",
-    "Inspection": lambda o: hasattr(o, "plot"),
+    "Augmentation": lambda o: _home(o) == "augmentation",
+    "Inspection": lambda o: hasattr(o, "plot") or _home(o) == "inspection",
     "Searches": lambda o: _home(o) == "training",
     "Export": lambda o: _home(o) == "export",
     "Exceptions": lambda o: _home(o) == "exceptions",

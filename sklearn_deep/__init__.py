@@ -10,6 +10,22 @@ from typing import TYPE_CHECKING, Any
 from sklearn_deep._late import import_after
 
 if TYPE_CHECKING:
+    from sklearn_deep.augmentation._auto import AutoAugment
+    from sklearn_deep.augmentation._base import Augmentation
+    from sklearn_deep.augmentation._colour import Brightness, Contrast
+    from sklearn_deep.augmentation._geometry import Rotation, Scaling, Translation
+    from sklearn_deep.augmentation._image import Crop, Erasing, Flip
+    from sklearn_deep.augmentation._mix import CutMix, Mixup
+    from sklearn_deep.augmentation._policies import Policy, RandAugment, TrivialAugment
+    from sklearn_deep.augmentation._series import (
+        Jitter,
+        MagnitudeScaling,
+        SegmentPermutation,
+        TimeShift,
+        TimeWarp,
+        WindowSlice,
+    )
+    from sklearn_deep.augmentation._table import FeatureMask, GaussianNoise, SwapNoise
     from sklearn_deep.estimators._autoencoder import MLPAutoencoder
     from sklearn_deep.estimators._cnn import CNNClassifier, CNNRegressor
     from sklearn_deep.estimators._conv_autoencoder import CNNAutoencoder
@@ -29,6 +45,7 @@ if TYPE_CHECKING:
     from sklearn_deep.export._layers import register_onnx_layer
     from sklearn_deep.export._reader import OnnxClassifier, OnnxRegressor
     from sklearn_deep.export._to_onnx import OnnxExport, to_onnx
+    from sklearn_deep.inspection._augmentation_preview import augmentation_preview
     from sklearn_deep.inspection._fit_curve import FitCurveDisplay
     from sklearn_deep.training._report import StackingReport, stacking_report
     from sklearn_deep.transfer._features import NetworkFeatures
@@ -36,16 +53,29 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Augmentation": "augmentation._base",
+    "AutoAugment": "augmentation._auto",
+    "Brightness": "augmentation._colour",
     "CNNAutoencoder": "estimators._conv_autoencoder",
     "CNNClassifier": "estimators._cnn",
     "CNNRegressor": "estimators._cnn",
+    "Contrast": "augmentation._colour",
+    "Crop": "augmentation._image",
+    "CutMix": "augmentation._mix",
+    "Erasing": "augmentation._image",
+    "FeatureMask": "augmentation._table",
     "FitCurveDisplay": "inspection._fit_curve",
+    "Flip": "augmentation._image",
+    "GaussianNoise": "augmentation._table",
     "InvalidParameterError": "exceptions",
+    "Jitter": "augmentation._series",
     "LearningRateFinder": "estimators._lr_finder",
     "MLPAutoencoder": "estimators._autoencoder",
     "MLPClassifier": "estimators._mlp",
     "MLPRegressor": "estimators._mlp",
+    "MagnitudeScaling": "augmentation._series",
     "MissingDependencyError": "exceptions",
+    "Mixup": "augmentation._mix",
     "ModuleClassifier": "estimators._module",
     "ModuleRegressor": "estimators._module",
     "NetworkFeatures": "transfer._features",
@@ -55,29 +85,54 @@ _HOMES = {
     "OnnxFileError": "exceptions",
     "OnnxParityError": "exceptions",
     "OnnxRegressor": "export._reader",
+    "Policy": "augmentation._policies",
+    "RandAugment": "augmentation._policies",
+    "Rotation": "augmentation._geometry",
+    "Scaling": "augmentation._geometry",
+    "SegmentPermutation": "augmentation._series",
     "SklearnDeepError": "exceptions",
     "StackingReport": "training._report",
+    "SwapNoise": "augmentation._table",
+    "TimeShift": "augmentation._series",
+    "TimeWarp": "augmentation._series",
     "TrainingDivergedError": "exceptions",
+    "Translation": "augmentation._geometry",
+    "TrivialAugment": "augmentation._policies",
     "ValidationHoldout": "estimators._holdout",
+    "WindowSlice": "augmentation._series",
+    "augmentation_preview": "inspection._augmentation_preview",
     "register_onnx_layer": "export._layers",
     "stacking_report": "training._report",
     "to_onnx": "export._to_onnx",
 }
 
 # Optional libraries, and the extra that installs each.
-_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "skl2onnx": "onnx"}
+_EXTRAS = {"kornia": "image", "onnx": "onnx", "onnxruntime": "onnx", "skl2onnx": "onnx"}
 
 __all__ = [
+    "Augmentation",
+    "AutoAugment",
+    "Brightness",
     "CNNAutoencoder",
     "CNNClassifier",
     "CNNRegressor",
+    "Contrast",
+    "Crop",
+    "CutMix",
+    "Erasing",
+    "FeatureMask",
     "FitCurveDisplay",
+    "Flip",
+    "GaussianNoise",
     "InvalidParameterError",
+    "Jitter",
     "LearningRateFinder",
     "MLPAutoencoder",
     "MLPClassifier",
     "MLPRegressor",
+    "MagnitudeScaling",
     "MissingDependencyError",
+    "Mixup",
     "ModuleClassifier",
     "ModuleRegressor",
     "NetworkFeatures",
@@ -87,10 +142,22 @@ __all__ = [
     "OnnxFileError",
     "OnnxParityError",
     "OnnxRegressor",
+    "Policy",
+    "RandAugment",
+    "Rotation",
+    "Scaling",
+    "SegmentPermutation",
     "SklearnDeepError",
     "StackingReport",
+    "SwapNoise",
+    "TimeShift",
+    "TimeWarp",
     "TrainingDivergedError",
+    "Translation",
+    "TrivialAugment",
     "ValidationHoldout",
+    "WindowSlice",
+    "augmentation_preview",
     "register_onnx_layer",
     "stacking_report",
     "to_onnx",

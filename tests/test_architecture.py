@@ -11,11 +11,22 @@ import sklearn_deep
 
 PACKAGE = Path(sklearn_deep.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-ORDER = ["", "data", "nn", "training", "estimators", "transfer", "inspection", "export"]
+ORDER = [
+    "",
+    "data",
+    "augmentation",
+    "nn",
+    "training",
+    "estimators",
+    "transfer",
+    "inspection",
+    "export",
+]
 
 # Imported where they are used: they are optional, slow to load, or skorch's.
 LAZY = {
     "_plotting.py": {"matplotlib"},
+    "augmentation/_kornia.py": {"kornia"},
     "estimators/_base.py": {"pandas", "sklearn_deep.training._net"},
     "estimators/_watching.py": {"sklearn_deep.training._net"},
     "export/_opened.py": {"onnxruntime"},
@@ -101,6 +112,17 @@ def test_skorch_is_imported_in_one_file():
         if module.split(".")[0] == "skorch"
     }
     assert users == {"training/_net.py"}
+
+
+def test_kornia_is_imported_in_one_file():
+    users = {
+        name_of(p)
+        for p in MODULES
+        for late in (True, False)
+        for module, _ in imports_of(p, top_level=late)
+        if module.split(".")[0] == "kornia"
+    }
+    assert users == {"augmentation/_kornia.py"}
 
 
 def test_joblib_is_imported_in_two_files():

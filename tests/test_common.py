@@ -29,8 +29,10 @@ PUBLIC = {
     for name in sklearn_deep.__all__
     if isinstance(getattr(sklearn_deep, name), type)
     and issubclass(getattr(sklearn_deep, name), BaseEstimator)
-    # They are read from a file, and learn nothing.
-    and not issubclass(getattr(sklearn_deep, name), OnnxEstimator)
+    # They are read from a file, or are part of an estimator, and learn nothing.
+    and not issubclass(
+        getattr(sklearn_deep, name), (OnnxEstimator, sklearn_deep.Augmentation)
+    )
 }
 
 

@@ -22,6 +22,10 @@ class Batch(NamedTuple):
     def __len__(self) -> int:  # type: ignore[override]
         return self.y.shape[0]
 
+    def with_x(self, x: Any) -> "Batch":
+        """The batch with other features; ``_replace`` asks a tuple for its length."""
+        return Batch(x, self.y, self.weight)
+
 
 @dataclass(frozen=True)
 class Rows:

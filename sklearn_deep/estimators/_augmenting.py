@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from sklearn_deep._params import check_params
+from sklearn_deep.augmentation._base import check_augmentation
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.training._optimizers import OPTIMIZERS
@@ -19,26 +19,14 @@ def augmentations(estimator: "DeepEstimator", layout: Layout) -> tuple[Any, ...]
     InvalidParameterError
         For one that does not work on such rows, or with full-batch lbfgs.
     """
-    given = estimator.augmentation
-    if given is None:
-        return ()
     owner = type(estimator).__name__
-    chosen = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+    chosen = check_augmentation(owner, estimator.augmentation, layout.kind)
     if chosen and OPTIMIZERS[estimator.optimizer].update is None:
         raise InvalidParameterError(
             f"The 'augmentation' parameter of {owner} needs an optimizer that takes"
             " steps: lbfgs minimises one fixed loss. Set augmentation=None, or"
             " optimizer='adamw'."
         )
-    for item in chosen:
-        check_params(item, getattr(item, "_rules", {}))
-        kinds = getattr(item, "kinds", {layout.kind})
-        if layout.kind not in kinds:
-            raise InvalidParameterError(
-                f"The 'augmentation' parameter of {owner} must be for {layout.kind}"
-                f" rows, which X has. Got {item!r} instead, which is for"
-                f" {' and '.join(sorted(kinds))}."
-            )
     return chosen
 
 

@@ -30,6 +30,7 @@ from sklearn_deep.estimators._fitting import (
     with_found_rate,
 )
 from sklearn_deep.estimators._html import with_network_section
+from sklearn_deep.estimators._policy_search import with_found_policy
 from sklearn_deep.estimators._state import (
     fill_module,
     pack_module,
@@ -189,9 +190,11 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         check_params(self, self._rules)
         prepared = prepare(self, given)
         job = with_found_rate(self, prepared.job)
+        job, found = with_found_policy(job, self._found_earlier(given))
         with make_watchers(self, job, given, prepared.attributes) as watching:
             result = train(job, watching.watchers)
-            self._remember(result, job, prepared.attributes)
+            attributes = {**prepared.attributes, "_found_policy": found}
+            self._remember(result, job, attributes)
             if watching.net is not None:
                 self._net = watching.net
         return self
@@ -211,6 +214,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
             "loss_curve_": [row["train_loss"] for row in history],
             "learning_rate_": job.optimizer.learning_rate,
             "stop_reason_": result.stop_reason,
+            "augmentation_": copy.deepcopy(job.augmentation),
             "_history": history,
         }
         for name in ("_optimizer_state", "_optimized_by", "_net"):
@@ -220,6 +224,11 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         if job.state is not None:
             self._optimizer_state = result.state
             self._optimized_by = job.optimizer.name
+
+    def _found_earlier(self, given: FitArguments) -> Any:
+        """The policy found by the fit that this one goes on from, if any."""
+        goes_on = given.incremental or self.warm_start
+        return getattr(self, "_found_policy", None) if goes_on else None
 
     def _resume_state(self, device: torch.device) -> OptimizerState:
         """The optimizer's memory, to go on from; a copy, for a call that fails."""

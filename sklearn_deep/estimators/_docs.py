@@ -203,6 +203,9 @@ learning_rate_ : float
 stop_reason_ : {{"max_epochs", "early_stopping", "converged", "time_limit", \\
         "callback"}}
     Why training ended.
+augmentation_ : tuple of augmentations
+    What training batches went through; where ``augmentation`` has an ``AutoAugment``,
+    with the ``Policy`` that it has found, or none, in its place.
 module_ : torch.nn.Module
     The network, in evaluation mode.
 net_ : skorch.NeuralNet

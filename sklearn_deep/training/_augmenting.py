@@ -46,7 +46,7 @@ class Augmenter:
         batch = Batch(x, y, batch.weight)
         for item in self._job.augmentation:
             batch = item.augment(batch, self._generator)
-        return Batch(self._restored(batch.x), batch.y, batch.weight)
+        return batch.with_x(self._restored(batch.x))
 
     def _canonical(self, x: Any) -> Any:
         if not isinstance(x, Tensor):  # padded sequences are canonical as they are

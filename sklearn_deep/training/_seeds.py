@@ -7,7 +7,14 @@ if it had never stopped.
 import numpy as np
 import torch
 
-STREAMS = {"weights": 0, "order": 1, "masks": 2, "range_test": 3, "augmentation": 4}
+STREAMS = {
+    "weights": 0,
+    "order": 1,
+    "masks": 2,
+    "range_test": 3,
+    "augmentation": 4,
+    "policy": 5,
+}
 
 
 def generator(

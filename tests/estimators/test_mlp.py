@@ -22,7 +22,7 @@ from sklearn.linear_model import (
 from sklearn.metrics import log_loss, r2_score
 from sklearn.utils.class_weight import compute_sample_weight
 
-from sklearn_deep import MLPClassifier, MLPRegressor
+from sklearn_deep import GaussianNoise, MLPClassifier, MLPRegressor
 from sklearn_deep.estimators._data import _fit_dtype
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
@@ -372,6 +372,7 @@ CHANGES = {
     "learning_rate_schedule": "cosine",
     "schedule_params": {"every": 1, "factor": 0.1},
     "warmup": 2.0,
+    "augmentation": GaussianNoise(0.5),
     "early_stopping": True,
     "validation_fraction": 0.5,
     "n_iter_no_change": 1,

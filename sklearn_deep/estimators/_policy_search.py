@@ -1,0 +1,161 @@
+"""The search of ``AutoAugment``: which policy a fit trains with."""
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from sklearn_deep.augmentation._auto import AutoAugment, candidates
+from sklearn_deep.augmentation._policies import Policy
+from sklearn_deep.data._batches import Rows
+from sklearn_deep.data._split import validation_split
+from sklearn_deep.exceptions import InvalidParameterError, TrainingDivergedError
+from sklearn_deep.training._grouping import make_units
+from sklearn_deep.training._job import OptimizerState, TrainJob
+from sklearn_deep.training._loop import train_alone
+from sklearn_deep.training._seeds import generator
+from sklearn_deep.training._stack import Member, train_stack
+from sklearn_deep.training._stopping import StoppingSpec
+
+Found = tuple[Policy, ...]
+
+
+def with_found_policy(
+    job: TrainJob, earlier: Found | None = None
+) -> tuple[TrainJob, Found | None]:
+    """The job with a policy in place of ``AutoAugment``, where it has one.
+
+    Parameters
+    ----------
+    job : TrainJob
+        Its module and rows stay as they are.
+    earlier : tuple of Policy or None
+        What a fit that this one goes on from has found: there is no second search.
+
+    Returns
+    -------
+    job : TrainJob
+        To train.
+    found : tuple of Policy or None
+        The policy, none at all as an empty tuple; None where nothing was to be found.
+
+    Raises
+    ------
+    InvalidParameterError
+        For more than one search.
+    ValueError
+        Where the training rows are too few to judge on a part of them.
+    """
+    places = [
+        i for i, item in enumerate(job.augmentation) if isinstance(item, AutoAugment)
+    ]
+    if not places:
+        return job, None
+    if len(places) > 1:
+        raise InvalidParameterError(
+            f"The 'augmentation' parameter of {job.owner} must have one AutoAugment at"
+            f" most. Got {len(places)}: put all operations into one."
+        )
+    (place,) = places
+    before, after = job.augmentation[:place], job.augmentation[place + 1 :]
+    found = earlier
+    if found is None:
+        found = _search(job, job.augmentation[place], before, after)
+    return dataclasses.replace(job, augmentation=(*before, *found, *after)), found
+
+
+def _search(job: TrainJob, search: AutoAugment, before: tuple, after: tuple) -> Found:
+    """Train a network a candidate, and take the one with the lowest loss."""
+    assert job.layout is not None
+    draws = generator(job.seed, "policy")
+    policies = candidates(search, job.layout.kind, draws)
+    job = _child(job.placed(), search)
+    jobs = [
+        dataclasses.replace(
+            job,
+            module=copy.deepcopy(job.module),
+            augmentation=(*before, *policy, *after),
+        )
+        for policy in policies
+    ]
+    members = _trained(jobs)
+    losses = [_lowest_loss(member) for member in members]
+    # The first of equals is the weakest, and none at all before it.
+    best = int(np.argmin(losses))
+    if (error := members[best].error) is not None:  # all of them diverged
+        raise error
+    return policies[best]
+
+
+def _child(job: TrainJob, search: AutoAugment) -> TrainJob:
+    """The job of a network of the search: on a part of the rows, and short."""
+    train, aside = _split(job, search.validation_share)
+    share = search.n_epochs / max(job.schedule.epochs, 1)
+    schedule = dataclasses.replace(
+        job.schedule, epochs=search.n_epochs, warmup=job.schedule.warmup * share
+    )
+    return dataclasses.replace(
+        job,
+        rows=_some(job.rows, train),
+        validation=_some(job.rows, aside),
+        monitor=None,
+        batch_size=min(job.batch_size, len(train)),
+        schedule=schedule,
+        stopping=StoppingSpec(max_epochs=search.n_epochs),
+        state=None if job.state is None else OptimizerState(),
+    )
+
+
+def _split(job: TrainJob, share: float) -> tuple[np.ndarray, np.ndarray]:
+    n_rows = len(job.rows)
+    if not 1 <= round(share * n_rows) < n_rows:
+        raise ValueError(
+            f"{job.owner}: AutoAugment cannot set aside validation_share={share:g} of"
+            f" {n_rows} training rows to judge policies on. Use RandAugment or"
+            " TrivialAugment for so few."
+        )
+    y = job.rows.y
+    classes = {"softmax": y, "sigmoid": y[:, 0] if y.ndim == 2 else y}.get(
+        job.loss.kind
+    )
+    alike = None if classes is None else classes.cpu().numpy()
+    return validation_split(n_rows, share, job.seed, stratify=alike)
+
+
+def _some(rows: Rows, where: np.ndarray) -> Rows:
+    """Some of the rows; the features are shared."""
+    chosen = torch.from_numpy(where).to(rows.device)
+    index = chosen if rows.index is None else rows.index[chosen]
+    weight = None if rows.weight is None else rows.weight[chosen]
+    return Rows(rows.x, rows.y[chosen], weight, index)
+
+
+def _trained(jobs: Sequence[TrainJob]) -> list[Member]:
+    """Train jobs, in stacks where that pays; each has its result or its error."""
+    members = [Member(job) for job in jobs]
+    # One core: other fits may have the others.
+    for unit in make_units(members, cores=1):
+        if len(unit.members) > 1:
+            train_stack(unit.members)
+        else:
+            _train_one(unit.members[0])
+    return members
+
+
+def _train_one(member: Member) -> None:
+    try:
+        member.result = train_alone(member.job)
+    except TrainingDivergedError as error:
+        member.error = error
+
+
+def _lowest_loss(member: Member) -> float:
+    """Lowest validation loss over the epochs; infinite where they diverged."""
+    if member.result is not None:
+        return min(row["valid_loss"] for row in member.result.history)
+    if isinstance(member.error, TrainingDivergedError):
+        return np.inf
+    assert member.error is not None
+    raise member.error
