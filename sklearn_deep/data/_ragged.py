@@ -79,17 +79,17 @@ class Ragged:
                 stop = max(start, stop)
                 first = self.offsets[start]
                 values = self.values[first : self.offsets[stop]]
-                return Ragged(values, self.offsets[start : stop + 1] - first)
+                return type(self)(values, self.offsets[start : stop + 1] - first)
             rows = np.arange(start, stop, step)
         rows = np.asarray(rows)
         if rows.dtype == bool:
             rows = np.flatnonzero(rows)
         steps, lengths, _ = self._steps(rows)
-        return Ragged.of_lengths(self.values[steps], lengths)
+        return self.of_lengths(self.values[steps], lengths)
 
     def with_values(self, values: np.ndarray) -> "Ragged":
         """Sequences of the same lengths with other steps."""
-        return Ragged(values, self.offsets)
+        return type(self)(values, self.offsets)
 
     def steps_of(self, rows: np.ndarray) -> np.ndarray:
         """Where the steps of some rows are in ``values``, row by row."""

@@ -98,6 +98,10 @@ def check_tokens(ragged: Ragged, owner: str, name: str = "X") -> Ragged:
     return ragged.with_values(values)
 
 
+class Codes(Ragged):
+    """Sequences whose tokens have been looked up."""
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The tokens that have a code of their own, from 1 on; others have code 0.
@@ -159,8 +163,12 @@ class Vocabulary:
         """Whether tokens are strings."""
         return self.tokens.dtype.kind == "O"
 
-    def encode(self, values: np.ndarray, owner: str) -> np.ndarray:
+    def encode(self, ragged: Ragged, owner: str) -> Codes:
         """Tokens to codes, int64."""
+        return Codes(self.codes(ragged.values, owner), ragged.offsets)
+
+    def codes(self, values: np.ndarray, owner: str) -> np.ndarray:
+        """Tokens of shape (n,) to codes."""
         if (values.dtype.kind in "UO") != self.of_text:
             is_, was = ("text", "integers") if not self.of_text else ("integers", "text")
             raise TypeError(
