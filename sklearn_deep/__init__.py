@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sklearn_deep.estimators._holdout import ValidationHoldout
     from sklearn_deep.estimators._lr_finder import LearningRateFinder
     from sklearn_deep.estimators._mlp import MLPClassifier, MLPRegressor
+    from sklearn_deep.estimators._rnn import RNNClassifier, RNNRegressor
     from sklearn_deep.exceptions import (
         InvalidParameterError,
         MissingDependencyError,
@@ -46,6 +47,8 @@ _HOMES = {
     "OnnxFileError": "exceptions",
     "OnnxParityError": "exceptions",
     "OnnxRegressor": "export._reader",
+    "RNNClassifier": "estimators._rnn",
+    "RNNRegressor": "estimators._rnn",
     "SklearnDeepError": "exceptions",
     "StackingReport": "training._report",
     "TrainingDivergedError": "exceptions",
@@ -73,6 +76,8 @@ __all__ = [
     "OnnxFileError",
     "OnnxParityError",
     "OnnxRegressor",
+    "RNNClassifier",
+    "RNNRegressor",
     "SklearnDeepError",
     "StackingReport",
     "TrainingDivergedError",

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sklearn_deep.data._layout import Layout
+
 
 class Padded(NamedTuple):
     """A batch of sequences, filled up with zeros to the longest of them.
@@ -133,3 +135,14 @@ class Ragged:
         total = int(ends[-1]) if len(ends) else 0
         within = np.arange(total) - np.repeat(ends - lengths, lengths)
         return np.repeat(starts, lengths) + within, lengths, within
+
+
+class _RaggedLayout(Layout):
+    @property
+    def kind(self) -> str:
+        return "unequal"
+
+
+def ragged_layout(n_channels: int) -> Layout:
+    """The layout of sequences of unequal length, of which each is (time, channels)."""
+    return _RaggedLayout((n_channels,), (n_channels,))
