@@ -160,7 +160,8 @@ class SequenceEstimator(LayeredEstimator):
         """Validate an array of numbers as scikit-learn does."""
         owner = type(self).__name__
         y_too = None if self._by_step else y
-        if reset or np.ndim(X) < 3 and self._n_columns is not None:
+        n_dims = getattr(X, "ndim", None) or np.asarray(X).ndim
+        if reset or (n_dims < 3 and self._n_columns is not None):
             checked = check_data(self, X, y_too, dtype, reset=reset, allow_nd=True)
         else:  # other lengths than those of fit are welcome
             with np.errstate(over="ignore"):
