@@ -89,7 +89,8 @@ def _row_hashes(X, seed: int) -> np.ndarray:
 
 def _sequence_hashes(X: Ragged, seed: int) -> np.ndarray:
     """The hashes of a sequence's steps, times odd numbers that tell the time, summed."""
-    steps = _hash(X.values.reshape(len(X.values), -1), seed)
+    # The hash of zeros is 0: a constant tells such steps from those that are not there.
+    steps = _hash(X.values.reshape(len(X.values), -1), seed) + np.uint64(1)
     rng = np.random.default_rng(seed + 2)
     longest = int(X.lengths.max())
     odd = rng.integers(0, 2**63, longest, dtype=np.uint64) * np.uint64(2) + np.uint64(1)

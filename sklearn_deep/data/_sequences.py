@@ -51,7 +51,9 @@ def _are_sequences(items: Sequence) -> bool:
         return False
     if not isinstance(first, (list, tuple)):
         return True
-    if any(isinstance(item, (list, tuple)) and len(item) != len(first) for item in items):
+    if any(
+        isinstance(item, (list, tuple)) and len(item) != len(first) for item in items
+    ):
         return True
     return len(first) > 0 and isinstance(first[0], str)
 

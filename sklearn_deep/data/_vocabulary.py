@@ -170,7 +170,9 @@ class Vocabulary:
     def codes(self, values: np.ndarray, owner: str) -> np.ndarray:
         """Tokens of shape (n,) to codes."""
         if (values.dtype.kind in "UO") != self.of_text:
-            is_, was = ("text", "integers") if not self.of_text else ("integers", "text")
+            is_, was = (
+                ("text", "integers") if not self.of_text else ("integers", "text")
+            )
             raise TypeError(
                 f"X of {owner} holds tokens that are {is_}; the vocabulary is of {was}."
             )

@@ -142,7 +142,9 @@ class SequenceClassifier(SequenceEstimator, DeepClassifier):
         score : float
             Share of the labels that are right.
         """
-        return self._scored(accuracy_score, super().predict, X, y, sample_weight, lengths)
+        return self._scored(
+            accuracy_score, super().predict, X, y, sample_weight, lengths
+        )
 
 
 class SequenceRegressor(SequenceEstimator, DeepRegressor):

@@ -153,7 +153,8 @@ class SequenceEstimator(LayeredEstimator):
         if items is not None:
             return is_text(items)
         return isinstance(X, Ragged) and (
-            X.dtype.kind == "U" or (X.dtype.kind == "O" and isinstance(X.values[0], str))
+            X.dtype.kind == "U"
+            or (X.dtype.kind == "O" and isinstance(X.values[0], str))
         )
 
     def _check_array(self, X: Any, y: Any, dtype: Any, reset: bool) -> Any:

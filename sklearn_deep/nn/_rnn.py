@@ -120,9 +120,7 @@ class Readout(nn.Module):
         mask = time < lengths.unsqueeze(1)  # (n, time)
         return self.read(padded, mask, lengths)
 
-    def read(
-        self, x: Tensor, mask: Tensor | None, lengths: Tensor | None
-    ) -> Tensor:
+    def read(self, x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
         """Read steps of shape (n, time, width)."""
         raise NotImplementedError
 
@@ -130,9 +128,7 @@ class Readout(nn.Module):
 class Last(Readout):
     """The last true step; of a backward pass the first, where it has seen all."""
 
-    def read(
-        self, x: Tensor, mask: Tensor | None, lengths: Tensor | None
-    ) -> Tensor:
+    def read(self, x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
         """Pick one step a row."""
         if lengths is None:
             last = x[:, -1, : self.forwards]
@@ -147,9 +143,7 @@ class Last(Readout):
 class Mean(Readout):
     """The mean over the true steps."""
 
-    def read(
-        self, x: Tensor, mask: Tensor | None, lengths: Tensor | None
-    ) -> Tensor:
+    def read(self, x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
         """Average; padding is zero already."""
         if lengths is None:
             return x.mean(1)
@@ -159,9 +153,7 @@ class Mean(Readout):
 class Max(Readout):
     """The largest value of each unit over the true steps."""
 
-    def read(
-        self, x: Tensor, mask: Tensor | None, lengths: Tensor | None
-    ) -> Tensor:
+    def read(self, x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
         """Take the maximum."""
         if mask is not None:
             x = x.masked_fill(~mask.unsqueeze(-1), -torch.inf)
@@ -181,9 +173,7 @@ class Attention(Readout):
         super().__init__(width, bidirectional)
         self.score = Output(width, 1)
 
-    def read(
-        self, x: Tensor, mask: Tensor | None, lengths: Tensor | None
-    ) -> Tensor:
+    def read(self, x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
         """Weigh the steps."""
         n, time, width = x.shape
         scores = self.score(x.reshape(-1, width)).view(n, time)
@@ -199,9 +189,7 @@ class Every(Readout):
     Shape: (n, time, width) or packed -> (n_steps, width)
     """
 
-    def read(
-        self, x: Tensor, mask: Tensor | None, lengths: Tensor | None
-    ) -> Tensor:
+    def read(self, x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
         """Put the steps of all rows one behind the other."""
         return x.flatten(0, 1) if mask is None else x[mask]
 

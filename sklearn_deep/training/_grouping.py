@@ -65,7 +65,9 @@ def why_alone(member: Member) -> str | None:
         "time_limit": job.stopping.time_limit is not None,
         "sparse X": sp.issparse(job.rows.x),
         # They have no rule for vmap, and packed sequences no axis of networks.
-        "recurrent layers": any(isinstance(m, nn.RNNBase) for m in job.module.modules()),
+        "recurrent layers": any(
+            isinstance(m, nn.RNNBase) for m in job.module.modules()
+        ),
         "a network without a declared shape": job.shape is None,
         "frozen parameters": not all(p.requires_grad for p in job.module.parameters()),
     }

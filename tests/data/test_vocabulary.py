@@ -99,7 +99,12 @@ def test_a_given_vocabulary_is_checked(tokens, error, message):
         ([["a"], []], "char", ValueError, r"X\[1\] of Net holds no token"),
         (["a", ["b"]], "char", TypeError, r"X\[1\] of Net is a list of tokens"),
         ([["a"], ["b", 3]], "char", TypeError, r"X\[1\] of Net holds 3"),
-        ([[1.5], [2.5]], "char", TypeError, "a token is a string or an integer|holds 1.5"),
+        (
+            [[1.5], [2.5]],
+            "char",
+            TypeError,
+            "a token is a string or an integer|holds 1.5",
+        ),
     ],
 )
 def test_what_is_no_token_is_named(items, analyzer, error, message):
