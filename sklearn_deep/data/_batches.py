@@ -14,9 +14,19 @@ from sklearn_deep.data._rows import chunks, row_values
 
 
 class Batch(NamedTuple):
-    """Rows that the network sees at once; ``weight`` is None for equal weights."""
+    """Rows that the network sees at once.
 
-    x: Tensor | Padded
+    Attributes
+    ----------
+    x : Tensor or Padded
+        As the network takes it.
+    y : Tensor
+        Encoded targets.
+    weight : Tensor or None
+        None for equal weights.
+    """
+
+    x: Any
     y: Tensor
     weight: Tensor | None
 

@@ -60,7 +60,7 @@ def _are_sequences(items: Sequence) -> bool:
 
 def is_text(items: Sequence) -> bool:
     """Tell whether sequences are of text: bare strings, or lists of strings."""
-    first = next((item for item in items if len(item)), ())
+    first: Any = next((item for item in items if len(item)), ())
     if isinstance(first, str):
         return True
     if hasattr(first, "dtype"):
@@ -84,7 +84,7 @@ def join(items: Sequence, owner: str, channels: str, name: str = "X") -> Ragged:
     ValueError
         For a sequence that is empty or has another number of channels than the first.
     """
-    arrays = []
+    arrays: list[np.ndarray] = []
     for i, item in enumerate(items):
         array = _array(item, owner, f"{name}[{i}]")
         if array.ndim == 1:

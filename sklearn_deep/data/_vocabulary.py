@@ -1,7 +1,7 @@
 """Tokens to codes: text is split, and each token looked up in a vocabulary."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from sklearn_deep.data._ragged import Ragged
 # The code of every token that is not in the vocabulary.
 UNKNOWN = 0
 
-ANALYZERS = {"char": list, "word": str.split}
+ANALYZERS: dict[str, Callable[[str], list[str]]] = {"char": list, "word": str.split}
 
 
 def tokenize(items: Sequence, analyzer: str, owner: str, name: str = "X") -> Ragged:

@@ -170,7 +170,7 @@ l2 : float, default={l2}
 l1 : float, default={l1}
     L1 penalty: ``l1 * sum(abs(w))`` is added to the loss. Neither penalty, nor
     weight decay, touches biases or normalisation parameters.
-gradient_clip : float, default=None
+gradient_clip : float, default={gradient_clip}
     Largest norm of the gradient; longer ones are scaled down.
 augmentation : augmentation or list of augmentations, default=None
     What is done to training batches, in order, with draws from ``random_state``; never

@@ -39,6 +39,7 @@ class SequenceEstimator(LayeredEstimator):
     _n_channels: int
     _of_tokens: bool
     _by_step: bool
+    vocabulary_: Any
 
     def fit(
         self,
@@ -235,22 +236,24 @@ class SequenceEstimator(LayeredEstimator):
             return ragged_layout(len(self.vocabulary_) + 1)
         return ragged_layout(self._n_channels)
 
-    # Targets: with return_sequences those of all steps, to the hooks of a task.
+    # Targets: with return_sequences those of all steps, to the hooks of the task, which
+    # stands behind this class.
 
     def _check_y(self, y: Any) -> Any:
         if isinstance(y, Ragged):
-            return y.with_values(super()._check_y(y.values))
-        return super()._check_y(y)
+            return y.with_values(super()._check_y(y.values))  # type: ignore[safe-super]
+        return super()._check_y(y)  # type: ignore[safe-super]
 
     def _check_enough(self, part: Part, given: FitArguments) -> None:
-        super()._check_enough(_flat(part), given)
+        super()._check_enough(_flat(part), given)  # type: ignore[safe-super]
 
     def _stratify(self, y: Any) -> np.ndarray | None:
         return None if isinstance(y, Ragged) else super()._stratify(y)
 
     def _learn_targets(self, y: Any, train: Part, classes: Any) -> Any:
         y = y.values if isinstance(y, Ragged) else y
-        return super()._learn_targets(y, _flat(train), classes)
+        train = _flat(train)
+        return super()._learn_targets(y, train, classes)  # type: ignore[safe-super]
 
     def _row_weights(self, part: Part, targets: Any) -> np.ndarray | None:
         return super()._row_weights(_flat(part), targets)

@@ -14,7 +14,11 @@ from sklearn_deep.data._ragged import Padded
 from sklearn_deep.nn._dropout import Dropout
 from sklearn_deep.nn._mlp import Output
 
-CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+CELLS: dict[str, Callable[..., nn.RNNBase]] = {
+    "rnn": nn.RNN,
+    "lstm": nn.LSTM,
+    "gru": nn.GRU,
+}
 
 # The steps of a batch: (n, time, channels), or packed where lengths differ, so that
 # nothing is computed for padding.
