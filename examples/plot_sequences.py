@@ -58,7 +58,9 @@ figure.tight_layout()
 
 train, test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
 network = RNNClassifier(max_epochs=30, learning_rate=0.02, random_state=0)
-search = GridSearchCV(network, {"readout": ["last", "max"], "hidden_size": [8, 32]}, cv=2)
+search = GridSearchCV(
+    network, {"readout": ["last", "max"], "hidden_size": [8, 32]}, cv=2
+)
 search.fit(train, y_train)
 for params, score in zip(
     search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True

@@ -112,6 +112,7 @@ class Readout(nn.Module):
 
     def __init__(self, width: int, bidirectional: bool):
         super().__init__()
+        self.both = bidirectional
         self.forwards = width // 2 if bidirectional else width
 
     def forward(self, steps: Steps) -> Tensor:
@@ -132,16 +133,33 @@ class Readout(nn.Module):
 class Last(Readout):
     """The last true step; of a backward pass the first, where it has seen all."""
 
-    def read(self, x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
-        """Pick one step a row."""
-        if lengths is None:
-            last = x[:, -1, : self.forwards]
-        else:
-            rows = torch.arange(x.shape[0], device=x.device)
-            last = x[rows, lengths - 1, : self.forwards]
-        if self.forwards == x.shape[2]:
+    def forward(self, steps: Steps) -> Tensor:
+        """Pick one step a row, of packed sequences without padding them."""
+        if not isinstance(steps, PackedSequence):
+            return self._join(steps[:, -1], steps[:, 0])
+        first, last = _ends(steps)
+        return self._join(
+            steps.data.index_select(0, last),
+            steps.data.index_select(0, first) if self.both else steps.data,
+        )
+
+    def _join(self, last: Tensor, first: Tensor) -> Tensor:
+        if not self.both:
             return last
-        return torch.cat([last, x[:, 0, self.forwards :]], 1)
+        return torch.cat([last[:, : self.forwards], first[:, self.forwards :]], 1)
+
+
+def _ends(steps: PackedSequence) -> tuple[Tensor, Tensor]:
+    """Where the first and the last step of each row are in packed data."""
+    sizes = steps.batch_sizes  # rows that are still there at each time
+    rows = torch.arange(int(sizes[0]))
+    lengths = (sizes.unsqueeze(1) > rows).sum(0)
+    last = (sizes.cumsum(0) - sizes)[lengths - 1] + rows
+    first, device = rows, steps.data.device
+    if steps.unsorted_indices is not None:
+        back = steps.unsorted_indices.cpu()
+        first, last = first[back], last[back]
+    return first.to(device), last.to(device)
 
 
 class Mean(Readout):
