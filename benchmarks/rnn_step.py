@@ -126,7 +126,7 @@ def measure_padding(cell, dtype, rounds):
     runs = {}
     for name, lengths in (("mixed", mixed), ("full", full)):
         X = sequences(rng, lengths, 8, dtype)
-        runs[name] = lambda X=X: ours(X, y, cell, 64, 8, 256, dtype)
+        runs[name] = lambda X=X: ours(X, y, cell, 128, 8, 256, dtype)
     times = best_times(runs, rounds)
     return mixed.sum() / full.sum(), times["mixed"] / times["full"]
 
