@@ -140,7 +140,7 @@ class Ragged:
 class _RaggedLayout(Layout):
     @property
     def kind(self) -> str:
-        return "unequal"
+        return "ragged"
 
 
 def ragged_layout(n_channels: int) -> Layout:

@@ -293,6 +293,15 @@ def test_a_validation_set_may_have_lengths(unequal, padded):
     assert list(one.history_["valid_score"]) == list(other.history_["valid_score"])
 
 
+def test_a_holdout_splits_the_lengths(unequal, padded):
+    X, y = unequal
+    P, lengths = padded
+    expected = ValidationHoldout(classifier(), random_state=0).fit(X, y)
+    ours = ValidationHoldout(classifier(), random_state=0).fit(P, y, lengths=lengths)
+    assert_array_equal(ours.predict(P, lengths=lengths), expected.predict(X))
+    assert ours.score(P, y, lengths=lengths) == expected.score(X, y)
+
+
 def test_training_goes_on(unequal, padded):
     X, y = unequal
     P, lengths = padded
