@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sklearn_deep.estimators._lr_finder import LearningRateFinder
     from sklearn_deep.estimators._mlp import MLPClassifier, MLPRegressor
     from sklearn_deep.estimators._module import ModuleClassifier, ModuleRegressor
+    from sklearn_deep.estimators._rnn import RNNClassifier, RNNRegressor
     from sklearn_deep.exceptions import (
         InvalidParameterError,
         MissingDependencyError,
@@ -86,6 +87,8 @@ _HOMES = {
     "OnnxParityError": "exceptions",
     "OnnxRegressor": "export._reader",
     "Policy": "augmentation._policies",
+    "RNNClassifier": "estimators._rnn",
+    "RNNRegressor": "estimators._rnn",
     "RandAugment": "augmentation._policies",
     "Rotation": "augmentation._geometry",
     "Scaling": "augmentation._geometry",
@@ -143,6 +146,8 @@ __all__ = [
     "OnnxParityError",
     "OnnxRegressor",
     "Policy",
+    "RNNClassifier",
+    "RNNRegressor",
     "RandAugment",
     "Rotation",
     "Scaling",

@@ -20,7 +20,13 @@ from sklearn.utils.validation import has_fit_parameter
 from torch import nn
 
 import sklearn_deep
-from sklearn_deep import InvalidParameterError, MLPClassifier, MLPRegressor
+from sklearn_deep import (
+    InvalidParameterError,
+    MLPClassifier,
+    MLPRegressor,
+    RNNClassifier,
+    RNNRegressor,
+)
 from sklearn_deep._params import InstanceOf, Number, OneOf, SequenceOf
 from sklearn_deep.export._opened import OnnxEstimator
 
@@ -56,6 +62,13 @@ CONFIGURATIONS = {
     "dropout": {"dropout": 0.2, **SMALL},
     "batch_norm": {"normalization": "batch", **SMALL},
     "class_weight": {"class_weight": "balanced", **SMALL},
+}
+
+# Recurrent networks read a row as a series of one channel.
+RECURRENT = {
+    "attention_float32": {"readout": "attention", "dtype": "float32"},
+    "lstm_layers": {"cell": "lstm", "num_layers": 2, "bidirectional": True},
+    "rnn_max": {"cell": "rnn", "readout": "max", "learning_rate": 0.03},
 }
 
 # Three copies of a row and one row of weight 3 make other minibatches: the one
@@ -101,6 +114,9 @@ def configured_instances():
         for cls in (MLPClassifier, MLPRegressor):
             if params.keys() <= cls._rules.keys():
                 yield f"{cls.__name__}-{configuration}", cls(**params)
+    for configuration, params in RECURRENT.items():
+        for cls in (RNNClassifier, RNNRegressor):
+            yield f"{cls.__name__}-{configuration}", cls(16, **params)
 
 
 DEFAULT = {**dict(default_instances()), **dict(holdouts_around_pipelines())}
@@ -136,7 +152,8 @@ def test_the_checks_cover_every_public_estimator_in_every_configuration():
     assert {type(estimator) for estimator in DEFAULT.values()} == set(PUBLIC.values())
     for configuration in CONFIGURATIONS:
         assert f"MLPClassifier-{configuration}" in CONFIGURED
-    assert len(CONFIGURED) == 2 * len(CONFIGURATIONS) - 1  # one is for classes only
+    # One is for classes only.
+    assert len(CONFIGURED) == 2 * len(CONFIGURATIONS) - 1 + 2 * len(RECURRENT)
 
 
 @pytest.mark.parametrize(

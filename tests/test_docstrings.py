@@ -135,7 +135,12 @@ def test_every_name_has_a_summary_of_its_own(cls):
 
 @pytest.mark.parametrize(
     "cls",
-    [sklearn_deep.MLPClassifier, sklearn_deep.MLPRegressor],
+    [
+        sklearn_deep.MLPClassifier,
+        sklearn_deep.MLPRegressor,
+        sklearn_deep.RNNClassifier,
+        sklearn_deep.RNNRegressor,
+    ],
 )
 def test_the_attributes_it_lists_are_those_of_a_fit(cls):
     X, y = load_iris(return_X_y=True, as_frame=True)

@@ -9,13 +9,24 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from sklearn_deep.data._rows import chunks
+from sklearn_deep.data._ragged import Padded, Ragged
+from sklearn_deep.data._rows import chunks, row_values
 
 
 class Batch(NamedTuple):
-    """Rows that the network sees at once; ``weight`` is None for equal weights."""
+    """Rows that the network sees at once.
 
-    x: Tensor
+    Attributes
+    ----------
+    x : Tensor or Padded
+        As the network takes it.
+    y : Tensor
+        Encoded targets.
+    weight : Tensor or None
+        None for equal weights.
+    """
+
+    x: Any
     y: Tensor
     weight: Tensor | None
 
@@ -33,9 +44,10 @@ class Rows:
 
     Attributes
     ----------
-    x : Tensor of shape (n_all, ...) or CSR matrix
+    x : Tensor of shape (n_all, ...), CSR matrix or Ragged
         Features, on the host until ``placed`` brings them to the device. A CSR matrix
-        stays on the host and is densified a batch at a time.
+        stays on the host and is densified a batch at a time; sequences of unequal
+        length likewise are padded a batch at a time.
     y : Tensor of shape (n_rows, ...)
         Encoded targets.
     weight : Tensor of shape (n_rows,) or None
@@ -61,7 +73,7 @@ class Rows:
         device: torch.device,
     ) -> "Rows":
         """Take validated arrays; ``x`` may be a tensor already."""
-        if not (sp.issparse(x) or isinstance(x, Tensor)):
+        if not (_stays(x) or isinstance(x, Tensor)):
             x = as_tensor(x)
         target = as_tensor(y).to(device)
         scaled = None if weight is None else as_tensor(weight).to(device, dtype)
@@ -74,7 +86,7 @@ class Rows:
     def placed(self, x: Any = None) -> "Rows":
         """The rows with their features, or with ``x`` for them, on the device."""
         x = self.x if x is None else x
-        if not sp.issparse(x):
+        if not _stays(x):
             x = x.to(self.device)
         return self if x is self.x else replace(self, x=x)
 
@@ -96,24 +108,33 @@ class Rows:
 
     def in_order(self) -> Iterator[Batch]:
         """All rows in order, in chunks; for evaluation."""
-        width = int(np.prod(self.x.shape[1:]))
-        for part in chunks(len(self), width * 8):
-            if self.index is None:
-                x = self._densify(self.x[part])
-            else:
-                x = self._gather(self.index[part])
+        for part in chunks(len(self), row_values(self.x) * 8):
             weight = None if self.weight is None else self.weight[part]
-            yield Batch(x, self.y[part], weight)
+            yield Batch(self._features_of(part), self.y[part], weight)
 
-    def _gather(self, where: Tensor) -> Tensor:
+    def _features_of(self, part: slice) -> Tensor | Padded:
+        if self.index is None:
+            return self._densify(self.x[part])
+        return self._gather(self.index[part])
+
+    def _gather(self, where: Tensor) -> Tensor | Padded:
+        if isinstance(self.x, Ragged):
+            return self.x.padded(where.cpu().numpy(), self.device)
         if sp.issparse(self.x):
             return self._densify(self.x[where.cpu().numpy()])
         return self.x.index_select(0, where)
 
-    def _densify(self, x: Any) -> Tensor:
+    def _densify(self, x: Any) -> Tensor | Padded:
+        if isinstance(x, Ragged):
+            return x.padded(None, self.device)
         if not sp.issparse(x):
             return x
         return torch.from_numpy(x.toarray()).to(self.device)
+
+
+def _stays(x: Any) -> bool:
+    """Whether features stay on the host, and come to the device a batch at a time."""
+    return sp.issparse(x) or isinstance(x, Ragged)
 
 
 def as_tensor(array: np.ndarray) -> Tensor:

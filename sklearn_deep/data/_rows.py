@@ -1,9 +1,11 @@
-"""Rows of X: what dense arrays and CSR matrices have in common for us."""
+"""Rows of X: what dense arrays, CSR matrices and sequences have in common for us."""
 
 import math
 
 import numpy as np
 import scipy.sparse as sp
+
+from sklearn_deep.data._ragged import Ragged
 
 # A chunk of rows is densified, cast or hashed at a time, never the whole of X.
 CHUNK_BYTES = 1 << 22
@@ -22,8 +24,10 @@ def dense(X, rows) -> np.ndarray:
     return part.reshape(len(part), -1)
 
 
-def _row_values(X) -> int:
-    return math.prod(X.shape[1:])
+def row_values(X) -> int:
+    """Numbers that a row takes in a batch."""
+    longest = int(X.lengths.max(initial=1)) if isinstance(X, Ragged) else 1
+    return longest * math.prod(X.shape[1:])
 
 
 def merge_equal_rows(
@@ -37,8 +41,8 @@ def merge_equal_rows(
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, ...) or CSR matrix
-    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+    X : ndarray of shape (n_samples, ...), CSR matrix or Ragged
+    y : ndarray of shape (n_samples,) or (n_samples, n_targets), or Ragged
     weight : ndarray of shape (n_samples,) or None
 
     Returns
@@ -48,24 +52,50 @@ def merge_equal_rows(
     weight : ndarray of shape (n_unique,)
         Sum of the weights of the rows that each stands for.
     """
-    targets = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
-    keys = _row_hashes(X) ^ _hash(targets, seed=1)
+    if not isinstance(y, Ragged):
+        y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
+    keys = _row_hashes(X, seed=0) ^ _row_hashes(y, seed=1)
     order = np.argsort(keys, kind="stable")
     candidates = np.flatnonzero(keys[order[1:]] == keys[order[:-1]]) + 1
     same = np.zeros(len(order), bool)
     here, before = order[candidates], order[candidates - 1]
-    equal = (targets[here] == targets[before]).all(1)
-    for part in chunks(len(here), _row_values(X) * 16):
-        equal[part] &= (dense(X, here[part]) == dense(X, before[part])).all(1)
+    equal = np.zeros(len(here), bool)
+    for part in chunks(len(here), row_values(X) * 16):
+        one, other = here[part], before[part]
+        equal[part] = _same_rows(y, one, other) & _same_rows(X, one, other)
     same[candidates] = equal
     group = np.cumsum(~same) - 1
     mass = None if weight is None else weight[order]
     return order[~same], np.bincount(group, mass).astype(np.float64)
 
 
-def _row_hashes(X) -> np.ndarray:
-    parts = chunks(X.shape[0], _row_values(X) * 8)
-    return np.concatenate([_hash(dense(X, part), seed=0) for part in parts])
+def _same_rows(X, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    if not isinstance(X, Ragged):
+        return (dense(X, one) == dense(X, other)).all(1)
+    same = X.lengths[one] == X.lengths[other]
+    if same.any():
+        left, right = X[one[same]], X[other[same]]
+        steps = (left.values == right.values).reshape(len(left.values), -1).all(1)
+        same[same] = np.logical_and.reduceat(steps, left.offsets[:-1])
+    return same
+
+
+def _row_hashes(X, seed: int) -> np.ndarray:
+    if isinstance(X, Ragged):
+        return _sequence_hashes(X, seed)
+    parts = chunks(X.shape[0], row_values(X) * 8)
+    return np.concatenate([_hash(dense(X, part), seed) for part in parts])
+
+
+def _sequence_hashes(X: Ragged, seed: int) -> np.ndarray:
+    """The hashes of a sequence's steps, times odd numbers that tell the time, summed."""
+    # The hash of zeros is 0: a constant tells such steps from those that are not there.
+    steps = _hash(X.values.reshape(len(X.values), -1), seed) + np.uint64(1)
+    rng = np.random.default_rng(seed + 2)
+    longest = int(X.lengths.max())
+    odd = rng.integers(0, 2**63, longest, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    time = np.arange(len(steps)) - X.repeat(X.offsets[:-1])
+    return np.add.reduceat(steps * odd[time], X.offsets[:-1])
 
 
 def _hash(block: np.ndarray, seed: int) -> np.ndarray:

@@ -21,6 +21,7 @@ from sklearn_deep._compat import CallbackSupportMixin, with_callbacks
 from sklearn_deep._params import Rules, check_params
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._layout import Layout
+from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.estimators._augmenting import inner_params, set_inner_params
 from sklearn_deep.estimators._data import FitArguments, Part, check_data
 from sklearn_deep.estimators._fitting import (
@@ -82,6 +83,10 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
     def _check_data(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
         """Validate features, and targets unless ``y`` is None; see ``check_data``."""
         return check_data(self, X, y, dtype, reset=reset, accept_sparse="csr")
+
+    def _learn_features(self, part: Part) -> Part:
+        """Learn how features are encoded from the rows of a fit, and encode them."""
+        return part
 
     def _layout(self, X: Any) -> Layout:
         """Say what a row of validated features is."""
@@ -285,10 +290,11 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         # One sum is cheaper than a test of each; it may overflow where they do not.
         if not math.isfinite(raw.sum()) and not torch.isfinite(raw).all():
             n_bad = int((~torch.isfinite(raw).all(1)).sum())
+            values = X.values if isinstance(X, Ragged) else X
             raise ValueError(
                 f"{type(self).__name__}: the outputs of {n_bad} of {len(raw)} rows"
                 f" overflow {X.dtype}; X is too large there (its largest absolute value"
-                f" is {abs(X).max():.3g}). Scale the features, or fit with"
+                f" is {abs(values).max():.3g}). Scale the features, or fit with"
                 " dtype='float64'."
             )
         return raw

@@ -129,7 +129,7 @@ def validate(
     dtype = compute_dtype(X, asked)
     part = Part.make(X, estimator._check_y(y), weight, dtype)
     estimator._check_enough(part, given)
-    return part
+    return estimator._learn_features(part)
 
 
 def compute_dtype(X: Any, asked: Any) -> np.dtype:

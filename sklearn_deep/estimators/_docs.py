@@ -11,6 +11,61 @@ from typing import Any, TypeVar
 _Class = TypeVar("_Class", bound=type[Any])
 
 SECTIONS = {
+    "recurrent": """
+hidden_size : int, default={hidden_size}
+    Units of each recurrent layer, in each direction.
+cell : {{"rnn", "lstm", "gru"}}, default="{cell}"
+    "rnn" is the plain one with tanh, "lstm" long short-term memory [5]_, "gru" the
+    gated recurrent unit [6]_.
+num_layers : int, default={num_layers}
+    Recurrent layers, one upon the other.
+bidirectional : bool, default={bidirectional}
+    Whether each layer also reads backwards, with units of its own.
+readout : {{"last", "mean", "max", "attention"}}, default="{readout}"
+    What of all steps is handed on: the last one (of the backward direction the
+    first), their mean, the largest value of each unit, or a mean whose weights are
+    learnt [7]_. Padding never counts.
+return_sequences : bool, default={return_sequences}
+    Whether every step has a target and a prediction; then nothing is read out.
+channels : {{"last", "first"}}, default="last"
+    Where the axis of channels is: (n, time, channels) and (time, channels), or (n,
+    channels, time) and (channels, time).
+tokens : bool or "auto", default={tokens}
+    Whether steps are tokens, of which each gets a learnt vector. "auto": text is, and
+    whatever comes with a ``vocabulary``; True: integers are too.
+analyzer : {{"char", "word"}}, default="char"
+    How text that is no list is split: into characters, or at whitespace. Case is kept.
+vocabulary : iterable of str or of int, default=None
+    The tokens that have a vector of their own. None learns them from the rows of the
+    fit; all other tokens share one.
+max_vocabulary : int, default=None
+    Most tokens of a vocabulary: the most frequent ones, or the first of those given.
+embedding_dim : int, default={embedding_dim}
+    Width of the vector of a token.
+dropout : float or sequence of float, default={dropout}
+    Share of units dropped in training, in [0, 1), after each recurrent layer; one
+    number, or one a layer [1]_.
+weight_init : {{"auto", "xavier_uniform", "xavier_normal", "kaiming_uniform", \\
+        "kaiming_normal", "orthogonal", "lecun_uniform", "lecun_normal", \\
+        "uniform", "normal"}}, default="auto"
+    How the weights of what comes in are drawn; "auto" is xavier_uniform. Those of what
+    comes back are orthogonal matrices.
+weight_init_params : dict, default=None
+    ``gain`` (xavier, kaiming, orthogonal; default: that of tanh), ``low`` and ``high``
+    (uniform, -0.05 and 0.05), ``mean`` and ``std`` (normal, 0 and 0.05).
+bias_init : {{"zeros", "uniform", "prior"}} or float, default="zeros"
+    Initial biases: 0, uniform in +-1/sqrt(fan-in), a constant; or 0 but for the
+    output layer, which starts at the best constant prediction. The forget gates of an
+    lstm start at 1 more.
+""",
+    "recurrent_references": """
+.. [5] Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 9,
+       1997.
+.. [6] Cho et al., "Learning phrase representations using RNN encoder-decoder for
+       statistical machine translation", arXiv:1406.1078.
+.. [7] Raffel and Ellis, "Feed-forward networks with attention can solve some long-term
+       memory problems", arXiv:1512.08756.
+""",
     "convolutions": """
 conv_channels : int or sequence of int, default="auto"
     Channels of each block of convolutions. "auto" suits the architecture: (32, 64)
@@ -115,7 +170,7 @@ l2 : float, default={l2}
 l1 : float, default={l1}
     L1 penalty: ``l1 * sum(abs(w))`` is added to the loss. Neither penalty, nor
     weight decay, touches biases or normalisation parameters.
-gradient_clip : float, default=None
+gradient_clip : float, default={gradient_clip}
     Largest norm of the gradient; longer ones are scaled down.
 augmentation : augmentation or list of augmentations, default=None
     What is done to training batches, in order, with draws from ``random_state``; never
@@ -239,6 +294,9 @@ loss_params : dict, default=None
     "learnt": _without("fitted", "n_outputs_"),
 }
 
+# Defaults that the text puts into quotes by itself.
+_BARE = ("activation", "optimizer", "cell", "readout")
+
 
 def document(cls: _Class) -> _Class:
     """Fill the shared sections into a class docstring, with the class's defaults."""
@@ -248,7 +306,7 @@ def document(cls: _Class) -> _Class:
     }
     shown: dict[str, Any] = {
         **{name: _show(value) for name, value in defaults.items()},
-        **{k: defaults[k] for k in ("activation", "optimizer") if k in defaults},
+        **{k: v for k in _BARE if (v := defaults.get(k)) is not None},
         "schedule": defaults["learning_rate_schedule"],
     }
     # A backslash joins a long list of values with the next line.

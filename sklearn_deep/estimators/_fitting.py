@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ from sklearn.metrics import get_scorer
 from torch import nn
 
 from sklearn_deep.data._batches import Rows
+from sklearn_deep.data._ragged import Ragged
+from sklearn_deep.data._steps import StepRows
 from sklearn_deep.estimators._augmenting import augmentations
 from sklearn_deep.estimators._data import (
     FitArguments,
@@ -71,7 +73,7 @@ def prepare(estimator: "DeepEstimator", given: FitArguments) -> Prepared:
     else:
         targets = estimator._learn_targets(whole.y, train, given.classes)
     if not given.incremental and takes_all_rows(estimator, len(train)):
-        train = train.merged(targets.codes(train.y))
+        train = train.merged(_each(targets.codes, train.y))
         if not goes_on:
             targets = estimator._learn_targets(whole.y, train, given.classes)
 
@@ -165,14 +167,23 @@ def _encode(
     shared: Any = None,
 ) -> Rows:
     dtype = part.dtype
-    return Rows.make(
+    y = _each(targets.encode, part.y, dtype, part.name)
+    make = StepRows.of if isinstance(y, Ragged) else Rows.make
+    return make(
         part.X if shared is None else shared,
-        targets.encode(part.y, dtype, part.name),
+        y,
         estimator._row_weights(part, targets),
         part.index,
         _TORCH_DTYPES[dtype],
         device,
     )
+
+
+def _each(function: Callable, y: Any, *args: Any) -> Any:
+    """Apply a function of targets; to those of all steps, where rows have many."""
+    if isinstance(y, Ragged):
+        return y.with_values(function(y.values, *args))
+    return function(y, *args)
 
 
 def initialized(
@@ -196,7 +207,8 @@ def initialized(
     if estimator.bias_init == "prior":
         weight = rows.weight
         if weight is None:
-            weight = torch.ones(len(rows), dtype=torch.float64, device=rows.device)
+            n = rows.y.shape[0]
+            weight = torch.ones(n, dtype=torch.float64, device=rows.device)
         n_raw = architecture["n_outputs"]
         prior = loss.prior(rows.y, weight, n_raw).cpu().float()
     return materialize(module, module.output, how, generator(seed, "weights"), prior)

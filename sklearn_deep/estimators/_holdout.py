@@ -25,6 +25,9 @@ from sklearn_deep.data._split import validation_split
 from sklearn_deep.estimators._base import all_or_nothing
 from sklearn_deep.estimators._data import draw_seed
 
+# What ``fit`` takes for the rows of X, and under the name with _val for those of X_val.
+_OF_ROWS = ("sample_weight", "lengths")
+
 
 def _final(estimator: Any) -> Any:
     return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
@@ -158,14 +161,15 @@ class ValidationHoldout(
                 X_train, y_train, **_take(head_params, train, n)
             )
             X_val = head.transform(X_val)
-        val_weight = _take(final_params, aside, n).get("sample_weight")
+        of_rows = {k: v for k, v in final_params.items() if k in _OF_ROWS}
+        of_aside = {f"{k}_val": v for k, v in _take(of_rows, aside, n).items()}
         with self._callbacks_of(final):
             final.fit(
                 X_train,
                 y_train,
                 X_val=X_val,
                 y_val=y_val,
-                sample_weight_val=val_weight,
+                **of_aside,
                 **_take(final_params, train, n),
             )
         if pipe is not None and head is not None:

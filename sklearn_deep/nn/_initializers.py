@@ -152,7 +152,10 @@ def materialize(
     module = module.to_empty(device="cpu").float()
     for layer in module.modules():
         weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
-        if weight is not None and weight.ndim > 1:
+        if type(layer) in LAYERS:
+            with torch.no_grad():
+                LAYERS[type(layer)](layer, how, generator)
+        elif weight is not None and weight.ndim > 1:
             params = how.output if layer is output else how.hidden
             with torch.no_grad():
                 how.fill(weight, generator=generator, **params)
@@ -176,3 +179,51 @@ def _fill_bias(
         bias.uniform_(-bound, bound, generator=generator)
     else:
         bias.fill_(how if isinstance(how, float) else 0.0)
+
+
+def _embedding(
+    layer: nn.Module, how: Initialization, generator: torch.Generator
+) -> None:
+    init.normal_(cast("nn.Embedding", layer).weight, generator=generator)
+
+
+def _recurrent(
+    layer: nn.Module,
+    how: Initialization,
+    generator: torch.Generator,
+    n_gates: int,
+    forget_gate: int | None = None,
+) -> None:
+    """Draw each gate's weights by themselves.
+
+    What comes in is weighted as the user asks, what comes back by an orthogonal matrix,
+    which neither grows nor fades over time (Saxe et al., arXiv:1312.6120). An LSTM
+    starts by remembering: its forget gate has a bias of 1 (Jozefowicz et al., ICML
+    2015).
+    """
+    for name, parameter in layer.named_parameters():
+        for i, part in enumerate(parameter.chunk(n_gates)):
+            if name.startswith("weight_ih"):
+                how.fill(part, generator=generator, **how.hidden)
+            elif name.startswith("weight_hh"):
+                _orthogonal(part, 1.0, generator)
+            elif name.startswith("bias_hh"):
+                part.zero_()
+            else:
+                _fill_bias(part, _weight_of(layer, name, i), how.bias, generator)
+                if i == forget_gate:
+                    part.add_(1.0)
+
+
+def _weight_of(layer: nn.Module, bias: str, gate: int) -> Tensor:
+    weight = layer.get_parameter(bias.replace("bias", "weight"))
+    return weight[gate : gate + 1]  # its fan-in is that of every gate
+
+
+# Layers that hold weights of several kinds, or need another start than linear ones.
+LAYERS: dict[type[nn.Module], Callable[..., None]] = {
+    nn.Embedding: _embedding,
+    nn.RNN: partial(_recurrent, n_gates=1),
+    nn.GRU: partial(_recurrent, n_gates=3),
+    nn.LSTM: partial(_recurrent, n_gates=4, forget_gate=1),
+}

@@ -4,12 +4,14 @@ import math
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
 from sklearn_deep.data._batches import as_tensor
-from sklearn_deep.data._rows import chunks
+from sklearn_deep.data._ragged import Ragged
+from sklearn_deep.data._rows import CHUNK_BYTES, chunks
 from sklearn_deep.training._devices import products, threads_for, told
 
 # float32 products treat the last rows of a block with other instructions; blocks of
@@ -40,14 +42,19 @@ def raw_outputs(module: nn.Module, X: Any) -> Tensor:
     Parameters
     ----------
     module : torch.nn.Module
-    X : ndarray of shape (n_rows, ...) or CSR matrix
+    X : ndarray of shape (n_rows, ...), CSR matrix or Ragged
         Of the module's dtype, or pixels of 8 bits where it takes them.
 
     Returns
     -------
     Tensor of shape (n_rows, n_outputs), on the CPU
+        Of shape (n_steps, n_outputs) where every step of a sequence has an output.
     """
     n_products, widest, device = _size(module)
+    if isinstance(X, Ragged):
+        total = float(X.offsets[-1] * n_products)
+        with threads_for(total, device), torch.inference_mode():
+            return _by_length(module, X, widest, device)
     width = max(math.prod(X.shape[1:]), widest)
     parts = chunks(X.shape[0], width * X.dtype.itemsize)
     with threads_for(float(X.shape[0] * n_products), device), torch.inference_mode():
@@ -61,3 +68,24 @@ def _apply(module: nn.Module, X: Any, device: torch.device) -> Tensor:
     if x.dtype != torch.float64 and n % _BLOCK:
         x = torch.cat([x, x.new_zeros(_BLOCK - n % _BLOCK, *x.shape[1:])])
     return module(x.to(device))[:n].cpu()
+
+
+def _by_length(
+    module: nn.Module, X: Ragged, widest: int, device: torch.device
+) -> Tensor:
+    """Take sequences of about the same length at once: little is padded then."""
+    lengths = X.lengths
+    order = np.argsort(lengths, kind="stable")
+    step_bytes = max(math.prod(X.shape[1:]), widest) * X.dtype.itemsize
+    raw, stop = [], len(order)
+    while stop:  # from the longest on
+        size = max(_BLOCK, CHUNK_BYTES // int(lengths[order[stop - 1]] * step_bytes))
+        rows = order[max(0, stop - size) : stop]
+        raw.append(module(X.padded(rows, device)).cpu())
+        stop -= len(rows)
+    outputs = torch.cat(raw[::-1])
+    back = np.argsort(order, kind="stable")
+    if len(outputs) != len(X):
+        steps = Ragged.of_lengths(outputs.numpy(), lengths[order])
+        back = steps.steps_of(back)
+    return outputs[torch.from_numpy(back)]

@@ -65,6 +65,10 @@ def why_alone(member: Member) -> str | None:
         "callbacks for every batch": any(w.per_batch for w in member.watchers),
         "time_limit": job.stopping.time_limit is not None,
         "sparse X": sp.issparse(job.rows.x),
+        # They have no rule for vmap, and packed sequences no axis of networks.
+        "recurrent layers": any(
+            isinstance(m, nn.RNNBase) for m in job.module.modules()
+        ),
         "a network without a declared shape": job.shape is None,
         "frozen parameters": not all(p.requires_grad for p in job.module.parameters()),
     }
@@ -143,7 +147,7 @@ def step_bytes(job: TrainJob) -> int:
 def held_bytes(job: TrainJob) -> int:
     """Memory that a job in flight holds, about: rows as they came, and encoded."""
     x = job.rows.x
-    own = x.data.nbytes if sp.issparse(x) else x.numel() * x.element_size()
+    own = x.data.nbytes if sp.issparse(x) else x.nbytes
     return 3 * own + 8 * 4 * _sizes(job.module)[0]
 
 

@@ -11,6 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 import sklearn_deep.data._rows as rows_module
 from sklearn_deep.data._batches import Rows, as_tensor, batch_bounds, epoch_batches
+from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._rows import chunks, merge_equal_rows
 from sklearn_deep.data._split import validation_split
 from sklearn_deep.data._targets import ClassTargets, RealTargets
@@ -200,3 +201,44 @@ def test_labels_come_back_as_they_were(labels):
         decision = np.eye(len(labels))[encoded]
     assert np.array_equal(targets.decode(decision), y)
     assert targets.decode(decision).dtype == y.dtype
+
+
+# Sequences of unequal length
+
+
+@pytest.fixture
+def sequences():
+    """Six rows of three different sequences; one is the beginning of another."""
+    one, two, three = [1.0, 2.0], [1.0, 2.0, 0.0], [2.0, 1.0]
+    items = [one, two, one, three, two, two]
+    values = np.concatenate(items)[:, None]
+    return Ragged.of_lengths(values, [len(item) for item in items])
+
+
+def test_equal_sequences_are_merged(sequences):
+    rows, weight = merge_equal_rows(sequences, np.zeros(6), np.arange(1.0, 7.0))
+    found = {
+        tuple(sequences.arrays()[r][:, 0]): w for r, w in zip(rows, weight, strict=True)
+    }
+    assert found == {(1.0, 2.0): 4.0, (1.0, 2.0, 0.0): 13.0, (2.0, 1.0): 4.0}
+
+
+def test_sequences_with_other_targets_are_not_merged(sequences):
+    rows, _ = merge_equal_rows(sequences, np.arange(6.0), None)
+    assert len(rows) == 6
+
+
+def test_targets_of_steps_are_compared_step_by_step(sequences):
+    y = sequences.with_values(np.arange(len(sequences.values)) % 2)
+    rows, weight = merge_equal_rows(sequences, y, None)
+    assert len(rows) == 5  # only the first and the third row agree in all of them
+    assert sorted(weight) == [1, 1, 1, 1, 2]
+
+
+def test_the_order_of_merged_sequences_depends_on_their_content_only(sequences):
+    def content(order):
+        shuffled = sequences[order]
+        rows, _ = merge_equal_rows(shuffled, np.zeros(6), None)
+        return [tuple(a[:, 0]) for a in shuffled[rows].arrays()]
+
+    assert content(np.arange(6)) == content(np.array([5, 3, 1, 0, 2, 4]))

@@ -1,0 +1,148 @@
+"""Sequences of unequal length: one array of all steps, and where each begins."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sklearn_deep.data._layout import Layout
+
+
+class Padded(NamedTuple):
+    """A batch of sequences, filled up with zeros to the longest of them.
+
+    Attributes
+    ----------
+    x : Tensor of shape (n_rows, longest, ...)
+        On the device.
+    lengths : Tensor of shape (n_rows,)
+        True lengths, int64, on the CPU, where torch packs by them.
+    """
+
+    x: Tensor
+    lengths: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged:
+    """Sequences of unequal length, indexed by rows like an array.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_steps, ...)
+        The steps of all sequences, one sequence behind the other.
+    offsets : ndarray of shape (n_rows + 1,)
+        Where each sequence begins, and the end.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    @classmethod
+    def of_lengths(cls, values: np.ndarray, lengths: Any) -> "Ragged":
+        """Sequences of these lengths."""
+        return cls(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of rows, and the shape of a step; the length is no number."""
+        return (len(self), *self.values.shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        """Dimensions of ``shape``."""
+        return self.values.ndim
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype of the steps."""
+        return self.values.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the steps."""
+        return self.values.nbytes
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Length of each sequence."""
+        return np.diff(self.offsets)
+
+    def __getitem__(self, rows: Any) -> "Ragged":
+        """Some rows, by a slice, row numbers or a mask; a view where they are a run."""
+        if isinstance(rows, slice):
+            start, stop, step = rows.indices(len(self))
+            if step == 1:
+                stop = max(start, stop)
+                first = self.offsets[start]
+                values = self.values[first : self.offsets[stop]]
+                return type(self)(values, self.offsets[start : stop + 1] - first)
+            rows = np.arange(start, stop, step)
+        rows = np.asarray(rows)
+        if rows.dtype == bool:
+            rows = np.flatnonzero(rows)
+        steps, lengths, _ = self._steps(rows)
+        return self.of_lengths(self.values[steps], lengths)
+
+    def with_values(self, values: np.ndarray) -> "Ragged":
+        """Sequences of the same lengths with other steps."""
+        return type(self)(values, self.offsets)
+
+    def steps_of(self, rows: np.ndarray) -> np.ndarray:
+        """Where the steps of some rows are in ``values``, row by row."""
+        return self._steps(rows)[0]
+
+    def row_of(self, step: int) -> int:
+        """The row that a step belongs to."""
+        return int(np.searchsorted(self.offsets, step, side="right")) - 1
+
+    def repeat(self, of_rows: np.ndarray) -> np.ndarray:
+        """One value a row as one value a step."""
+        return np.repeat(of_rows, self.lengths, axis=0)
+
+    def padded(self, rows: np.ndarray | None, device: torch.device) -> Padded:
+        """Some rows, or all of them, as a batch."""
+        rows = np.arange(len(self)) if rows is None else rows
+        steps, lengths, within = self._steps(rows)
+        longest = int(lengths.max(initial=0))
+        shape = (len(rows) * longest, *self.values.shape[1:])
+        out = np.zeros(shape, self.dtype)
+        out[np.repeat(np.arange(len(rows)) * longest, lengths) + within] = self.values[
+            steps
+        ]
+        x = torch.from_numpy(out.reshape(len(rows), longest, *shape[1:]))
+        return Padded(x.to(device), torch.from_numpy(lengths))
+
+    def arrays(self) -> np.ndarray:
+        """One array a sequence, in an object array; views."""
+        out = np.empty(len(self), object)
+        for i, (start, stop) in enumerate(
+            zip(self.offsets[:-1].tolist(), self.offsets[1:].tolist(), strict=True)
+        ):
+            out[i] = self.values[start:stop]
+        return out
+
+    def _steps(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where the steps of rows are, the rows' lengths, and each step's time."""
+        starts = self.offsets[:-1][rows]
+        lengths = self.offsets[1:][rows] - starts
+        ends = np.cumsum(lengths)
+        total = int(ends[-1]) if len(ends) else 0
+        within = np.arange(total) - np.repeat(ends - lengths, lengths)
+        return np.repeat(starts, lengths) + within, lengths, within
+
+
+class _RaggedLayout(Layout):
+    @property
+    def kind(self) -> str:
+        return "ragged"
+
+
+def ragged_layout(n_channels: int) -> Layout:
+    """The layout of sequences of unequal length, of which each is (time, channels)."""
+    return _RaggedLayout((n_channels,), (n_channels,))
