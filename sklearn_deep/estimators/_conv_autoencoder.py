@@ -9,7 +9,7 @@ import torch
 from sklearn_deep._params import NONE, Number, OneOf, SequenceOf
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.estimators._autoencoder import RECONSTRUCTION_RULES
-from sklearn_deep.estimators._cnn import _CNNFamily
+from sklearn_deep.estimators._convolutional import Convolutional
 from sklearn_deep.estimators._docs import document
 from sklearn_deep.estimators._reconstructor import DeepReconstructor
 from sklearn_deep.nn._conv_autoencoder import ConvAutoencoder
@@ -19,7 +19,7 @@ _EACH = (_POSITIVE_INT, SequenceOf(_POSITIVE_INT, 1))
 
 
 @document
-class CNNAutoencoder(DeepReconstructor, _CNNFamily):
+class CNNAutoencoder(DeepReconstructor, Convolutional):
     """Convolutional network that learns a short code of each image or series [2]_.
 
     Blocks of convolution and pooling lead to ``code_size`` linear units, and blocks of
@@ -204,7 +204,7 @@ class CNNAutoencoder(DeepReconstructor, _CNNFamily):
         }
 
     def _check_rows(self, X: Any, dtype: Any, *, reset: bool) -> Any:
-        return _CNNFamily._check_data(self, X, None, dtype, reset=reset)
+        return Convolutional._check_data(self, X, None, dtype, reset=reset)
 
     def _values(self, X: np.ndarray) -> np.ndarray:
         flat = X.reshape(len(X), -1)

@@ -4,10 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
-import torch
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -15,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_deep import (
+    GaussianNoise,
     InvalidParameterError,
     MLPAutoencoder,
     NetworkFeatures,
@@ -28,19 +28,14 @@ def net(**changed):
     return MLPAutoencoder((16,), **{**settings, "random_state": 0, **changed})
 
 
-class Noise(BaseEstimator):
-    """Adds noise to rows; counts how often."""
+class Noise(GaussianNoise):
+    """Counts how often it is asked."""
 
-    kinds = frozenset({"table"})
     calls = 0
-
-    def __init__(self, std=0.1):
-        self.std = std
 
     def augment(self, batch, generator):
         type(self).calls += 1
-        noise = torch.empty_like(batch.x).normal_(generator=generator)
-        return type(batch)(batch.x + self.std * noise, batch.y, batch.weight)
+        return super().augment(batch, generator)
 
 
 @pytest.fixture(scope="module")

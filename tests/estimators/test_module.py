@@ -11,13 +11,14 @@ import torch
 import torch.nn.functional as F
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from sklearn_deep import (
+    Augmentation,
     InvalidParameterError,
     ModuleClassifier,
     ModuleRegressor,
@@ -282,7 +283,7 @@ def test_rows_of_several_axes_come_as_they_are(images):
     assert search.predict(X).shape == (60,)
 
 
-class Seen(BaseEstimator):
+class Seen(Augmentation):
     """Notes what an augmentation is given."""
 
     kinds = frozenset({"images"})
