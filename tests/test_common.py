@@ -71,6 +71,14 @@ RECURRENT = {
     "rnn_max": {"cell": "rnn", "readout": "max", "learning_rate": 0.03},
 }
 
+# What the fast tests run of networks whose defaults take long; the slow ones run those.
+LIGHT = {
+    "CNNClassifier": {"conv_channels": (8, 8), "max_epochs": 30, "learning_rate": 0.02},
+    "CNNRegressor": {"conv_channels": (8, 8), "max_epochs": 30, "learning_rate": 0.02},
+    "RNNClassifier": {"hidden_size": 16, "max_epochs": 20, "learning_rate": 0.03},
+    "RNNRegressor": {"hidden_size": 16, "max_epochs": 20, "learning_rate": 0.03},
+}
+
 # Three copies of a row and one row of weight 3 make other minibatches: the one
 # documented limit of that configuration. What does hold there is tested below.
 NOT_WITH_MINIBATCHES = {
@@ -84,7 +92,7 @@ NEEDS_ARRAY_API = {"check_array_api_input"}
 
 
 def default_instances():
-    """Every public estimator with its defaults, around a small network if it takes one."""
+    """Every public estimator, with its defaults or a lighter network."""
     for name, cls in PUBLIC.items():
         if "module" in cls._rules:
             yield name, cls(Net, max_epochs=25, learning_rate=0.03)
@@ -94,7 +102,7 @@ def default_instances():
             yield name, cls(**network)
             continue
         if "estimator" not in cls._rules:
-            yield name, cls()
+            yield name, cls(**LIGHT.get(name, {}))
             continue
         # The checks seed the estimator that they see, not the one inside it.
         seed = None if "random_state" in cls._rules else 0
@@ -117,6 +125,8 @@ def configured_instances():
     for configuration, params in RECURRENT.items():
         for cls in (RNNClassifier, RNNRegressor):
             yield f"{cls.__name__}-{configuration}", cls(16, **params)
+    for name in LIGHT:
+        yield f"{name}-defaults", PUBLIC[name]()
 
 
 DEFAULT = {**dict(default_instances()), **dict(holdouts_around_pipelines())}
@@ -152,8 +162,8 @@ def test_the_checks_cover_every_public_estimator_in_every_configuration():
     assert {type(estimator) for estimator in DEFAULT.values()} == set(PUBLIC.values())
     for configuration in CONFIGURATIONS:
         assert f"MLPClassifier-{configuration}" in CONFIGURED
-    # One is for classes only.
-    assert len(CONFIGURED) == 2 * len(CONFIGURATIONS) - 1 + 2 * len(RECURRENT)
+    n_feed_forward = 2 * len(CONFIGURATIONS) - 1  # one is for classes only
+    assert len(CONFIGURED) == n_feed_forward + 2 * len(RECURRENT) + len(LIGHT)
 
 
 @pytest.mark.parametrize(
@@ -239,6 +249,7 @@ MIXES_KINDS = pytest.mark.filterwarnings("ignore:X .* feature names, but:UserWar
             marks=MIXES_KINDS if "output_transform" in name else (),
         )
         for label, estimator in EVERY.items()
+        if not label.endswith("-defaults")  # they take long
         for name, applies in EXTRA_CHECKS.items()
         # Not every check is there in every version.
         if hasattr(checks, name) and applies(estimator)
