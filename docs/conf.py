@@ -67,8 +67,9 @@ GROUPS = {
     "Exceptions": lambda o: _home(o) == "exceptions",
 }
 
-# scikit-learn's docstring of ``score`` refers to these labels of its own pages.
-SCORES = """
+# scikit-learn's docstrings of ``score`` and ``set_output`` refer to these labels of its
+# own pages.
+INHERITED = """
 .. _accuracy_score:
 .. _r2_score:
 
@@ -77,6 +78,15 @@ Scores
 
 ``score(X, y)`` of a classifier is the accuracy (:func:`sklearn.metrics.accuracy_score`),
 of a regressor R\u00b2 (:func:`sklearn.metrics.r2_score`).
+
+.. _df_output_transform:
+.. _sphx_glr_auto_examples_miscellaneous_plot_set_output.py:
+
+Frames out
+----------
+
+``set_output(transform="pandas")`` or ``"polars"`` makes ``transform`` of a transformer
+give a frame, with the columns of ``get_feature_names_out()``.
 """.splitlines()
 
 
@@ -98,7 +108,7 @@ def api_page():
         lines += [f"   {name}" for name in group] + [""]
     if names:
         raise ValueError(f"no group of the API page takes {sorted(names)}")
-    return "\n".join([*lines, *SCORES])
+    return "\n".join([*lines, *INHERITED])
 
 
 def skip_foreign(app, what, name, obj, skip, options):

@@ -3,10 +3,14 @@
 The converters belong into skl2onnx as soon as both it and an estimator of ours are
 imported, whichever comes first, and cost nothing until then. A finder at the head of
 ``sys.meta_path`` sees the last of them coming, and goes when it has done its work.
+It waits for the modules of this package that are imported at the time, for their names
+to be there.
 """
 
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -29,30 +33,42 @@ def _is_loaded(name: str) -> bool:
     return spec is not None and not getattr(spec, "_initializing", False)
 
 
+_OURS = f"{__package__}."
+
+
 class _Finder(MetaPathFinder):
     """Finds nothing by itself: it watches, and passes the question on."""
 
     def __init__(self, modules: Sequence[str], then: str) -> None:
         self.waiting = {name for name in modules if not _is_loaded(name)}
         self.then = then
+        self._here = threading.local()
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
-        """Wrap the loader of an awaited module."""
-        if fullname not in self.waiting:
+        """Wrap the loader of an awaited module, and of one of ours that may await it."""
+        asking = getattr(self._here, "asking", None) == fullname
+        if asking or not (fullname in self.waiting or fullname.startswith(_OURS)):
             return None
-        self.waiting.discard(fullname)  # the question below comes here too
+        self._here.asking = fullname  # the question below comes here too
         try:
             spec = find_spec(fullname)
         finally:
-            self.waiting.add(fullname)
+            self._here.asking = None
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader, self)
         return spec
 
-    def loaded(self, name: str) -> None:
-        """Note a module, and after the last go on."""
+    @contextmanager
+    def loading(self, name: str) -> Iterator[None]:
+        """Note a module; at the end of the outermost one, after the last, go on."""
+        outer = getattr(self._here, "depth", 0)
+        self._here.depth = outer + 1
+        try:
+            yield
+        finally:
+            self._here.depth = outer
         self.waiting.discard(name)
-        if not self.waiting and self in sys.meta_path:
+        if not (outer or self.waiting) and self in sys.meta_path:
             sys.meta_path.remove(self)
             import_module(self.then)
 
@@ -72,8 +88,8 @@ class _Loader(Loader):
         spec = module.__spec__
         assert spec is not None
         spec.loader = module.__loader__ = self.loader
-        self.loader.exec_module(module)
-        self.finder.loaded(spec.name)
+        with self.finder.loading(spec.name):
+            self.loader.exec_module(module)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.loader, name)

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+import sklearn_deep
 from sklearn_deep._late import _Finder, import_after
 
 
@@ -84,3 +85,21 @@ def test_a_module_that_is_not_there_is_the_usual_error(modules):
     with pytest.raises(ModuleNotFoundError, match="there_is_no_such_module"):
         importlib.import_module("there_is_no_such_module")
     assert modules[0] not in sys.modules
+
+
+def test_it_waits_for_a_module_of_the_package_that_is_half_way(
+    modules, tmp_path, monkeypatch
+):
+    """``then`` may import names that such a module has not got yet."""
+    awaited, outer, then = modules
+    monkeypatch.setattr(
+        sklearn_deep, "__path__", [*sklearn_deep.__path__, str(tmp_path)]
+    )
+    (tmp_path / f"{outer}.py").write_text(f"import {awaited}\nlate = 3\n")
+    (tmp_path / f"{then}.py").write_text(f"from sklearn_deep.{outer} import late\n")
+    import_after([awaited], then)
+    try:
+        importlib.import_module(f"sklearn_deep.{outer}")
+        assert sys.modules[then].late == 3
+    finally:
+        del sys.modules[f"sklearn_deep.{outer}"]
