@@ -11,7 +11,7 @@ from torch import nn
 
 from sklearn_deep.training._augmenting import mixes
 from sklearn_deep.training._derived import is_plain
-from sklearn_deep.training._devices import told
+from sklearn_deep.training._devices import products, told
 from sklearn_deep.training._job import TrainJob
 from sklearn_deep.training._optimizers import OPTIMIZERS
 from sklearn_deep.training._stack import Member
@@ -22,6 +22,11 @@ _CACHE_BYTES = 4 << 20
 
 # Under vmap a step has a fixed cost that so many networks on a CPU have to share.
 _VMAP_PAYS = 5
+
+# torch has no quick form of the grouped convolution that vmap makes of many: from so many
+# multiplications a step on, each network is faster alone on a CPU.
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_SMALL_CONVOLUTIONS = 2e6
 
 # Splitting a stack for another core should leave this many networks in each part.
 _WORTH_A_CORE = 4
@@ -127,6 +132,9 @@ def stack_width(job: TrainJob) -> int:
     """How many networks like this one are best trained at once."""
     device = job.rows.device
     if device.type == "cpu":
+        large = job.batch_size * products(job.module) > _SMALL_CONVOLUTIONS
+        if large and any(isinstance(m, _CONVOLUTIONS) for m in job.module.modules()):
+            return 1
         return int(_CACHE_BYTES // step_bytes(job))
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
