@@ -79,7 +79,7 @@ class Convolutional(LayeredEstimator):
         if fitted is None:
             self._seen = self._layout(rows)  # validation rows come before the network
         else:
-            self._check_pixels(rows, fitted)
+            self._check_pixels(rows, fitted, getattr(X, "dtype", rows.dtype))
         return checked
 
     def __sklearn_tags__(self):
@@ -89,12 +89,12 @@ class Convolutional(LayeredEstimator):
         tags.input_tags.three_d_array = True
         return tags
 
-    def _check_pixels(self, X: Any, fitted: Layout) -> None:
+    def _check_pixels(self, X: Any, fitted: Layout, came_as: Any) -> None:
         if (X.dtype == np.uint8) != fitted.pixels:
             raise ValueError(
                 f"{type(self).__name__} was fitted on"
                 f" {'uint8 images' if fitted.pixels else 'numbers'} and got X of dtype"
-                f" {X.dtype}: uint8 images are scaled to [0, 1], other numbers are not."
+                f" {came_as}: uint8 images are scaled to [0, 1], other numbers are not."
                 " Pass X of the same kind as in fit."
             )
 
