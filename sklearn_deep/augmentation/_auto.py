@@ -70,6 +70,7 @@ class AutoAugment(Augmentation):
     True
     """
 
+    moves = True
     _rules: ClassVar[Rules] = {
         "n_candidates": _COUNT,
         "n_epochs": _COUNT,

@@ -47,12 +47,13 @@ class Augmentation(BaseEstimator, ABC):
     """Base of all augmentations: write one of your own with two lines.
 
     A subclass stores its parameters in ``__init__``, says in ``kinds`` what rows it can
-    change and writes ``augment``, which gives back ``batch.with_x(changed)``. Batches come as floating-point tensors of shape
-    (n, feature) for tables, (n, channel, time) for series and (n, channel, height,
-    width) for images; series of unequal lengths come as ``Padded`` batches of shape (n,
-    time, channel) with their lengths. What is returned has the same shape, dtype and device, and the
-    batch that came in is left as it is. Draw every random number from the
-    ``generator`` handed in, on the device of the batch, and each row has its own.
+    change and writes ``augment``, which gives back ``batch.with_x(changed)``. Batches
+    come as floating-point tensors of shape (n, feature) for tables, (n, channel, time)
+    for series and (n, channel, height, width) for images; series of unequal lengths
+    come as pairs of ``x``, filled up to (n, time, channel), and their ``lengths``. What
+    is returned has the same shape, dtype and device, and the batch that came in is left
+    as it is. Draw every random number from the ``generator`` handed in, on the device
+    of the batch, and each row has its own.
 
     Attributes
     ----------
@@ -61,6 +62,9 @@ class Augmentation(BaseEstimator, ABC):
     mixes : bool
         Whether ``augment`` changes the targets too, and needs them as floats: one
         column a class where there are more than two. A class attribute.
+    moves : bool
+        Whether ``augment`` moves values in time, so that a target a time step would no
+        longer belong to its step. A class attribute.
 
     See Also
     --------
@@ -84,6 +88,7 @@ class Augmentation(BaseEstimator, ABC):
 
     kinds: ClassVar[frozenset[str]] = frozenset(KINDS)
     mixes: ClassVar[bool] = False
+    moves: ClassVar[bool] = False
     _rules: ClassVar[Rules] = {}
 
     @abstractmethod
@@ -114,7 +119,7 @@ class FeatureAugmentation(Augmentation):
 
     # What parameters leave every row as it is.
     _idle: ClassVar[Mapping[str, Any]] = {}
-    # Whether it can change series of unequal lengths.
+    # Whether it changes series of unequal lengths in one go, or those of each length.
     _takes_unequal: ClassVar[bool] = False
 
     probability: float
@@ -161,12 +166,23 @@ class FeatureAugmentation(Augmentation):
 
     def _padded(self, x: Tensor, lengths: Tensor, generator: torch.Generator) -> Tensor:
         """Change series of unequal lengths (n, time, channel), not their padding."""
-        if not (self._takes_unequal and x.is_floating_point()):
-            raise unequal_lengths(self)
-        place = torch.arange(x.shape[1], device=x.device)
-        inside = (place < lengths.to(x.device)[:, None])[:, None]  # (n, 1, time)
+        if not x.is_floating_point():
+            raise TypeError(
+                f"{type(self).__name__} changes numbers, not tokens. Set"
+                " augmentation=None."
+            )
         series = x.flatten(2).mT if x.ndim > 2 else x[:, None]  # (n, channel, time)
-        changed = torch.where(inside, self._drawn(series, generator, inside), series)
+        if self._takes_unequal:
+            place = torch.arange(x.shape[1], device=x.device)
+            inside = (place < lengths.to(x.device)[:, None])[:, None]  # (n, 1, time)
+            drawn = self._drawn(series, generator, inside)
+            changed = torch.where(inside, drawn, series)
+        else:
+            changed = series.clone()
+            for length in lengths.unique().tolist():
+                rows = torch.nonzero(lengths == length).flatten().to(x.device)
+                whole = series[rows, :, :length]
+                changed[rows, :, :length] = self._drawn(whole, generator, None)
         return changed.mT.reshape(x.shape)
 
 
@@ -187,15 +203,6 @@ class RowAugmentation(FeatureAugmentation):
             return changed
         chosen = chances(x, generator, self.probability, len(x))
         return torch.where(over(chosen, x), changed, x)
-
-
-def unequal_lengths(augmentation: Augmentation) -> ValueError:
-    """The error for series of unequal lengths where they cannot be changed."""
-    return ValueError(
-        f"{type(augmentation).__name__} cannot change series of unequal lengths, or of"
-        " tokens. Use Jitter or MagnitudeScaling, which take unequal lengths, or bring"
-        " the series to one length first; for tokens set augmentation=None."
-    )
 
 
 def kind_of(x: Tensor) -> str:

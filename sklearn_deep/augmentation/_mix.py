@@ -14,7 +14,6 @@ from sklearn_deep.augmentation._base import (
     NON_NEGATIVE,
     Augmentation,
     rules,
-    unequal_lengths,
 )
 from sklearn_deep.augmentation._draws import (
     chances,
@@ -64,7 +63,10 @@ class _Mixing(Augmentation):
             return batch
         x = batch.x
         if not isinstance(x, Tensor):
-            raise unequal_lengths(self)
+            raise TypeError(
+                f"{type(self).__name__} mixes rows of one length; these have lengths of"
+                " their own."
+            )
         if not batch.y.is_floating_point():
             raise TypeError(
                 f"{type(self).__name__} mixes targets, and needs them as floats (one"

@@ -32,6 +32,7 @@ NAMES = (NONE, SequenceOf(OneOf(*ALL_OPERATIONS), 1))
 class _OfOperations(RowAugmentation):
     """A policy that takes its operations by name."""
 
+    moves = True
     operations: Sequence[str] | None
 
     def _check(self, kind: str) -> None:
@@ -209,6 +210,7 @@ class Policy(RowAugmentation):
     True
     """
 
+    moves = True
     _rules: ClassVar[Rules] = rules(
         sub_policies=(
             Satisfies(

@@ -27,8 +27,6 @@ _SERIES = frozenset({"series"})
 class Jitter(RowAugmentation):
     """Add normal noise to each series, in units of its own spread.
 
-    Series of unequal lengths are taken too.
-
     Parameters
     ----------
     std : float, default=0.05
@@ -69,8 +67,6 @@ class Jitter(RowAugmentation):
 
 class MagnitudeScaling(RowAugmentation):
     """Multiply each channel of each series by a random factor.
-
-    Series of unequal lengths are taken too.
 
     Parameters
     ----------
@@ -140,6 +136,7 @@ class TimeShift(RowAugmentation):
     """
 
     kinds = _SERIES
+    moves = True
     _rules: ClassVar[Rules] = rules(
         share=(SHARE,), padding_mode=(OneOf(*PADDING_MODES, "circular"),)
     )
@@ -186,6 +183,7 @@ class TimeWarp(RowAugmentation):
     """
 
     kinds = _SERIES
+    moves = True
     _rules: ClassVar[Rules] = rules(std=(NON_NEGATIVE,), n_knots=(Number(Integral, 2),))
     _idle = {"std": 0}
 
@@ -227,6 +225,7 @@ class WindowSlice(RowAugmentation):
     """
 
     kinds = _SERIES
+    moves = True
     _rules: ClassVar[Rules] = rules(share=(Number(low=0, high=1, open_low=True),))
     _idle = {"share": 1}
 
@@ -271,6 +270,7 @@ class SegmentPermutation(RowAugmentation):
     """
 
     kinds = _SERIES
+    moves = True
     _rules: ClassVar[Rules] = rules(n_segments=(Number(Integral, 1),))
     _idle = {"n_segments": 1}
 

@@ -7,7 +7,7 @@ and augmentations read, with channels in front, and back.
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -34,6 +34,10 @@ class Layout:
     arranged: tuple[int, ...]
     channels_last: bool = True
     pixels: bool = False
+
+    # Whether rows have lengths of their own: then they are sequences, and the shape is
+    # that of a step.
+    unequal: ClassVar[bool] = False
 
     @classmethod
     def table(cls, n_features: int) -> "Layout":

@@ -137,12 +137,15 @@ class Ragged:
         return np.repeat(starts, lengths) + within, lengths, within
 
 
-class _RaggedLayout(Layout):
-    @property
-    def kind(self) -> str:
-        return "ragged"
+class _SeriesLayout(Layout):
+    kind, unequal = "series", True
 
 
-def ragged_layout(n_channels: int) -> Layout:
+class _TokensLayout(Layout):
+    kind, unequal = "tokens", True
+
+
+def ragged_layout(n_channels: int, *, tokens: bool = False) -> Layout:
     """The layout of sequences of unequal length, of which each is (time, channels)."""
-    return _RaggedLayout((n_channels,), (n_channels,))
+    of = _TokensLayout if tokens else _SeriesLayout
+    return of((n_channels,), (n_channels,))

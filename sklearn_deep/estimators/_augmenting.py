@@ -21,6 +21,19 @@ def augmentations(estimator: "DeepEstimator", layout: Layout) -> tuple[Any, ...]
     """
     owner = type(estimator).__name__
     chosen = check_augmentation(owner, estimator.augmentation, layout.kind)
+    for item in chosen:
+        if item.mixes and layout.unequal:
+            raise InvalidParameterError(
+                f"The 'augmentation' parameter of {owner} must leave rows apart where"
+                f" they have lengths of their own. Got {item!r} instead, which mixes"
+                " them."
+            )
+        if (item.mixes or item.moves) and getattr(estimator, "return_sequences", False):
+            raise InvalidParameterError(
+                f"The 'augmentation' parameter of {owner} must leave every time step in"
+                " its place, for with return_sequences=True each has a target. Got"
+                f" {item!r} instead; Jitter, MagnitudeScaling and GaussianNoise do."
+            )
     if chosen and OPTIMIZERS[estimator.optimizer].update is None:
         raise InvalidParameterError(
             f"The 'augmentation' parameter of {owner} needs an optimizer that takes"

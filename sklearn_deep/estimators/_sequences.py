@@ -233,7 +233,7 @@ class SequenceEstimator(LayeredEstimator):
             owner = type(self).__name__
             return spatial_layout(owner, X.shape[1:], None, 1, self.channels)
         if self._of_tokens:
-            return ragged_layout(len(self.vocabulary_) + 1)
+            return ragged_layout(len(self.vocabulary_) + 1, tokens=True)
         return ragged_layout(self._n_channels)
 
     # Targets: with return_sequences those of all steps, to the hooks of the task, which

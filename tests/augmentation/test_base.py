@@ -329,20 +329,54 @@ def test_one_factor_a_channel_is_drawn_for_unequal_series_too(seeded):
     assert MagnitudeScaling(0.3).augment(flat, seeded()).x.x.shape == (3, 8)
 
 
-@pytest.mark.parametrize("cls", [Jitter, MagnitudeScaling])
+@pytest.mark.parametrize("cls", [Jitter, TimeShift])
 def test_tokens_are_refused(cls, seeded):
     tokens = torch.ones(3, 8, dtype=torch.int64)
     batch = Batch(Padded(tokens, torch.tensor([8, 5, 3])), torch.zeros(3, 1), None)
-    with pytest.raises(ValueError, match=r"tokens.*augmentation=None"):
+    with pytest.raises(TypeError, match=r"tokens.*augmentation=None"):
         cls().augment(batch, seeded())
 
 
-@pytest.mark.parametrize("cls", [TimeWarp, TimeShift, Mixup, TrivialAugment])
-def test_the_others_refuse_unequal_lengths_and_name_the_way_out(cls, batch_of, seeded):
+@pytest.mark.parametrize(
+    "augmentation",
+    [
+        TimeWarp(),
+        TimeShift(0.5),
+        WindowSlice(),
+        SegmentPermutation(),
+        GaussianNoise(0.1),
+        TrivialAugment(),
+        RandAugment(),
+        Policy([[("time_warp", 1.0, 0.5)]]),
+    ],
+    ids=lambda a: type(a).__name__,
+)
+def test_the_others_change_the_series_of_each_length_by_themselves(
+    augmentation, batch_of, seeded
+):
+    batch = batch_of("series")
+    lengths = torch.tensor([1, 2, 30, 30, *range(4, 12)])
+    inside = torch.arange(30)[:, None] < lengths[:, None, None]
+    x = torch.where(inside, batch.x.mT, 0)
+    changed = augmentation.augment(batch.with_x(Padded(x, lengths)), seeded()).x
+    assert changed.x.shape == x.shape
+    assert torch.isfinite(changed.x).all()
+    assert (changed.x.masked_select(~inside) == 0).all()
+    assert not torch.equal(changed.x, x)
+    # Those of one length change as a batch of such series does.
+    equal = batch.with_x(x[2:4].mT)
+    alone = Padded(x[2:4], lengths[2:4])
+    assert torch.equal(
+        augmentation.augment(equal, seeded()).x.mT,
+        augmentation.augment(batch.with_x(alone), seeded()).x.x,
+    )
+
+
+def test_rows_of_unequal_lengths_are_not_mixed(batch_of, seeded):
     batch = batch_of("series")
     padded = batch.with_x(Padded(batch.x, torch.full((12,), 30)))
-    with pytest.raises(ValueError, match=rf"{cls.__name__}.*Jitter"):
-        cls().augment(padded, seeded())
+    with pytest.raises(TypeError, match=r"Mixup.*lengths"):
+        Mixup().augment(padded, seeded())
 
 
 @settings(max_examples=15)

@@ -21,9 +21,16 @@ from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import EpochScoring
 
 from sklearn_deep import (
+    AutoAugment,
     InvalidParameterError,
+    Jitter,
+    MagnitudeScaling,
+    Mixup,
+    RandAugment,
     RNNClassifier,
     RNNRegressor,
+    TimeShift,
+    TimeWarp,
     ValidationHoldout,
     stacking_report,
 )
@@ -564,3 +571,62 @@ def test_lengths_that_do_not_fit_are_named(padded, unequal):
 def test_parameters_are_checked(params, texts):
     with pytest.raises(InvalidParameterError, match=next(iter(params))):
         classifier(**params).fit(*texts)
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [
+        Jitter(0.1),
+        [TimeWarp(), MagnitudeScaling()],
+        RandAugment(),
+        AutoAugment(2, n_epochs=1),
+    ],
+    ids=lambda a: type(a).__name__,
+)
+def test_unequal_sequences_are_augmented_each_over_its_length(augmentation):
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(n, 2)) for n in rng.integers(1, 9, 60)]
+    y = np.arange(60) % 2
+    settings = {"max_epochs": 2, "batch_size": 20, "random_state": 0}
+    plain = RNNClassifier(4, **settings).fit(X, y)
+    net = RNNClassifier(4, augmentation=augmentation, **settings).fit(X, y)
+    same = clone(net).fit(X, y)
+    assert_array_equal(net.predict_proba(X), same.predict_proba(X))
+    # AutoAugment may find that none is best.
+    if not isinstance(augmentation, AutoAugment):
+        assert not np.allclose(net.predict_proba(X), plain.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "settings", "words"),
+    [
+        (Mixup(), {}, r"rows apart.*lengths of their own.*Mixup"),
+        (Jitter(), {"tokens": True}, "tokens rows"),
+        (TimeShift(), {"return_sequences": True}, "in its place.*TimeShift.*Jitter"),
+        ([Jitter(), RandAugment()], {"return_sequences": True}, "RandAugment"),
+    ],
+)
+def test_augmentations_that_cannot_be_are_refused_before_training(
+    augmentation, settings, words
+):
+    X = [np.arange(1, n + 1) for n in (3, 5, 4, 2) * 5]
+    y = [x % 2 for x in X] if "return_sequences" in settings else np.arange(20) % 2
+    net = RNNClassifier(4, augmentation=augmentation, max_epochs=1, **settings)
+    with pytest.raises(InvalidParameterError, match=words):
+        net.fit(X, y)
+    assert not hasattr(net, "module_")
+
+
+def test_jitter_leaves_every_step_its_target():
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=n) for n in rng.integers(2, 9, 60)]
+    y = [(x > 0).astype(int) for x in X]
+    net = RNNClassifier(
+        8,
+        return_sequences=True,
+        augmentation=Jitter(0.05),
+        max_epochs=30,
+        learning_rate=0.03,
+        random_state=0,
+    )
+    assert net.fit(X, y).score(X, y) > 0.9
