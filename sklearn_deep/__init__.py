@@ -44,7 +44,11 @@ if TYPE_CHECKING:
         TrainingDivergedError,
     )
     from sklearn_deep.export._layers import register_onnx_layer
-    from sklearn_deep.export._reader import OnnxClassifier, OnnxRegressor
+    from sklearn_deep.export._reader import (
+        OnnxClassifier,
+        OnnxRegressor,
+        OnnxTransformer,
+    )
     from sklearn_deep.export._to_onnx import OnnxExport, to_onnx
     from sklearn_deep.inspection._augmentation_preview import augmentation_preview
     from sklearn_deep.inspection._fit_curve import FitCurveDisplay
@@ -86,6 +90,7 @@ _HOMES = {
     "OnnxFileError": "exceptions",
     "OnnxParityError": "exceptions",
     "OnnxRegressor": "export._reader",
+    "OnnxTransformer": "export._reader",
     "Policy": "augmentation._policies",
     "RNNClassifier": "estimators._rnn",
     "RNNRegressor": "estimators._rnn",
@@ -145,6 +150,7 @@ __all__ = [
     "OnnxFileError",
     "OnnxParityError",
     "OnnxRegressor",
+    "OnnxTransformer",
     "Policy",
     "RNNClassifier",
     "RNNRegressor",

@@ -1,9 +1,10 @@
 """Rules of autoencoders."""
 
+from typing import Any
+
 from sklearn_deep.estimators._reconstructor import DeepReconstructor
-from sklearn_deep.export._graph import Graph
-from sklearn_deep.export._layers import emit_network
-from sklearn_deep.export._networks import compute_dtype
+from sklearn_deep.export._graph import Graph, Value
+from sklearn_deep.export._networks import network_outputs
 from sklearn_deep.export._rules import rule
 from sklearn_deep.export._table import Table
 
@@ -11,17 +12,28 @@ from sklearn_deep.export._table import Table
 @rule("transform", DeepReconstructor)
 def _encode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
     """Codes, (n, code_size)."""
-    x = table.matrix(graph, compute_dtype(graph, model, table))
-    code = emit_network(graph, model._half("encoder"), x, table.width)
+    code = network_outputs(graph, model, model._half("encoder"), table)
     return Table.of(code, model._n_features_out)
 
 
 @rule("inverse_transform", DeepReconstructor)
 def _decode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
     """Rows in the units of X, (n, n_features)."""
-    code = table.matrix(graph, compute_dtype(graph, model, table))
-    raw = emit_network(graph, model._half("decoder"), code, table.width)
+    raw = network_outputs(graph, model, model._half("decoder"), table)
+    return Table.of(_in_units(graph, model, raw), model.n_features_in_)
+
+
+@rule("score_samples", DeepReconstructor)
+def _score(graph: Graph, model: DeepReconstructor, table: Table) -> Value:
+    """Minus the mean squared error of the reconstruction, (n,)."""
+    raw = network_outputs(graph, model, model.module_, table)
+    x, row_shape = table.rows(graph, raw.dtype)
+    if len(row_shape) > 1:
+        x = graph.reshape(x, (0, -1))
+    error = graph.node("Sub", _in_units(graph, model, raw), x)
+    return graph.node("Neg", graph.mean(graph.node("Mul", error, error), [1]))
+
+
+def _in_units(graph: Graph, model: Any, raw: Value) -> Value:
     rows = graph.math("Mul", raw, model._targets.scale)
-    return Table.of(
-        graph.math("Add", rows, model._targets.center), model.n_features_in_
-    )
+    return graph.math("Add", rows, model._targets.center)

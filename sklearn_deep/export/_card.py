@@ -1,14 +1,19 @@
 """The card in a model's metadata: what a reader must know beside the graph."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import is_classifier, is_regressor
 
 import sklearn_deep
 from sklearn_deep.export._composition import final
-from sklearn_deep.export._converters import is_multi_output, is_multilabel
+from sklearn_deep.export._converters import (
+    ROW_METHODS,
+    is_multi_output,
+    is_multilabel,
+)
 from sklearn_deep.export._file import CARD, FORMAT
 from sklearn_deep.export._inputs import Input, column_names
 from sklearn_deep.export._missing import MISSING
@@ -33,12 +38,13 @@ def make_card(
         The options that the outputs depend on.
     """
     names = column_names(X)
-    classifies = is_classifier(model)
+    task = task_of(model)
+    classifies = task == "classifier"
     return {
         "format": FORMAT,
         "package_version": sklearn_deep.__version__,
         "estimator": type(model).__name__,
-        "task": "classifier" if classifies else "regressor",
+        "task": task,
         "n_features_in": X.shape[1],
         "feature_names_in": names,
         "inputs": [
@@ -46,6 +52,7 @@ def make_card(
                 "name": i.name,
                 "columns": list(i.columns),
                 "dtype": "string" if i.dtype.kind == "U" else i.dtype.name,
+                **({} if i.columns else {"row_shape": list(i.row_shape)}),
             }
             for i in inputs
         ],
@@ -53,11 +60,17 @@ def make_card(
         "classes": _classes(model, options) if classifies else None,
         "class_numbers": classifies and options["nocl"] and not is_multilabel(model),
         "multilabel": classifies and is_multilabel(model),
-        "outputs": (_label_outputs if classifies else _number_outputs)(
-            model, outputs, options
-        ),
-        "target": None if classifies else _target(model, X),
+        "outputs": OUTPUTS[task](model, outputs, options),
+        "target": _target(model, X) if task == "regressor" else None,
+        "feature_names_out": _names_out(model) if task == "transformer" else None,
     }
+
+
+def task_of(model: Any) -> str:
+    """Tell what a fitted estimator is for."""
+    if is_classifier(model):
+        return "classifier"
+    return "regressor" if is_regressor(model) else "transformer"
 
 
 def _classes(model: Any, options: dict[str, Any]) -> Any:
@@ -98,6 +111,29 @@ def _number_outputs(
     if has_std(final(model)) and len(outputs) > 1:
         roles["std"] = {"name": outputs[1], "form": "tensor"}
     return roles
+
+
+def _row_outputs(
+    model: Any, outputs: list[str], options: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        method: {"name": name, "form": "tensor"}
+        for method, name in zip(ROW_METHODS, outputs, strict=False)
+    }
+
+
+OUTPUTS: dict[str, Callable[[Any, list[str], dict[str, Any]], dict[str, Any]]] = {
+    "classifier": _label_outputs,
+    "regressor": _number_outputs,
+    "transformer": _row_outputs,
+}
+
+
+def _names_out(model: Any) -> list[str] | None:
+    try:
+        return [str(name) for name in model.get_feature_names_out()]
+    except (AttributeError, ValueError):  # a step does not say, or asks for names
+        return None
 
 
 def _target(model: Any, X: Any) -> dict[str, Any]:

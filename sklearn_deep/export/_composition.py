@@ -103,6 +103,7 @@ for _method in (
     "predict_std",
     "transform",
     "inverse_transform",
+    "score_samples",
 ):
     rule(_method, *WRAPPERS)(_wrapper_rule(_method))
     if _method != "inverse_transform":

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
+from onnx.numpy_helper import from_array
 from skl2onnx._parse import _apply_zipmap
 from skl2onnx._supported_operators import get_model_alias
 from skl2onnx.common.data_types import (
@@ -18,6 +19,7 @@ from skl2onnx.common.data_types import (
     Int64TensorType,
     SequenceType,
     StringTensorType,
+    UInt8TensorType,
 )
 from sklearn.base import is_classifier, is_regressor
 
@@ -28,6 +30,7 @@ from sklearn_deep.export._graph import (
     DOUBLE,
     FLOAT,
     INT,
+    PIXEL,
     STRING,
     Graph,
     Value,
@@ -35,7 +38,7 @@ from sklearn_deep.export._graph import (
 from sklearn_deep.export._labels import stored_labels
 from sklearn_deep.export._networks import has_std
 from sklearn_deep.export._responses import one_hot, stacked
-from sklearn_deep.export._rules import apply
+from sklearn_deep.export._rules import apply, find
 from sklearn_deep.export._table import Table
 
 TYPES: dict[np.dtype, Any] = {
@@ -44,6 +47,7 @@ TYPES: dict[np.dtype, Any] = {
     INT: Int64TensorType,
     BOOL: BooleanTensorType,
     STRING: StringTensorType,
+    PIXEL: UInt8TensorType,
 }
 
 CLASSIFIER_OPTIONS: dict[str, list] = {
@@ -94,9 +98,21 @@ def parse(scope, model, inputs, custom_parsers=None):
     return declare(scope, model, operator)
 
 
+# Methods of transformers that an export holds.
+ROW_METHODS = ("transform", "score_samples")
+
+
+def _row_methods(model: Any) -> tuple[str, ...]:
+    # skl2onnx hands on all outputs of a step: its own exports have the first alone.
+    scores = REQUEST.get() is not None and find(final(model), ROW_METHODS[1])
+    return ROW_METHODS if scores else ROW_METHODS[:1]
+
+
 def _declare_numbers(scope, model, operator):
     names = ["variable"]
-    if is_regressor(model) and has_std(final(model)):
+    if not is_regressor(model):
+        names += _row_methods(model)[1:]
+    elif has_std(final(model)):
         names += ["std"] if options_of(scope, model)["return_std"] else []
     for name in names:
         operator.outputs.append(scope.declare_local_variable(name, DoubleTensorType()))
@@ -157,7 +173,32 @@ def convert(scope, operator, container):
             _name_node(graph, "Identity", [value], variable.full_name)
     container.nodes.extend(graph.nodes)
     container.initializers.extend(graph.constants)
+    if any("" in node.input for node in graph.nodes):
+        _allow_absent_inputs(container)
     container.node_domain_version_pair_sets.update(graph.domains.items())
+
+
+def _allow_absent_inputs(container: Any) -> None:
+    """Let skl2onnx sort nodes that leave an optional input out, by an empty name.
+
+    It would look for the node that gives it. Nodes that torch has written have some.
+    """
+    sort, stand_in = container.ensure_topological_order, "absent"
+
+    def sort_with_absent() -> None:
+        container.initializers.append(from_array(np.zeros(0), stand_in))
+        _rename_inputs(container.nodes, "", stand_in)
+        sort()
+        _rename_inputs(container.nodes, stand_in, "")
+        kept = [t for t in container.initializers if t.name != stand_in]
+        container.initializers[:] = kept
+
+    container.ensure_topological_order = sort_with_absent
+
+
+def _rename_inputs(nodes: Any, old: str, new: str) -> None:
+    for node in nodes:
+        node.input[:] = [new if name == old else name for name in node.input]
 
 
 # A value, or a list of values, with its dimensions.
@@ -176,7 +217,7 @@ class _Written:
             settings={"options": scope.options, "dtype": _request().get("dtype")},
         )
         self.rows = operator.inputs[0].get_first_dimension()
-        table = Table(tuple(_input(v, model) for v in operator.inputs))
+        table = _table(operator.inputs, model)
         write = self._labels if is_classifier(model) else self._numbers
         self.outputs = [
             (variable, value, dimensions)
@@ -189,7 +230,11 @@ class _Written:
         graph, model = self.graph, operator.raw_operator
         if not is_regressor(model):
             out = apply(graph, model, "transform", table)
-            return [(out.matrix(graph), [self.rows, out.width])]
+            outputs: list[_Output] = [(out.matrix(graph), [self.rows, out.width])]
+            for method in _row_methods(model)[1:]:
+                value = apply(graph, model, method, table)
+                outputs.append((value, [self.rows]))
+            return outputs
         methods = ["predict", "predict_std"][: len(operator.outputs)]
         values = [apply(graph, model, method, table) for method in methods]
         # A regressor of skl2onnx gives (n, 1) for one target.
@@ -281,6 +326,15 @@ def _written(operator: Any) -> _Written:
     if not hasattr(operator, "_sklearn_deep"):
         operator._sklearn_deep = _Written(operator)
     return operator._sklearn_deep
+
+
+def _table(variables: Any, model: Any) -> Table:
+    """Give the inputs of an operator as rows."""
+    first = variables[0]
+    if len(first.type.shape) > 2:
+        value, _ = _input(first, model)
+        return Table.of_rows(value, first.type.shape[1:])
+    return Table(tuple(_input(variable, model) for variable in variables))
 
 
 def _input(variable: Any, model: Any) -> tuple[Value, int]:

@@ -41,9 +41,11 @@ def edge_rows(model: Any, X: Any) -> list[Any]:
     -------
     list of arrays or frames
         The first row alone, and rows with an unseen category or a missing value in
-        one column each, as far as ``model.predict`` accepts them.
+        one column each, as far as the estimator accepts them.
     """
     alone = X.iloc[:1] if hasattr(X, "iloc") else X[:1]
+    if len(X.shape) > 2:  # images and series have no value that is odd by itself
+        return [alone]
     faults = _frame_faults(model, X) if is_frame(X) else _array_faults(X)
     if not faults:
         return [alone]
@@ -76,7 +78,7 @@ def _accepts(model: Any, rows: Any) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model.predict(rows)
+            (model.predict if hasattr(model, "predict") else model.transform)(rows)
     except Exception:  # whatever a step raises, the row is not one it takes
         return False
     return True

@@ -10,13 +10,13 @@ def make_feeds(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
 
     Parameters
     ----------
-    X : {array-like, DataFrame} of shape (n_rows, n_features)
+    X : {array-like, DataFrame} of shape (n_rows, n_features), or (n_rows, *row_shape)
     card : dict
         The model's card: its inputs, and the features that they are.
 
     Returns
     -------
-    dict of str to ndarray of shape (n_rows, n_columns)
+    dict of str to ndarray of shape (n_rows, n_columns), or (n_rows, *row_shape)
 
     Raises
     ------
@@ -66,6 +66,8 @@ def _from_array(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
             "X is a sparse matrix, and the model takes dense rows. Pass X.toarray()."
         )
     X = _as_array(X)
+    if "row_shape" in card["inputs"][0]:
+        return _of_several_axes(X, card)
     if X.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got an array of shape {X.shape} instead. Reshape X with"
@@ -89,6 +91,25 @@ def _from_array(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
             label = _label(card, columns[0]) if len(columns) == 1 else part["name"]
             feeds[part["name"]] = _converted(block, part, label, card)
     return feeds
+
+
+def _of_several_axes(X: np.ndarray, card: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Images and series: one input, of the shape and kind of those of the export."""
+    (part,) = card["inputs"]
+    shape, pixels = tuple(part["row_shape"]), part["dtype"] == "uint8"
+    if X.shape[1:] != shape:
+        raise ValueError(
+            f"X has shape {X.shape}, but the model takes (n_samples,"
+            f" {', '.join(map(str, shape))})."
+        )
+    if (X.dtype == np.uint8) != pixels:
+        raise ValueError(
+            f"X has dtype {X.dtype}, and had {part['dtype']} at the export: uint8 images"
+            " are scaled to [0, 1], other numbers are not. Pass X of the same kind."
+        )
+    _check_rows(len(X))
+    feed = X if pixels else _converted(X, part, part["name"], card)
+    return {part["name"]: np.ascontiguousarray(feed)}
 
 
 def _as_array(X: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ from sklearn_deep.exceptions import OnnxExportError
 
 FLOAT, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 INT, BOOL, STRING = np.dtype(np.int64), np.dtype(bool), np.dtype(str)
+PIXEL = np.dtype(np.uint8)
 
 ELEMENT_TYPES: dict[np.dtype, int] = {
     FLOAT: TensorProto.FLOAT,
@@ -19,6 +20,7 @@ ELEMENT_TYPES: dict[np.dtype, int] = {
     INT: TensorProto.INT64,
     BOOL: TensorProto.BOOL,
     STRING: TensorProto.STRING,
+    PIXEL: TensorProto.UINT8,
 }
 DTYPES = {element: dtype for dtype, element in ELEMENT_TYPES.items()}
 
@@ -171,12 +173,21 @@ class Graph:
         axes = self.constant(np.array([axis], np.int64))
         return self.node("ReduceSum", value, axes, keepdims=int(keepdims))
 
-    def max(self, value: Value) -> Value:
-        """Give the largest number of each row, (n, d) -> (n, 1)."""
+    def max(self, value: Value, axes: Sequence[int], keepdims: bool = False) -> Value:
+        """Give the largest numbers along axes."""
+        return self._reduced("ReduceMax", value, axes, keepdims)
+
+    def mean(self, value: Value, axes: Sequence[int], keepdims: bool = False) -> Value:
+        """Give the means along axes."""
+        return self._reduced("ReduceMean", value, axes, keepdims)
+
+    def _reduced(
+        self, op: str, value: Value, axes: Sequence[int], keepdims: bool
+    ) -> Value:
         if self.opset < 18:  # the axes became an input then
-            return self.node("ReduceMax", value, axes=[1], keepdims=1)
-        axes = self.constant(np.array([1], np.int64))
-        return self.node("ReduceMax", value, axes, keepdims=1)
+            return self.node(op, value, axes=list(axes), keepdims=int(keepdims))
+        where = self.constant(np.array(axes, np.int64))
+        return self.node(op, value, where, keepdims=int(keepdims))
 
     def argmax(self, value: Value, axis: int = 1) -> Value:
         """Give the place of the first largest value along an axis."""
@@ -250,14 +261,14 @@ class Graph:
             )
 
     def model(
-        self, inputs: Iterable[tuple[Value, int]], outputs: Iterable[Value]
+        self, inputs: Iterable[tuple[Value, Sequence[int]]], outputs: Iterable[Value]
     ) -> ModelProto:
         """Close the graph to a model of its own.
 
         Parameters
         ----------
-        inputs : iterable of (Value, int)
-            The values that the caller gives, with their number of columns.
+        inputs : iterable of (Value, sequence of int)
+            The values that the caller gives, with the shape of a row of each.
         outputs : iterable of Value
             The values that the caller gets; their shapes are left open.
         """
@@ -265,8 +276,10 @@ class Graph:
             self.nodes,
             "sklearn_deep",
             [
-                helper.make_tensor_value_info(v.name, ELEMENT_TYPES[v.dtype], [None, d])
-                for v, d in inputs
+                helper.make_tensor_value_info(
+                    v.name, ELEMENT_TYPES[v.dtype], [None, *shape]
+                )
+                for v, shape in inputs
             ],
             [
                 helper.make_tensor_value_info(v.name, ELEMENT_TYPES[v.dtype], None)

@@ -5,10 +5,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils import get_tags
 
+from sklearn_deep._announce import Announced
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._feeds import is_missing
-from sklearn_deep.export._graph import BOOL, DOUBLE, FLOAT, INT, STRING
+from sklearn_deep.export._graph import BOOL, DOUBLE, FLOAT, INT, PIXEL, STRING
+from sklearn_deep.export._within import parts_within
 
 
 @dataclass(frozen=True)
@@ -19,13 +22,16 @@ class Input:
     ----------
     name : str
     columns : tuple of int
-        Columns of X that it holds.
+        Columns of X that it holds; none where rows have several axes.
     dtype : numpy.dtype
+    row_shape : tuple of int
+        Shape of a row.
     """
 
     name: str
     columns: tuple[int, ...]
     dtype: np.dtype
+    row_shape: tuple[int, ...]
 
 
 def as_rows(model: Any, X: Any) -> Any:
@@ -34,7 +40,7 @@ def as_rows(model: Any, X: Any) -> Any:
     Raises
     ------
     OnnxExportError
-        Where columns are missing, or X has another shape than (n, n_features).
+        Where columns are missing, or X has another shape than in the fit.
     """
     if is_frame(X):
         return _ordered(model, X)
@@ -47,13 +53,20 @@ def as_rows(model: Any, X: Any) -> Any:
 
 def _check_shape(model: Any, X: Any) -> None:
     wanted = getattr(model, "n_features_in_", None)
-    if len(X.shape) != 2 or (wanted is not None and X.shape[1] != wanted):
+    n_axes = len(X.shape)
+    fits = n_axes == 2 or (n_axes > 2 and _takes_several_axes(model))
+    if not fits or (wanted is not None and X.shape[1] != wanted):
         raise OnnxExportError(
             f"X must hold rows like those of the fit, of shape (n_samples,"
             f" {wanted if wanted is not None else 'n_features'}); got shape {X.shape}."
         )
     if not len(X):
         raise OnnxExportError("X has no row; give some to compare predictions on.")
+
+
+def _takes_several_axes(model: Any) -> bool:
+    networks = (m for m in parts_within(model) if isinstance(m, Announced))
+    return any(get_tags(m).input_tags.three_d_array for m in networks)
 
 
 def is_frame(X: Any) -> bool:
@@ -87,8 +100,12 @@ def column_names(X: Any) -> list[str] | None:
 
 def declared(X: Any) -> list[Input]:
     """Choose the inputs for rows like these."""
+    if not is_frame(X) and len(X.shape) > 2:
+        dtype = PIXEL if X.dtype == PIXEL else _dtype_of(X, "X")
+        return [Input("X", (), dtype, X.shape[1:])]
     if not is_frame(X):
-        return [Input("X", tuple(range(X.shape[1])), _dtype_of(X, "X"))]
+        width = X.shape[1]
+        return [Input("X", tuple(range(width)), _dtype_of(X, "X"), (width,))]
     names = column_names(X) or []
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -102,6 +119,7 @@ def declared(X: Any) -> list[Input]:
             name or f"x{j}",
             (j,),
             _dtype_of(column_values(X, j), name or f"x{j}"),
+            (1,),
         )
         for j, name in enumerate(names)
     ]

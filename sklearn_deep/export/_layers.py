@@ -6,23 +6,32 @@ float64 kernel of some operators; for those the float64 form is written out.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from sklearn_deep.exceptions import OnnxExportError
-from sklearn_deep.export._graph import FLOAT, Graph, Value
+from sklearn_deep.export._graph import FLOAT, INT, Graph, Value
 from sklearn_deep.export._torch_export import export_module
 from sklearn_deep.nn._dropout import AlphaDropout, Dropout
 from sklearn_deep.nn._mlp import MLP, BatchNorm, Block, Output
 
 LayerRule = Callable[[Graph, Any, Value], Value]
 
+# Key of a graph's memo: whether rows may have several axes in front of a layer.
+_SEVERAL_AXES = "several axes"
 
-def emit_network(graph: Graph, network: nn.Module, x: Value, width: int) -> Value:
+# Layers that onnxruntime computes in float32 only.
+SINGLE_LAYERS: set[type[nn.Module]] = set()
+# What a layer must be like for its rule to write it.
+CONDITIONS: dict[type[nn.Module], Callable[[Any], bool]] = {}
+
+
+def emit_network(
+    graph: Graph, network: nn.Module, x: Value, row_shape: Sequence[int]
+) -> Value:
     """Write a whole network: by the rules, or else by torch's own exporter.
 
     Raises
@@ -30,17 +39,25 @@ def emit_network(graph: Graph, network: nn.Module, x: Value, width: int) -> Valu
     OnnxExportError
         For a layer that neither knows.
     """
-    unknown = next((m for m in network.modules() if _rule_of(m) is None), None)
+    parts = (m for m in network.modules() if not isinstance(m, nn.ModuleList))
+    unknown = next((m for m in parts if _rule_of(m) is None), None)
+    graph.memo[_SEVERAL_AXES] = len(row_shape) > 1
     if unknown is None:
         return emit(graph, network, x)
-    return export_module(graph, network, x, width, type(unknown).__name__)
+    return export_module(graph, network, x, row_shape, type(unknown).__name__)
 
 
 def emit(graph: Graph, module: nn.Module, x: Value) -> Value:
     """Write a module that has a rule."""
     found = _rule_of(module)
     assert found is not None
-    return found(graph, module, x)
+    out = graph.memo[id(module)] = found(graph, module, x)
+    return out
+
+
+def has_single_layers(network: nn.Module) -> bool:
+    """Tell whether a network has layers that onnxruntime computes in float32 only."""
+    return any(type(layer) in SINGLE_LAYERS for layer in network.modules())
 
 
 def _rule_of(module: nn.Module) -> LayerRule | None:
@@ -48,7 +65,8 @@ def _rule_of(module: nn.Module) -> LayerRule | None:
     for cls in type(module).__mro__:
         if cls in LAYERS:
             same = type(module).forward is cls.forward
-            return LAYERS[cls] if same else None
+            fits = cls not in CONDITIONS or CONDITIONS[cls](module)
+            return LAYERS[cls] if same and fits else None
     return None
 
 
@@ -76,10 +94,14 @@ def _flatten(graph: Graph, module: nn.Flatten, x: Value) -> Value:
 
 
 def _linear(graph: Graph, module: nn.Linear, x: Value) -> Value:
-    operands = [_constant(graph, module.weight, x)]
-    if module.bias is not None:
-        operands.append(_constant(graph, module.bias, x))
-    return graph.node("Gemm", x, *operands, transB=1)
+    bias = [] if module.bias is None else [_constant(graph, module.bias, x)]
+    if not graph.memo.get(_SEVERAL_AXES):
+        return graph.node(
+            "Gemm", x, _constant(graph, module.weight, x), *bias, transB=1
+        )
+    # A Gemm takes rows of one axis only; onnxruntime makes one of this where they are.
+    out = graph.node("MatMul", x, _constant(graph, module.weight.T, x))
+    return graph.node("Add", out, *bias) if bias else out
 
 
 def _block(graph: Graph, module: Block, x: Value) -> Value:
@@ -93,7 +115,8 @@ def _mlp(graph: Graph, module: MLP, x: Value) -> Value:
     return emit(graph, module.output, emit(graph, module.hidden, x))
 
 
-def _batch_norm(graph: Graph, module: nn.BatchNorm1d, x: Value) -> Value:
+def batch_norm(graph: Graph, module: Any, x: Value) -> Value:
+    """Write a batch normalisation of the second axis."""
     mean, var = module.running_mean, module.running_var
     if mean is None or var is None:
         raise OnnxExportError(
@@ -124,17 +147,23 @@ def _plain(op: str) -> LayerRule:
 def _leaky_relu(graph: Graph, module: nn.LeakyReLU, x: Value) -> Value:
     if x.dtype == FLOAT:
         return graph.node("LeakyRelu", x, alpha=float(module.negative_slope))
-    return _two_slopes(graph, x, graph.constant(np.float64(module.negative_slope)))
+    below = graph.math("Mul", graph.math("Min", x, 0.0), float(module.negative_slope))
+    return graph.node("Add", graph.math("Max", x, 0.0), below)
 
 
 def _prelu(graph: Graph, module: nn.PReLU, x: Value) -> Value:
-    slope = _constant(graph, module.weight, x)
-    if x.dtype == FLOAT:
-        return graph.node("PRelu", x, slope)
-    return _two_slopes(graph, x, slope)
+    slope: torch.Tensor = module.weight
+    shape = None
+    if module.num_parameters > 1 and graph.memo.get(_SEVERAL_AXES):
+        shape = graph.node("Shape", x, dtype=INT)
+        slope, x = slope[:, None], graph.reshape(x, (0, module.num_parameters, -1))
+    out = _two_slopes(graph, x, _constant(graph, slope, x))
+    return out if shape is None else graph.node("Reshape", out, shape)
 
 
 def _two_slopes(graph: Graph, x: Value, slope: Value) -> Value:
+    if x.dtype == FLOAT:
+        return graph.node("PRelu", x, slope)
     below = graph.node("Mul", graph.math("Min", x, 0.0), slope)
     return graph.node("Add", graph.math("Max", x, 0.0), below)
 
@@ -209,11 +238,11 @@ LAYERS: dict[type[nn.Module], LayerRule] = {
     Output: _linear,
     Dropout: _identity,
     AlphaDropout: _identity,
-    BatchNorm: _batch_norm,
+    BatchNorm: batch_norm,
     nn.Sequential: _sequence,
     nn.Flatten: _flatten,
     nn.Linear: _linear,
-    nn.BatchNorm1d: _batch_norm,
+    nn.BatchNorm1d: batch_norm,
     nn.LayerNorm: _layer_norm,
     nn.Dropout: _identity,
     nn.AlphaDropout: _identity,

@@ -9,7 +9,7 @@ from sklearn_deep.estimators._classifier import DeepClassifier
 from sklearn_deep.estimators._regressor import DeepRegressor
 from sklearn_deep.export._graph import DOUBLE, FLOAT, INT, Graph, Value
 from sklearn_deep.export._labels import labels_at
-from sklearn_deep.export._layers import emit_network, softplus
+from sklearn_deep.export._layers import emit_network, has_single_layers, softplus
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._table import Table
 from sklearn_deep.nn._losses import _SMALLEST_STD
@@ -18,17 +18,24 @@ from sklearn_deep.nn._losses import _SMALLEST_STD
 @rule("raw", DeepEstimator)
 def _raw(graph: Graph, model: Any, table: Table) -> Value:
     """The network's raw outputs, (n, n_raw)."""
-    dtype = compute_dtype(graph, model, table)
-    x = table.matrix(graph, dtype)
-    return emit_network(graph, model.module_, x, table.width)
+    return network_outputs(graph, model, model.module_, table)
 
 
-def compute_dtype(graph: Graph, model: Any, table: Table) -> np.dtype:
-    """As ``predict`` computes; in float32 where the rows are float32, or if asked."""
+def network_outputs(graph: Graph, model: Any, module: Any, table: Table) -> Value:
+    """Outputs of a module that belongs to a network estimator."""
+    x, row_shape = table.rows(graph, _compute_dtype(graph, model, table))
+    return emit_network(graph, module, x, row_shape)
+
+
+def _compute_dtype(graph: Graph, model: Any, table: Table) -> np.dtype:
+    """As ``predict`` computes; in float32 where the rows are float32, or if asked.
+
+    Layers that onnxruntime has in float32 only bring the whole network to it.
+    """
     asked = graph.settings.get("dtype")
     if asked is not None:
         return np.dtype(asked)
-    single = FLOAT in (model._dtype, table.dtype)
+    single = FLOAT in (model._dtype, table.dtype) or has_single_layers(model.module_)
     return FLOAT if single else DOUBLE
 
 

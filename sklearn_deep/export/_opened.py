@@ -101,7 +101,7 @@ def _start(content: bytes, n_threads: int | None) -> Any:
 
 
 class OnnxEstimator(BaseEstimator):
-    """What both readers share: the file is opened at its first use."""
+    """What the readers share: the file is opened at its first use."""
 
     _rules: ClassVar[Rules] = {
         "model": (InstanceOf((str, os.PathLike, bytes), "a path or bytes"),),
@@ -165,10 +165,9 @@ class OnnxEstimator(BaseEstimator):
 
     def _check_task(self, card: dict[str, Any]) -> None:
         if card["task"] != self._task:
-            other = {"classifier": "OnnxClassifier", "regressor": "OnnxRegressor"}
             raise OnnxFileError(
                 f"The file holds a {card['task']} ({card['estimator']}); read it with"
-                f" sklearn_deep.{other[card['task']]}."
+                f" sklearn_deep.Onnx{card['task'].capitalize()}."
             )
 
     def __getstate__(self):

@@ -1,5 +1,6 @@
 """The proof: onnxruntime against the estimator, on given rows and on made-up ones."""
 
+import math
 import platform
 import warnings
 from functools import cache
@@ -17,7 +18,7 @@ from sklearn_deep.export._outputs import assembled, names_of
 from sklearn_deep.export._runtime import open_session
 from sklearn_deep.export._steps import first_difference
 
-_CHUNK = 16384
+_CHUNK, _VALUES = 16384, 1 << 20  # rows that are compared at once, and their values
 _LIBRARIES = (
     "sklearn-deep",
     "scikit-learn",
@@ -93,6 +94,7 @@ class _Comparison:
             else:
                 expected_parts = expected[method]
             for one, other in zip(expected_parts, got, strict=True):
+                one = one.toarray() if hasattr(one, "toarray") else one
                 self._note(method, np.asarray(one, float), other)
         if self.card["task"] == "classifier":
             got = outputs[self.card["outputs"]["predict"]["name"]]
@@ -153,11 +155,13 @@ def _call(model: Any, method: str, rows: Any) -> Any:
 
 
 def _chunks(X: Any) -> list[Any]:
-    if len(X) <= _CHUNK:
+    n_values = math.prod(X.shape[1:])
+    size = max(1, min(_CHUNK, _VALUES // n_values)) if len(X.shape) > 2 else _CHUNK
+    if len(X) <= size:
         return [X]
     return [
-        X.iloc[i : i + _CHUNK] if hasattr(X, "iloc") else X[i : i + _CHUNK]
-        for i in range(0, len(X), _CHUNK)
+        X.iloc[i : i + size] if hasattr(X, "iloc") else X[i : i + size]
+        for i in range(0, len(X), size)
     ]
 
 

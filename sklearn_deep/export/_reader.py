@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_deep.export._opened import OnnxEstimator
@@ -52,7 +52,7 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
     ------
     OnnxFileError
         At the first use, for a file that is empty, truncated, damaged, something else
-        than ONNX, not written by this package, or a regressor's.
+        than ONNX, not written by this package, or of another task.
 
     See Also
     --------
@@ -196,7 +196,7 @@ class OnnxRegressor(RegressorMixin, OnnxEstimator):
     ------
     OnnxFileError
         At the first use, for a file that is empty, truncated, damaged, something else
-        than ONNX, not written by this package, or a classifier's.
+        than ONNX, not written by this package, or of another task.
 
     See Also
     --------
@@ -255,3 +255,112 @@ class OnnxRegressor(RegressorMixin, OnnxEstimator):
         # float32 inputs make float32 outputs; the estimator has a dtype of its own.
         y = y.astype(target["dtype"], copy=False)
         return y.ravel() if target["ndim"] == 1 else y
+
+
+class OnnxTransformer(TransformerMixin, OnnxEstimator):
+    """A transformer read from a file that :func:`to_onnx` wrote.
+
+    It transforms through onnxruntime, and needs neither torch nor skorch. It is fitted
+    from the start, and stands wherever a fitted transformer may.
+
+    Parameters
+    ----------
+    model : str, os.PathLike or bytes
+        The file, or its content.
+    n_threads : int, default=None
+        Threads of one call; None leaves it to onnxruntime.
+    verify : bool, default=True
+        Whether to check that the file is, to the bit, what was exported.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where the estimator was exported with a frame.
+    receipt_ : dict
+        What the export was compared on, and how far it was off.
+
+    Raises
+    ------
+    OnnxFileError
+        At the first use, for a file that is empty, truncated, damaged, something else
+        than ONNX, not written by this package, or of another task.
+
+    See Also
+    --------
+    to_onnx : Writes the file.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_deep import MLPAutoencoder, OnnxTransformer, to_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = MLPAutoencoder(code_size=2, max_epochs=5, random_state=0).fit(X)
+    >>> reader = OnnxTransformer(to_onnx(network, X).to_bytes())
+    >>> reader.transform(X[:3]).shape
+    (3, 2)
+    """
+
+    _task = "transformer"
+
+    def transform(self, X):
+        """Transform rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or of the shape of the fit
+            Rows like those of the fit. Columns of a frame are found by name.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_features_new)
+            What the estimator makes of them.
+        """
+        return self._numbers("transform", X)
+
+    @available_if(_has_output("score_samples"))
+    def score_samples(self, X):
+        """Tell how well rows are reconstructed, where an autoencoder was exported.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or of the shape of the fit
+            Rows like those of the fit.
+
+        Returns
+        -------
+        score : ndarray of shape (n_samples,)
+            Minus the mean squared error; 0 at best.
+        """
+        return self._numbers("score_samples", X)
+
+    def get_feature_names_out(self, input_features=None):
+        """Give the names of the columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Not looked at: the names were stored with the model.
+
+        Returns
+        -------
+        names : ndarray of shape (n_features_new,)
+            Names of the columns of ``transform``.
+
+        Raises
+        ------
+        AttributeError
+            Where the estimator had none.
+        """
+        names = self._file.card["feature_names_out"]
+        if names is None:
+            raise AttributeError(
+                "The estimator did not say the names of its columns at the export."
+            )
+        return np.array(names, object)
+
+    def _numbers(self, method: str, X: Any) -> np.ndarray:
+        opened = self._file
+        (out,) = opened.run(opened.card["outputs"][method], X)
+        return out

@@ -42,6 +42,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 import sklearn_deep.export._autoencoders
 import sklearn_deep.export._calibration
+import sklearn_deep.export._convolution_layers
 import sklearn_deep.export._encoders
 import sklearn_deep.export._ensembles
 import sklearn_deep.export._features

@@ -98,7 +98,7 @@ _NORMS: dict[str, Callable[[Graph, Value], Value]] = {
     "l2": lambda graph, x: graph.node(
         "Sqrt", graph.sum(graph.node("Mul", x, x), 1, keepdims=True)
     ),
-    "max": lambda graph, x: graph.max(graph.node("Abs", x)),
+    "max": lambda graph, x: graph.max(graph.node("Abs", x), [1], keepdims=True),
 }
 
 

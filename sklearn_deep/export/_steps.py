@@ -48,6 +48,8 @@ class _Search:
         for part in self.card["inputs"]:
             dtype = STRING if part["dtype"] == "string" else np.dtype(part["dtype"])
             value = Value(part["name"], dtype)
+            if "row_shape" in part:
+                return Table.of_rows(value, part["row_shape"])
             values[part["columns"][0]] = value, len(part["columns"])
         if len(self.card["inputs"]) == 1 and self.card["inputs"][0]["columns"][1:]:
             return Table(tuple(values.values()))
@@ -104,9 +106,10 @@ class _Search:
         out = transformed(graph, step, build(graph)).matrix(graph)
         out = graph.node("Identity", out)  # a graph may not give an input as it is
         read = {name for node in graph.nodes for name in node.input}
+        table = self.table(graph)
         inputs = [
-            (value, width)
-            for value, width in self.table(graph).blocks
+            (value, table.row_shape or (width,))
+            for value, width in table.blocks
             if value.name in read
         ]
         session = open_session(graph.model(inputs, [out]).SerializeToString())

@@ -1,5 +1,6 @@
-"""The rows that flow through a pipeline: blocks of columns, side by side."""
+"""The rows that flow through a pipeline: blocks of columns, or images and series."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,14 +18,24 @@ class Table:
     ----------
     blocks : tuple of (Value, int)
         Each value with its number of columns.
+    row_shape : tuple of int or None
+        Where a row has several axes: its shape; there is one block then, of shape
+        (n, *row_shape), and its width is the number of its values.
     """
 
     blocks: tuple[tuple[Value, int], ...]
+    row_shape: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, value: Value, width: int) -> "Table":
         """Wrap one matrix."""
         return cls(((value, width),))
+
+    @classmethod
+    def of_rows(cls, value: Value, row_shape: Sequence[int]) -> "Table":
+        """Wrap rows of any shape."""
+        several = tuple(row_shape) if len(row_shape) > 1 else None
+        return cls(((value, math.prod(row_shape)),), several)
 
     @classmethod
     def join(cls, tables: Iterable["Table"]) -> "Table":
@@ -49,13 +60,21 @@ class Table:
             return STRING
         return np.result_type(*dtypes) if dtypes else DOUBLE
 
+    def rows(self, graph: Graph, dtype: np.dtype) -> tuple[Value, tuple[int, ...]]:
+        """Give the rows for a network, (n, *row_shape), and the shape of a row."""
+        if self.row_shape is None:
+            return self.matrix(graph, dtype), (self.width,)
+        return graph.cast(self.blocks[0][0], dtype), self.row_shape
+
     def matrix(self, graph: Graph, dtype: np.dtype | None = None) -> Value:
         """Give all columns as one value of shape (n, width)."""
+        self._check_flat()
         kind = self.dtype if dtype is None else dtype
         return graph.concat([graph.cast(value, kind) for value, _ in self.blocks])
 
     def select(self, graph: Graph, places: Sequence[int]) -> "Table":
         """Take columns by their places, in this order."""
+        self._check_flat()
         starts = np.cumsum([0, *(width for _, width in self.blocks)])
         blocks: list[tuple[int, list[int]]] = []
         for place in places:
@@ -71,6 +90,13 @@ class Table:
             return value, width
         places = graph.constant(np.array(columns, np.int64))
         return graph.node("Gather", value, places, axis=1), len(columns)
+
+    def _check_flat(self) -> None:
+        if self.row_shape is not None:
+            raise OnnxExportError(
+                f"A step takes columns, and the rows of X have shape {self.row_shape}."
+                " Give flat rows, and input_shape to the network."
+            )
 
     def columns(self, graph: Graph) -> list[Value]:
         """Give each column as a value of shape (n, 1)."""

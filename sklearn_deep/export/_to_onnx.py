@@ -123,12 +123,15 @@ def to_onnx(
     Parameters
     ----------
     model : fitted estimator
-        A network of this package, or a Pipeline, search or meta-estimator around one.
-    X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+        A network of this package, or a Pipeline, search or meta-estimator around one;
+        a transformer too, such as an autoencoder or ``NetworkFeatures``.
+    X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features), or \
+            array of shape (n_samples, ...)
         Rows like those to come: they decide the types of the inputs, and are
         compared. A frame gives one named input a column, of shape (n, 1); an array
-        one input ``"X"`` of shape (n, n_features). Floats of 32 bits give a network
-        of 32 bits, half the size of the one for 64.
+        one input ``"X"`` of its own shape. Floats of 32 bits give a network of 32
+        bits, half the size of the one for 64; onnxruntime has convolutions for 32 bits
+        only, so networks with such layers compute in these anyway.
     path : str or os.PathLike, default=None
         File to write; nothing is written with None.
     tolerance : float, default=1e-5
@@ -163,6 +166,7 @@ def to_onnx(
     --------
     OnnxClassifier : Reads the file of a classifier, without torch.
     OnnxRegressor : Reads the file of a regressor, without torch.
+    OnnxTransformer : Reads the file of a transformer, without torch.
 
     Examples
     --------
@@ -198,10 +202,12 @@ def to_onnx(
 
 def _check_arguments(model: Any, tolerance: Any, opset: Any, dtype: Any) -> None:
     check_is_fitted(model)
-    if not (is_classifier(model) or is_regressor(model)):
+    does = is_classifier(model) or is_regressor(model) or hasattr(model, "transform")
+    if not does:
         raise OnnxExportError(
-            f"{type(model).__name__} does not predict: to_onnx takes classifiers and"
-            " regressors, and Pipelines or searches around them."
+            f"{type(model).__name__} neither predicts nor transforms: to_onnx takes"
+            " classifiers, regressors and transformers, and Pipelines or searches around"
+            " them."
         )
     newest = newest_opset()
     if opset is not None and not OLDEST_OPSET <= opset <= newest:
@@ -249,7 +255,7 @@ def _convert(
     dtype: str | None,
 ) -> Any:
     types = [
-        (f"input_{k}", TYPES[i.dtype]([None, len(i.columns)]))
+        (f"input_{k}", TYPES[i.dtype]([None, *i.row_shape]))
         for k, i in enumerate(inputs)
     ]
     token = REQUEST.set({"options": {"zipmap": False, **own}, "dtype": dtype})

@@ -4,7 +4,7 @@ import copy
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 
@@ -22,7 +22,7 @@ _OLDEST_OPSET = 18
 
 
 def export_module(
-    graph: Graph, module: nn.Module, x: Value, width: int, name: str
+    graph: Graph, module: nn.Module, x: Value, row_shape: Sequence[int], name: str
 ) -> Value:
     """Put a module into the graph as torch exports it.
 
@@ -31,9 +31,9 @@ def export_module(
     graph : Graph
     module : torch.nn.Module
     x : Value
-        Its input, (n, width).
-    width : int
-        Number of columns of ``x``.
+        Its input, (n, *row_shape).
+    row_shape : sequence of int
+        Shape of a row of ``x``.
     name : str
         The layer that has no rule, for messages.
 
@@ -50,7 +50,7 @@ def export_module(
         raise _refusal(name, f"torch writes opset {_OLDEST_OPSET} at the least")
     dtype = torch.from_numpy(np.empty(0, x.dtype)).dtype
     twin = copy.deepcopy(module).to("cpu", dtype).eval()
-    example = torch.zeros(2, width, dtype=dtype)
+    example = torch.zeros(2, *row_shape, dtype=dtype)
     try:
         with _quiet():
             program = torch.onnx.export(

@@ -123,9 +123,9 @@ class Subsample(nn.Module):
     Shape: (batch, channels, ...) -> (batch, channels, ...)
     """
 
-    def __init__(self, stride: int):
+    def __init__(self, stride: int, n_axes: int):
         super().__init__()
-        self.stride = stride
+        self.stride, self.n_axes = stride, n_axes
 
     def extra_repr(self) -> str:
         """Show the stride."""
@@ -134,7 +134,7 @@ class Subsample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Leave the other positions out."""
         every = slice(None, None, self.stride)
-        return x[:, :, every] if x.ndim == 3 else x[:, :, every, every]
+        return x[:, :, every] if self.n_axes == 1 else x[:, :, every, every]
 
 
 class Residual(nn.Module):
@@ -222,7 +222,7 @@ class Kit:
         n_axes = len(self.spatial)
         self.spatial = tuple(-(-n // stride) for n in self.spatial)
         if size == 1 and stride > 1:
-            return [Subsample(stride), *self.convolution(n_in, n_out, 1)]
+            return [Subsample(stride, n_axes), *self.convolution(n_in, n_out, 1)]
         layers: list[nn.Module] = []
         padding = size // 2
         if size % 2 == 0:  # one more at the end than at the start

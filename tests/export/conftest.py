@@ -20,6 +20,7 @@ KINDS = {
     "tensor(double)": np.float64,
     "tensor(int64)": np.int64,
     "tensor(bool)": np.bool_,
+    "tensor(uint8)": np.uint8,
 }
 
 
@@ -150,7 +151,9 @@ def transformed(step, rows, method="transform"):
     out = apply(graph, step, method, Table(tuple(parts))).matrix(graph)
     out = graph.node("Identity", out)  # a graph may not give an input as it is
     read = {name for node in graph.nodes for name in node.input}
-    model = graph.model([part for part in parts if part[0].name in read], [out])
+    model = graph.model(
+        [(value, (width,)) for value, width in parts if value.name in read], [out]
+    )
     session = open_session(model)
     return session.run(None, feed(session, rows))[0]
 

@@ -63,7 +63,7 @@ def with_a_function():
 
 
 def run(graph, given, *outputs, **feeds):
-    model = graph.model([(given, 2)], outputs)
+    model = graph.model([(given, (2,))], outputs)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     return session.run(None, feeds)
 
@@ -158,7 +158,7 @@ def test_columns_are_selected_across_blocks(places):
         "c": np.array([[3.0, 4.0, 5.0]]),
     }
     read = {name for node in graph.nodes for name in node.input}
-    inputs = [(value, width) for value, width in BLOCKS if value.name in read]
+    inputs = [(value, (width,)) for value, width in BLOCKS if value.name in read]
     session = onnxruntime.InferenceSession(
         graph.model(inputs, [out]).SerializeToString()
     )

@@ -460,7 +460,7 @@ def alone(write, x):
     """Run what a function writes for one column."""
     graph = Graph(18)
     column = Value("x", DOUBLE)
-    model = graph.model([(column, 1)], [write(graph, column)])
+    model = graph.model([(column, (1,))], [write(graph, column)])
     (out,) = open_session(model.SerializeToString()).run(None, {"x": x.reshape(-1, 1)})
     return out
 
