@@ -9,7 +9,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from sklearn_deep.data._ragged import Padded, Ragged
+from sklearn_deep.data._padded import Padded
+from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._rows import chunks, row_values
 
 
@@ -119,14 +120,14 @@ class Rows:
 
     def _gather(self, where: Tensor) -> Tensor | Padded:
         if isinstance(self.x, Ragged):
-            return self.x.padded(where.cpu().numpy(), self.device)
+            return Padded.of(self.x, where.cpu().numpy(), self.device)
         if sp.issparse(self.x):
             return self._densify(self.x[where.cpu().numpy()])
         return self.x.index_select(0, where)
 
     def _densify(self, x: Any) -> Tensor | Padded:
         if isinstance(x, Ragged):
-            return x.padded(None, self.device)
+            return Padded.of(x, None, self.device)
         if not sp.issparse(x):
             return x
         return torch.from_numpy(x.toarray()).to(self.device)

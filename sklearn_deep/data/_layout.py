@@ -7,9 +7,10 @@ and augmentations read, with channels in front, and back.
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from torch import Tensor
+if TYPE_CHECKING:  # readers of exported files have no torch
+    from torch import Tensor
 
 KINDS = {0: "table", 1: "series", 2: "images"}
 
@@ -64,12 +65,12 @@ class Layout:
         """(height, width), (time,) or ()."""
         return self.arranged[:-1] if self.channels_last else self.arranged[1:]
 
-    def canonical(self, x: Tensor) -> Tensor:
+    def canonical(self, x: "Tensor") -> "Tensor":
         """From (..., *row_shape) to (..., n_channels, *spatial); a view."""
         x = x.reshape(*x.shape[: x.ndim - len(self.row_shape)], *self.arranged)
         return x.movedim(-1, -len(self.arranged)) if self.channels_last else x
 
-    def restore(self, x: Tensor) -> Tensor:
+    def restore(self, x: "Tensor") -> "Tensor":
         """The inverse of ``canonical``."""
         if self.channels_last:
             x = x.movedim(-len(self.arranged), -1)

@@ -1,28 +1,11 @@
 """Sequences of unequal length: one array of all steps, and where each begins."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from sklearn_deep.data._layout import Layout
-
-
-class Padded(NamedTuple):
-    """A batch of sequences, filled up with zeros to the longest of them.
-
-    Attributes
-    ----------
-    x : Tensor of shape (n_rows, longest, ...)
-        On the device.
-    lengths : Tensor of shape (n_rows,)
-        True lengths, int64, on the CPU, where torch packs by them.
-    """
-
-    x: Tensor
-    lengths: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,18 +88,22 @@ class Ragged:
         """One value a row as one value a step."""
         return np.repeat(of_rows, self.lengths, axis=0)
 
-    def padded(self, rows: np.ndarray | None, device: torch.device) -> Padded:
-        """Some rows, or all of them, as a batch."""
+    def filled(self, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Some rows, or all, filled up to the longest, (n, longest, ...); and lengths.
+
+        What is filled in is 0, or the empty string.
+        """
         rows = np.arange(len(self)) if rows is None else rows
         steps, lengths, within = self._steps(rows)
         longest = int(lengths.max(initial=0))
         shape = (len(rows) * longest, *self.values.shape[1:])
         out = np.zeros(shape, self.dtype)
+        if self.dtype == object:
+            out[:] = ""
         out[np.repeat(np.arange(len(rows)) * longest, lengths) + within] = self.values[
             steps
         ]
-        x = torch.from_numpy(out.reshape(len(rows), longest, *shape[1:]))
-        return Padded(x.to(device), torch.from_numpy(lengths))
+        return out.reshape(len(rows), longest, *shape[1:]), lengths
 
     def arrays(self) -> np.ndarray:
         """One array a sequence, in an object array; views."""

@@ -11,13 +11,15 @@ import sklearn_deep
 from sklearn_deep.export._composition import final
 from sklearn_deep.export._converters import (
     ROW_METHODS,
+    is_by_step,
     is_multi_output,
     is_multilabel,
 )
 from sklearn_deep.export._file import CARD, FORMAT
-from sklearn_deep.export._inputs import Input, column_names
+from sklearn_deep.export._inputs import Input, column_names, sequence_form
 from sklearn_deep.export._missing import MISSING
 from sklearn_deep.export._networks import has_std
+from sklearn_deep.export._sequences import flat_steps, is_items
 
 
 def make_card(
@@ -40,13 +42,16 @@ def make_card(
     names = column_names(X)
     task = task_of(model)
     classifies = task == "classifier"
+    sequences = sequence_form(model, X) if is_items(X) else None
     return {
         "format": FORMAT,
         "package_version": sklearn_deep.__version__,
         "estimator": type(model).__name__,
         "task": task,
-        "n_features_in": X.shape[1],
+        "n_features_in": None if sequences else X.shape[1],
         "feature_names_in": names,
+        "sequences": sequences,
+        "by_step": is_by_step(model),
         "inputs": [
             {
                 "name": i.name,
@@ -138,6 +143,8 @@ def _names_out(model: Any) -> list[str] | None:
 
 def _target(model: Any, X: Any) -> dict[str, Any]:
     y = np.asarray(model.predict(X[:1]))
+    if is_by_step(model):
+        y = flat_steps(y)
     return {"ndim": y.ndim, "dtype": y.dtype.name}
 
 

@@ -237,6 +237,9 @@ class _Written:
             return outputs
         methods = ["predict", "predict_std"][: len(operator.outputs)]
         values = [apply(graph, model, method, table) for method in methods]
+        if is_by_step(model):
+            targets = [] if final(model)._targets.flat else [None]
+            return [(y, [self.rows, None, *targets]) for y in values]
         # A regressor of skl2onnx gives (n, 1) for one target.
         return [(graph.reshape(y, (0, -1)), [self.rows, None]) for y in values]
 
@@ -253,13 +256,18 @@ class _Written:
         if _zipmaps(operator, "SklearnZipMap"):
             scores = graph.cast(scores, FLOAT)  # ZipMap takes nothing else
         columns = [len(classes)] if is_multilabel(model) else []
+        rows: list[int | None] = [self.rows, *self._time(model)]
         out: list[_Output] = [
-            (label, [self.rows, *columns]),
-            (scores, [self.rows, len(classes)]),
+            (label, [*rows, *columns]),
+            (scores, [*rows, len(classes)]),
         ]
         if len(operator.outputs) > 2:
             out.append((graph.constant(stored_labels(classes)), [len(classes)]))
         return out
+
+    def _time(self, model: Any) -> list[None]:
+        """The axis of time, where every step has a prediction."""
+        return [None] if is_by_step(model) else []
 
     def _labels_of_several(
         self, operator: Any, table: Table, options: dict[str, Any]
@@ -307,6 +315,11 @@ def is_multilabel(model: Any) -> bool:
     )
 
 
+def is_by_step(model: Any) -> bool:
+    """Tell whether a fitted estimator predicts every step of sequences."""
+    return bool(getattr(final(model), "_by_step", False))
+
+
 def scores_of(graph: Graph, model: Any, table: Table, raw: bool) -> Value:
     """Scores of shape (n, n_classes): probabilities, or raw ones; votes at the least."""
     if not raw and hasattr(model, "predict_proba"):
@@ -318,6 +331,9 @@ def scores_of(graph: Graph, model: Any, table: Table, raw: bool) -> Value:
         return one_hot(graph, labels, np.asarray(model.classes_))
     scores = apply(graph, model, "decision_function", table)
     if len(model.classes_) == 2 and not is_multilabel(model):
+        if is_by_step(model):
+            scores = graph.reshape(scores, (0, 0, 1))
+            return graph.concat([graph.node("Neg", scores), scores], axis=2)
         return stacked(graph, [graph.node("Neg", scores), scores])
     return scores
 
@@ -330,14 +346,19 @@ def _written(operator: Any) -> _Written:
 
 def _table(variables: Any, model: Any) -> Table:
     """Give the inputs of an operator as rows."""
-    first = variables[0]
-    if len(first.type.shape) > 2:
-        value, _ = _input(first, model)
-        return Table.of_rows(value, first.type.shape[1:])
+    first, last = variables[0], variables[-1]
+    lengths = None
+    if len(last.type.shape) == 1 and last is not first:
+        lengths = Value(last.full_name, INT)
+    if len(first.type.shape) != 2 or lengths is not None:
+        dtype = _input_dtype(first, model)
+        return Table.of_rows(
+            Value(first.full_name, dtype), first.type.shape[1:], lengths
+        )
     return Table(tuple(_input(variable, model) for variable in variables))
 
 
-def _input(variable: Any, model: Any) -> tuple[Value, int]:
+def _input_dtype(variable: Any, model: Any) -> np.dtype:
     dtype = next(
         (d for d, cls in TYPES.items() if isinstance(variable.type, cls)), None
     )
@@ -346,7 +367,12 @@ def _input(variable: Any, model: Any) -> tuple[Value, int]:
             f"{type(model).__name__} cannot take the input {variable.raw_name!r} of type"
             f" {type(variable.type).__name__}."
         )
-    width = variable.type.shape[1] if len(variable.type.shape) > 1 else None
+    return dtype
+
+
+def _input(variable: Any, model: Any) -> tuple[Value, int]:
+    width = variable.type.shape[1]
+    dtype = _input_dtype(variable, model)
     return Value(variable.full_name, dtype), width or model.n_features_in_
 
 

@@ -20,6 +20,7 @@ from sklearn_deep.export._layers import (
     LayerRule,
     batch_norm,
     emit,
+    emit_stages,
 )
 from sklearn_deep.nn._cnn import CNN
 from sklearn_deep.nn._conv_autoencoder import ConvAutoencoder, Restore
@@ -51,12 +52,6 @@ def _in_float32(rule: LayerRule) -> LayerRule:
 
 def _each(size: Any, n_axes: int) -> list[int]:
     return [int(n) for n in np.broadcast_to(size, (n_axes,))]
-
-
-def _of_stages(graph: Graph, module: Any, x: Value) -> Value:
-    for _, stage in module.stages():
-        x = emit(graph, stage, x)
-    return x
 
 
 def _tapped(graph: Graph, module: Tapped, x: Value) -> Value:
@@ -273,8 +268,8 @@ SINGLE_LAYERS.update(
 
 LAYERS.update(
     {
-        CNN: _of_stages,
-        ConvAutoencoder: _of_stages,
+        CNN: emit_stages,
+        ConvAutoencoder: emit_stages,
         Tapped: _tapped,
         Arrange: _arrange,
         Restore: _restore,

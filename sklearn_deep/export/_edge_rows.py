@@ -2,6 +2,7 @@
 
 import warnings
 from collections import deque
+from collections.abc import Sequence
 from enum import IntEnum
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from sklearn.compose import ColumnTransformer
 
 from sklearn_deep.export._feeds import is_missing
 from sklearn_deep.export._inputs import column_values, is_frame
+from sklearn_deep.export._sequences import is_items, objects
 from sklearn_deep.export._within import parts_within
 
 # A category that nobody has.
@@ -44,6 +46,8 @@ def edge_rows(model: Any, X: Any) -> list[Any]:
         one column each, as far as the estimator accepts them.
     """
     alone = X.iloc[:1] if hasattr(X, "iloc") else X[:1]
+    if is_items(X):
+        return [alone, *_accepted(model, objects(_odd_sequences(X)), [0, 0])]
     if len(X.shape) > 2:  # images and series have no value that is odd by itself
         return [alone]
     faults = _frame_faults(model, X) if is_frame(X) else _array_faults(X)
@@ -53,7 +57,18 @@ def edge_rows(model: Any, X: Any) -> list[Any]:
     return [alone, *_accepted(model, odd, [fault.kind for fault in faults])]
 
 
-def _accepted(model: Any, odd: Any, kinds: list[_Kind]) -> list[Any]:
+def _odd_sequences(X: np.ndarray) -> list[Any]:
+    """The first sequence cut to one step, and longer than it was."""
+    first = X[0]
+    if isinstance(first, str):
+        return [STRANGER, f"{first} {STRANGER}"]
+    if isinstance(first, (list, tuple)):
+        return [first[:1], [*first, *first]]
+    array = np.asarray(first)
+    return [array[:1], np.concatenate([array, array])]
+
+
+def _accepted(model: Any, odd: Any, kinds: Sequence[int]) -> list[Any]:
     """Rows that the estimator takes: all, or those of a kind, or halves of these."""
     if _accepts(model, odd):
         return [odd]

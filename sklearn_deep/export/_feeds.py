@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_deep.export._sequences import sequence_feeds
+
 
 def make_feeds(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
     """Give each input of a model its columns of X.
@@ -23,6 +25,8 @@ def make_feeds(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
     ValueError, TypeError
         For rows that are not like those of the fit; the message says how.
     """
+    if card.get("sequences"):
+        return sequence_feeds(X, card)
     if hasattr(X, "columns") and hasattr(X, "__getitem__"):
         return _from_frame(X, card)
     return _from_array(X, card)
@@ -97,10 +101,13 @@ def _of_several_axes(X: np.ndarray, card: dict[str, Any]) -> dict[str, np.ndarra
     """Images and series: one input, of the shape and kind of those of the export."""
     (part,) = card["inputs"]
     shape, pixels = tuple(part["row_shape"]), part["dtype"] == "uint8"
-    if X.shape[1:] != shape:
+    fits = X.ndim == 1 + len(shape) and all(
+        wanted in (n, None) for n, wanted in zip(X.shape[1:], shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("time" if n is None else str(n) for n in shape)
         raise ValueError(
-            f"X has shape {X.shape}, but the model takes (n_samples,"
-            f" {', '.join(map(str, shape))})."
+            f"X has shape {X.shape}, but the model takes (n_samples, {wanted})."
         )
     if (X.dtype == np.uint8) != pixels:
         raise ValueError(

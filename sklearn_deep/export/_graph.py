@@ -26,7 +26,7 @@ DTYPES = {element: dtype for dtype, element in ELEMENT_TYPES.items()}
 
 # Version of each operator domain; the main one is the graph's own.
 _ML = "ai.onnx.ml"
-_ML_VERSION = 3
+_VERSIONS = {_ML: 3, "com.microsoft": 1}
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Graph:
             **attributes,
         )
         self.nodes.append(node)
-        self._uses(domain, _ML_VERSION if domain == _ML else self.opset)
+        self._uses(domain, _VERSIONS.get(domain, self.opset))
 
     def ml_node(self, op: str, *inputs: Value, dtype: np.dtype, **attributes) -> Value:
         """Add a node of the ``ai.onnx.ml`` domain."""
@@ -157,6 +157,11 @@ class Graph:
     def column(self, value: Value, place: int) -> Value:
         """Take one column of (n, d), as (n,)."""
         return self.node("Gather", value, self.constant(np.int64(place)), axis=1)
+
+    def column_of_shape(self, value: Value, axis: int) -> Value:
+        """Give the length of an axis, ()."""
+        length = self.node("Shape", value, dtype=INT, start=axis, end=axis + 1)
+        return self.reshape(length, ())
 
     def gather(self, values: Value, places: Value) -> Value:
         """Take rows of ``values`` at ``places``."""
@@ -261,13 +266,15 @@ class Graph:
             )
 
     def model(
-        self, inputs: Iterable[tuple[Value, Sequence[int]]], outputs: Iterable[Value]
+        self,
+        inputs: Iterable[tuple[Value, Sequence[int | None]]],
+        outputs: Iterable[Value],
     ) -> ModelProto:
         """Close the graph to a model of its own.
 
         Parameters
         ----------
-        inputs : iterable of (Value, sequence of int)
+        inputs : iterable of (Value, sequence of int or None)
             The values that the caller gives, with the shape of a row of each.
         outputs : iterable of Value
             The values that the caller gets; their shapes are left open.

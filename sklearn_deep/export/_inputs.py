@@ -8,9 +8,18 @@ import scipy.sparse as sp
 from sklearn.utils import get_tags
 
 from sklearn_deep._announce import Announced
+from sklearn_deep.estimators._sequences import SequenceEstimator
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._feeds import is_missing
 from sklearn_deep.export._graph import BOOL, DOUBLE, FLOAT, INT, PIXEL, STRING
+from sklearn_deep.export._sequences import (
+    LENGTHS,
+    STEPS,
+    as_items,
+    is_items,
+    joined,
+    objects,
+)
 from sklearn_deep.export._within import parts_within
 
 
@@ -22,26 +31,32 @@ class Input:
     ----------
     name : str
     columns : tuple of int
-        Columns of X that it holds; none where rows have several axes.
+        Columns of X that it holds; none where rows are no rows of columns.
     dtype : numpy.dtype
-    row_shape : tuple of int
-        Shape of a row.
+    row_shape : tuple of int or None
+        Shape of a row; None for a length that is open.
     """
 
     name: str
     columns: tuple[int, ...]
     dtype: np.dtype
-    row_shape: tuple[int, ...]
+    row_shape: tuple[int | None, ...]
 
 
 def as_rows(model: Any, X: Any) -> Any:
     """Give X as an array or a frame whose columns are those of the fit, in order.
+
+    Sequences come as an object array of them.
 
     Raises
     ------
     OnnxExportError
         Where columns are missing, or X has another shape than in the fit.
     """
+    if sequence_network(model) is not None:
+        items = _items(model, X)
+        if items is not None:
+            return items
     if is_frame(X):
         return _ordered(model, X)
     if sp.issparse(X):
@@ -62,6 +77,45 @@ def _check_shape(model: Any, X: Any) -> None:
         )
     if not len(X):
         raise OnnxExportError("X has no row; give some to compare predictions on.")
+
+
+def sequence_network(model: Any) -> Any:
+    """Find the estimator of sequences inside a fitted estimator, or None."""
+    parts = (m for m in parts_within(model) if isinstance(m, SequenceEstimator))
+    return next((part for part in parts if hasattr(part, "module_")), None)
+
+
+def _items(model: Any, X: Any) -> np.ndarray | None:
+    items = as_items(X)
+    if items is None and sequence_network(model)._of_tokens:
+        items = objects(list(np.asarray(X)))  # rows of tokens, all of one length
+    if items is not None and not len(items):
+        raise OnnxExportError("X has no row; give some to compare predictions on.")
+    return items
+
+
+def sequence_form(model: Any, X: Any) -> dict[str, Any]:
+    """Say what sequences like these are, for whoever brings others."""
+    network = sequence_network(model)
+    kind = "numbers"
+    if network._of_tokens:
+        kind = "text" if isinstance(X[0], str) else "tokens"
+    return {
+        "kind": kind,
+        "owner": type(network).__name__,
+        "channels": network.channels,
+        "analyzer": network.analyzer,
+        "n_channels": None if network._of_tokens else network._n_channels,
+    }
+
+
+def _declared_sequences(model: Any, X: np.ndarray) -> list[Input]:
+    form = sequence_form(model, X)
+    if form["kind"] == "text":
+        return [Input(STEPS, (), STRING, ())]
+    ragged = joined(X, form)
+    dtype, shape = _dtype_of(ragged.values, STEPS), (None, *ragged.shape[1:])
+    return [Input(STEPS, (), dtype, shape), Input(LENGTHS, (), INT, ())]
 
 
 def _takes_several_axes(model: Any) -> bool:
@@ -98,11 +152,18 @@ def column_names(X: Any) -> list[str] | None:
     return [str(name) for name in X.columns]
 
 
-def declared(X: Any) -> list[Input]:
+def declared(model: Any, X: Any) -> list[Input]:
     """Choose the inputs for rows like these."""
+    if is_items(X):
+        return _declared_sequences(model, X)
     if not is_frame(X) and len(X.shape) > 2:
         dtype = PIXEL if X.dtype == PIXEL else _dtype_of(X, "X")
-        return [Input("X", (), dtype, X.shape[1:])]
+        shape: tuple[int | None, ...] = X.shape[1:]
+        network = sequence_network(model)
+        if network is not None:  # series of any length
+            time = 1 if network.channels == "first" else 0
+            shape = tuple(None if i == time else n for i, n in enumerate(shape))
+        return [Input("X", (), dtype, shape)]
     if not is_frame(X):
         width = X.shape[1]
         return [Input("X", tuple(range(width)), _dtype_of(X, "X"), (width,))]

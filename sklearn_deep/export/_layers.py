@@ -20,8 +20,9 @@ from sklearn_deep.nn._mlp import MLP, BatchNorm, Block, Output
 
 LayerRule = Callable[[Graph, Any, Value], Value]
 
-# Key of a graph's memo: whether rows may have several axes in front of a layer.
-_SEVERAL_AXES = "several axes"
+# Keys of a graph's memo: whether rows may have several axes in front of a layer; and the
+# true lengths of sequences, (n,), None where all are equal.
+SEVERAL_AXES, LENGTHS = "several axes", "lengths"
 
 # Layers that onnxruntime computes in float32 only.
 SINGLE_LAYERS: set[type[nn.Module]] = set()
@@ -30,7 +31,11 @@ CONDITIONS: dict[type[nn.Module], Callable[[Any], bool]] = {}
 
 
 def emit_network(
-    graph: Graph, network: nn.Module, x: Value, row_shape: Sequence[int]
+    graph: Graph,
+    network: nn.Module,
+    x: Value,
+    row_shape: Sequence[Any],
+    lengths: Value | None = None,
 ) -> Value:
     """Write a whole network: by the rules, or else by torch's own exporter.
 
@@ -41,7 +46,8 @@ def emit_network(
     """
     parts = (m for m in network.modules() if not isinstance(m, nn.ModuleList))
     unknown = next((m for m in parts if _rule_of(m) is None), None)
-    graph.memo[_SEVERAL_AXES] = len(row_shape) > 1
+    graph.memo[SEVERAL_AXES] = len(row_shape) > 1
+    graph.memo[LENGTHS] = lengths
     if unknown is None:
         return emit(graph, network, x)
     return export_module(graph, network, x, row_shape, type(unknown).__name__)
@@ -53,6 +59,13 @@ def emit(graph: Graph, module: nn.Module, x: Value) -> Value:
     assert found is not None
     out = graph.memo[id(module)] = found(graph, module, x)
     return out
+
+
+def emit_stages(graph: Graph, module: Any, x: Value) -> Value:
+    """Write a network whose ``stages`` follow one another."""
+    for _, stage in module.stages():
+        x = emit(graph, stage, x)
+    return x
 
 
 def has_single_layers(network: nn.Module) -> bool:
@@ -95,7 +108,7 @@ def _flatten(graph: Graph, module: nn.Flatten, x: Value) -> Value:
 
 def _linear(graph: Graph, module: nn.Linear, x: Value) -> Value:
     bias = [] if module.bias is None else [_constant(graph, module.bias, x)]
-    if not graph.memo.get(_SEVERAL_AXES):
+    if not graph.memo.get(SEVERAL_AXES):
         return graph.node(
             "Gemm", x, _constant(graph, module.weight, x), *bias, transB=1
         )
@@ -154,7 +167,7 @@ def _leaky_relu(graph: Graph, module: nn.LeakyReLU, x: Value) -> Value:
 def _prelu(graph: Graph, module: nn.PReLU, x: Value) -> Value:
     slope: torch.Tensor = module.weight
     shape = None
-    if module.num_parameters > 1 and graph.memo.get(_SEVERAL_AXES):
+    if module.num_parameters > 1 and graph.memo.get(SEVERAL_AXES):
         shape = graph.node("Shape", x, dtype=INT)
         slope, x = slope[:, None], graph.reshape(x, (0, module.num_parameters, -1))
     out = _two_slopes(graph, x, _constant(graph, slope, x))

@@ -1,6 +1,6 @@
 """Rules of the network estimators: the network, and what its raw outputs mean."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from sklearn_deep.estimators._regressor import DeepRegressor
 from sklearn_deep.export._graph import DOUBLE, FLOAT, INT, Graph, Value
 from sklearn_deep.export._labels import labels_at
 from sklearn_deep.export._layers import emit_network, has_single_layers, softplus
-from sklearn_deep.export._rules import apply, rule
+from sklearn_deep.export._rules import apply, find, rule
 from sklearn_deep.export._table import Table
 from sklearn_deep.nn._losses import _SMALLEST_STD
 
@@ -21,10 +21,38 @@ def _raw(graph: Graph, model: Any, table: Table) -> Value:
     return network_outputs(graph, model, model.module_, table)
 
 
+class NetworkRows(NamedTuple):
+    """Rows as a network takes them.
+
+    Attributes
+    ----------
+    x : Value
+        Of shape (n, *row_shape).
+    row_shape : tuple of int or None
+        None for a length that is open.
+    lengths : Value or None
+        Of sequences of unequal length, (n,).
+    """
+
+    x: Value
+    row_shape: tuple[int | None, ...]
+    lengths: Value | None = None
+
+
 def network_outputs(graph: Graph, model: Any, module: Any, table: Table) -> Value:
     """Outputs of a module that belongs to a network estimator."""
-    x, row_shape = table.rows(graph, _compute_dtype(graph, model, table))
-    return emit_network(graph, module, x, row_shape)
+    write = find(model, "rows")
+    assert write is not None
+    rows = write(graph, model, table, _compute_dtype(graph, model, table))
+    return emit_network(graph, module, *rows)
+
+
+@rule("rows", DeepEstimator)
+def rows_of_columns(
+    graph: Graph, model: Any, table: Table, dtype: np.dtype
+) -> NetworkRows:
+    """Rows of numbers."""
+    return NetworkRows(*table.rows(graph, dtype), table.lengths)
 
 
 def _compute_dtype(graph: Graph, model: Any, table: Table) -> np.dtype:

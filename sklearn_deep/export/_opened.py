@@ -25,6 +25,7 @@ from sklearn_deep.export._file import (
     read_card,
 )
 from sklearn_deep.export._outputs import names_of
+from sklearn_deep.export._sequences import row_lengths
 
 
 class Opened:
@@ -63,10 +64,18 @@ class Opened:
                     " it again."
                 )
 
-    def run(self, role: dict[str, Any], X: Any) -> Any:
-        """Compute one output, or the several that it is made of."""
+    def run(self, role: dict[str, Any], X: Any) -> tuple[list[Any], np.ndarray | None]:
+        """Compute one output, or the several that it is made of.
+
+        Returns
+        -------
+        outputs : list
+        lengths : ndarray of shape (n,) or None
+            How many steps of each row are true ones, where it matters.
+        """
         feeds = make_feeds(X, self.card)
-        return self.session.run(names_of(role), feeds)
+        outputs = self.session.run(names_of(role), feeds)
+        return outputs, row_lengths(feeds, self.card)
 
 
 def _metadata(session: Any) -> dict[str, str]:
@@ -202,8 +211,13 @@ class OnnxEstimator(BaseEstimator):
 
     @property
     def n_features_in_(self):
-        """Number of features."""
-        return self._file.card["n_features_in"]
+        """Number of features; sequences have none."""
+        n_features = self._file.card["n_features_in"]
+        if n_features is None:
+            raise AttributeError(
+                f"This {type(self).__name__} has no n_features_in_: it takes sequences."
+            )
+        return n_features
 
     @property
     def feature_names_in_(self):

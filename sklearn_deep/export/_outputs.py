@@ -22,6 +22,6 @@ def names_of(role: dict[str, Any]) -> list[str]:
 def assembled(method: str, card: dict[str, Any], outputs: Sequence[Any]) -> Any:
     """Answer of a method of the estimator, from the outputs that make it up."""
     found = _FORMS[card["outputs"][method].get("form", "tensor")](outputs)
-    if method != "decision_function" or card["multilabel"] or found.shape[1] != 2:
+    if method != "decision_function" or card["multilabel"] or found.shape[-1] != 2:
         return found
-    return found[:, 1]  # two classes have one score in scikit-learn
+    return found[..., 1]  # two classes have one score in scikit-learn

@@ -16,6 +16,7 @@ from sklearn_deep.export._feeds import make_feeds
 from sklearn_deep.export._margins import class_numbers, margins
 from sklearn_deep.export._outputs import assembled, names_of
 from sklearn_deep.export._runtime import open_session
+from sklearn_deep.export._sequences import flat_steps, is_items, row_lengths, true_steps
 from sklearn_deep.export._steps import first_difference
 
 _CHUNK, _VALUES = 16384, 1 << 20  # rows that are compared at once, and their values
@@ -81,11 +82,16 @@ class _Comparison:
         feeds = make_feeds(rows, self.card)
         names = [info.name for info in self.session.get_outputs()]
         outputs = dict(zip(names, self.session.run(names, feeds), strict=True))
+        steps = self.card["by_step"]
+        if steps:
+            lengths = row_lengths(feeds, self.card)
+            outputs = {k: true_steps(v, lengths) for k, v in outputs.items()}
         expected: dict[str, Any] = {}
         for method, role in self.card["outputs"].items():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about the made-up rows
-                expected[method] = _call(self.model, method, rows)
+                found = _call(self.model, method, rows)
+                expected[method] = flat_steps(found) if steps else found
             if method == "predict" and self.card["task"] == "classifier":
                 continue
             got = assembled(method, self.card, [outputs[n] for n in names_of(role)])
@@ -155,8 +161,11 @@ def _call(model: Any, method: str, rows: Any) -> Any:
 
 
 def _chunks(X: Any) -> list[Any]:
-    n_values = math.prod(X.shape[1:])
-    size = max(1, min(_CHUNK, _VALUES // n_values)) if len(X.shape) > 2 else _CHUNK
+    size = _CHUNK
+    if len(X.shape) > 2:
+        size = max(1, min(_CHUNK, _VALUES // math.prod(X.shape[1:])))
+    elif is_items(X):
+        size = max(1, min(_CHUNK, _VALUES // max(np.size(row) for row in X)))
     if len(X) <= size:
         return [X]
     return [

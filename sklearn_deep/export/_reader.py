@@ -8,6 +8,7 @@ from sklearn.utils.metaestimators import available_if
 
 from sklearn_deep.export._opened import OnnxEstimator
 from sklearn_deep.export._outputs import assembled
+from sklearn_deep.export._sequences import cut
 
 
 def _has_output(method: str):
@@ -94,13 +95,13 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
             Labels.
         """
         opened = self._file
-        (labels,) = opened.run(opened.card["outputs"]["predict"], X)
+        (labels,), lengths = opened.run(opened.card["outputs"]["predict"], X)
         if opened.card["multilabel"]:
-            return labels
+            return cut(labels, lengths)
         classes = self.classes_
         if isinstance(classes, list):
             return labels.astype(np.result_type(*(c.dtype for c in classes)))
-        return labels.astype(classes.dtype)
+        return cut(labels.astype(classes.dtype), lengths)
 
     @available_if(_has_output("predict_proba"))
     def predict_proba(self, X):
@@ -154,8 +155,8 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
 
     def _scores(self, method: str, X: Any) -> Any:
         opened = self._file
-        outputs = opened.run(opened.card["outputs"][method], X)
-        return assembled(method, opened.card, outputs)
+        outputs, lengths = opened.run(opened.card["outputs"][method], X)
+        return cut(assembled(method, opened.card, outputs), lengths)
 
     def __sklearn_tags__(self):
         """Say that several labels a row are possible."""
@@ -240,21 +241,24 @@ class OnnxRegressor(RegressorMixin, OnnxEstimator):
         opened = self._file
         roles = opened.card["outputs"]
         if not return_std:
-            return self._shaped(opened.run(roles["predict"], X)[0])
+            (y,), lengths = opened.run(roles["predict"], X)
+            return self._shaped(y, lengths)
         if "std" not in roles:
             raise ValueError(
                 "return_std=True needs a model exported from a network with"
                 " loss='gaussian'; this one gives no standard deviation."
             )
         both = {"names": [roles["predict"]["name"], roles["std"]["name"]]}
-        y, std = opened.run(both, X)
-        return self._shaped(y), self._shaped(std)
+        (y, std), lengths = opened.run(both, X)
+        return self._shaped(y, lengths), self._shaped(std, lengths)
 
-    def _shaped(self, y: np.ndarray) -> np.ndarray:
-        target = self._file.card["target"]
+    def _shaped(self, y: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        card = self._file.card
         # float32 inputs make float32 outputs; the estimator has a dtype of its own.
-        y = y.astype(target["dtype"], copy=False)
-        return y.ravel() if target["ndim"] == 1 else y
+        y = y.astype(card["target"]["dtype"], copy=False)
+        if card["by_step"]:
+            return cut(y, lengths)
+        return y.ravel() if card["target"]["ndim"] == 1 else y
 
 
 class OnnxTransformer(TransformerMixin, OnnxEstimator):
@@ -362,5 +366,5 @@ class OnnxTransformer(TransformerMixin, OnnxEstimator):
 
     def _numbers(self, method: str, X: Any) -> np.ndarray:
         opened = self._file
-        (out,) = opened.run(opened.card["outputs"][method], X)
+        (out,), _ = opened.run(opened.card["outputs"][method], X)
         return out

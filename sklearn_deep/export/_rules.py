@@ -12,7 +12,7 @@ from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import Graph
 from sklearn_deep.export._table import Table
 
-Rule = Callable[[Graph, Any, Table], Any]
+Rule = Callable[..., Any]
 
 RULES: dict[tuple[type, str], Rule] = {}
 

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_deep.export._composition import column_places, inside, transformed
 from sklearn_deep.export._feeds import make_feeds
-from sklearn_deep.export._graph import DOUBLE, STRING, Graph, Value
+from sklearn_deep.export._graph import DOUBLE, INT, STRING, Graph, Value
 from sklearn_deep.export._inputs import is_frame
 from sklearn_deep.export._runtime import open_session
 from sklearn_deep.export._table import Table
@@ -49,7 +49,8 @@ class _Search:
             dtype = STRING if part["dtype"] == "string" else np.dtype(part["dtype"])
             value = Value(part["name"], dtype)
             if "row_shape" in part:
-                return Table.of_rows(value, part["row_shape"])
+                lengths = [Value(p["name"], INT) for p in self.card["inputs"][1:]]
+                return Table.of_rows(value, part["row_shape"], *lengths)
             values[part["columns"][0]] = value, len(part["columns"])
         if len(self.card["inputs"]) == 1 and self.card["inputs"][0]["columns"][1:]:
             return Table(tuple(values.values()))
@@ -106,10 +107,9 @@ class _Search:
         out = transformed(graph, step, build(graph)).matrix(graph)
         out = graph.node("Identity", out)  # a graph may not give an input as it is
         read = {name for node in graph.nodes for name in node.input}
-        table = self.table(graph)
         inputs = [
-            (value, table.row_shape or (width,))
-            for value, width in table.blocks
+            (value, shape)
+            for value, shape in self.table(graph).inputs()
             if value.name in read
         ]
         session = open_session(graph.model(inputs, [out]).SerializeToString())

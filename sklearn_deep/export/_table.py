@@ -1,6 +1,5 @@
 """The rows that flow through a pipeline: blocks of columns, or images and series."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,12 +18,15 @@ class Table:
     blocks : tuple of (Value, int)
         Each value with its number of columns.
     row_shape : tuple of int or None
-        Where a row has several axes: its shape; there is one block then, of shape
-        (n, *row_shape), and its width is the number of its values.
+        Where a row is no row of columns: its shape, None for a length that is open;
+        there is one block then, of shape (n, *row_shape).
+    lengths : Value or None
+        Of sequences of unequal length, (n,).
     """
 
     blocks: tuple[tuple[Value, int], ...]
-    row_shape: tuple[int, ...] | None = None
+    row_shape: tuple[int | None, ...] | None = None
+    lengths: Value | None = None
 
     @classmethod
     def of(cls, value: Value, width: int) -> "Table":
@@ -32,10 +34,14 @@ class Table:
         return cls(((value, width),))
 
     @classmethod
-    def of_rows(cls, value: Value, row_shape: Sequence[int]) -> "Table":
+    def of_rows(
+        cls,
+        value: Value,
+        row_shape: Sequence[int | None],
+        lengths: Value | None = None,
+    ) -> "Table":
         """Wrap rows of any shape."""
-        several = tuple(row_shape) if len(row_shape) > 1 else None
-        return cls(((value, math.prod(row_shape)),), several)
+        return cls(((value, 1),), tuple(row_shape), lengths)
 
     @classmethod
     def join(cls, tables: Iterable["Table"]) -> "Table":
@@ -60,7 +66,16 @@ class Table:
             return STRING
         return np.result_type(*dtypes) if dtypes else DOUBLE
 
-    def rows(self, graph: Graph, dtype: np.dtype) -> tuple[Value, tuple[int, ...]]:
+    def inputs(self) -> list[tuple[Value, tuple[int | None, ...]]]:
+        """Give the values, and the shape of a row of each."""
+        if self.row_shape is None:
+            return [(value, (width,)) for value, width in self.blocks]
+        rows = [(self.blocks[0][0], self.row_shape)]
+        return [*rows, (self.lengths, ())] if self.lengths is not None else rows
+
+    def rows(
+        self, graph: Graph, dtype: np.dtype
+    ) -> tuple[Value, tuple[int | None, ...]]:
         """Give the rows for a network, (n, *row_shape), and the shape of a row."""
         if self.row_shape is None:
             return self.matrix(graph, dtype), (self.width,)

@@ -185,12 +185,13 @@ def to_onnx(
     _check_arguments(model, tolerance, target_opset, dtype)
     X = as_rows(model, X)
     own, theirs = _split_options(options)
-    inputs = declared(X)
+    inputs = declared(model, X)
     proto = _convert(model, inputs, own, theirs, target_opset, dtype)
     used = _give_names(proto, inputs)
     chosen = {**DEFAULTS, "zipmap": False, **own}
     card = make_card(model, X, used, [out.name for out in proto.graph.output], chosen)
     _describe(proto, model, doc_string)
+    _type_foreign_outputs(proto)
     card["receipt"] = check_parity(model, X, proto, card, tolerance)
     write_card(proto, card)
     onnx.checker.check_model(proto, full_check=True)
@@ -298,6 +299,20 @@ def _give_names(proto: Any, inputs: list[Input]) -> list[Input]:
         )
     rename_values(graph, names)
     return used
+
+
+def _type_foreign_outputs(proto: Any) -> None:
+    """Say what operators of onnxruntime give, which onnx itself does not know.
+
+    Its inference of types reads that of every input, and crashes where there is none.
+    """
+    for node in proto.graph.node:
+        if node.op_type == "Tokenizer":
+            proto.graph.value_info.append(
+                onnx.helper.make_tensor_value_info(
+                    node.output[0], onnx.TensorProto.STRING, [None, None]
+                )
+            )
 
 
 def _describe(proto: Any, model: Any, doc_string: str | None) -> None:

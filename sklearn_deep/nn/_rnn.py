@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import (
     pad_packed_sequence,
 )
 
-from sklearn_deep.data._ragged import Padded
+from sklearn_deep.data._padded import Padded
 from sklearn_deep.nn._dropout import Dropout
 from sklearn_deep.nn._mlp import Output
 

@@ -41,7 +41,9 @@ class Tapped(nn.Module):
 
         def note(layer: nn.Module, inputs: Any, output: Any) -> None:
             if threading.get_ident() == here:  # another thread may use the network too
-                seen.append(output)
+                # A layer behind it may write its own output in the same place.
+                copies = isinstance(output, Tensor)
+                seen.append(output.clone() if copies else output)
 
         handle = self.network.get_submodule(self.name).register_forward_hook(note)
         try:

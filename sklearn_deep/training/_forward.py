@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_deep.data._batches import as_tensor
+from sklearn_deep.data._padded import Padded
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._rows import CHUNK_BYTES, chunks
 from sklearn_deep.training._devices import products, threads_for, told
@@ -81,7 +82,7 @@ def _by_length(
     while stop:  # from the longest on
         size = max(_BLOCK, CHUNK_BYTES // int(lengths[order[stop - 1]] * step_bytes))
         rows = order[max(0, stop - size) : stop]
-        raw.append(module(X.padded(rows, device)).cpu())
+        raw.append(module(Padded.of(X, rows, device)).cpu())
         stop -= len(rows)
     outputs = torch.cat(raw[::-1])
     back = np.argsort(order, kind="stable")

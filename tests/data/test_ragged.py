@@ -6,6 +6,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
+from sklearn_deep.data._padded import Padded
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._sequences import (
     check_numbers,
@@ -65,7 +66,7 @@ def test_shape_holds_rows_and_channels(ragged):
 
 
 def test_a_batch_is_padded_to_its_own_longest(ragged, items):
-    x, lengths = ragged.padded(np.array([3, 0]), CPU)
+    x, lengths = Padded.of(ragged, np.array([3, 0]), CPU)
     assert x.shape == (2, 3, 2)
     assert_array_equal(x[0, :2], items[3])
     assert_array_equal(x[0, 2], [0, 0])
@@ -159,7 +160,7 @@ def test_channels_first_are_turned(items):
 
 
 def test_padded_arrays_are_cut_to_their_lengths(items, ragged):
-    x, lengths = ragged.padded(None, CPU)
+    x, lengths = Padded.of(ragged, None, CPU)
     padded = x.numpy()
     padded[padded == 0] = np.nan  # what lies behind the end is not looked at
     assert_same(unpad(padded, lengths, "Net", "last"), items)

@@ -146,7 +146,8 @@ def transformed(step, rows, method="transform"):
     """Run the ONNX form of a fitted transformer alone."""
     graph = Graph(newest_opset())
     parts = [
-        (Value(part.name, part.dtype), len(part.columns)) for part in declared(rows)
+        (Value(part.name, part.dtype), len(part.columns))
+        for part in declared(step, rows)
     ]
     out = apply(graph, step, method, Table(tuple(parts))).matrix(graph)
     out = graph.node("Identity", out)  # a graph may not give an input as it is

@@ -961,11 +961,3 @@ def test_a_member_that_nobody_converts_is_named_before_the_columns_are():
     both = fit(VotingClassifier([("a", model), ("b", reader)]), frame, y)
     with pytest.raises(OnnxExportError, match="OnnxClassifier has no ONNX form"):
         to_onnx(both, frame)
-
-
-def test_a_transformer_alone_is_refused():
-    X, _ = draw(2)
-    with pytest.raises(OnnxExportError, match="StandardScaler does not predict"):
-        to_onnx(StandardScaler().fit(X), X)
-    with pytest.raises(OnnxExportError, match="Pipeline does not predict"):
-        to_onnx(make_pipeline(StandardScaler(), MinMaxScaler()).fit(X), X)

@@ -5,9 +5,8 @@ import pytest
 import scipy.sparse as sp
 from sklearn.datasets import load_diabetes, load_digits, load_iris
 from sklearn.exceptions import NotFittedError
-from sklearn.preprocessing import StandardScaler
 
-from sklearn_deep import MLPClassifier, MLPRegressor, OnnxExportError, to_onnx
+from sklearn_deep import MLPClassifier, MLPRegressor, to_onnx
 from sklearn_deep.export._to_onnx import OLDEST_OPSET, newest_opset
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 
@@ -155,9 +154,3 @@ def test_a_network_of_32_bits_stays_one_for_rows_of_64(flowers):
 def test_an_unfitted_network_is_the_usual_error(flowers):
     with pytest.raises(NotFittedError):
         to_onnx(MLPClassifier(), flowers[0])
-
-
-def test_what_does_not_predict_is_refused(flowers):
-    X, _ = flowers
-    with pytest.raises(OnnxExportError, match="StandardScaler does not predict"):
-        to_onnx(StandardScaler().fit(X), X)

@@ -6,7 +6,7 @@ from sklearn.base import clone
 from sklearn.cluster import DBSCAN
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_deep import (
     CNNAutoencoder,
@@ -64,6 +64,19 @@ def test_features_of_a_network_come_out_as_in_python():
     reader = OnnxTransformer(to_onnx(model, X).to_bytes())
     np.testing.assert_allclose(reader.transform(X), model.transform(X), atol=1e-10)
     assert not hasattr(reader, "score_samples")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        StandardScaler,
+        lambda: make_pipeline(StandardScaler(), MinMaxScaler()),
+    ],
+)
+def test_other_transformers_stand_alone_too(make):
+    model = make().fit(X)
+    reader = OnnxTransformer(to_onnx(model, X).to_bytes())
+    np.testing.assert_allclose(reader.transform(X), model.transform(X), atol=1e-6)
 
 
 def test_the_reader_is_a_transformer_with_names():

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from sklearn_deep.data._ragged import Padded, Ragged
+from sklearn_deep.data._padded import Padded
+from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.nn._initializers import Initialization, materialize
 from sklearn_deep.nn._rnn import CELLS, READOUTS, RNN
 
@@ -58,14 +59,14 @@ def test_a_sequence_gives_alone_what_it_gives_in_a_batch(
     cell, readout, bidirectional, ragged
 ):
     module = network(readout, cell=cell, bidirectional=bidirectional)
-    together = module(ragged.padded(None, CPU))
+    together = module(Padded.of(ragged, None, CPU))
     torch.testing.assert_close(together, one_by_one(module, ragged))
 
 
 @pytest.mark.parametrize("readout", [*READOUTS, EVERY])
 def test_what_lies_behind_the_end_is_not_looked_at(readout, ragged):
     module = network(readout, bidirectional=True)
-    x, lengths = ragged.padded(None, CPU)
+    x, lengths = Padded.of(ragged, None, CPU)
     filled = x.clone()
     for row, length in zip(filled, lengths.tolist(), strict=True):
         row[length:] = torch.nan
@@ -74,8 +75,8 @@ def test_what_lies_behind_the_end_is_not_looked_at(readout, ragged):
 
 def test_a_batch_is_packed_only_where_lengths_differ(ragged):
     module = network()
-    assert isinstance(module.arrive(ragged.padded(None, CPU)), PackedSequence)
-    equal = ragged.padded(np.array([1, 3]), CPU)
+    assert isinstance(module.arrive(Padded.of(ragged, None, CPU)), PackedSequence)
+    equal = Padded.of(ragged, np.array([1, 3]), CPU)
     assert module.arrive(equal) is equal.x
 
 
@@ -86,7 +87,7 @@ def test_the_stages_make_the_network(readout, embedding_dim, ragged):
     if embedding_dim:
         codes = np.arange(len(ragged.values)) % 2
         ragged = Ragged(codes, ragged.offsets)
-    x = ragged.padded(None, CPU)
+    x = Padded.of(ragged, None, CPU)
     expected = module(x)
     for _, stage in module.stages():
         x = stage(x)
@@ -111,7 +112,7 @@ def test_the_gradient_is_that_of_torchs_own_layers(ragged):
         for i, layer in enumerate(ours.layers):
             for name, value in layer.cell.named_parameters():
                 getattr(theirs, name.replace("l0", f"l{i}")).copy_(value)
-    x, lengths = ragged.padded(None, CPU)
+    x, lengths = Padded.of(ragged, None, CPU)
     packed = nn.utils.rnn.pack_padded_sequence(
         x, lengths, batch_first=True, enforce_sorted=False
     )
@@ -174,5 +175,5 @@ def test_networks_of_any_rates_have_the_same_layers():
 
 def test_a_copy_computes_the_same(ragged):
     module = network(bidirectional=True)
-    x = ragged.padded(None, CPU)
+    x = Padded.of(ragged, None, CPU)
     assert torch.equal(copy.deepcopy(module)(x), module(x))

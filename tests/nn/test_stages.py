@@ -76,3 +76,10 @@ def test_threads_that_tap_one_network_get_their_own_rows():
         thread.join()
     assert all(found.values())
     assert not network.hidden[1].layers[0]._forward_hooks
+
+
+def test_a_layer_gives_what_it_gave_before_the_next_one_wrote_in_its_place():
+    network = mlp()
+    linear = network.hidden[0].layers[0]
+    assert torch.equal(cut(network, "hidden.0.layers.0")(x), linear(x))
+    assert (linear(x) < 0).any()

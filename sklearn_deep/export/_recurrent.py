@@ -1,0 +1,106 @@
+"""Rules of estimators of sequences: their tokens, and predictions for every step."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sklearn_deep.estimators._sequence_tasks import (
+    SequenceClassifier,
+    SequenceRegressor,
+)
+from sklearn_deep.estimators._sequences import SequenceEstimator
+from sklearn_deep.export._graph import INT, STRING, Graph, Value
+from sklearn_deep.export._networks import NetworkRows, rows_of_columns
+from sklearn_deep.export._recurrent_layers import BY_STEP
+from sklearn_deep.export._rules import RULES, rule
+from sklearn_deep.export._table import Table
+
+# What fills texts up to the longest: neither a character nor a word.
+_FILLER = "  "
+# Where texts are split: between all characters, or as ``str.split`` does.
+_WHITE_SPACE = (
+    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005"
+    "\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+_SEPARATORS = {"char": [""], "word": list(_WHITE_SPACE)}
+
+
+@rule("rows", SequenceEstimator)
+def _rows(
+    graph: Graph, model: SequenceEstimator, table: Table, dtype: np.dtype
+) -> NetworkRows:
+    """Sequences as the network takes them: numbers, or codes of tokens."""
+    if not model._of_tokens:
+        return rows_of_columns(graph, model, table, dtype)
+    steps, lengths = table.blocks[0][0], table.lengths
+    if table.row_shape == ():
+        return _codes_of_texts(graph, model, steps)
+    return NetworkRows(_codes(graph, model, steps), (None,), lengths)
+
+
+def _codes(graph: Graph, model: SequenceEstimator, tokens: Value, **more: int) -> Value:
+    """Look tokens up; ``more`` are texts with codes of their own."""
+    kind = "strings" if tokens.dtype == STRING else "int64s"
+    keys = [*model.vocabulary_.tolist(), *more]
+    codes = [*range(1, len(model.vocabulary_) + 1), *more.values()]
+    attributes = {f"keys_{kind}": keys, "values_int64s": codes, "default_int64": 0}
+    return graph.ml_node("LabelEncoder", tokens, dtype=INT, **attributes)
+
+
+def _codes_of_texts(
+    graph: Graph, model: SequenceEstimator, texts: Value
+) -> NetworkRows:
+    tokens = graph.node(
+        "Tokenizer",
+        texts,
+        domain="com.microsoft",
+        separators=_SEPARATORS[model.analyzer],
+        mark=0,
+        mincharnum=1,
+        pad_value=_FILLER,
+    )
+    codes = _codes(graph, model, tokens, **{_FILLER: -1})
+    true = graph.cast(graph.compare("GreaterOrEqual", codes, 0), INT)
+    return NetworkRows(graph.math("Max", codes, 0), (None,), graph.sum(true, 1))
+
+
+# Predictions: with return_sequences one a step, (n, time, ...).
+
+
+def _for_steps(
+    write: Callable[..., Value], is_flat: Callable[[Any], bool]
+) -> Callable[[Graph, Any, Table], Value]:
+    def write_for_steps(graph: Graph, model: Any, table: Table) -> Value:
+        value = write(graph, model, table)
+        if not model._by_step:
+            return value
+        shape = graph.memo[BY_STEP]
+        if not is_flat(model):
+            last = graph.constant(np.array([-1]))
+            shape = graph.concat([shape, last], axis=0)
+        return graph.node("Reshape", value, shape)
+
+    return write_for_steps
+
+
+def _one_target(model: Any) -> bool:
+    return model._targets.flat
+
+
+def _one_logit(model: Any) -> bool:
+    return not model._targets.multilabel and model._targets.kind == "sigmoid"
+
+
+# Whether a step has one number, by the class and the method.
+_FLAT: dict[tuple[type, str], Callable[[Any], bool]] = {
+    (SequenceClassifier, "predict"): lambda model: not model._targets.multilabel,
+    (SequenceClassifier, "predict_proba"): lambda model: False,
+    (SequenceClassifier, "decision_function"): _one_logit,
+    (SequenceRegressor, "predict"): _one_target,
+    (SequenceRegressor, "predict_std"): _one_target,
+}
+
+for (_cls, _method), _is_flat in _FLAT.items():
+    _base = next(RULES[c, _method] for c in _cls.__mro__ if (c, _method) in RULES)
+    rule(_method, _cls)(_for_steps(_base, _is_flat))

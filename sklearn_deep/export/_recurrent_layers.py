@@ -1,0 +1,214 @@
+"""Rules of recurrent layers, of what reads their steps out, and of embeddings.
+
+A step that is no true one has no part in anything: the lengths of the rows are in the
+graph's memo while a network is written. onnxruntime has recurrent layers for float32
+only.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from onnx import TensorProto
+from torch import nn
+
+from sklearn_deep.export._graph import BOOL, FLOAT, INT, Graph, Value
+from sklearn_deep.export._layers import (
+    CONDITIONS,
+    LAYERS,
+    LENGTHS,
+    SEVERAL_AXES,
+    SINGLE_LAYERS,
+    emit,
+    emit_stages,
+)
+from sklearn_deep.nn._rnn import (
+    RNN,
+    Arrive,
+    Attention,
+    Embed,
+    Every,
+    Last,
+    Layer,
+    Max,
+    Mean,
+)
+
+# Keys of a graph's memo: rows and steps of the last network; the last states of a layer.
+BY_STEP = "rows and steps"
+_STATES = "states"
+
+_INT32 = np.dtype(np.int32)
+
+# The operator, and torch's gates in the order of ONNX.
+_CELLS: dict[type[nn.RNNBase], tuple[str, list[int]]] = {
+    nn.LSTM: ("LSTM", [0, 3, 1, 2]),
+    nn.GRU: ("GRU", [1, 0, 2]),
+    nn.RNN: ("RNN", [0]),
+}
+
+
+def _arrive(graph: Graph, module: Arrive, x: Value) -> Value:
+    if module.tokens or graph.memo.get(LENGTHS) is not None:
+        return x
+    if not graph.memo.get(SEVERAL_AXES):
+        return graph.reshape(x, (0, -1, 1))
+    return graph.node("Transpose", x, perm=[0, 2, 1]) if module.channels_first else x
+
+
+def _embedding(graph: Graph, module: nn.Embedding, x: Value) -> Value:
+    dtype = np.dtype(graph.settings.get("dtype") or FLOAT)
+    table = graph.constant(module.weight.detach().cpu().numpy(), dtype)
+    return graph.gather(table, graph.cast(x, INT))
+
+
+def _embed(graph: Graph, module: Embed, x: Value) -> Value:
+    return emit(graph, module.table, x)
+
+
+def _layer(graph: Graph, module: Layer, x: Value) -> Value:
+    return emit(graph, module.cell, x)
+
+
+def _recurrent(graph: Graph, module: nn.RNNBase, x: Value) -> Value:
+    """Write all steps (n, time, width); the last states are kept in the memo."""
+    op, order = _CELLS[type(module)]
+    directions = 2 if module.bidirectional else 1
+    lengths = graph.memo.get(LENGTHS)
+    operands = [
+        graph.node("Transpose", graph.cast(x, FLOAT), perm=[1, 0, 2]),
+        _weights(graph, module, "weight_ih", order),
+        _weights(graph, module, "weight_hh", order),
+        _biases(graph, module, order),
+    ]
+    if lengths is not None:
+        to = TensorProto.INT32
+        operands.append(graph.node("Cast", lengths, dtype=_INT32, to=to))
+    attributes: dict[str, Any] = {
+        "hidden_size": module.hidden_size,
+        "direction": "bidirectional" if directions == 2 else "forward",
+    }
+    if op == "GRU":
+        attributes["linear_before_reset"] = 1
+    if op == "RNN":
+        activation = str(module.nonlinearity).capitalize()
+        attributes["activations"] = [activation] * directions
+    steps, states = graph.node_of_two(
+        op, *operands, dtypes=(FLOAT, FLOAT), **attributes
+    )
+    by_row = graph.node("Transpose", steps, perm=[2, 0, 1, 3])
+    out = graph.cast(graph.reshape(by_row, (0, 0, -1)), x.dtype)
+    of_row = graph.node("Transpose", states, perm=[1, 0, 2])
+    graph.memo[_STATES, out.name] = graph.cast(graph.reshape(of_row, (0, -1)), x.dtype)
+    return out
+
+
+def _parts(module: nn.RNNBase, name: str, order: list[int]) -> np.ndarray:
+    """Weights or biases of each direction, their gates in another order."""
+    endings = ["_l0", "_l0_reverse"][: 2 if module.bidirectional else 1]
+    found = []
+    for ending in endings:
+        values: torch.Tensor = getattr(module, name + ending)
+        gates = values.detach().cpu().numpy()
+        by_gate = gates.reshape(len(order), module.hidden_size, *gates.shape[1:])
+        found.append(by_gate[order].reshape(gates.shape))
+    return np.stack(found)
+
+
+def _weights(graph: Graph, module: nn.RNNBase, name: str, order: list[int]) -> Value:
+    return graph.constant(_parts(module, name, order), FLOAT)
+
+
+def _biases(graph: Graph, module: nn.RNNBase, order: list[int]) -> Value:
+    both = [_parts(module, name, order) for name in ("bias_ih", "bias_hh")]
+    return graph.constant(np.concatenate(both, 1), FLOAT)
+
+
+# Readouts, (n, time, width) -> (n, width).
+
+
+def _mask(graph: Graph, x: Value, lengths: Value) -> Value:
+    """Mark the true steps, (n, time)."""
+    time = graph.column_of_shape(x, 1)
+    zero, one = graph.constant(np.int64(0)), graph.constant(np.int64(1))
+    places = graph.node("Range", zero, time, one)
+    return graph.node("Less", places, graph.reshape(lengths, (-1, 1)), dtype=BOOL)
+
+
+def _only_true(graph: Graph, x: Value, lengths: Value, n_axes: int) -> Value:
+    """Put minus infinity in the place of steps that are none."""
+    mask = _mask(graph, x, lengths)
+    if n_axes == 3:
+        mask = graph.reshape(mask, (0, 0, 1))
+    lowest = graph.constant(np.array(-np.inf), x.dtype)
+    return graph.node("Where", mask, x, lowest, dtype=x.dtype)
+
+
+def _last(graph: Graph, module: Last, x: Value) -> Value:
+    return graph.memo[_STATES, x.name]
+
+
+def _mean(graph: Graph, module: Mean, x: Value) -> Value:
+    lengths = graph.memo.get(LENGTHS)
+    if lengths is None:
+        return graph.mean(x, [1])
+    n_steps = graph.cast(graph.reshape(lengths, (-1, 1)), x.dtype)
+    return graph.node("Div", graph.sum(x, 1), n_steps)  # padding is zero
+
+
+def _max(graph: Graph, module: Max, x: Value) -> Value:
+    lengths = graph.memo.get(LENGTHS)
+    if lengths is not None:
+        x = _only_true(graph, x, lengths, 3)
+    return graph.max(x, [1])
+
+
+def _attention(graph: Graph, module: Attention, x: Value) -> Value:
+    score, lengths = module.score, graph.memo.get(LENGTHS)
+    weight, bias = (p.detach().cpu().numpy() for p in (score.weight, score.bias))
+    scores = graph.node("MatMul", x, graph.constant(weight.T, x.dtype))
+    scores = graph.reshape(graph.math("Add", scores, bias), (0, -1))
+    if lengths is not None:
+        scores = _only_true(graph, scores, lengths, 2)
+    weights = graph.reshape(graph.node("Softmax", scores, axis=1), (0, 1, -1))
+    return graph.reshape(graph.node("MatMul", weights, x), (0, -1))
+
+
+def _every(graph: Graph, module: Every, x: Value) -> Value:
+    """All steps of all rows, those that are none among them."""
+    graph.memo[BY_STEP] = graph.node("Shape", x, dtype=INT, start=0, end=2)
+    width = 2 * module.forwards if module.both else module.forwards
+    return graph.reshape(x, (-1, width))
+
+
+def _plain(module: nn.RNNBase) -> bool:
+    """Whether a layer is as ``nn._rnn`` makes them."""
+    return (
+        module.batch_first
+        and module.bias
+        and module.num_layers == 1
+        and not module.proj_size
+    )
+
+
+SINGLE_LAYERS.update(_CELLS)
+
+CONDITIONS.update(dict.fromkeys(_CELLS, _plain))
+
+LAYERS.update(
+    {
+        RNN: emit_stages,
+        Arrive: _arrive,
+        nn.Embedding: _embedding,
+        Embed: _embed,
+        Layer: _layer,
+        nn.LSTM: _recurrent,
+        nn.GRU: _recurrent,
+        nn.RNN: _recurrent,
+        Last: _last,
+        Mean: _mean,
+        Max: _max,
+        Attention: _attention,
+        Every: _every,
+    }
+)

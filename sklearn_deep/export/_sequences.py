@@ -1,0 +1,154 @@
+"""Sequences of unequal length as inputs of a model, and its outputs for their steps.
+
+Nothing here needs torch: the readers of exported files use it too.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sklearn_deep.data._ragged import Ragged
+from sklearn_deep.data._sequences import check_numbers, join, sequences_in
+from sklearn_deep.data._vocabulary import tokenize
+
+# Names of the two inputs.
+STEPS, LENGTHS = "X", "lengths"
+
+
+def as_items(X: Any) -> np.ndarray | None:
+    """Sequences as an object array of them; None for an array of numbers."""
+    items = sequences_in(X)
+    return None if items is None else objects(items)
+
+
+def objects(items: Sequence[Any]) -> np.ndarray:
+    """An object array whose items are sequences."""
+    out = np.empty(len(items), object)
+    for i, item in enumerate(items):
+        out[i] = item
+    return out
+
+
+def is_items(X: Any) -> bool:
+    """Tell whether rows are an object array of sequences."""
+    return isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+
+
+def joined(items: Any, form: dict[str, Any]) -> Ragged:
+    """Sequences as one array of all steps.
+
+    Parameters
+    ----------
+    items : sequence of sequences
+    form : dict
+        ``"kind"``: ``"numbers"`` or ``"tokens"``; ``"channels"``, ``"analyzer"`` as the
+        estimator's parameters; ``"owner"``, its name.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For sequences that are empty, or hold something else.
+    """
+    owner = form["owner"]
+    if form["kind"] == "numbers":
+        ragged = join(items, owner, form["channels"])
+        return check_numbers(ragged, owner, [np.float64, np.float32])
+    ragged = tokenize(items, form["analyzer"], owner)
+    if ragged.dtype.kind in "iu":
+        return ragged.with_values(ragged.values.astype(np.int64))
+    return ragged.with_values(ragged.values.astype(object))
+
+
+def sequence_feeds(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Give the inputs of a model of sequences: texts, or filled-up steps and lengths.
+
+    Parameters
+    ----------
+    X : n sequences, or array of shape (n, time, ...)
+        As the estimator takes them.
+    card : dict
+        The model's card.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For rows that are not like those of the export.
+    """
+    form, part = card["sequences"], card["inputs"][0]
+    items = as_items(X)
+    if items is None:
+        items = objects(list(np.asarray(X)))
+    if not len(items):
+        raise ValueError(
+            "Found array with 0 sample(s) while a minimum of 1 is required."
+        )
+    if form["kind"] == "text":
+        return {STEPS: _texts(items, form)}
+    if form["kind"] == "tokens" and isinstance(items[0], str):
+        raise TypeError(
+            "X holds texts, and held lists of tokens at the export. Split them, or export"
+            " with texts."
+        )
+    ragged = joined(items, form)
+    strings = ragged.dtype == object
+    if strings != (part["dtype"] == "string"):
+        raise TypeError(
+            f"X holds tokens that are {'text' if strings else 'integers'}, unlike those"
+            " of the export."
+        )
+    if form["kind"] == "numbers" and ragged.shape[1] != form["n_channels"]:
+        raise ValueError(
+            f"X has {ragged.shape[1]} channels, and the model takes"
+            f" {form['n_channels']}."
+        )
+    steps, lengths = ragged.filled()
+    dtype = object if strings else part["dtype"]
+    return {STEPS: steps.astype(dtype, copy=False), LENGTHS: lengths}
+
+
+def _texts(items: np.ndarray, form: dict[str, Any]) -> np.ndarray:
+    if not all(isinstance(item, str) for item in items):
+        raise TypeError(
+            "X must hold texts, as at the export. Join lists of tokens, or export with"
+            " such lists."
+        )
+    tokenize(
+        list(items), form["analyzer"], form["owner"]
+    )  # finds those without a token
+    return np.array([str(item) for item in items], object)
+
+
+def row_lengths(
+    feeds: dict[str, np.ndarray], card: dict[str, Any]
+) -> np.ndarray | None:
+    """How many steps each row has, where the model predicts steps; or None for all."""
+    form = card.get("sequences")
+    if form is None or not card["by_step"]:
+        return None
+    if LENGTHS in feeds:
+        return feeds[LENGTHS]
+    texts = list(feeds[STEPS])
+    return tokenize(texts, form["analyzer"], form["owner"]).lengths
+
+
+def true_steps(values: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+    """The true steps of (n, time, ...), one behind the other; all without lengths."""
+    values = np.asarray(values)
+    if lengths is None:
+        return values.reshape(-1, *values.shape[2:])
+    return values[np.arange(values.shape[1]) < lengths[:, None]]
+
+
+def cut(values: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+    """The steps of each row, in an object array; as they are without lengths."""
+    if lengths is None:
+        return values
+    return objects([row[:n] for row, n in zip(values, lengths, strict=True)])
+
+
+def flat_steps(by_row: Any) -> np.ndarray:
+    """Predictions of all steps, as an estimator gives them, one behind the other."""
+    if is_items(by_row):
+        return np.concatenate(list(by_row))
+    return true_steps(by_row, None)
