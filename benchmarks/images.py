@@ -22,16 +22,10 @@ from torch import nn
 
 from sklearn_deep import (
     CNNClassifier,
-    CutMix,
     Erasing,
     Flip,
-    Mixup,
     MLPClassifier,
-    RandAugment,
-    Rotation,
-    Scaling,
     Translation,
-    TrivialAugment,
 )
 
 
