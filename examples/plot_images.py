@@ -36,7 +36,7 @@ network = CNNClassifier(
     input_shape=(10, 10),
     dropout=0,
     learning_rate=0.01,
-    max_epochs=30,
+    max_epochs=40,
     random_state=0,
 )
 pipe = make_pipeline(MinMaxScaler(), network)
