@@ -79,6 +79,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
 
     # Parameters of the architecture that do not change the network's shape.
     _of_each: ClassVar[frozenset[str]] = frozenset({"dropout"})
+    _smallest_batch: ClassVar[int] = 32  # rows of an "auto" one, at the least
 
     def _check_data(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
         """Validate features, and targets unless ``y`` is None; see ``check_data``."""
@@ -281,9 +282,8 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _raw(self, X: Any) -> Tensor:
         """Raw outputs for rows of X, validated; on the CPU."""
-        if (
-            "module_" not in self.__dict__
-        ):  # the check takes longer than a small product
+        # The check takes longer than a small product.
+        if "module_" not in self.__dict__:
             check_is_fitted(self)
         X = self._check_data(X, None, self._dtype, reset=False)
         raw = raw_outputs(self.module_, X)

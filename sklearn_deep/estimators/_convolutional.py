@@ -43,6 +43,9 @@ class Convolutional(LayeredEstimator):
     """The network of both estimators, and the shapes of X that it takes."""
 
     _network = staticmethod(CNN)
+    # A row costs so much that a step of few rows wastes nothing, and small data needs
+    # the steps: 36 series make 5 an epoch.
+    _smallest_batch = 8
 
     _seen: Layout  # of the rows of the last fit
 

@@ -190,7 +190,7 @@ momentum : float, default=0.9
 betas : tuple of float, default=(0.9, 0.999)
     Decay rates of adam's and adamw's two averages, each in [0, 1).
 batch_size : int or "auto", default={batch_size}
-    Rows a step. "auto" is the power of two near ``n_samples / 20``, in [32, 256];
+    Rows a step. "auto" is the power of two near ``n_samples / 20``, in [{smallest_batch}, 256];
     up to 32 rows it is all of them.
 max_epochs : int or "auto", default={max_epochs}
     Most passes over the training rows (for lbfgs: iterations). "auto" is as many as
@@ -308,6 +308,7 @@ def document(cls: _Class) -> _Class:
         **{name: _show(value) for name, value in defaults.items()},
         **{k: v for k in _BARE if (v := defaults.get(k)) is not None},
         "schedule": defaults["learning_rate_schedule"],
+        "smallest_batch": cls._smallest_batch,
     }
     # A backslash joins a long list of values with the next line.
     joined = {k: re.sub(r"\\\n +", "", text) for k, text in SECTIONS.items()}

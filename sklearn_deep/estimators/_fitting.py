@@ -125,15 +125,15 @@ def with_found_rate(estimator: "DeepEstimator", job: TrainJob) -> TrainJob:
     return dataclasses.replace(job, optimizer=optimizer)
 
 
-def auto_batch_size(n_rows: int) -> int:
-    """What ``batch_size="auto"`` means: the power of two near n / 20, in [32, 256].
+def auto_batch_size(n_rows: int, smallest: int = 32) -> int:
+    """What ``batch_size="auto"`` means: the power of two near n / 20, up to 256.
 
     A small data set gets small batches, for an epoch to have enough steps; up to 32
     rows a step takes them all.
     """
     if n_rows <= 32:
         return n_rows
-    return min(256, max(32, 1 << round(math.log2(n_rows / 20))))
+    return min(256, max(smallest, 1 << round(math.log2(n_rows / 20))))
 
 
 def batch_rows(estimator: "DeepEstimator", n_rows: int) -> int:
@@ -141,7 +141,7 @@ def batch_rows(estimator: "DeepEstimator", n_rows: int) -> int:
     if OPTIMIZERS[estimator.optimizer].full_batch:
         return n_rows
     if estimator.batch_size == "auto":
-        return auto_batch_size(n_rows)
+        return auto_batch_size(n_rows, estimator._smallest_batch)
     return min(estimator.batch_size, n_rows)
 
 
