@@ -16,7 +16,12 @@ from sklearn_deep.export._converters import (
     is_multilabel,
 )
 from sklearn_deep.export._file import CARD, FORMAT
-from sklearn_deep.export._inputs import Input, column_names, sequence_form
+from sklearn_deep.export._inputs import (
+    Input,
+    column_names,
+    is_pixels,
+    sequence_form,
+)
 from sklearn_deep.export._missing import MISSING
 from sklearn_deep.export._networks import has_std
 from sklearn_deep.export._sequences import flat_steps, is_items
@@ -51,6 +56,7 @@ def make_card(
         "n_features_in": None if sequences else X.shape[1],
         "feature_names_in": names,
         "sequences": sequences,
+        "pixels": is_pixels(model, X),
         "by_step": is_by_step(model),
         "inputs": [
             {

@@ -5,7 +5,6 @@ them, for whole networks to be written so; where float64 is asked for, they alon
 computed in float32.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from sklearn_deep.export._layers import (
     LAYERS,
     SINGLE_LAYERS,
     LayerRule,
+    NoRule,
     batch_norm,
     emit,
     emit_stages,
@@ -55,8 +55,13 @@ def _each(size: Any, n_axes: int) -> list[int]:
 
 
 def _tapped(graph: Graph, module: Tapped, x: Value) -> Value:
+    layer = module.network.get_submodule(module.name)
+    graph.memo.pop(id(layer), None)
     emit(graph, module.network, x)
-    out = graph.memo[id(module.network.get_submodule(module.name))]
+    if id(layer) not in graph.memo:  # a rule writes it together with others
+        raise NoRule(type(layer).__name__)
+    out, behind = graph.memo[id(layer)]
+    graph.cut(behind)  # what follows has no part in it
     return graph.reshape(out, (0, -1))
 
 
@@ -262,8 +267,11 @@ def _branches(graph: Graph, module: Branches, x: Value) -> Value:
 _CONVOLUTIONS: tuple[type[nn.Module], ...] = (nn.Conv1d, nn.Conv2d, Convolution2d)
 _TRANSPOSED: tuple[type[nn.Module], ...] = (nn.ConvTranspose1d, nn.ConvTranspose2d)
 
+# Those without a rule are written by torch's own exporter, in float32 from the start.
+_UNRULED = (nn.Conv3d, nn.ConvTranspose3d, nn.AvgPool3d, nn.LPPool1d, nn.LPPool2d)
+
 SINGLE_LAYERS.update(
-    {*_CONVOLUTIONS, *_TRANSPOSED, nn.AvgPool1d, nn.AvgPool2d, nn.Upsample}
+    {*_CONVOLUTIONS, *_TRANSPOSED, nn.AvgPool1d, nn.AvgPool2d, nn.Upsample, *_UNRULED}
 )
 
 LAYERS.update(
@@ -305,10 +313,18 @@ LAYERS.update(
 
 
 def _is_one(module: Any) -> bool:
-    return math.prod(np.atleast_1d(module.output_size)) == 1
+    return all(n == 1 for n in np.atleast_1d(module.output_size))
+
+
+def _fits_stride(module: Any) -> bool:
+    """Tell what onnxruntime takes: torch allows more where the dilation is larger."""
+    return all(
+        more < by for more, by in zip(module.output_padding, module.stride, strict=True)
+    )
 
 
 _SETTINGS: dict[type[nn.Module], Callable[[Any], bool]] = {
+    **dict.fromkeys(_TRANSPOSED, _fits_stride),
     nn.AdaptiveAvgPool1d: _is_one,
     nn.AdaptiveAvgPool2d: _is_one,
     nn.AdaptiveMaxPool1d: _is_one,

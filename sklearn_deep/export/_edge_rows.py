@@ -13,6 +13,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn_deep.export._feeds import is_missing
 from sklearn_deep.export._inputs import column_values, is_frame
 from sklearn_deep.export._sequences import is_items, objects
+from sklearn_deep.export._trial import refusal
 from sklearn_deep.export._within import parts_within
 
 # A category that nobody has.
@@ -70,7 +71,7 @@ def _odd_sequences(X: np.ndarray) -> list[Any]:
 
 def _accepted(model: Any, odd: Any, kinds: Sequence[int]) -> list[Any]:
     """Rows that the estimator takes: all, or those of a kind, or halves of these."""
-    if _accepts(model, odd):
+    if refusal(model, odd) is None:
         return [odd]
     # Encoders know one column from another, others only where columns are apart.
     apart = any(isinstance(part, ColumnTransformer) for part in parts_within(model))
@@ -81,22 +82,12 @@ def _accepted(model: Any, odd: Any, kinds: Sequence[int]) -> list[Any]:
         if not waiting:
             break
         start, stop = waiting.popleft()
-        if _accepts(model, odd[start:stop]):
+        if refusal(model, odd[start:stop]) is None:
             taken.append(odd[start:stop])
         elif stop - start > 1 and (apart or kinds[start] <= _Kind.MISSING_TEXT):
             middle = (start + stop) // 2
             waiting += [(start, middle), (middle, stop)]
     return taken
-
-
-def _accepts(model: Any, rows: Any) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            (model.predict if hasattr(model, "predict") else model.transform)(rows)
-    except Exception:  # whatever a step raises, the row is not one it takes
-        return False
-    return True
 
 
 def _odd_array(X: np.ndarray, faults: list[_Fault]) -> np.ndarray:

@@ -70,6 +70,7 @@ def _from_array(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
             "X is a sparse matrix, and the model takes dense rows. Pass X.toarray()."
         )
     X = _as_array(X)
+    _check_kind(X, card)
     if "row_shape" in card["inputs"][0]:
         return _of_several_axes(X, card)
     if X.ndim != 2:
@@ -100,7 +101,7 @@ def _from_array(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
 def _of_several_axes(X: np.ndarray, card: dict[str, Any]) -> dict[str, np.ndarray]:
     """Images and series: one input, of the shape and kind of those of the export."""
     (part,) = card["inputs"]
-    shape, pixels = tuple(part["row_shape"]), part["dtype"] == "uint8"
+    shape = tuple(part["row_shape"])
     fits = X.ndim == 1 + len(shape) and all(
         wanted in (n, None) for n, wanted in zip(X.shape[1:], shape, strict=True)
     )
@@ -109,14 +110,18 @@ def _of_several_axes(X: np.ndarray, card: dict[str, Any]) -> dict[str, np.ndarra
         raise ValueError(
             f"X has shape {X.shape}, but the model takes (n_samples, {wanted})."
         )
-    if (X.dtype == np.uint8) != pixels:
-        raise ValueError(
-            f"X has dtype {X.dtype}, and had {part['dtype']} at the export: uint8 images"
-            " are scaled to [0, 1], other numbers are not. Pass X of the same kind."
-        )
     _check_rows(len(X))
-    feed = X if pixels else _converted(X, part, part["name"], card)
-    return {part["name"]: np.ascontiguousarray(feed)}
+    return {part["name"]: _converted(X, part, part["name"], card)}
+
+
+def _check_kind(X: np.ndarray, card: dict[str, Any]) -> None:
+    pixels = card.get("pixels")
+    if pixels is not None and (X.dtype == np.uint8) != pixels:
+        raise ValueError(
+            f"X has dtype {X.dtype}, and had {card['inputs'][0]['dtype']} at the export:"
+            " uint8 images are scaled to [0, 1], other numbers are not. Pass X of the"
+            " same kind."
+        )
 
 
 def _as_array(X: Any) -> np.ndarray:

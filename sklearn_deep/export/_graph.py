@@ -136,6 +136,15 @@ class Graph:
     def _uses(self, domain: str, version: int) -> None:
         self.domains[domain] = max(version, self.domains.get(domain, 0))
 
+    def mark(self) -> tuple[int, int]:
+        """Say how much is written."""
+        return len(self.nodes), len(self.constants)
+
+    def cut(self, mark: tuple[int, int]) -> None:
+        """Take back what was written since a mark."""
+        n_nodes, n_constants = mark
+        del self.nodes[n_nodes:], self.constants[n_constants:]
+
     # What many rules need.
 
     def cast(self, value: Value, dtype: np.dtype) -> Value:

@@ -20,6 +20,7 @@ from sklearn_deep.export._sequences import (
     joined,
     objects,
 )
+from sklearn_deep.export._trial import refusal
 from sklearn_deep.export._within import parts_within
 
 
@@ -67,16 +68,20 @@ def as_rows(model: Any, X: Any) -> Any:
 
 
 def _check_shape(model: Any, X: Any) -> None:
-    wanted = getattr(model, "n_features_in_", None)
-    n_axes = len(X.shape)
-    fits = n_axes == 2 or (n_axes > 2 and _takes_several_axes(model))
-    if not fits or (wanted is not None and X.shape[1] != wanted):
+    wanted, n_axes = getattr(model, "n_features_in_", None), len(X.shape)
+    several = n_axes > 1 and _takes_several_axes(model)
+    if not several and (n_axes != 2 or X.shape[1] != (wanted or X.shape[1])):
         raise OnnxExportError(
             f"X must hold rows like those of the fit, of shape (n_samples,"
             f" {wanted if wanted is not None else 'n_features'}); got shape {X.shape}."
         )
     if not len(X):
         raise OnnxExportError("X has no row; give some to compare predictions on.")
+    error = refusal(model, X[:1]) if several else None
+    if error is not None:  # only the network knows the shapes that it takes
+        raise OnnxExportError(
+            f"X must hold rows like those of the fit. {error}"
+        ) from error
 
 
 def sequence_network(model: Any) -> Any:
@@ -156,8 +161,11 @@ def declared(model: Any, X: Any) -> list[Input]:
     """Choose the inputs for rows like these."""
     if is_items(X):
         return _declared_sequences(model, X)
+    if is_pixels(model, X):
+        dtype = PIXEL
+    elif not is_frame(X):
+        dtype = _dtype_of(X, "X")
     if not is_frame(X) and len(X.shape) > 2:
-        dtype = PIXEL if X.dtype == PIXEL else _dtype_of(X, "X")
         shape: tuple[int | None, ...] = X.shape[1:]
         network = sequence_network(model)
         if network is not None:  # series of any length
@@ -166,7 +174,7 @@ def declared(model: Any, X: Any) -> list[Input]:
         return [Input("X", (), dtype, shape)]
     if not is_frame(X):
         width = X.shape[1]
-        return [Input("X", tuple(range(width)), _dtype_of(X, "X"), (width,))]
+        return [Input("X", tuple(range(width)), dtype, (width,))]
     names = column_names(X) or []
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -184,6 +192,23 @@ def declared(model: Any, X: Any) -> list[Input]:
         )
         for j, name in enumerate(names)
     ]
+
+
+def is_pixels(model: Any, X: Any) -> bool | None:
+    """Tell whether rows are pixels of 8 bits, to a network that takes no other numbers.
+
+    Returns
+    -------
+    bool or None
+        None where bytes and other numbers are the same to the model.
+    """
+    numbers = not (is_frame(X) or is_items(X)) and X.dtype.kind in "fiub"
+    if not numbers or not _takes_several_axes(model):
+        return None
+    pixels = X.dtype == PIXEL
+    with np.errstate(invalid="ignore"):
+        others = X[:1].astype(np.float64 if pixels else PIXEL)
+    return None if refusal(model, others) is None else pixels
 
 
 def column_values(X: Any, place: int) -> np.ndarray:

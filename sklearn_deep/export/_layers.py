@@ -24,10 +24,18 @@ LayerRule = Callable[[Graph, Any, Value], Value]
 # true lengths of sequences, (n,), None where all are equal.
 SEVERAL_AXES, LENGTHS = "several axes", "lengths"
 
+# Layers whose outputs have more axes than their inputs.
+_ADDS_AXES = (nn.Unflatten, nn.Embedding)
 # Layers that onnxruntime computes in float32 only.
 SINGLE_LAYERS: set[type[nn.Module]] = set()
 # What a layer must be like for its rule to write it.
-CONDITIONS: dict[type[nn.Module], Callable[[Any], bool]] = {}
+CONDITIONS: dict[type[nn.Module], Callable[[Any], bool]] = {
+    nn.Flatten: lambda m: m.start_dim >= 0 and m.end_dim == -1,
+}
+
+
+class NoRule(LookupError):
+    """A module has no rule; the argument is its name."""
 
 
 def emit_network(
@@ -44,20 +52,31 @@ def emit_network(
     OnnxExportError
         For a layer that neither knows.
     """
-    parts = (m for m in network.modules() if not isinstance(m, nn.ModuleList))
-    unknown = next((m for m in parts if _rule_of(m) is None), None)
-    graph.memo[SEVERAL_AXES] = len(row_shape) > 1
+    adds_axes = any(isinstance(m, _ADDS_AXES) for m in network.modules())
+    graph.memo[SEVERAL_AXES] = len(row_shape) > 1 or adds_axes
     graph.memo[LENGTHS] = lengths
-    if unknown is None:
+    start = graph.mark()
+    try:
         return emit(graph, network, x)
-    return export_module(graph, network, x, row_shape, type(unknown).__name__)
+    except NoRule as error:
+        unknown = str(error)
+    graph.cut(start)
+    return export_module(graph, network, x, row_shape, unknown)
 
 
 def emit(graph: Graph, module: nn.Module, x: Value) -> Value:
-    """Write a module that has a rule."""
+    """Write a module by its rule.
+
+    Raises
+    ------
+    NoRule
+        Where it has none.
+    """
     found = _rule_of(module)
-    assert found is not None
-    out = graph.memo[id(module)] = found(graph, module, x)
+    if found is None:
+        raise NoRule(type(module).__name__)
+    out = found(graph, module, x)
+    graph.memo[id(module)] = out, graph.mark()
     return out
 
 
@@ -70,11 +89,14 @@ def emit_stages(graph: Graph, module: Any, x: Value) -> Value:
 
 def has_single_layers(network: nn.Module) -> bool:
     """Tell whether a network has layers that onnxruntime computes in float32 only."""
-    return any(type(layer) in SINGLE_LAYERS for layer in network.modules())
+    kinds = tuple(SINGLE_LAYERS)
+    return any(isinstance(layer, kinds) for layer in network.modules())
 
 
 def _rule_of(module: nn.Module) -> LayerRule | None:
-    """Look up the rule; a subclass that computes something else has none."""
+    """Look up the rule; what computes something else than its class has none."""
+    if module._forward_pre_hooks or module._forward_hooks:
+        return None
     for cls in type(module).__mro__:
         if cls in LAYERS:
             same = type(module).forward is cls.forward
@@ -98,10 +120,10 @@ def _sequence(graph: Graph, module: nn.Sequential, x: Value) -> Value:
 
 
 def _flatten(graph: Graph, module: nn.Flatten, x: Value) -> Value:
-    if module.start_dim < 1 or module.end_dim != -1:
+    if module.start_dim == 0:
         raise OnnxExportError(
-            f"Flatten({module.start_dim}, {module.end_dim}) has no ONNX form; give it a"
-            " start_dim of 1 or more, and leave end_dim at -1."
+            "Flatten(0) has no ONNX form: it makes one row of all. Give it a start_dim of"
+            " 1 or more."
         )
     return graph.reshape(x, (*(0,) * module.start_dim, -1))
 

@@ -164,9 +164,8 @@ def apply_function(graph: Graph, owner: Any, function: Any, table: Table) -> Tab
         )
     if function is None:
         return table
-    dtype = real(table.dtype)
-    out = write(graph, table.matrix(graph, DOUBLE))
-    return Table.of(graph.cast(out, dtype), table.width)
+    values, _ = table.rows(graph, DOUBLE)
+    return table.with_values(graph.cast(write(graph, values), real(table.dtype)))
 
 
 @rule("transform", FunctionTransformer)

@@ -104,7 +104,8 @@ class _Search:
 
     def _gap(self, step: Any, given: Any, rows: Any, build: Build) -> float:
         graph = Graph(self.opset)
-        out = transformed(graph, step, build(graph)).matrix(graph)
+        table = transformed(graph, step, build(graph))
+        out, _ = table.rows(graph, table.dtype)
         out = graph.node("Identity", out)  # a graph may not give an input as it is
         read = {name for node in graph.nodes for name in node.input}
         inputs = [

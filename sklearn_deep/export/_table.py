@@ -43,6 +43,10 @@ class Table:
         """Wrap rows of any shape."""
         return cls(((value, 1),), tuple(row_shape), lengths)
 
+    def with_values(self, value: Value) -> "Table":
+        """Wrap other numbers for the same rows, of the same shape."""
+        return Table(((value, self.width),), self.row_shape, self.lengths)
+
     @classmethod
     def join(cls, tables: Iterable["Table"]) -> "Table":
         """Put tables side by side."""

@@ -7,13 +7,16 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import torch
+from onnx import ModelProto
 from torch import nn
 
 from sklearn_deep.exceptions import MissingDependencyError, OnnxExportError
-from sklearn_deep.export._graph import Graph, Value
+from sklearn_deep.export._graph import DOUBLE, FLOAT, Graph, Value
+from sklearn_deep.export._runtime import open_session
 
 _LOGGERS = ("onnxscript", "torch._export", "torch.export", "torch.fx", "torch.onnx")
 
@@ -48,25 +51,42 @@ def export_module(
         )
     if graph.opset < _OLDEST_OPSET:
         raise _refusal(name, f"torch writes opset {_OLDEST_OPSET} at the least")
-    dtype = torch.from_numpy(np.empty(0, x.dtype)).dtype
-    twin = copy.deepcopy(module).to("cpu", dtype).eval()
-    example = torch.zeros(2, *row_shape, dtype=dtype)
+    model, dtype = _exported(module, x.dtype, row_shape, graph.opset, name), x.dtype
+    if dtype == DOUBLE and not _runs(model):  # some operators are for float32 only
+        model, dtype = _exported(module, FLOAT, row_shape, graph.opset, name), FLOAT
+    given = graph.cast(x, dtype)
+    (out,) = graph.splice(model, {model.graph.input[0].name: given})
+    return graph.cast(out, x.dtype)
+
+
+def _exported(
+    module: nn.Module, dtype: np.dtype, row_shape: Sequence[Any], opset: int, name: str
+) -> ModelProto:
+    kind = torch.from_numpy(np.empty(0, dtype)).dtype
     try:
+        twin = copy.deepcopy(module).to("cpu", kind).eval()
+        example = torch.zeros(2, *row_shape, dtype=kind)
         with _quiet():
             program = torch.onnx.export(
                 twin,
                 (example,),
                 dynamo=True,
-                opset_version=graph.opset,
+                opset_version=opset,
                 dynamic_shapes=({0: torch.export.Dim("n")},),
                 verbose=False,
             )
         assert program is not None
-        model = program.model_proto
+        return program.model_proto
     except Exception as error:
         raise _refusal(name, _reason(error)) from error
-    (out,) = graph.splice(model, {model.graph.input[0].name: x})
-    return graph.cast(out, x.dtype)
+
+
+def _runs(model: ModelProto) -> bool:
+    try:
+        open_session(model.SerializeToString())
+    except OnnxExportError:
+        return False
+    return True
 
 
 def _reason(error: BaseException) -> str:

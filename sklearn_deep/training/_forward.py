@@ -29,10 +29,12 @@ _sizes: WeakKeyDictionary[nn.Module, tuple[int, int, Tensor]] = WeakKeyDictionar
 def _size(module: nn.Module) -> tuple[int, int, torch.device]:
     """Multiplications a row, values of the widest layer, and where the module is."""
     if module not in _sizes:
-        parameters = list(module.parameters())
+        parameters = [*module.parameters(), *module.buffers()]
         widest = max((p.shape[0] for p in parameters if p.ndim), default=1)
         widest = told(module, "units") or widest  # all that a convolution gives
-        _sizes[module] = products(module), widest, parameters[0]
+        # A stage that only rearranges has no numbers, and is anywhere.
+        first = parameters[0] if parameters else torch.empty(0)
+        _sizes[module] = products(module), widest, first
     n_products, widest, first = _sizes[module]
     return n_products, widest, first.device
 

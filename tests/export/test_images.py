@@ -1,6 +1,7 @@
 """Images and series to ONNX: every network over them, alone and inside others."""
 
 import itertools
+import math
 
 import numpy as np
 import onnxruntime
@@ -11,8 +12,8 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from torch import nn
 
 from sklearn_deep import (
@@ -22,6 +23,7 @@ from sklearn_deep import (
     NetworkFeatures,
     OnnxClassifier,
     OnnxExportError,
+    OnnxParityError,
     OnnxRegressor,
     ValidationHoldout,
     to_onnx,
@@ -110,6 +112,19 @@ def test_every_layout_goes_in_as_it_is(shape, channels, dtype, same):
     np.testing.assert_array_equal(reader.predict(X), model.predict(X))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+@pytest.mark.parametrize("channels", ["last", "first"])
+@pytest.mark.parametrize("shape", [(12,), (12, 3), (12, 1)])
+def test_every_layout_of_series(shape, channels, dtype, same):
+    shape = shape if channels == "last" else shape[::-1]
+    X = rows(shape, dtype)
+    model = CNNClassifier(channels=channels, spatial_dims=1, **SMALL).fit(X, Y)
+    export = to_onnx(model, X)
+    (given,) = onnxruntime.InferenceSession(export.to_bytes()).get_inputs()
+    assert given.shape[1:] == list(shape)
+    same(model, export, rows(shape, dtype, seed=1))
+
+
 @pytest.mark.parametrize(
     "y", [Y % 2, np.array(["a", "b", "c"])[Y], np.c_[Y == 0, Y == 1].astype(int)]
 )
@@ -144,6 +159,11 @@ INSIDE = {
     "calibrated": lambda net: CalibratedClassifierCV(net, cv=2),
     "held out": lambda net: ValidationHoldout(net),
     "features": lambda net: make_pipeline(NetworkFeatures(net), RidgeClassifier()),
+    "features of two layers": lambda net: make_pipeline(
+        make_union(NetworkFeatures(net, layer=0), NetworkFeatures(net, layer=-1)),
+        RidgeClassifier(),
+    ),
+    "function": lambda net: make_pipeline(FunctionTransformer(np.sqrt), net),
     "inner features": lambda net: make_pipeline(
         NetworkFeatures(net, layer="blocks.0"), RidgeClassifier()
     ),
@@ -217,8 +237,11 @@ def test_the_export_of_a_network_of_usual_size_is_quick_to_write_and_right():
 def test_rows_of_another_shape_or_kind_are_refused_by_name():
     X = rows()
     model = CNNClassifier(**SMALL).fit(X, Y)
-    with pytest.raises(OnnxExportError, match=r"\(n_samples, 7\).*\(30, 5, 6, 2\)"):
-        to_onnx(model, X[:, :5])
+    for strange in (X[:, :5], X[:, :, :5], X.reshape(30, -1), X.astype(np.uint8)):
+        with pytest.raises(OnnxExportError, match="like those of the fit"):
+            to_onnx(model, strange)
+    with pytest.raises(OnnxExportError, match=r"\(n_samples, 7, 6, 2\)"):
+        to_onnx(model, X[:, :, :5])
     reader = OnnxClassifier(to_onnx(model, X).to_bytes())
     with pytest.raises(ValueError, match=r"\(30, 7, 5, 2\).*\(n_samples, 7, 6, 2\)"):
         reader.predict(X[:, :, :5])
@@ -226,6 +249,43 @@ def test_rows_of_another_shape_or_kind_are_refused_by_name():
         reader.predict(rows(dtype=np.uint8))
     with pytest.raises(ValueError, match="0 sample"):
         reader.predict(X[:0])
+
+
+def test_flat_rows_of_pixels_stay_bytes_and_are_told_from_numbers():
+    X = rows(dtype=np.uint8).reshape(30, -1)
+    model = CNNClassifier(input_shape=SHAPES[2], **SMALL).fit(X, Y)
+    reader = OnnxClassifier(to_onnx(model, X).to_bytes())
+    np.testing.assert_array_equal(reader.predict(X), model.predict(X))
+    with pytest.raises(ValueError, match=r"float64, and had uint8 at the export"):
+        reader.predict(X / 255)
+
+
+def test_bytes_that_are_no_pixels_are_numbers_like_others():
+    X = rows(SHAPES[1], np.uint8)
+    model = CNNClassifier(spatial_dims=1, **SMALL).fit(X, Y)
+    reader = OnnxClassifier(to_onnx(model, X).to_bytes())
+    p = model.predict_proba(X)
+    for same_numbers in (X, X.astype(float), X.astype(np.int16)):
+        np.testing.assert_allclose(reader.predict_proba(same_numbers), p, atol=1e-5)
+
+
+def test_the_file_of_features_holds_nothing_behind_their_layer():
+    X = rows()
+    net = CNNClassifier((3, 40), max_epochs=1, random_state=0)
+    inner, last = (
+        to_onnx(NetworkFeatures(net, layer=layer).fit(X, Y), X)
+        for layer in ("blocks.0.0", -1)
+    )
+    weights = sum(math.prod(t.dims) for t in inner.model.graph.initializer)
+    assert weights < 3 * 2 * 9 + 30
+    assert len(inner.to_bytes()) < len(last.to_bytes()) / 2
+
+
+def test_a_difference_behind_a_function_of_images_is_laid_to_the_network():
+    X = rows()
+    model = make_pipeline(FunctionTransformer(np.sqrt), CNNClassifier(**SMALL))
+    with pytest.raises(OnnxParityError, match="differs is cnnclassifier"):
+        to_onnx(model.fit(X, Y), X, tolerance=0)
 
 
 def test_a_step_that_takes_columns_is_named():

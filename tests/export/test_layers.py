@@ -5,6 +5,7 @@ import onnxruntime
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from sklearn_deep import MLPClassifier, OnnxExportError, register_onnx_layer, to_onnx
 from sklearn_deep.data._layout import Layout
@@ -313,6 +314,9 @@ def test_padding_that_wraps_around_needs_a_newer_opset(mode):
         nn.AvgPool2d(2, divisor_override=3),
         nn.Upsample(scale_factor=2),
         nn.Unflatten(2, (2, 3)),
+        nn.Flatten(1, 2),
+        nn.AdaptiveAvgPool2d((1, None)),
+        nn.ConvTranspose1d(2, 2, 2, dilation=2, output_padding=1),
     ],
     ids=str,
 )
@@ -338,6 +342,33 @@ def test_options_of_a_layer_count(module, dtype, rows):
     assert_same(module.eval(), rows, dtype)
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Linear(3, 2)],
+        [nn.PReLU(2)],
+        [nn.Conv1d(2, 3, 2), nn.PReLU(3), nn.Linear(2, 2)],
+    ],
+    ids=str,
+)
+def test_flat_rows_may_get_more_axes_inside(layers):
+    module = nn.Sequential(nn.Unflatten(1, (2, 3)), *layers, nn.Flatten())
+    for tensor in module.parameters():
+        tensor.data.uniform_(-1, 1)
+    assert_same(module.eval(), np.random.default_rng(0).normal(size=(7, 6)))
+
+
+def test_weights_that_are_made_of_others_are_written_as_they_come_out():
+    normed = nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 3, 2))
+    assert_same(normed.eval(), np.random.default_rng(0).normal(size=(7, 2, 5, 6)))
+
+
+def test_a_layer_with_a_hook_has_no_rule():
+    layer = nn.Linear(4, 3)
+    layer.register_forward_hook(lambda module, inputs, output: 2 * output)
+    assert _rule_of(layer) is None
+
+
 def test_batch_statistics_without_a_memory_are_refused(rows):
     with pytest.raises(OnnxExportError, match="track_running_stats=False"):
         run(nn.BatchNorm1d(4, track_running_stats=False).eval(), rows)
@@ -349,6 +380,28 @@ def test_batch_statistics_without_a_memory_are_refused(rows):
 class Squared(nn.Module):
     def forward(self, x):
         return x * x
+
+
+class Pair(nn.Module):
+    """Of parts without a rule."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = Squared(), Squared()
+
+    def forward(self, x):
+        return self.first(x) + self.second(x)
+
+
+class Kernel(nn.Module):
+    """A convolution that no layer tells of; onnxruntime has it in float32 only."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2, 1, 3) / 3)
+
+    def forward(self, x):
+        return functional.conv1d(x[:, None], self.weight).flatten(1)
 
 
 class Twice(nn.Linear):
@@ -378,6 +431,19 @@ def test_a_registered_layer_is_written_by_its_rule(rows):
         LAYERS.update(before)
 
 
+def test_the_rule_of_a_layer_stands_for_its_parts_too(rows):
+    before = dict(LAYERS)
+    try:
+        register_onnx_layer(
+            Pair,
+            lambda graph, module, x: graph.math("Mul", graph.node("Mul", x, x), 2.0),
+        )
+        assert_same(nn.Sequential(nn.Linear(4, 3), Pair()), rows, opset=OLDEST_OPSET)
+    finally:
+        LAYERS.clear()
+        LAYERS.update(before)
+
+
 @pytest.mark.parametrize("nonsense", [3, "Linear", Squared(), dict])
 def test_only_modules_have_rules(nonsense):
     with pytest.raises(TypeError, match="module_class must be a class"):
@@ -387,6 +453,14 @@ def test_only_modules_have_rules(nonsense):
 def test_a_rule_is_a_function():
     with pytest.raises(TypeError, match="rule must be callable"):
         register_onnx_layer(Squared, "Mul")
+
+
+@pytest.mark.slow
+def test_what_has_no_form_in_float64_goes_through_float32(rows):
+    got = run(Kernel(), rows, DOUBLE, opset=18)
+    expected = Kernel()(torch.from_numpy(rows).float()).detach()
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-6)
+    assert got.dtype == DOUBLE
 
 
 @pytest.mark.slow
