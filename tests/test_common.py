@@ -246,7 +246,8 @@ MIXES_KINDS = pytest.mark.filterwarnings("ignore:X .* feature names, but:UserWar
             estimator,
             getattr(checks, name),
             id=f"{label}-{name}",
-            marks=MIXES_KINDS if "output_transform" in name else (),
+            marks=[MIXES_KINDS] * ("output_transform" in name)
+            + [pytest.mark.slow] * (label in CONFIGURED),
         )
         for label, estimator in EVERY.items()
         if not label.endswith("-defaults")  # they take long

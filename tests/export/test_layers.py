@@ -249,7 +249,14 @@ def rows():
 
 
 @pytest.mark.parametrize("dtype", [FLOAT, DOUBLE], ids=str)
-@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize(
+    "opset",
+    [
+        OPSETS[0],
+        *(pytest.param(opset, marks=pytest.mark.slow) for opset in OPSETS[1:-1]),
+        OPSETS[-1],
+    ],
+)
 @pytest.mark.parametrize(
     "kind", [k for k in LAYERS if k not in OVER_TOKENS], ids=lambda kind: kind.__name__
 )
