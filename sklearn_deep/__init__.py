@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         WindowSlice,
     )
     from sklearn_deep.augmentation._table import FeatureMask, GaussianNoise, SwapNoise
+    from sklearn_deep.compression._prune import Pruned
     from sklearn_deep.estimators._autoencoder import MLPAutoencoder
     from sklearn_deep.estimators._cnn import CNNClassifier, CNNRegressor
     from sklearn_deep.estimators._conv_autoencoder import CNNAutoencoder
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sklearn_deep.estimators._module import ModuleClassifier, ModuleRegressor
     from sklearn_deep.estimators._rnn import RNNClassifier, RNNRegressor
     from sklearn_deep.exceptions import (
+        CompressionLossError,
         InvalidParameterError,
         MissingDependencyError,
         OnnxExportError,
@@ -64,6 +66,7 @@ _HOMES = {
     "CNNAutoencoder": "estimators._conv_autoencoder",
     "CNNClassifier": "estimators._cnn",
     "CNNRegressor": "estimators._cnn",
+    "CompressionLossError": "exceptions",
     "Contrast": "augmentation._colour",
     "Crop": "augmentation._image",
     "CutMix": "augmentation._mix",
@@ -92,6 +95,7 @@ _HOMES = {
     "OnnxRegressor": "export._reader",
     "OnnxTransformer": "export._reader",
     "Policy": "augmentation._policies",
+    "Pruned": "compression._prune",
     "RNNClassifier": "estimators._rnn",
     "RNNRegressor": "estimators._rnn",
     "RandAugment": "augmentation._policies",
@@ -124,6 +128,7 @@ __all__ = [
     "CNNAutoencoder",
     "CNNClassifier",
     "CNNRegressor",
+    "CompressionLossError",
     "Contrast",
     "Crop",
     "CutMix",
@@ -152,6 +157,7 @@ __all__ = [
     "OnnxRegressor",
     "OnnxTransformer",
     "Policy",
+    "Pruned",
     "RNNClassifier",
     "RNNRegressor",
     "RandAugment",

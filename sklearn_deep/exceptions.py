@@ -5,6 +5,7 @@
     SklearnDeepError
     ├── InvalidParameterError(ValueError, TypeError)    a constructor argument
     ├── TrainingDivergedError(ArithmeticError)          the loss or a weight left the reals
+    ├── CompressionLossError(ValueError)                a smaller network scores too low
     ├── OnnxExportError(ValueError)                     a model that has no ONNX form
     │   └── OnnxParityError                             an ONNX form that predicts otherwise
     ├── OnnxFileError(ValueError)                       a file that cannot be read
@@ -12,6 +13,7 @@
 """
 
 __all__ = [
+    "CompressionLossError",
     "InvalidParameterError",
     "MissingDependencyError",
     "OnnxExportError",
@@ -67,6 +69,44 @@ class TrainingDivergedError(SklearnDeepError, ArithmeticError):
             " Lower learning_rate (learning_rate='auto' picks one), set"
             " gradient_clip=1.0, or scale the features, e.g. with a StandardScaler in"
             " a Pipeline."
+        )
+
+
+class CompressionLossError(SklearnDeepError, ValueError):
+    """A compressed network scores lower than the user allows.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the compression.
+    before : float
+        Score of the network before.
+    after : float
+        Score of the compressed network.
+    allowed : float
+        What it may lose.
+
+    Attributes
+    ----------
+    before : float
+        Score of the network before.
+    after : float
+        Score of the compressed network.
+    allowed : float
+        What it may lose.
+    """
+
+    def __init__(self, owner, before, after, allowed):
+        super().__init__(owner, before, after, allowed)
+        self.owner, self.before = owner, before
+        self.after, self.allowed = after, allowed
+
+    def __str__(self):
+        return (
+            f"{self.owner}: the score falls from {self.before:.4g} to {self.after:.4g},"
+            f" by more than max_loss={self.allowed:g}. Compress less, fine-tune for"
+            " more epochs, or set on_loss='fall_back' for the last level that is good"
+            " enough."
         )
 
 

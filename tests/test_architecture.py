@@ -18,6 +18,7 @@ ORDER = [
     "nn",
     "training",
     "estimators",
+    "compression",
     "transfer",
     "inspection",
     "export",

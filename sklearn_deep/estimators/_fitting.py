@@ -56,14 +56,16 @@ class Prepared:
     attributes: dict[str, Any]
 
 
-def prepare(estimator: "DeepEstimator", given: FitArguments) -> Prepared:
-    """Make the job of one ``fit`` or ``partial_fit``."""
+def prepare(
+    estimator: "DeepEstimator", given: FitArguments, seed: int | None = None
+) -> Prepared:
+    """Make the job of one ``fit`` or ``partial_fit``; by default of a seed of its own."""
     owner = type(estimator).__name__
     goes_on = hasattr(estimator, "module_") and (
         given.incremental or estimator.warm_start
     )
     device = resolve_device(owner, estimator.device)
-    seed = draw_seed(estimator.random_state)
+    seed = draw_seed(estimator.random_state) if seed is None else seed
 
     whole = validate(estimator, given, device, goes_on)
     train, validation = hold_out(estimator, given, whole, seed)
@@ -78,13 +80,13 @@ def prepare(estimator: "DeepEstimator", given: FitArguments) -> Prepared:
             targets = estimator._learn_targets(whole.y, train, given.classes)
 
     loss = estimator._make_loss(targets)
-    rows = _encode(estimator, train, targets, device)
+    rows = encode(estimator, train, targets, device)
     if rows.weight is not None:
         rows = dataclasses.replace(rows, weight=rows.weight / rows.weight.mean())
     rows_val = None
     if validation is not None:
         shared = rows.x if validation.X is train.X else None
-        rows_val = _encode(estimator, validation, targets, device, shared)
+        rows_val = encode(estimator, validation, targets, device, shared)
 
     n_raw = targets.n_outputs * loss.row.raw_per_target
     layout = estimator._layout(whole.X)
@@ -159,13 +161,14 @@ def takes_all_rows(estimator: "DeepEstimator", n_rows: int) -> bool:
     return batch_rows(estimator, n_rows) >= n_rows
 
 
-def _encode(
+def encode(
     estimator: "DeepEstimator",
     part: Part,
     targets: Any,
     device: torch.device,
     shared: Any = None,
 ) -> Rows:
+    """Rows as the network is fed them; ``shared`` are the features, if encoded."""
     dtype = part.dtype
     y = _each(targets.encode, part.y, dtype, part.name)
     make = StepRows.of if isinstance(y, Ragged) else Rows.make

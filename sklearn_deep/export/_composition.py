@@ -17,6 +17,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from sklearn_deep.compression._base import Compression
 from sklearn_deep.estimators._holdout import ValidationHoldout
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import Graph
@@ -33,6 +34,7 @@ SEARCHES = (
 # Estimators whose every method is that of another, and how to get at the other.
 WRAPPERS: dict[type, Callable[[Any], Any]] = {
     FrozenEstimator: lambda model: model.estimator,
+    Compression: lambda model: model.estimator_,
     ValidationHoldout: lambda model: model.estimator_,
     **dict.fromkeys(SEARCHES, lambda model: _best(model)),
 }

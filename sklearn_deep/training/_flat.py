@@ -1,7 +1,7 @@
 """The parameters of one network, or of many of one shape, as one tensor."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +76,15 @@ class FlatParameters:
             owner, leaf = _owner(template, name)
             owner._buffers[leaf] = buffer[nets]
         return template.train()
+
+    def flattened(self, named: Mapping[str, Tensor], fill: float) -> Tensor:
+        """Tensors by parameter as one, (n_values,), ``fill`` where there is none."""
+        like = self._values[0]
+        flat = torch.full_like(like, fill)
+        for name, place, _ in self._named(flat, flat):
+            if name in named:
+                place.copy_(named[name])
+        return flat
 
     def snapshot(self, k: int = 0) -> list[Tensor]:
         """A copy of all values and buffers of a network."""

@@ -1,6 +1,6 @@
 """The seam between estimators and training: a job in, a result out."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,6 +68,8 @@ class TrainJob:
         Number of raw outputs.
     augmentation : tuple of augmentations
         What is done to every batch of training rows, in order.
+    kept : mapping of str to Tensor, or None
+        By parameter: 1 where its values are trained, 0 where they are and stay zero.
     """
 
     owner: str
@@ -87,6 +89,7 @@ class TrainJob:
     layout: Layout | None = None
     n_outputs: int = 0
     augmentation: tuple[Any, ...] = ()
+    kept: Mapping[str, Tensor] | None = None
 
     def placed(self) -> "TrainJob":
         """The job with its features where its targets are, on the device."""

@@ -30,7 +30,7 @@ def minimise(solo: "Solo") -> None:
         loss, _ = stepper.gradient(batch)
         last["loss"] = loss
         penalised = loss + stepper.penalty()
-        stepper.penalise()
+        stepper.complete()
         gradient = stepper.flat.gradient.to("cpu", torch.float64)
         return float(penalised), gradient.numpy().copy()
 

@@ -14,6 +14,7 @@ STREAMS = {
     "range_test": 3,
     "augmentation": 4,
     "policy": 5,
+    "pruning": 6,
 }
 
 

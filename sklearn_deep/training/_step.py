@@ -91,6 +91,10 @@ class Steps:
             for name in PENALTIES
             if any(name in job.penalties for job in jobs)
         }
+        self._kept = _kept(flat, jobs)
+        if self._kept is not None:  # what else would move them: momentum of before
+            for slot in slots:
+                slot.mul_(self._kept)
         norms = [job.optimizer.gradient_clip or math.inf for job in jobs]
         self._norm = None if min(norms) == math.inf else column(norms, self.values)
         update = OPTIMIZERS[jobs[0].optimizer.name].update
@@ -123,6 +127,13 @@ class Steps:
         loss.backward()
         return loss.detach(), raw.detach()
 
+    def complete(self) -> None:
+        """Add what the penalties ask for, and nothing where weights stay zero."""
+        if self.penalties:
+            self.penalise()
+        if self._kept is not None:
+            self.gradient_.mul_(self._kept)
+
     def penalise(self) -> None:
         """Add the gradients of the penalties."""
         n = self.n_penalised
@@ -141,8 +152,7 @@ class Steps:
 
     def apply(self, keep: Number | None, *numbers: Number) -> None:
         """Change the weights by the gradient that is there."""
-        if self.penalties:
-            self.penalise()
+        self.complete()
         if self._norm is not None:
             clip_(self.gradient_, self._norm)
         if keep is not None:
@@ -164,6 +174,14 @@ class Steps:
             rates = [layers[i].rate if layers else 0.0 for layers in own]
             joint = column(rates, self.values)
             layer.rate = joint.squeeze(-1) if isinstance(joint, Tensor) else joint
+
+
+def _kept(flat: FlatParameters, jobs: Sequence[TrainJob]) -> Tensor | None:
+    """1 where a value is trained and 0 where it stays; None where all are trained."""
+    if all(job.kept is None for job in jobs):
+        return None
+    rows = [flat.flattened(job.kept or {}, 1.0) for job in jobs]
+    return torch.stack(rows) if flat.stacked else rows[0]
 
 
 def _of(number: Number, nets: slice) -> Number:

@@ -1,0 +1,1 @@
+"""Smaller networks: meta-estimators that compress what they wrap."""

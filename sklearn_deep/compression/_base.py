@@ -1,0 +1,217 @@
+"""What every compression does: fit or take a network, make it smaller, stand for it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any, ClassVar
+
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.metrics import get_scorer_names
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_deep._announce import Announced
+from sklearn_deep._params import (
+    BOOLEAN,
+    NONE,
+    Number,
+    OneOf,
+    Rules,
+    Satisfies,
+    check_params,
+)
+from sklearn_deep.compression._delegation import METHODS, Delegating
+from sklearn_deep.compression._network import Judge, arguments, thawed
+from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
+from sklearn_deep.estimators._data import FitArguments
+from sklearn_deep.exceptions import CompressionLossError
+
+
+def network_in(estimator: Any) -> Any:
+    """The network that a compression is about, through others and what is frozen."""
+    estimator = thawed(estimator)
+    if isinstance(estimator, Compression):
+        inside = vars(estimator).get("estimator_", estimator.estimator)
+        return network_in(inside)
+    return estimator
+
+
+BASE_RULES: Rules = {
+    "estimator": (
+        Satisfies(
+            lambda value: isinstance(network_in(value), DeepEstimator),
+            "a network of sklearn_deep, a compression of one, or a FrozenEstimator"
+            " around either (a compression stands inside a Pipeline or a search, as the"
+            " step that the network was)",
+        ),
+    ),
+    "max_loss": (NONE, Number(low=0)),
+    "on_loss": (OneOf("raise", "fall_back"),),
+    "scoring": (
+        NONE,
+        Satisfies(callable, "a callable"),
+        Satisfies(
+            lambda value: isinstance(value, str) and value in get_scorer_names(),
+            "the name of a scorer",
+        ),
+    ),
+    "prefit": (BOOLEAN,),
+}
+
+FINE_TUNE_RULES: Rules = {
+    "fine_tune_epochs": (Number(Integral, 0),),
+    "fine_tune_learning_rate": (NONE, Number(low=0, open_low=True)),
+}
+
+
+class Compression(Announced, Delegating, ABC):
+    """Base of the compressions: each is to the outside what it wraps.
+
+    A subclass writes its ``__init__``, its rules (``BASE_RULES`` among them), and
+    ``_levels``. ``estimator_`` is a copy of the fitted network, with a smaller module.
+    """
+
+    _rules: ClassVar[Rules]
+
+    # Metadata is asked for by the network inside.
+    __metadata_request__fit: ClassVar = dict.fromkeys(
+        ("sample_weight", "X_val", "y_val", "sample_weight_val"), UNUSED
+    )
+
+    max_loss: float | None
+    on_loss: str
+    scoring: Any
+    prefit: bool
+
+    # What a subclass writes.
+
+    @abstractmethod
+    def _levels(
+        self, network: DeepEstimator, given: FitArguments
+    ) -> Iterator[DeepEstimator]:
+        """Give ever smaller copies of the fitted network; the last is what is wanted.
+
+        Parameters
+        ----------
+        network : DeepEstimator
+            Fitted, and not to be changed; ``changed`` makes a copy with another module.
+        given : FitArguments
+            The rows of the fit, as the user passed them; ``rows_of`` encodes them.
+        """
+
+    def _describe(self, network: DeepEstimator) -> dict[str, Any]:
+        """Fitted attributes that say what the compression came to."""
+        return {}
+
+    # fit
+
+    def fit(
+        self,
+        X,
+        y=None,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        **params,
+    ):
+        """Train the network, unless it is trained already, and compress it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training features, as the network takes them.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets; needed where the network needs them.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation features, for early stopping and ``max_loss``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Validation targets.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Validation weights.
+        **params : dict
+            What else the network's ``fit`` takes, such as ``lengths``. With metadata
+            routing enabled, the network has to request whatever is passed.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        InvalidParameterError
+            For an estimator that is no network of sklearn_deep, among others.
+        NotFittedError
+            With ``prefit=True`` for a network that is not fitted.
+        CompressionLossError
+            Where the score falls by more than ``max_loss``, with ``on_loss="raise"``.
+        """
+        named = {
+            "sample_weight": sample_weight,
+            "X_val": X_val,
+            "y_val": y_val,
+            "sample_weight_val": sample_weight_val,
+        }
+        passed = {k: v for k, v in named.items() if v is not None} | params
+        with all_or_nothing(self):
+            check_params(self, self._rules)
+            if get_config()["enable_metadata_routing"]:
+                passed = dict(process_routing(self, "fit", **passed).estimator.fit)
+            network = self._trained(X, y, passed)
+            given = arguments(network, X, y, **passed)
+            self.__dict__.pop("score_loss_", None)
+            self.estimator_ = self._compressed(network, given)
+            vars(self).update(self._describe(self.estimator_))
+        return self
+
+    def _trained(self, X: Any, y: Any, passed: dict[str, Any]) -> DeepEstimator:
+        """The fitted network."""
+        estimator = thawed(self.estimator)
+        if self.prefit or estimator is not self.estimator:
+            check_is_fitted(estimator)
+        else:
+            estimator = clone(estimator).fit(X, y, **passed)
+        return network_in(estimator)
+
+    def _compressed(self, network: DeepEstimator, given: FitArguments) -> DeepEstimator:
+        """The last level, or the last that is good enough."""
+        if self.max_loss is None:
+            *_, last = self._levels(network, given)
+            return last
+        judge = Judge(network, given, self.scoring)
+        before = judge(network)
+        good, self.score_loss_ = network, 0.0
+        for level in self._levels(network, given):
+            lost = before - judge(level)
+            if lost > self.max_loss:
+                if self.on_loss == "raise":
+                    raise CompressionLossError(
+                        type(self).__name__, before, before - lost, self.max_loss
+                    )
+                break
+            good, self.score_loss_ = level, lost
+        return good
+
+    def get_metadata_routing(self):
+        """Say which metadata goes where.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            All of it to the network.
+        """
+        mapping = MethodMapping()
+        for method in ("fit", *METHODS):
+            mapping.add(caller=method, callee=method)
+        return MetadataRouter(owner=self).add(
+            estimator=thawed(self.estimator), method_mapping=mapping
+        )

@@ -1,0 +1,268 @@
+"""Standing for the network inside: its methods, attributes and tags."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+# Tags that say what an estimator is, and what it takes.
+_TAGS = (
+    "estimator_type",
+    "target_tags",
+    "transformer_tags",
+    "classifier_tags",
+    "regressor_tags",
+    "input_tags",
+    "non_deterministic",
+)
+
+METHODS = (
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "transform",
+    "inverse_transform",
+    "score_samples",
+    "score",
+)
+
+
+def _has(method: str) -> Callable[[Any], bool]:
+    def check(self: "Delegating") -> bool:
+        getattr(vars(self).get("estimator_", self.estimator), method)
+        return True
+
+    return check
+
+
+class Delegating(MetaEstimatorMixin, BaseEstimator):
+    """Is to the outside what ``estimator`` is, and does what ``estimator_`` does."""
+
+    estimator: Any
+
+    # What the compressed network does.
+
+    @available_if(_has("predict"))
+    def predict(self, X, **params):
+        """Predict with the compressed network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        **params : dict
+            What the network's ``predict`` takes, such as ``return_std``.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predictions.
+        """
+        return self._delegate("predict", X, **params)
+
+    @available_if(_has("predict_proba"))
+    def predict_proba(self, X, **params):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        **params : dict
+            What the network's ``predict_proba`` takes.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_classes)
+            Columns as in ``classes_``.
+        """
+        return self._delegate("predict_proba", X, **params)
+
+    @available_if(_has("predict_log_proba"))
+    def predict_log_proba(self, X, **params):
+        """Predict the logarithm of each class's probability.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        **params : dict
+            What the network's ``predict_log_proba`` takes.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+            Columns as in ``classes_``.
+        """
+        return self._delegate("predict_log_proba", X, **params)
+
+    @available_if(_has("decision_function"))
+    def decision_function(self, X, **params):
+        """Give the raw outputs (logits).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        **params : dict
+            What the network's ``decision_function`` takes.
+
+        Returns
+        -------
+        z : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For two classes positive where the second is the more probable.
+        """
+        return self._delegate("decision_function", X, **params)
+
+    @available_if(_has("transform"))
+    def transform(self, X):
+        """Encode rows with the compressed autoencoder.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        code : ndarray of shape (n_samples, code_size)
+            Their codes.
+        """
+        return self._delegate("transform", X)
+
+    @available_if(_has("transform"))
+    def fit_transform(self, X, y=None, **params):
+        """Fit, and encode the same rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        y : None, default=None
+            Ignored.
+        **params : dict
+            What ``fit`` takes.
+
+        Returns
+        -------
+        code : ndarray of shape (n_samples, code_size)
+            Their codes.
+        """
+        return self.fit(X, y, **params).transform(X)
+
+    @available_if(_has("inverse_transform"))
+    def inverse_transform(self, X):
+        """Decode codes with the compressed autoencoder.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, code_size)
+            Codes.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Rows, in the units of X.
+        """
+        return self._delegate("inverse_transform", X)
+
+    @available_if(_has("score_samples"))
+    def score_samples(self, X):
+        """Tell how well rows are reconstructed.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        score : ndarray of shape (n_samples,)
+            The higher, the more normal a row.
+        """
+        return self._delegate("score_samples", X)
+
+    @available_if(_has("score"))
+    def score(self, X, y=None, **params):
+        """Score the compressed network as the network scores itself.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets.
+        **params : dict
+            Such as ``sample_weight``.
+
+        Returns
+        -------
+        score : float
+            Higher when better.
+        """
+        return self._delegate("score", X, y, **params)
+
+    @available_if(_has("get_feature_names_out"))
+    def get_feature_names_out(self, input_features=None):
+        """Give the names of the columns of ``transform``.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Ignored but for a check.
+
+        Returns
+        -------
+        names : ndarray of str
+            Names.
+        """
+        return self._delegate("get_feature_names_out", input_features)
+
+    @available_if(_has("set_output"))
+    def set_output(self, *, transform=None):
+        """Choose what ``transform`` gives.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Kind of container; None changes nothing.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        for inner in (self.estimator, vars(self).get("estimator_")):
+            if inner is not None:
+                inner.set_output(transform=transform)
+        return self
+
+    def _delegate(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        check_is_fitted(self)
+        return getattr(self.estimator_, method)(*args, **kwargs)
+
+    # What was learnt, tags.
+
+    def __sklearn_is_fitted__(self):
+        """Tell whether there is a compressed network."""
+        return "estimator_" in vars(self)
+
+    def __getattr__(self, name: str) -> Any:
+        """Give the fitted attributes of the compressed network."""
+        learnt = name.endswith("_") and not name.startswith("_")
+        if learnt and "estimator_" in vars(self):
+            return getattr(self.estimator_, name)
+        before = " before it is fitted" if learnt else ""
+        raise AttributeError(f"{type(self).__name__} has no {name}{before}.")
+
+    def __sklearn_tags__(self):
+        """Be what the network is."""
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        for name in _TAGS:
+            setattr(tags, name, getattr(inner, name))
+        return tags

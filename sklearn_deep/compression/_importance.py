@@ -1,0 +1,66 @@
+"""The table of what makes a connection important."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_deep.compression._network import blocks, rows_of
+from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators._data import FitArguments
+from sklearn_deep.training._seeds import generator
+
+Named = dict[str, Tensor]
+
+
+def connections(module: nn.Module) -> Named:
+    """The weights of a network by name, without biases, normalisation and embeddings."""
+    tables = {
+        f"{name}.weight"
+        for name, layer in module.named_modules()
+        if isinstance(layer, (nn.Embedding, nn.EmbeddingBag))
+    }
+    return {
+        name: parameter.detach()
+        for name, parameter in module.named_parameters()
+        if parameter.ndim >= 2 and name not in tables
+    }
+
+
+def _magnitude(network: DeepEstimator, given: FitArguments) -> Named:
+    return {name: w.abs() for name, w in connections(network.module_).items()}
+
+
+def _random(network: DeepEstimator, given: FitArguments) -> Named:
+    # Of one seed in every level: what was pruned once stays pruned.
+    source = generator(network._weights_seed, "pruning")
+    return {
+        name: torch.rand(w.shape, generator=source).to(w)
+        for name, w in connections(network.module_).items()
+    }
+
+
+def _gradient(network: DeepEstimator, given: FitArguments) -> Named:
+    """First-order change of the loss without a connection, over blocks of rows."""
+    module = network._copy_module(network.module_)
+    loss = network._loss
+    weights = connections(module)
+    totals = {name: torch.zeros_like(w) for name, w in weights.items()}
+    for batch in blocks(rows_of(network, given)):
+        module.zero_grad()
+        values = loss.rows(module(batch.x), batch.y)
+        if batch.weight is not None:
+            values = values * batch.weight
+        values.sum().backward()
+        for name, total in totals.items():
+            slope = module.get_parameter(name).grad
+            if slope is not None:  # a layer that the module does not use has none
+                total += (slope * weights[name]).abs()
+    return totals
+
+
+IMPORTANCES: dict[str, Callable[[DeepEstimator, FitArguments], Named]] = {
+    "magnitude": _magnitude,
+    "gradient": _gradient,
+    "random": _random,
+}

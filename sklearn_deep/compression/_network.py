@@ -1,0 +1,187 @@
+"""The network inside what is compressed, its rows, and training that goes on."""
+
+import copy
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import check_scoring
+from torch import Tensor, nn
+
+from sklearn_deep.data._batches import Batch, Rows
+from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators._data import FitArguments, Part, hold_out, validate
+from sklearn_deep.estimators._fitting import encode, prepare
+from sklearn_deep.estimators._policy_search import with_found_policy
+from sklearn_deep.estimators._reconstructor import DeepReconstructor
+from sklearn_deep.training._job import OptimizerState
+from sklearn_deep.training._progress import ProgressLine
+from sklearn_deep.training._train import train
+
+# Fine-tuning starts from what training has found: at a fraction of its learning rate.
+FINE_TUNE_SHARE = 0.2
+
+# Rows that a compression looks at in one go.
+_BLOCK = 1024
+
+
+def thawed(estimator: Any) -> Any:
+    """The estimator in a FrozenEstimator; others are themselves."""
+    while isinstance(estimator, FrozenEstimator):
+        estimator = estimator.estimator
+    return estimator
+
+
+def arguments(
+    network: DeepEstimator,
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: Any = None,
+    X_val: Any = None,
+    y_val: Any = None,
+    sample_weight_val: Any = None,
+    lengths: Any = None,
+    lengths_val: Any = None,
+) -> FitArguments:
+    """What the network's own ``fit`` makes of its arguments."""
+    cut: Any = network
+    if lengths is not None:
+        X = cut._cut(X, lengths)
+    if lengths_val is not None:
+        X_val = cut._cut(X_val, lengths_val, "X_val")
+    if isinstance(network, DeepReconstructor):
+        y, y_val = X, X_val
+    return FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+
+def changed(
+    network: DeepEstimator,
+    module: nn.Module,
+    built_as: Mapping[str, Any] | None = None,
+    **params: Any,
+) -> DeepEstimator:
+    """A copy of a fitted estimator with another module, and what it is built from.
+
+    ``params`` are constructor arguments of the copy: those from which a later
+    ``partial_fit`` works out the architecture.
+    """
+    attributes: dict[str, Any] = {**params, "module_": module.eval()}
+    if built_as is not None:
+        attributes["_built_as"] = {**network._built_as, **built_as}
+    fresh = network._as_fitted(attributes)
+    for name in ("_net", "_optimizer_state", "_optimized_by"):  # of the other module
+        fresh.__dict__.pop(name, None)
+    return fresh
+
+
+def parts(network: DeepEstimator, given: FitArguments) -> tuple[Part, Part | None]:
+    """All rows of a fit, validated, and those that it held out, if any."""
+    device = _device(network.module_)
+    whole = validate(copy.copy(network), given, device, goes_on=True)
+    _, aside = hold_out(copy.copy(network), given, whole, network._weights_seed)
+    return whole, aside
+
+
+def rows_of(network: DeepEstimator, given: FitArguments) -> Rows:
+    """All rows of a fit as the network is fed them, with their weights."""
+    whole, _ = parts(network, given)
+    return encode(network, whole, network._targets, _device(network.module_))
+
+
+def blocks(rows: Rows) -> Iterator[Batch]:
+    """Some rows at a time, in order."""
+    for start in range(0, len(rows), _BLOCK):
+        stop = min(start + _BLOCK, len(rows))
+        yield rows.take(torch.arange(start, stop, device=rows.device))
+
+
+def fine_tuned(
+    network: DeepEstimator,
+    given: FitArguments,
+    *,
+    epochs: int,
+    learning_rate: float | None = None,
+    kept: Mapping[str, Tensor] | None = None,
+    of_epochs: int | None = None,
+    state: OptimizerState | None = None,
+) -> DeepEstimator:
+    """A copy whose module has been trained some more, as the estimator trains.
+
+    Parameters
+    ----------
+    network : DeepEstimator
+        Fitted.
+    given : FitArguments
+    epochs : int
+        None are no change.
+    learning_rate : float or None
+        None for a fraction of the one that the network was trained with.
+    kept : mapping of str to Tensor, or None
+        By parameter: which of its values are trained, the others stay zero.
+    of_epochs : int or None
+        How long the learning-rate schedule is, where this is a part of it.
+    state : OptimizerState or None
+        To go on from.
+    """
+    if not epochs:
+        return network
+    fresh = network._as_fitted(
+        {"warm_start": True, "max_epochs": of_epochs or epochs, "warmup": 0}
+    )
+    if fresh.learning_rate == "auto":
+        fresh.learning_rate = network.learning_rate_
+    prepared = prepare(fresh, given, network._weights_seed)
+    job = prepared.job
+    if learning_rate is None:
+        learning_rate = FINE_TUNE_SHARE * network.learning_rate_
+    partial = epochs < job.stopping.max_epochs
+    job = dataclasses.replace(
+        job,
+        optimizer=dataclasses.replace(job.optimizer, learning_rate=learning_rate),
+        stopping=dataclasses.replace(
+            job.stopping,
+            max_epochs=epochs,
+            restore_best=job.stopping.restore_best and not partial,
+        ),
+        state=OptimizerState() if state is None else state,
+        kept=kept,
+    )
+    job, found = with_found_policy(job, getattr(network, "_found_policy", None))
+    watchers = [ProgressLine(int(network.verbose))] if network.verbose else []
+    result = train(job, watchers)
+    fresh._remember(result, job, {**prepared.attributes, "_found_policy": found})
+    as_before = {
+        name: getattr(network, name)
+        for name in ("warm_start", "max_epochs", "warmup", "learning_rate")
+    }
+    return fresh._as_fitted({**as_before, "learning_rate_": network.learning_rate_})
+
+
+class Judge:
+    """Scores networks on the rows that the fit held out; without them, on its rows."""
+
+    def __init__(self, network: DeepEstimator, given: FitArguments, scoring: Any):
+        whole, aside = parts(network, given)
+        self._part = whole if aside is None else aside
+        self._scorer = check_scoring(network, scoring=scoring)
+        # A score of one's own, and that of autoencoders, need not know of weights.
+        self._weighted = self._part.weight is not None and not (
+            callable(scoring) or isinstance(network, DeepReconstructor)
+        )
+
+    def __call__(self, network: DeepEstimator) -> float:
+        """Give the score, higher when better."""
+        part = self._part
+        fitted = copy.copy(network)
+        fitted.__dict__.pop("feature_names_in_", None)  # X is an array by now
+        y = None if isinstance(network, DeepReconstructor) else part.y
+        weights = {"sample_weight": part.weight} if self._weighted else {}
+        return float(self._scorer(fitted, part.features(), y, **weights))
+
+
+def _device(module: nn.Module) -> torch.device:
+    tensors = (*module.parameters(), *module.buffers())
+    return tensors[0].device

@@ -1,0 +1,228 @@
+"""Networks with most of their connections set to zero."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_deep._params import Number, OneOf
+from sklearn_deep.compression._base import (
+    BASE_RULES,
+    FINE_TUNE_RULES,
+    Compression,
+)
+from sklearn_deep.compression._importance import IMPORTANCES, connections
+from sklearn_deep.compression._network import changed, fine_tuned
+from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators._data import FitArguments
+
+# Share of the fine-tuning over which a gradual schedule prunes; the rest is for what is
+# left to settle.
+_RAMP = 0.6
+
+
+class Pruned(Compression):
+    """Set the weakest connections of a network to zero.
+
+    The network is trained as it is, its weakest weights become zero, and what is left is
+    fine-tuned while they stay zero. Biases, normalisation and embeddings are not pruned.
+    A pruned network is as fast as before, and its file as long; but zipped, as many
+    channels of distribution do, it is short. :class:`Sliced` makes networks smaller and
+    faster by themselves.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A network of sklearn_deep, another compression of one, or a FrozenEstimator
+        around a fitted one.
+    amount : float, default=0.8
+        Share of the connections that are set to zero, in [0, 1).
+    method : {"magnitude", "gradient", "random"}, default="magnitude"
+        Which are the weakest: those of the smallest absolute value [1]_; those whose
+        removal changes the loss least, by its gradient on the training rows [2]_; or
+        any, as a baseline.
+    scope : {"global", "layer"}, default="global"
+        Whether connections compete over the whole network, or within their layer.
+    schedule : {"one_shot", "gradual"}, default="one_shot"
+        Whether all are pruned at once before the fine-tuning, or more and more of them
+        during its first epochs, by a cubic law [3]_.
+    fine_tune_epochs : int, default=10
+        Epochs of training after, or with "gradual" during, the pruning. They use the
+        network's own optimizer, schedule, augmentation and early stopping.
+    fine_tune_learning_rate : float or None, default=None
+        Learning rate of the fine-tuning; None for a fifth of the network's own.
+    max_loss : float or None, default=None
+        By how much the score may fall; None for any. The score is taken on the rows
+        that were held out for early stopping, else on the training rows.
+    on_loss : {"raise", "fall_back"}, default="raise"
+        Whether a larger fall is an error, or the last good level is kept: of a gradual
+        schedule an earlier one, else the network as it was.
+    scoring : str, callable or None, default=None
+        A scorer of scikit-learn; None for the network's own ``score``.
+    prefit : bool, default=False
+        Whether ``estimator`` is fitted already, and not to be trained from the start. A
+        clone, as searches make them, has an unfitted one: freeze it there.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The pruned network; its fitted attributes, ``classes_`` for one, are also here.
+    sparsity_ : dict of str to float
+        Share of zeros in the weights of each layer, and of all, as ``"all"``.
+    score_loss_ : float
+        By how much the score has fallen, where ``max_loss`` is set.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where X had string column names.
+
+    See Also
+    --------
+    Sliced : Removes whole units.
+
+    References
+    ----------
+    .. [1] Han et al., "Learning both weights and connections for efficient neural
+           networks", arXiv:1506.02626.
+    .. [2] Molchanov et al., "Pruning convolutional neural networks for resource
+           efficient inference", arXiv:1611.06440.
+    .. [3] Zhu and Gupta, "To prune, or not to prune: exploring the efficacy of pruning
+           for model compression", arXiv:1710.01878.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_deep import MLPClassifier, Pruned
+    >>> X, y = load_digits(return_X_y=True)
+    >>> net = MLPClassifier((64,), max_epochs=10, random_state=0)
+    >>> sparse = Pruned(net, amount=0.9).fit(X[:1000] / 16, y[:1000])
+    >>> round(sparse.sparsity_["all"], 2)
+    0.9
+    >>> bool(sparse.score(X[1000:] / 16, y[1000:]) > 0.9)
+    True
+    """
+
+    _rules = {
+        **BASE_RULES,
+        **FINE_TUNE_RULES,
+        "amount": (Number(low=0, high=1, open_high=True),),
+        "method": (OneOf(*IMPORTANCES),),
+        "scope": (OneOf("global", "layer"),),
+        "schedule": (OneOf("one_shot", "gradual"),),
+    }
+
+    def __init__(
+        self,
+        estimator,
+        amount=0.8,
+        *,
+        method="magnitude",
+        scope="global",
+        schedule="one_shot",
+        fine_tune_epochs=10,
+        fine_tune_learning_rate=None,
+        max_loss=None,
+        on_loss="raise",
+        scoring=None,
+        prefit=False,
+    ):
+        self.estimator = estimator
+        self.amount = amount
+        self.method = method
+        self.scope = scope
+        self.schedule = schedule
+        self.fine_tune_epochs = fine_tune_epochs
+        self.fine_tune_learning_rate = fine_tune_learning_rate
+        self.max_loss = max_loss
+        self.on_loss = on_loss
+        self.scoring = scoring
+        self.prefit = prefit
+
+    def _levels(
+        self, network: DeepEstimator, given: FitArguments
+    ) -> Iterator[DeepEstimator]:
+        epochs, state = self.fine_tune_epochs, None
+        n_ramp = round(_RAMP * epochs) if self.schedule == "gradual" else 0
+        for epoch in range(n_ramp):
+            # One epoch each; the last and largest amount has the rest.
+            network, kept = self._pruned(network, given, _cubic(epoch, n_ramp) * self.amount)
+            network = fine_tuned(
+                network,
+                given,
+                epochs=1,
+                learning_rate=self.fine_tune_learning_rate,
+                kept=kept,
+                of_epochs=epochs,
+                state=state,
+            )
+            state = network._optimizer_state
+            yield network
+        network, kept = self._pruned(network, given, self.amount)
+        yield fine_tuned(
+            network,
+            given,
+            epochs=epochs - n_ramp,
+            learning_rate=self.fine_tune_learning_rate,
+            kept=kept,
+            of_epochs=epochs,
+            state=state,
+        )
+
+    def _pruned(
+        self, network: DeepEstimator, given: FitArguments, amount: float
+    ) -> tuple[DeepEstimator, dict[str, Tensor]]:
+        """The network with a share of its connections at zero, and which are kept."""
+        importance = IMPORTANCES[self.method](network, given)
+        kept = _strongest(importance, amount, self.scope)
+        emptied = [name for name, mask in kept.items() if not mask.any()]
+        if emptied:
+            raise ValueError(
+                f"{type(self).__name__} with amount={self.amount:g} and"
+                f" scope={self.scope!r} would leave no connection in"
+                f" {_layer(emptied[0])!r} of {type(network).__name__}. Lower the amount,"
+                " or prune with scope='layer'."
+            )
+        module = network._copy_module(network.module_)
+        with torch.no_grad():
+            for name, mask in kept.items():
+                module.get_parameter(name).mul_(mask)
+        return changed(network, module), kept
+
+    def _describe(self, network: DeepEstimator) -> dict[str, Any]:
+        return {"sparsity_": _sparsity(network.module_)}
+
+
+def _cubic(epoch: int, n_ramp: int) -> float:
+    """Share of the final amount that an epoch of the ramp prunes, from 0 to 1."""
+    return 1 - (1 - (epoch + 1) / (n_ramp + 1)) ** 3
+
+
+def _strongest(
+    importance: dict[str, Tensor], amount: float, scope: str
+) -> dict[str, Tensor]:
+    """By weight: which of its connections stay."""
+    groups = [list(importance)] if scope == "global" else [[n] for n in importance]
+    kept = {}
+    for names in groups:
+        flat = torch.cat([importance[name].reshape(-1) for name in names])
+        mask = torch.ones_like(flat)
+        # A stable order: of equals, the same ones go on every machine.
+        mask[flat.argsort(stable=True)[: round(amount * len(flat))]] = 0
+        sizes = [importance[name].numel() for name in names]
+        for name, part in zip(names, mask.split(sizes), strict=True):
+            kept[name] = part.view_as(importance[name])
+    return kept
+
+
+def _layer(name: str) -> str:
+    return name.removesuffix(".weight")
+
+
+def _sparsity(module: nn.Module) -> dict[str, float]:
+    """Share of zeros in the weights of each layer, and in all of them."""
+    weights = connections(module)
+    zeros = {name: int((w == 0).sum()) for name, w in weights.items()}
+    of_layers = {_layer(n): zeros[n] / w.numel() for n, w in weights.items()}
+    n_all = sum(w.numel() for w in weights.values())
+    return {**of_layers, "all": sum(zeros.values()) / max(1, n_all)}
