@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from sklearn_deep.augmentation._table import FeatureMask, GaussianNoise, SwapNoise
     from sklearn_deep.compression._prune import Pruned
+    from sklearn_deep.compression._slice import Sliced
     from sklearn_deep.estimators._autoencoder import MLPAutoencoder
     from sklearn_deep.estimators._cnn import CNNClassifier, CNNRegressor
     from sklearn_deep.estimators._conv_autoencoder import CNNAutoencoder
@@ -103,6 +104,7 @@ _HOMES = {
     "Scaling": "augmentation._geometry",
     "SegmentPermutation": "augmentation._series",
     "SklearnDeepError": "exceptions",
+    "Sliced": "compression._slice",
     "StackingReport": "training._report",
     "SwapNoise": "augmentation._table",
     "TimeShift": "augmentation._series",
@@ -165,6 +167,7 @@ __all__ = [
     "Scaling",
     "SegmentPermutation",
     "SklearnDeepError",
+    "Sliced",
     "StackingReport",
     "SwapNoise",
     "TimeShift",

@@ -21,7 +21,7 @@ from sklearn_deep.training._progress import ProgressLine
 from sklearn_deep.training._train import train
 
 # Fine-tuning starts from what training has found: at a fraction of its learning rate.
-FINE_TUNE_SHARE = 0.2
+FINE_TUNE_SHARE = 0.5
 
 # Rows that a compression looks at in one go.
 _BLOCK = 1024

@@ -37,7 +37,8 @@ class Pruned(Compression):
         A network of sklearn_deep, another compression of one, or a FrozenEstimator
         around a fitted one.
     amount : float, default=0.8
-        Share of the connections that are set to zero, in [0, 1).
+        Share of the connections that are set to zero, in [0, 1). The strongest one of
+        each layer always stays.
     method : {"magnitude", "gradient", "random"}, default="magnitude"
         Which are the weakest: those of the smallest absolute value [1]_; those whose
         removal changes the loss least, by its gradient on the training rows [2]_; or
@@ -51,7 +52,7 @@ class Pruned(Compression):
         Epochs of training after, or with "gradual" during, the pruning. They use the
         network's own optimizer, schedule, augmentation and early stopping.
     fine_tune_learning_rate : float or None, default=None
-        Learning rate of the fine-tuning; None for a fifth of the network's own.
+        Learning rate of the fine-tuning; None for half the network's own.
     max_loss : float or None, default=None
         By how much the score may fall; None for any. The score is taken on the rows
         that were held out for early stopping, else on the training rows.
@@ -146,7 +147,9 @@ class Pruned(Compression):
         n_ramp = round(_RAMP * epochs) if self.schedule == "gradual" else 0
         for epoch in range(n_ramp):
             # One epoch each; the last and largest amount has the rest.
-            network, kept = self._pruned(network, given, _cubic(epoch, n_ramp) * self.amount)
+            network, kept = self._pruned(
+                network, given, _cubic(epoch, n_ramp) * self.amount
+            )
             network = fine_tuned(
                 network,
                 given,
@@ -175,14 +178,6 @@ class Pruned(Compression):
         """The network with a share of its connections at zero, and which are kept."""
         importance = IMPORTANCES[self.method](network, given)
         kept = _strongest(importance, amount, self.scope)
-        emptied = [name for name, mask in kept.items() if not mask.any()]
-        if emptied:
-            raise ValueError(
-                f"{type(self).__name__} with amount={self.amount:g} and"
-                f" scope={self.scope!r} would leave no connection in"
-                f" {_layer(emptied[0])!r} of {type(network).__name__}. Lower the amount,"
-                " or prune with scope='layer'."
-            )
         module = network._copy_module(network.module_)
         with torch.no_grad():
             for name, mask in kept.items():
@@ -205,7 +200,7 @@ def _strongest(
     groups = [list(importance)] if scope == "global" else [[n] for n in importance]
     kept = {}
     for names in groups:
-        flat = torch.cat([importance[name].reshape(-1) for name in names])
+        flat = torch.cat([_with_one_safe(importance[name]) for name in names])
         mask = torch.ones_like(flat)
         # A stable order: of equals, the same ones go on every machine.
         mask[flat.argsort(stable=True)[: round(amount * len(flat))]] = 0
@@ -213,6 +208,13 @@ def _strongest(
         for name, part in zip(names, mask.split(sizes), strict=True):
             kept[name] = part.view_as(importance[name])
     return kept
+
+
+def _with_one_safe(importance: Tensor) -> Tensor:
+    """Flat; the strongest of a layer always stays, for something to go through."""
+    flat = importance.flatten().clone()
+    flat[flat.argmax()] = torch.inf
+    return flat
 
 
 def _layer(name: str) -> str:

@@ -1,0 +1,348 @@
+"""Networks with fewer units, channels or recurrent units."""
+
+import time
+from collections.abc import Callable, Iterator
+from numbers import Integral
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sklearn_deep._params import NONE, Number, OneOf
+from sklearn_deep.compression._base import (
+    BASE_RULES,
+    FINE_TUNE_RULES,
+    Compression,
+)
+from sklearn_deep.compression._network import changed, fine_tuned, parts, rows_of
+from sklearn_deep.compression._units import Group
+from sklearn_deep.compression._weighing import fold_means, importance, measure
+from sklearn_deep.compression._widths import SLOTS, Width, Widths
+from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators._data import FitArguments
+from sklearn_deep.estimators._state import fill_module
+from sklearn_deep.training._forward import raw_outputs
+
+# Rows that latency is measured over, and how often.
+_LATENCY_ROWS, _LATENCY_REPEATS = 1024, 5
+
+# Halvings of a search for a share: parameters are counted, latency is measured.
+_COUNTED, _MEASURED = 40, 10
+
+Counts = dict[Width, int]
+
+
+class Sliced(Compression):
+    """Remove whole units of a network, and build smaller layers of the others.
+
+    The network is trained as it is, its least important units, channels or recurrent
+    units are removed, and what is left is fine-tuned. The network is then smaller and
+    faster everywhere: its module is of the same class with other widths.
+
+    A unit's importance is the standard deviation of its activation times the norm of its
+    outgoing weights [1]_; what a removed one gives on average goes into the biases
+    behind it. Units that residual connections add to one another go together. Inputs,
+    outputs, codes of autoencoders and embeddings keep their widths.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A network of sklearn_deep whose layers it makes itself (not a ModuleClassifier),
+        another compression of one, or a FrozenEstimator around a fitted one.
+    keep : float, default=0.5
+        Share of the units to keep, in (0, 1].
+    scope : {"layer", "global"}, default="layer"
+        Whether every layer keeps that share, or units compete over the whole network.
+    rounds : int, default=1
+        Number of steps in which the widths shrink, each with its fine-tuning.
+    fine_tune_epochs : int, default=10
+        Epochs of training after each round. They use the network's own optimizer,
+        schedule, augmentation and early stopping.
+    fine_tune_learning_rate : float or None, default=None
+        Learning rate of the fine-tuning; None for half the network's own.
+    max_params : int or None, default=None
+        Number of parameters to stay within; then ``keep`` is not used.
+    max_latency : float or None, default=None
+        Seconds a row to stay within, as this machine takes for 1,024 rows at once;
+        then ``keep`` is not used. What is measured differs a little from run to run,
+        and so may the widths.
+    max_loss : float or None, default=None
+        By how much the score may fall; None for any. The score is taken on the rows
+        that were held out for early stopping, else on the training rows.
+    on_loss : {"raise", "fall_back"}, default="raise"
+        Whether a larger fall is an error, or the network of the last good round is kept.
+    scoring : str, callable or None, default=None
+        A scorer of scikit-learn; None for the network's own ``score``.
+    prefit : bool, default=False
+        Whether ``estimator`` is fitted already, and not to be trained from the start. A
+        clone, as searches make them, has an unfitted one: freeze it there.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The smaller network, with parameters that say its widths; its fitted attributes,
+        ``classes_`` for one, are also here.
+    architecture_ : dict of str to int or list of int
+        Widths of its layers, by the parameter that sets them.
+    score_loss_ : float
+        By how much the score has fallen, where ``max_loss`` is set.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where X had string column names.
+
+    See Also
+    --------
+    Pruned : Sets single connections to zero.
+
+    References
+    ----------
+    .. [1] An et al., "Fluctuation-based adaptive structured pruning for large language
+           models", arXiv:2312.11983.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_deep import MLPClassifier, Sliced
+    >>> X, y = load_digits(return_X_y=True)
+    >>> net = MLPClassifier((64, 64), max_epochs=10, random_state=0)
+    >>> small = Sliced(net, keep=0.5).fit(X[:1000] / 16, y[:1000])
+    >>> small.architecture_
+    {'hidden_layer_sizes': [32, 32]}
+    >>> bool(small.score(X[1000:] / 16, y[1000:]) > 0.9)
+    True
+    """
+
+    _rules = {
+        **BASE_RULES,
+        **FINE_TUNE_RULES,
+        "keep": (Number(low=0, high=1, open_low=True),),
+        "scope": (OneOf("layer", "global"),),
+        "rounds": (Number(Integral, 1),),
+        "max_params": (NONE, Number(Integral, 1)),
+        "max_latency": (NONE, Number(low=0, open_low=True)),
+    }
+
+    def __init__(
+        self,
+        estimator,
+        keep=0.5,
+        *,
+        scope="layer",
+        rounds=1,
+        fine_tune_epochs=10,
+        fine_tune_learning_rate=None,
+        max_params=None,
+        max_latency=None,
+        max_loss=None,
+        on_loss="raise",
+        scoring=None,
+        prefit=False,
+    ):
+        self.estimator = estimator
+        self.keep = keep
+        self.scope = scope
+        self.rounds = rounds
+        self.fine_tune_epochs = fine_tune_epochs
+        self.fine_tune_learning_rate = fine_tune_learning_rate
+        self.max_params = max_params
+        self.max_latency = max_latency
+        self.max_loss = max_loss
+        self.on_loss = on_loss
+        self.scoring = scoring
+        self.prefit = prefit
+
+    def _levels(
+        self, network: DeepEstimator, given: FitArguments
+    ) -> Iterator[DeepEstimator]:
+        if type(network.module_) not in SLOTS:
+            raise TypeError(
+                f"{type(self).__name__} cannot build the network of"
+                f" {type(network).__name__} anew with fewer units: it knows"
+                f" {', '.join(cls.__name__ for cls in SLOTS)}. Pruned takes any network."
+            )
+        start = _Slicing(self, network, given)
+        share = start.share()
+        for i in range(1, self.rounds + 1):
+            slicing = _Slicing(self, network, given, start.sizes)
+            last = i == self.rounds and i > 1
+            counts = slicing.counts(
+                slicing.share() if last else share ** (i / self.rounds)
+            )
+            smaller = slicing.sliced(counts)
+            if smaller is not network:
+                network = fine_tuned(
+                    smaller,
+                    given,
+                    epochs=self.fine_tune_epochs,
+                    learning_rate=self.fine_tune_learning_rate,
+                )
+            yield network
+
+    def _describe(self, network: DeepEstimator) -> dict[str, Any]:
+        widths = Widths(network)
+        own = widths.built_as({width: width.size for width in widths.free})
+        return {"architecture_": own}
+
+
+class _Slicing:
+    """One round: what the units matter, and what becomes of the network without some.
+
+    Parameters
+    ----------
+    owner : Sliced
+    network : DeepEstimator
+    given : FitArguments
+    sizes : dict of str to int or None
+        Widths of which ``keep`` is a share, by name; None for those of this network.
+    """
+
+    def __init__(
+        self,
+        owner: Sliced,
+        network: DeepEstimator,
+        given: FitArguments,
+        sizes: dict[str, int] | None = None,
+    ):
+        self._owner, self._network, self._given = owner, network, given
+        self._widths = Widths(network)
+        if not self._widths.free:
+            raise ValueError(
+                f"{type(owner).__name__}: this {type(network).__name__} has no hidden"
+                " units that could be removed."
+            )
+        self.sizes = sizes or {width.name: width.size for width in self._widths.free}
+        module = network.module_
+        self._moments = measure(module, self._widths.units, rows_of(network, given))
+        self._importance = importance(module.state_dict(), self._moments)
+
+    def share(self) -> float:
+        """Share of the units to keep: what was asked for, or what fits the budgets."""
+        owner = self._owner
+        shares = [owner.keep] if owner.max_params is owner.max_latency is None else []
+        if owner.max_params is not None:
+            shares.append(
+                self._largest("max_params", self._n_params, owner.max_params, _COUNTED)
+            )
+        if owner.max_latency is not None:
+            shares.append(
+                self._largest(
+                    "max_latency", self._timer(), owner.max_latency, _MEASURED
+                )
+            )
+        return min(shares)
+
+    def counts(self, share: float) -> Counts:
+        """Units that every layer keeps."""
+        owner = self._owner
+        counts = self._counts(share)
+        for width, count in counts.items():
+            if count < 1:
+                raise ValueError(
+                    f"{type(owner).__name__} with keep={owner.keep:g} and"
+                    f" scope={owner.scope!r} would leave none of the"
+                    f" {self.sizes[width.name]} units of {width.name!r}. Raise keep"
+                    + ("." if owner.scope == "layer" else ", or set scope='layer'.")
+                )
+        return self._widths.feasible(counts)
+
+    def sliced(self, counts: Counts) -> DeepEstimator:
+        """The network with so many units; itself where that is all of them."""
+        if all(width.size == count for width, count in counts.items()):
+            return self._network
+        kept: dict[Group, Tensor] = {
+            root: _largest_of(self._importance[root], count)
+            for width, count in counts.items()
+            for root in width.roots
+        }
+        values = {k: v.clone() for k, v in self._network.module_.state_dict().items()}
+        fold_means(values, self._moments, kept)
+        module = self._widths.on_meta(counts)
+        fill_module(module, self._widths.selected(values, kept))
+        arguments = self._widths.built_as(counts)
+        params = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in arguments.items()
+        }
+        return changed(self._network, module, arguments, **params)
+
+    def _counts(self, share: float) -> Counts:
+        free = self._widths.free
+        if self._owner.scope == "layer":
+            return {w: _rounded(share * self.sizes[w.name], w.size) for w in free}
+        # A unit's share of what its layer gives; of groups that stay of one size, the
+        # r-th best units of all go together.
+        ranks = [self._ranked(width) for width in free]
+        total = _rounded(share * sum(self.sizes.values()), sum(w.size for w in free))
+        owners = torch.cat([torch.full((w.size,), i) for i, w in enumerate(free)])
+        best = torch.cat(ranks).argsort(descending=True, stable=True)[:total]
+        n_kept = owners[best].bincount(minlength=len(free)).tolist()
+        return dict(zip(free, n_kept, strict=True))
+
+    def _ranked(self, width: Width) -> Tensor:
+        values = torch.zeros(width.size, dtype=torch.float64)
+        for root in width.roots:
+            of_units = self._importance[root].cpu()
+            scale = of_units.mean().clamp_min(torch.finfo(of_units.dtype).tiny)
+            values += (of_units / scale).sort(descending=True).values
+        return values / len(width.roots)
+
+    def _at_least_one(self, share: float) -> Counts:
+        return self._widths.feasible(
+            {width: max(1, count) for width, count in self._counts(share).items()}
+        )
+
+    def _largest(
+        self, name: str, cost: Callable[[Counts], float], budget: float, steps: int
+    ) -> float:
+        """The largest share whose network costs no more than the budget."""
+        if cost(self._at_least_one(1.0)) <= budget:
+            return 1.0
+        low, high = 0.0, 1.0
+        found = None
+        for _ in range(steps):
+            middle = (low + high) / 2
+            counts = self._at_least_one(middle)
+            if cost(counts) <= budget:
+                low, found = middle, counts
+            else:
+                high = middle
+        if found is None:
+            least = cost(self._at_least_one(0.0))
+            raise ValueError(
+                f"{type(self._owner).__name__}: with one unit a layer the network of"
+                f" {type(self._network).__name__} still costs {least:.4g}, more than"
+                f" {name}={budget:g}. Raise {name}, or take fewer layers."
+            )
+        # A share at which a layer would be left empty keeps one unit there.
+        return max(low, min(count / self.sizes[w.name] for w, count in found.items()))
+
+    def _n_params(self, counts: Counts) -> float:
+        return sum(p.numel() for p in self._widths.on_meta(counts).parameters())
+
+    def _timer(self) -> Callable[[Counts], float]:
+        whole, _ = parts(self._network, self._given)
+        X = whole.features()[:_LATENCY_ROWS]
+
+        def seconds(counts: Counts) -> float:
+            module = self.sliced(counts).module_
+            raw_outputs(module, X)
+            times = []
+            for _ in range(_LATENCY_REPEATS):
+                start = time.perf_counter()
+                raw_outputs(module, X)
+                times.append(time.perf_counter() - start)
+            return min(times) / X.shape[0]
+
+        return seconds
+
+
+def _rounded(number: float, most: int) -> int:
+    """Halves upwards, and at most so many."""
+    return min(most, int(number + 0.5))
+
+
+def _largest_of(importance: Tensor, count: int) -> Tensor:
+    """Places of the largest values, in order; of equals the first."""
+    order = importance.cpu().argsort(descending=True, stable=True)
+    return order[:count].sort().values

@@ -1,0 +1,300 @@
+"""Which values of a network belong to which of its units.
+
+A network is walked through layer by layer. Each layer with weights makes a group of
+units: rows of a matrix, channels, recurrent units. The walk notes on which axis of which
+tensor a group's units lie, and which layers take them in, so that units can be weighed
+and removed without a word about any family of networks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from sklearn_deep.nn._conv_autoencoder import Restore
+from sklearn_deep.nn._convolutions import (
+    CHANNEL_NORMALIZATIONS,
+    Branches,
+    Flatten,
+    Residual,
+)
+from sklearn_deep.nn._mlp import NORMALIZATIONS, Block
+from sklearn_deep.nn._rnn import Attention, Embed, Layer
+from sklearn_deep.nn._stages import stages_of
+
+
+class Group:
+    """Units that one layer makes.
+
+    Attributes
+    ----------
+    name : str
+        Of the layer.
+    size : int
+    fixed : bool
+        Whether they cannot be removed: inputs, outputs, a code.
+    """
+
+    def __init__(self, name: str, size: int, fixed: bool = False):
+        self.name, self.size, self.fixed = name, size, fixed
+        self._tied: Group | None = None
+
+    @property
+    def root(self) -> "Group":
+        """The group that stands for all that are tied to this one."""
+        return self if self._tied is None else self._tied.root
+
+    def tie(self, other: "Group") -> None:
+        """Let a unit go or stay with the other group's, to which it is added."""
+        one, two = self.root, other.root
+        if one is not two:
+            two._tied = one
+            one.fixed = one.fixed or two.fixed
+
+
+@dataclass(eq=False)
+class Segment:
+    """A stretch of an axis: a group's units, each with so many values in a row."""
+
+    group: Group
+    positions: int = 1
+
+    @property
+    def length(self) -> int:
+        """Number of values."""
+        return self.group.size * self.positions
+
+
+Segments = list[Segment]
+
+
+@dataclass(eq=False)
+class Consumer:
+    """A weight that takes units in.
+
+    Attributes
+    ----------
+    layer : str
+        Name of the module whose input, or with ``recurrent`` output, is taken in.
+    weight : str
+        Name of the tensor.
+    segments : Segments
+        What lies on its axis 1.
+    shift : tuple or None
+        Where a constant that comes through the weight can be put: the name of a
+        tensor, where in it the weight's outputs begin, and 1 or -1.
+    """
+
+    layer: str
+    weight: str
+    segments: Segments
+    shift: tuple[str, int, int] | None
+    recurrent: bool = False
+
+
+class Units:
+    """The units of a network: ``axes``, ``groups`` and ``consumers``.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        One of this package.
+
+    Attributes
+    ----------
+    groups : list of Group
+        In the order in which they are made.
+    axes : dict of str to list of Segments
+        By tensor: what lies on each of its first axes.
+    consumers : list of Consumer
+
+    Raises
+    ------
+    TypeError
+        For a network with layers that are not known here.
+    """
+
+    def __init__(self, network: nn.Module):
+        self._names = {id(m): name for name, m in network.named_modules()}
+        self.groups: list[Group] = []
+        self.axes: dict[str, list[Segments]] = {}
+        self.consumers: list[Consumer] = []
+        self.without_bias: dict[Group, Consumer] = {}
+        segments: Segments = []
+        for _, stage in stages_of(network):
+            segments = self.walk(stage, segments)
+        for segment in segments:  # what the network gives
+            segment.group.root.fixed = True
+
+    def walk(self, layer: nn.Module, inputs: Segments) -> Segments:
+        """Go through a layer, and tell what comes out of it."""
+        for cls in type(layer).__mro__:
+            if cls in _WALKS:
+                return _WALKS[cls](self, layer, inputs)
+        if any(True for _ in layer.parameters()):
+            raise TypeError(
+                f"a layer of class {type(layer).__name__}, of whose units nothing is"
+                " known"
+            )
+        return inputs
+
+    def name(self, layer: nn.Module) -> str:
+        """Dotted name of a layer, with a dot at its end."""
+        return self._names[id(layer)] + "."
+
+    def group(self, layer: nn.Module, size: int, suffix: str = "") -> Group:
+        """Begin a new group."""
+        self.groups.append(Group(self._names[id(layer)] + suffix, size))
+        return self.groups[-1]
+
+    def arriving(self, size: int, inputs: Segments) -> Segments:
+        """Inputs with as many values as a layer takes; without any, those of a row."""
+        if not inputs:
+            return [Segment(Group("input", size, fixed=True))]
+        known = sum(segment.group.size for segment in inputs)
+        if size != sum(segment.length for segment in inputs):  # flattened in between
+            return [Segment(s.group, size // known) for s in inputs]
+        return inputs
+
+    def tie(self, one: Segments, other: Segments) -> None:
+        """Let units that are added go together; of unlike stretches none can go."""
+        self._divide(one, other)
+        self._divide(other, one)
+        if [s.length for s in one] == [s.length for s in other]:
+            for a, b in zip(one, other, strict=True):
+                a.group.tie(b.group)
+        else:
+            for segment in [*one, *other]:
+                segment.group.root.fixed = True
+
+    def _divide(self, one: Segments, other: Segments) -> None:
+        """Take the units of one new layer as several groups, where those beside it are."""
+        whole = one[0].group
+        if len(one) > 1 or len(other) < 2 or whole not in self.groups:
+            return
+        if whole.size == sum(segment.length for segment in other):
+            self.groups.remove(whole)
+            parts = [Group(f"{whole.name}.{i}", s.length) for i, s in enumerate(other)]
+            self.groups += parts
+            one[:] = map(Segment, parts)  # the list that lies on the layer's tensors
+
+
+def _matrix(units: Units, layer: Any, inputs: Segments) -> Segments:
+    """A linear layer or a convolution."""
+    name = units.name(layer)
+    inputs = units.arriving(layer.weight.shape[1], inputs)
+    group = units.group(layer, layer.weight.shape[0])
+    out = [Segment(group)]
+    units.axes[name + "weight"] = [out, inputs]
+    shift = None
+    if layer.bias is not None:
+        units.axes[name + "bias"] = [out]
+        shift = name + "bias", 0, 1
+    consumer = Consumer(units._names[id(layer)], name + "weight", inputs, shift)
+    units.consumers.append(consumer)
+    if shift is None:
+        units.without_bias[group] = consumer
+    return out
+
+
+def _normalization(units: Units, layer: Any, inputs: Segments) -> Segments:
+    name, start = units.name(layer), 0
+    for tensor in ("weight", "bias", "running_mean", "running_var"):
+        if getattr(layer, tensor, None) is not None:
+            units.axes[name + tensor] = [inputs]
+    for segment in inputs:
+        consumer = units.without_bias.pop(segment.group, None)
+        if consumer is not None and hasattr(layer, "running_mean"):
+            consumer.shift = name + "running_mean", start, -1
+        start += segment.length
+    return inputs
+
+
+def _in_order(units: Units, layer: Any, inputs: Segments) -> Segments:
+    for part in layer:
+        inputs = units.walk(part, inputs)
+    return inputs
+
+
+def _added(units: Units, layer: Any, inputs: Segments) -> Segments:
+    """Layers, and perhaps something beside them that is added."""
+    out = units.walk(layer.layers, inputs)
+    if layer.shortcut is not None:
+        around = units.walk(layer.shortcut, inputs)
+        if not around:  # the row itself
+            around = units.arriving(sum(s.length for s in out), [])
+        units.tie(out, around)
+    after = getattr(layer, "after", None)
+    return out if after is None else units.walk(after, out)
+
+
+def _side_by_side(units: Units, layer: Any, inputs: Segments) -> Segments:
+    return [s for branch in layer.branches for s in units.walk(branch, inputs)]
+
+
+def _unflatten(units: Units, layer: Any, inputs: Segments) -> Segments:
+    """Rows of a matrix become channels of several positions."""
+    (segment,) = inputs
+    channels = layer.unflattened_size[0]
+    segment.positions = segment.group.size // channels
+    segment.group.size = channels
+    return [Segment(segment.group)]
+
+
+def _embedding(units: Units, layer: Any, inputs: Segments) -> Segments:
+    """Vectors of tokens keep their width."""
+    width = layer.table.embedding_dim
+    return [Segment(Group(units._names[id(layer)], width, fixed=True))]
+
+
+def _recurrent(units: Units, layer: Layer, inputs: Segments) -> Segments:
+    cell, name = layer.cell, units.name(layer.cell)
+    inputs = units.arriving(cell.input_size, inputs)
+    out = []
+    for direction in ("", "_reverse") if cell.bidirectional else ("",):
+        group = units.group(cell, cell.hidden_size, direction)
+        own = [Segment(group)]
+        gates = own * (cell.weight_ih_l0.shape[0] // cell.hidden_size)
+        for kind, taken in (("ih", inputs), ("hh", own)):
+            weight, bias = (
+                f"{name}{t}_{kind}_l0{direction}" for t in ("weight", "bias")
+            )
+            units.axes[weight], units.axes[bias] = [gates, taken], [gates]
+            units.consumers.append(
+                Consumer(
+                    units._names[id(cell)], weight, taken, (bias, 0, 1), kind == "hh"
+                )
+            )
+        out += own
+    return out
+
+
+def _attention(units: Units, layer: Any, inputs: Segments) -> Segments:
+    for segment in units.walk(layer.score, inputs):
+        segment.group.fixed = True
+    return inputs
+
+
+def _flatten(units: Units, layer: Any, inputs: Segments) -> Segments:
+    return inputs  # how many values a channel has, the next matrix tells
+
+
+_WALKS: dict[type, Callable[[Units, Any, Segments], Segments]] = {
+    nn.Linear: _matrix,
+    nn.Conv1d: _matrix,
+    nn.Conv2d: _matrix,
+    **dict.fromkeys(NORMALIZATIONS.values(), _normalization),
+    **dict.fromkeys(CHANNEL_NORMALIZATIONS.values(), _normalization),
+    nn.PReLU: lambda units, layer, inputs: inputs,
+    nn.Sequential: _in_order,
+    Block: _added,
+    Residual: _added,
+    Branches: _side_by_side,
+    Flatten: _flatten,
+    nn.Unflatten: _unflatten,
+    Embed: _embedding,
+    Layer: _recurrent,
+    Attention: _attention,
+    Restore: _flatten,
+}

@@ -1,0 +1,149 @@
+"""How much each unit of a network matters, and what it gives on average."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_deep.compression._network import blocks
+from sklearn_deep.compression._units import Consumer, Group, Segments, Units
+from sklearn_deep.data._batches import Rows
+
+
+@dataclass
+class Moments:
+    """Of each value that a layer takes in: its mean and variance over the rows."""
+
+    mean: Tensor
+    variance: Tensor
+
+
+class _Sums:
+    """Weighted sums of values and of their squares, in double precision."""
+
+    def __init__(self) -> None:
+        self.weight = 0.0
+        self.first: Any = 0.0
+        self.second: Any = 0.0
+
+    def add(self, x: Tensor, weight: Tensor | None) -> None:
+        """Take in values of shape (n_rows, n_values, ...)."""
+        x = x.detach().double()
+        if x.ndim > 2:  # (n_rows, channels, ...): every position is a row
+            positions = x.flatten(2).shape[2]
+            x = x.flatten(2).transpose(1, 2).flatten(0, 1)
+            weight = None if weight is None else weight.repeat_interleave(positions)
+        if weight is None or len(weight) != len(x):  # steps of sequences
+            weight = x.new_ones(len(x))
+        weight = weight.double()
+        self.weight += float(weight.sum())
+        self.first = self.first + weight @ x
+        self.second = self.second + weight @ (x * x)
+
+    def moments(self) -> Moments:
+        """Give mean and variance."""
+        mean = self.first / self.weight
+        return Moments(mean, (self.second / self.weight - mean * mean).clamp_min(0))
+
+
+def measure(network: nn.Module, units: Units, rows: Rows) -> dict[Consumer, Moments]:
+    """Moments of what every consumer takes in, over the rows."""
+    sums = {consumer: _Sums() for consumer in units.consumers}
+    weight: Tensor | None = None
+    handles = []
+
+    def note(consumer: Consumer, x: Any) -> None:
+        x = getattr(x, "data", x) if not isinstance(x, Tensor) else x
+        if (
+            isinstance(network.get_submodule(consumer.layer), nn.RNNBase)
+            and x.ndim == 3
+        ):
+            x = x.flatten(0, 1)  # (n_rows, time, channels)
+        sums[consumer].add(x, weight)
+
+    def before(consumer: Consumer) -> Any:
+        return lambda layer, inputs: note(consumer, inputs[0])
+
+    def after(consumer: Consumer) -> Any:
+        return lambda layer, inputs, outputs: note(consumer, _own(consumer, outputs[0]))
+
+    for consumer in units.consumers:
+        layer = network.get_submodule(consumer.layer)
+        handles.append(
+            layer.register_forward_hook(after(consumer))
+            if consumer.recurrent
+            else layer.register_forward_pre_hook(before(consumer))
+        )
+    try:
+        with torch.inference_mode():
+            for batch in blocks(rows):
+                weight = batch.weight
+                network(batch.x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {consumer: total.moments() for consumer, total in sums.items()}
+
+
+def _own(consumer: Consumer, outputs: Any) -> Tensor:
+    """Of the outputs of both directions those that this one takes in again."""
+    x = outputs if isinstance(outputs, Tensor) else outputs.data
+    size = consumer.segments[0].length
+    start = size if consumer.weight.endswith("_reverse") else 0
+    return x[..., start : start + size]
+
+
+def importance(
+    values: Mapping[str, Tensor], moments: Mapping[Consumer, Moments]
+) -> dict[Group, Tensor]:
+    """By root: what share of the variance that its consumers see comes from each unit.
+
+    The squares of std(activation) * ||outgoing weights||, one consumer's adding up to 1.
+    """
+    shares: dict[Group, Tensor] = {}
+    for consumer, of_inputs in moments.items():
+        weight = values[consumer.weight].double()
+        square = weight.square().reshape(*weight.shape[:2], -1)
+        seen = of_inputs.variance * square.sum((0, 2))
+        seen = seen / seen.sum().clamp_min(torch.finfo(seen.dtype).tiny)
+        start = 0
+        for segment in consumer.segments:
+            part = seen[start : start + segment.length]
+            start += segment.length
+            of_units = part.view(segment.group.size, -1).sum(1)
+            root = segment.group.root
+            shares[root] = shares.get(root, 0.0) + of_units
+    return shares
+
+
+def fold_means(
+    values: dict[str, Tensor],
+    moments: Mapping[Consumer, Moments],
+    kept: Mapping[Group, Tensor],
+) -> None:
+    """Put what removed units give on average into the biases behind them, in place."""
+    for consumer, of_inputs in moments.items():
+        if consumer.shift is None:
+            continue
+        removed = _removed(consumer.segments, kept).to(of_inputs.mean)
+        weight = values[consumer.weight].double()
+        weight = weight.flatten(2).sum(2) if weight.ndim > 2 else weight
+        shift = weight @ (of_inputs.mean * removed)
+        name, start, sign = consumer.shift
+        place = values[name][start : start + len(shift)]
+        place += (sign * shift).to(place.dtype)
+
+
+def _removed(segments: Segments, kept: Mapping[Group, Tensor]) -> Tensor:
+    """1 for values of removed units, 0 for the others."""
+    parts = []
+    for segment in segments:
+        gone = torch.zeros(segment.group.size)
+        units = kept.get(segment.group.root)
+        if units is not None:
+            gone += 1
+            gone[units] = 0
+        parts.append(gone.repeat_interleave(segment.positions))
+    return torch.cat(parts)
