@@ -59,6 +59,7 @@ def _home(o):
 
 GROUPS = {
     "Estimators": lambda o: _home(o) == "estimators" and not hasattr(o, "plot"),
+    "Compression": lambda o: _home(o) == "compression",
     "Transfer": lambda o: _home(o) == "transfer",
     "Augmentation": lambda o: _home(o) == "augmentation",
     "Inspection": lambda o: hasattr(o, "plot") or _home(o) == "inspection",

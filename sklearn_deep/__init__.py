@@ -54,6 +54,11 @@ if TYPE_CHECKING:
     )
     from sklearn_deep.export._to_onnx import OnnxExport, to_onnx
     from sklearn_deep.inspection._augmentation_preview import augmentation_preview
+    from sklearn_deep.inspection._compression_display import CompressionDisplay
+    from sklearn_deep.inspection._compression_report import (
+        CompressionReport,
+        compression_report,
+    )
     from sklearn_deep.inspection._fit_curve import FitCurveDisplay
     from sklearn_deep.training._report import StackingReport, stacking_report
     from sklearn_deep.transfer._features import NetworkFeatures
@@ -67,7 +72,9 @@ _HOMES = {
     "CNNAutoencoder": "estimators._conv_autoencoder",
     "CNNClassifier": "estimators._cnn",
     "CNNRegressor": "estimators._cnn",
+    "CompressionDisplay": "inspection._compression_display",
     "CompressionLossError": "exceptions",
+    "CompressionReport": "inspection._compression_report",
     "Contrast": "augmentation._colour",
     "Crop": "augmentation._image",
     "CutMix": "augmentation._mix",
@@ -115,6 +122,7 @@ _HOMES = {
     "ValidationHoldout": "estimators._holdout",
     "WindowSlice": "augmentation._series",
     "augmentation_preview": "inspection._augmentation_preview",
+    "compression_report": "inspection._compression_report",
     "register_onnx_layer": "export._layers",
     "stacking_report": "training._report",
     "to_onnx": "export._to_onnx",
@@ -130,7 +138,9 @@ __all__ = [
     "CNNAutoencoder",
     "CNNClassifier",
     "CNNRegressor",
+    "CompressionDisplay",
     "CompressionLossError",
+    "CompressionReport",
     "Contrast",
     "Crop",
     "CutMix",
@@ -178,6 +188,7 @@ __all__ = [
     "ValidationHoldout",
     "WindowSlice",
     "augmentation_preview",
+    "compression_report",
     "register_onnx_layer",
     "stacking_report",
     "to_onnx",

@@ -31,6 +31,12 @@ LAZY = {
     "estimators/_base.py": {"pandas", "sklearn_deep.training._net"},
     "estimators/_watching.py": {"sklearn_deep.training._net"},
     "export/_opened.py": {"onnxruntime"},
+    "inspection/_compression_report.py": {
+        "pandas",
+        "sklearn_deep.export._feeds",
+        "sklearn_deep.export._opened",
+        "sklearn_deep.export._to_onnx",
+    },
     "training/_registration.py": {"sklearn_deep.training._backend"},
 }
 

@@ -78,7 +78,7 @@ class FitCurveDisplay:
         TypeError
             When no fitted network is found.
         """
-        network = _find_network(estimator)
+        network = find_network(estimator, cls.__name__)
         history = network._history
         epochs = np.array([row["epoch"] for row in history])
         curves = {
@@ -129,7 +129,7 @@ class FitCurveDisplay:
         return self
 
 
-def _find_network(estimator):
+def find_network(estimator, asks):
     """The fitted network inside an estimator: best, last or only one."""
     inner = estimator
     for _ in range(20):
@@ -143,6 +143,6 @@ def _find_network(estimator):
         if inner is None:
             break
     raise TypeError(
-        f"FitCurveDisplay needs a fitted network of sklearn_deep, or a Pipeline or search"
+        f"{asks} needs a fitted network of sklearn_deep, or a Pipeline or search"
         f" around one; got {type(estimator).__name__}. Has it been fitted?"
     )

@@ -1,0 +1,106 @@
+"""The picture of a compression report: score against size, and against time."""
+
+import numpy as np
+
+from sklearn_deep._plotting import pyplot
+from sklearn_deep.inspection._compression_report import compression_report
+
+_SIZES = {"onnx_bytes": "bytes of the ONNX file", "pickle_bytes": "bytes of the pickle"}
+_TIMES = {
+    "onnx_us_1024": "microseconds a row, onnxruntime, 1,024 rows",
+    "python_us_1024": "microseconds a row, Python, 1,024 rows",
+}
+
+
+class CompressionDisplay:
+    """Score of models against their size, and against the time of a prediction.
+
+    Use :meth:`from_estimators` to make one.
+
+    Parameters
+    ----------
+    report : CompressionReport
+        What is drawn.
+
+    Attributes
+    ----------
+    axes_ : ndarray of two matplotlib Axes
+        Axes of the picture: size and time.
+    figure_ : matplotlib Figure
+        Figure of the picture.
+
+    See Also
+    --------
+    compression_report : The same as numbers.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_deep import CompressionDisplay, MLPClassifier, Sliced
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((64,), max_epochs=10, random_state=0)
+    >>> models = [net.fit(X, y), Sliced(net, keep=0.25).fit(X, y)]
+    >>> CompressionDisplay.from_estimators(models, X, y)  # doctest: +SKIP
+    """
+
+    def __init__(self, report):
+        self.report = report
+
+    @classmethod
+    def from_estimators(cls, models, X, y=None, *, names=None, scoring=None, axes=None):
+        """Compare fitted models and draw them.
+
+        Parameters
+        ----------
+        models : sequence of estimators
+            Fitted networks, compressions of them, or Pipelines or searches around
+            either.
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Rows to score and to predict.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets to score by.
+        names : sequence of str, default=None
+            What to call the models; None for their classes.
+        scoring : str, callable or None, default=None
+            A scorer of scikit-learn; None for each model's own ``score``.
+        axes : sequence of two matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : CompressionDisplay
+            The picture.
+        """
+        report = compression_report(models, X, y, names=names, scoring=scoring)
+        return cls(report).plot(axes=axes)
+
+    def plot(self, axes=None):
+        """Draw the models as points.
+
+        Parameters
+        ----------
+        axes : sequence of two matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : CompressionDisplay
+            The display itself.
+        """
+        if axes is None:
+            _, axes = pyplot(type(self).__name__).subplots(
+                1, 2, sharey=True, figsize=(9, 4), layout="constrained"
+            )
+        axes = np.asarray(axes, dtype=object)
+        for ax, choices in zip(axes, (_SIZES, _TIMES), strict=True):
+            columns = self.report.columns
+            column = next(name for name in choices if name in columns)
+            for name, x, score in zip(
+                self.report.names, columns[column], columns["score"], strict=True
+            ):
+                ax.plot([x], [score], "o")
+                ax.annotate(name, (x, score), xytext=(5, 5), textcoords="offset points")
+            ax.set(xscale="log", xlabel=choices[column])
+        axes[0].set_ylabel("score")
+        self.axes_, self.figure_ = axes, axes[0].figure
+        return self

@@ -1,0 +1,220 @@
+"""What compression has brought: sizes, scores and speeds, side by side."""
+
+import pickle
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import check_scoring
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.inspection._fit_curve import find_network
+
+# Rows of one prediction, and the time that measuring each of them takes at least.
+BATCHES = (1, 32, 1024)
+_SECONDS, _FEWEST = 0.1, 5
+
+_NEEDS_ONNX = "no ONNX columns: pip install 'sklearn-deep[onnx]'"
+
+
+@dataclass(frozen=True)
+class CompressionReport:
+    """A table of models, one a row; ``print`` shows it.
+
+    Parameters
+    ----------
+    names : list of str
+        Names of the models.
+    columns : dict of str to ndarray of shape (n_models,)
+        ``"parameters"``, and how many of them are not zero, ``"nonzero"``;
+        ``"score"``; bytes of the pickled model, of its ONNX file, and of that file
+        zipped: ``"pickle_bytes"``, ``"onnx_bytes"``, ``"zipped_bytes"``; microseconds
+        a row, ``"python_us_1"``, ``"python_us_32"``, ``"python_us_1024"`` and
+        ``"onnx_us_1"`` likewise. NaN where a model has no ONNX form.
+    notes : list of str
+        What is missing, and why.
+
+    See Also
+    --------
+    compression_report : Makes one.
+
+    Examples
+    --------
+    >>> from sklearn_deep import CompressionReport
+    >>> columns = {"parameters": [400, 100], "score": [0.981, 0.9755]}
+    >>> print(CompressionReport(["dense", "small"], columns, []))
+           parameters   score
+    dense         400   0.981
+    small         100  0.9755
+    """
+
+    names: list[str]
+    columns: dict[str, Any]
+    notes: list[str]
+
+    def to_frame(self):
+        """Give the table as a DataFrame; needs pandas.
+
+        Returns
+        -------
+        frame : DataFrame
+            One row a model.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.columns, index=self.names)
+
+    def __str__(self) -> str:
+        table = [["", *self.columns]]
+        for k, name in enumerate(self.names):
+            cells = (_shown(column[k]) for column in self.columns.values())
+            table.append([name, *cells])
+        first, *others = (max(map(len, cells)) for cells in zip(*table, strict=True))
+        lines = [
+            "  ".join(
+                [row[0].ljust(first)]
+                + [cell.rjust(w) for cell, w in zip(row[1:], others, strict=True)]
+            )
+            for row in table
+        ]
+        return "\n".join([*lines, *self.notes])
+
+
+def _shown(value: Any) -> str:
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:.4g}"
+
+
+def compression_report(models, X, y=None, *, names=None, scoring=None, n_threads=1):
+    """Compare fitted models: how large they are, how well they do, how fast they are.
+
+    Parameters
+    ----------
+    models : sequence of estimators
+        Fitted networks, compressions of them, or Pipelines or searches around either.
+    X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+        Rows to score, and to predict in batches of 1, 32 and 1,024.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+        Targets to score by.
+    names : sequence of str, default=None
+        What to call the models; None for their classes.
+    scoring : str, callable or None, default=None
+        A scorer of scikit-learn; None for each model's own ``score``.
+    n_threads : int, default=1
+        Threads of onnxruntime. Those of torch are as they are.
+
+    Returns
+    -------
+    report : CompressionReport
+        The table.
+
+    Raises
+    ------
+    ValueError
+        Where there are not as many names as models.
+
+    See Also
+    --------
+    CompressionDisplay : Draws it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_deep import MLPClassifier, Sliced, compression_report
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((64,), max_epochs=10, random_state=0)
+    >>> models = [net.fit(X, y), Sliced(net, keep=0.25).fit(X, y)]
+    >>> report = compression_report(models, X, y, names=["dense", "sliced"])
+    >>> report.columns["parameters"]
+    array([515, 131])
+    """
+    models = list(models)
+    names = [type(m).__name__ for m in models] if names is None else list(names)
+    if len(names) != len(models):
+        raise ValueError(
+            f"compression_report got {len(models)} models and {len(names)} names."
+        )
+    notes: list[str] = []
+    rows = []
+    for name, model in zip(names, models, strict=True):
+        check_is_fitted(model)
+        score = check_scoring(model, scoring=scoring)(model, X, y)
+        rows.append(
+            {
+                **_sizes(model),
+                "score": score,
+                "pickle_bytes": len(pickle.dumps(model)),
+                **_python(model, X),
+                **_onnx(name, model, X, n_threads, notes),
+            }
+        )
+    every = dict.fromkeys(key for row in rows for key in row)
+    columns = {key: np.array([row.get(key, np.nan) for row in rows]) for key in every}
+    return CompressionReport(names, columns, notes)
+
+
+def _sizes(model: Any) -> dict[str, float]:
+    module = find_network(model, "compression_report").module_
+    values = list(module.parameters()) or list(module.buffers())
+    return {
+        "parameters": sum(value.numel() for value in values),
+        "nonzero": sum(int((value != 0).sum()) for value in values),
+    }
+
+
+def _python(model: Any, X: Any) -> dict[str, float]:
+    predict = model.predict if hasattr(model, "predict") else model.transform
+    return {
+        f"python_us_{n}": _microseconds(predict, batch, n) for n, batch in _batches(X)
+    }
+
+
+def _onnx(
+    name: str, model: Any, X: Any, n_threads: int, notes: list[str]
+) -> dict[str, float]:
+    """Size and speed of the ONNX file, if there is one."""
+    try:
+        from sklearn_deep.export._feeds import make_feeds
+        from sklearn_deep.export._opened import Opened
+        from sklearn_deep.export._to_onnx import to_onnx
+    except ModuleNotFoundError:
+        if _NEEDS_ONNX not in notes:
+            notes.append(_NEEDS_ONNX)
+        return {}
+    try:
+        content = to_onnx(model, _safe_indexing(X, slice(BATCHES[1]))).to_bytes()
+    except OnnxExportError as error:
+        notes.append(f"{name}: {error}")
+        return {}
+    opened = Opened(content, n_threads, verify=True)
+    times = {}
+    for n, batch in _batches(X):
+        feeds = make_feeds(batch, opened.card)
+        run = opened.session.run
+        times[f"onnx_us_{n}"] = _microseconds(lambda f, run=run: run(None, f), feeds, n)
+    zipped = len(zlib.compress(content, 9))
+    return {"onnx_bytes": len(content), "zipped_bytes": zipped, **times}
+
+
+def _batches(X: Any) -> Sequence[tuple[int, Any]]:
+    """Rows of X, again and again where there are too few."""
+    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    return [(n, _safe_indexing(X, np.arange(n) % n_rows)) for n in BATCHES]
+
+
+def _microseconds(call: Callable[[Any], Any], batch: Any, n: int) -> float:
+    """Time of a row in the fastest of several calls."""
+    call(batch)
+    times: list[float] = []
+    begin = time.perf_counter()
+    while len(times) < _FEWEST or time.perf_counter() - begin < _SECONDS:
+        start = time.perf_counter()
+        call(batch)
+        times.append(time.perf_counter() - start)
+    return min(times) / n * 1e6

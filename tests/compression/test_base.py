@@ -1,0 +1,195 @@
+"""What every compression has in common, shown on pruning and slicing."""
+
+import pickle
+
+import numpy as np
+import pytest
+import sklearn
+from numpy.testing import assert_array_equal
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_deep import (
+    CompressionLossError,
+    InvalidParameterError,
+    MLPAutoencoder,
+    MLPClassifier,
+    MLPRegressor,
+    Pruned,
+    Sliced,
+    ValidationHoldout,
+)
+
+BOTH = pytest.mark.parametrize("compression", [Pruned, Sliced])
+
+
+def net(**changed):
+    settings = {"max_epochs": 6, "learning_rate": 0.03, "random_state": 0}
+    return MLPClassifier((8, 6), **{**settings, **changed})
+
+
+@pytest.fixture(scope="module")
+def trained(iris):
+    return net().fit(*iris)
+
+
+@BOTH
+def test_it_is_what_it_wraps(compression):
+    assert is_classifier(compression(net()))
+    assert is_regressor(compression(MLPRegressor()))
+    assert hasattr(compression(MLPAutoencoder()), "inverse_transform")
+    assert not hasattr(compression(MLPAutoencoder()), "predict")
+    assert not hasattr(compression(MLPRegressor()), "predict_proba")
+
+
+@BOTH
+def test_it_knows_the_fitted_attributes_of_the_network(compression, iris):
+    model = compression(net(), fine_tune_epochs=1)
+    assert not hasattr(model, "classes_")
+    assert not hasattr(model, "n_features_in_")
+    model.fit(*iris)
+    assert_array_equal(model.classes_, [0, 1, 2])
+    assert model.n_features_in_ == 4
+    assert type(model.estimator_) is MLPClassifier
+    with pytest.raises(AttributeError, match="no_such_"):
+        _ = model.no_such_
+
+
+@BOTH
+@pytest.mark.parametrize("wrap", [FrozenEstimator, lambda network: network])
+def test_a_fitted_network_is_not_trained_again_nor_changed(
+    compression, wrap, trained, iris
+):
+    before = trained.predict_proba(iris[0])
+    model = compression(wrap(trained), prefit=True, fine_tune_epochs=0).fit(*iris)
+    assert_array_equal(trained.predict_proba(iris[0]), before)
+    assert model.n_iter_ == trained.n_iter_
+    assert model.estimator_.module_ is not trained.module_
+
+
+@BOTH
+def test_prefit_asks_for_a_fitted_network(compression, iris):
+    with pytest.raises(NotFittedError):
+        compression(net(), prefit=True).fit(*iris)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "inner", [LogisticRegression(), make_pipeline(StandardScaler(), net())]
+)
+def test_what_is_no_network_is_refused(compression, inner, iris):
+    with pytest.raises(InvalidParameterError, match="inside a Pipeline"):
+        compression(inner).fit(*iris)
+
+
+@BOTH
+def test_fine_tuning_goes_on_from_the_compressed_network(compression, trained, iris):
+    frozen = FrozenEstimator(trained)
+    bare = compression(frozen, 0.5, fine_tune_epochs=0).fit(*iris)
+    tuned = compression(frozen, 0.5, fine_tune_epochs=4).fit(*iris)
+    assert tuned.n_iter_ == trained.n_iter_ + 4
+    assert [row["epoch"] for row in tuned.estimator_._history] == list(range(1, 11))
+    assert tuned.loss_curve_[-1] < bare.estimator_.loss_curve_[-1]
+    assert tuned.estimator_.get_params()["max_epochs"] == 6
+    again = compression(frozen, 0.5, fine_tune_epochs=4).fit(*iris)
+    assert_array_equal(again.predict_proba(iris[0]), tuned.predict_proba(iris[0]))
+
+
+@BOTH
+def test_it_can_be_pickled_and_cloned(compression, iris):
+    model = compression(net(), fine_tune_epochs=1).fit(*iris)
+    again = pickle.loads(pickle.dumps(model))
+    assert_array_equal(again.predict_proba(iris[0]), model.predict_proba(iris[0]))
+    fresh = clone(model)
+    assert not hasattr(fresh, "estimator_")
+    assert fresh.get_params()["estimator__learning_rate"] == 0.03
+
+
+@BOTH
+def test_the_compressed_network_can_be_trained_on(compression, iris):
+    X, y = iris
+    small = compression(net(), fine_tune_epochs=1).fit(X, y).estimator_
+    n_before = sum(p.numel() for p in small.module_.parameters())
+    small.partial_fit(X, y)
+    assert sum(p.numel() for p in small.module_.parameters()) == n_before
+    small.set_params(warm_start=True).fit(X, y)
+    assert sum(p.numel() for p in small.module_.parameters()) == n_before
+
+
+def test_compressions_nest(iris):
+    X, y = iris
+    model = Pruned(Sliced(net(), 0.5, fine_tune_epochs=1), 0.5, fine_tune_epochs=1)
+    model.fit(X, y)
+    assert model.estimator_.module_.hidden[0].layers[0].out_features == 4
+    assert model.sparsity_["all"] == pytest.approx(0.5, abs=0.02)
+    assert "estimator__estimator__dropout" in model.get_params()
+    frozen = FrozenEstimator(Sliced(net(), 0.5, fine_tune_epochs=1).fit(X, y))
+    assert Pruned(frozen, 0.5).fit(X, y).module_.output.in_features == 3
+
+
+@pytest.mark.parametrize("seen", [None, "X_val"])
+def test_a_larger_loss_than_allowed_is_an_error(seen, trained, iris):
+    X, y = iris
+    rest = {} if seen is None else {"X_val": X, "y_val": y}
+    frozen = FrozenEstimator(trained)
+    model = Pruned(frozen, 0.95, fine_tune_epochs=0, max_loss=0.01)
+    with pytest.raises(CompressionLossError, match="by more than max_loss") as caught:
+        model.fit(X, y, **rest)
+    assert caught.value.before == trained.score(X, y)
+    assert pickle.loads(pickle.dumps(caught.value)).after == caught.value.after
+    assert not hasattr(model, "estimator_")
+
+
+def test_fall_back_keeps_the_last_good_level(trained, iris):
+    X, y = iris
+    settings = {"fine_tune_epochs": 0, "on_loss": "fall_back", "max_loss": 0.0}
+    kept = Pruned(FrozenEstimator(trained), 0.95, **settings).fit(X, y)
+    assert_array_equal(kept.predict_proba(X), trained.predict_proba(X))
+    assert kept.score_loss_ == 0
+    settings.update(max_loss=0.1, scoring="neg_log_loss", rounds=4)
+    some = Sliced(FrozenEstimator(trained), 0.2, **settings).fit(X, y)
+    assert 1 < some.architecture_["hidden_layer_sizes"][0] < 8
+    assert some.score_loss_ <= 0.1
+
+
+@BOTH
+def test_it_works_in_a_pipeline_and_a_search(compression, iris):
+    X, y = iris
+    own = {Pruned: "amount", Sliced: "keep"}[compression]
+    name = compression.__name__.lower()
+    pipe = make_pipeline(StandardScaler(), compression(net(), fine_tune_epochs=1))
+    grid = {f"{name}__{own}": [0.3, 0.7], f"{name}__estimator__dropout": [0, 0.2]}
+    search = GridSearchCV(pipe, grid, cv=2).fit(X, y)
+    assert len(search.cv_results_["params"]) == 4
+    assert search.best_estimator_[-1].score(X, y) > 0.5
+
+
+@BOTH
+def test_a_holdout_hands_validation_rows_through(compression, iris):
+    X, y = iris
+    pipe = make_pipeline(StandardScaler(), compression(net(early_stopping=True)))
+    model = ValidationHoldout(pipe, random_state=0).fit(X, y)
+    history = model.estimator_[-1].estimator_._history
+    assert not np.isnan([row["valid_loss"] for row in history]).any()
+
+
+@BOTH
+def test_metadata_goes_to_the_network_that_requests_it(compression, iris):
+    X, y = iris
+    weight = np.arange(len(y), dtype=float)
+    with sklearn.config_context(enable_metadata_routing=True):
+        asked = net().set_fit_request(sample_weight=True)
+        model = compression(asked, fine_tune_epochs=1)
+        routed = make_pipeline(StandardScaler(), model).fit(X, y, sample_weight=weight)
+        silent = compression(net(), fine_tune_epochs=1)
+        with pytest.raises(UnsetMetadataPassedError):
+            silent.fit(X, y, sample_weight=weight)
+    scaled = StandardScaler().fit_transform(X)
+    plain = compression(net(), fine_tune_epochs=1)
+    plain.fit(scaled, y, sample_weight=weight)
+    assert_array_equal(routed.predict_proba(X), plain.predict_proba(scaled))
