@@ -71,6 +71,12 @@ RECURRENT = {
     "rnn_max": {"cell": "rnn", "readout": "max", "learning_rate": 0.03},
 }
 
+# So few units cannot lose most of what they have.
+COMPRESSED = {
+    "Pruned": {"amount": 0.5, "fine_tune_epochs": 5},
+    "Sliced": {"fine_tune_epochs": 5},
+}
+
 # What the fast tests run of networks whose defaults take long; the slow ones run those.
 LIGHT = {
     "CNNClassifier": {"conv_channels": (8, 8), "max_epochs": 30, "learning_rate": 0.02},
@@ -107,7 +113,8 @@ def default_instances():
         # The checks seed the estimator that they see, not the one inside it.
         seed = None if "random_state" in cls._rules else 0
         for inner in (MLPClassifier, MLPRegressor):
-            yield f"{name}({inner.__name__})", cls(inner(**SMALL, random_state=seed))
+            network = inner(**SMALL, random_state=seed)
+            yield f"{name}({inner.__name__})", cls(network, **COMPRESSED.get(name, {}))
 
 
 def holdouts_around_pipelines():

@@ -137,7 +137,8 @@ def fine_tuned(
     job = prepared.job
     if learning_rate is None:
         learning_rate = FINE_TUNE_SHARE * network.learning_rate_
-    partial = epochs < job.stopping.max_epochs
+    state = _copied(state)
+    partial = state.epoch + epochs < job.stopping.max_epochs
     job = dataclasses.replace(
         job,
         optimizer=dataclasses.replace(job.optimizer, learning_rate=learning_rate),
@@ -146,7 +147,7 @@ def fine_tuned(
             max_epochs=epochs,
             restore_best=job.stopping.restore_best and not partial,
         ),
-        state=OptimizerState() if state is None else state,
+        state=state,
         kept=kept,
     )
     job, found = with_found_policy(job, getattr(network, "_found_policy", None))
@@ -180,6 +181,14 @@ class Judge:
         y = None if isinstance(network, DeepReconstructor) else part.y
         weights = {"sample_weight": part.weight} if self._weighted else {}
         return float(self._scorer(fitted, part.features(), y, **weights))
+
+
+def _copied(state: OptimizerState | None) -> OptimizerState:
+    """A state that training may change; one that remembers nothing for None."""
+    if state is None:
+        return OptimizerState()
+    slots = [slot.clone() for slot in state.slots]
+    return OptimizerState(slots, state.step, state.epoch)
 
 
 def _device(module: nn.Module) -> torch.device:

@@ -39,7 +39,7 @@ class Pruned(Compression):
     amount : float, default=0.8
         Share of the connections that are set to zero, in [0, 1). The strongest one of
         each layer always stays.
-    method : {"magnitude", "gradient", "random"}, default="magnitude"
+    method : {"magnitude", "gradient", "random"}, default="gradient"
         Which are the weakest: those of the smallest absolute value [1]_; those whose
         removal changes the loss least, by its gradient on the training rows [2]_; or
         any, as a baseline.
@@ -118,7 +118,7 @@ class Pruned(Compression):
         estimator,
         amount=0.8,
         *,
-        method="magnitude",
+        method="gradient",
         scope="global",
         schedule="one_shot",
         fine_tune_epochs=10,
@@ -144,33 +144,25 @@ class Pruned(Compression):
         self, network: DeepEstimator, given: FitArguments
     ) -> Iterator[DeepEstimator]:
         epochs, state = self.fine_tune_epochs, None
-        n_ramp = round(_RAMP * epochs) if self.schedule == "gradual" else 0
-        for epoch in range(n_ramp):
-            # One epoch each; the last and largest amount has the rest.
-            network, kept = self._pruned(
-                network, given, _cubic(epoch, n_ramp) * self.amount
-            )
-            network = fine_tuned(
-                network,
-                given,
-                epochs=1,
-                learning_rate=self.fine_tune_learning_rate,
-                kept=kept,
-                of_epochs=epochs,
-                state=state,
-            )
-            state = network._optimizer_state
+        gradual = self.schedule == "gradual"
+        n_ramp = min(round(_RAMP * epochs), epochs - 1) if gradual and epochs else 0
+        shares = [_cubic(i, n_ramp) for i in range(n_ramp)] + [1.0]
+        for i, share in enumerate(shares):
+            before = network
+            network, kept = self._pruned(network, given, share * self.amount)
+            if network is not before:
+                network = fine_tuned(
+                    network,
+                    given,
+                    # Each amount has an epoch, the last and largest has the rest.
+                    epochs=1 if i < n_ramp else epochs - n_ramp,
+                    learning_rate=self.fine_tune_learning_rate,
+                    kept=kept,
+                    of_epochs=epochs,
+                    state=state,
+                )
+                state = getattr(network, "_optimizer_state", None)
             yield network
-        network, kept = self._pruned(network, given, self.amount)
-        yield fine_tuned(
-            network,
-            given,
-            epochs=epochs - n_ramp,
-            learning_rate=self.fine_tune_learning_rate,
-            kept=kept,
-            of_epochs=epochs,
-            state=state,
-        )
 
     def _pruned(
         self, network: DeepEstimator, given: FitArguments, amount: float
@@ -178,6 +170,8 @@ class Pruned(Compression):
         """The network with a share of its connections at zero, and which are kept."""
         importance = IMPORTANCES[self.method](network, given)
         kept = _strongest(importance, amount, self.scope)
+        if all(bool(mask.all()) for mask in kept.values()):
+            return network, kept
         module = network._copy_module(network.module_)
         with torch.no_grad():
             for name, mask in kept.items():

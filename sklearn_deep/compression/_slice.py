@@ -219,7 +219,7 @@ class _Slicing:
     def share(self) -> float:
         """Share of the units to keep: what was asked for, or what fits the budgets."""
         owner = self._owner
-        shares = [owner.keep] if owner.max_params is owner.max_latency is None else []
+        shares = [] if self._has_budget else [owner.keep]
         if owner.max_params is not None:
             shares.append(
                 self._largest("max_params", self._n_params, owner.max_params, _COUNTED)
@@ -232,9 +232,16 @@ class _Slicing:
             )
         return min(shares)
 
+    @property
+    def _has_budget(self) -> bool:
+        owner = self._owner
+        return not (owner.max_params is None and owner.max_latency is None)
+
     def counts(self, share: float) -> Counts:
         """Units that every layer keeps."""
         owner = self._owner
+        if self._has_budget:
+            return self._at_least_one(share)
         counts = self._counts(share)
         for width, count in counts.items():
             if count < 1:
@@ -299,23 +306,21 @@ class _Slicing:
         if cost(self._at_least_one(1.0)) <= budget:
             return 1.0
         low, high = 0.0, 1.0
-        found = None
+        fits = False
         for _ in range(steps):
             middle = (low + high) / 2
-            counts = self._at_least_one(middle)
-            if cost(counts) <= budget:
-                low, found = middle, counts
+            if cost(self._at_least_one(middle)) <= budget:
+                low, fits = middle, True
             else:
                 high = middle
-        if found is None:
-            least = cost(self._at_least_one(0.0))
+        least = 0.0 if fits else cost(self._at_least_one(0.0))
+        if least > budget:
             raise ValueError(
                 f"{type(self._owner).__name__}: with one unit a layer the network of"
                 f" {type(self._network).__name__} still costs {least:.4g}, more than"
                 f" {name}={budget:g}. Raise {name}, or take fewer layers."
             )
-        # A share at which a layer would be left empty keeps one unit there.
-        return max(low, min(count / self.sizes[w.name] for w, count in found.items()))
+        return low
 
     def _n_params(self, counts: Counts) -> float:
         return sum(p.numel() for p in self._widths.on_meta(counts).parameters())

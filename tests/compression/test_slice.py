@@ -1,19 +1,25 @@
 """Networks with fewer units: what goes, what stays, what they predict."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from torch import nn
 
 from sklearn_deep import (
     CNNAutoencoder,
     CNNClassifier,
+    InvalidParameterError,
     MLPAutoencoder,
     MLPClassifier,
+    ModuleClassifier,
     RNNClassifier,
     Sliced,
 )
 from sklearn_deep.compression._widths import Widths
+from sklearn_deep.estimators._data import FitArguments
 
 QUICK = {"max_epochs": 2, "random_state": 0, "dtype": "float64"}
 
@@ -108,13 +114,136 @@ def outputs(estimator, X):
     return getattr(estimator, method)(X)
 
 
+def n_values(estimator):
+    return sum(p.numel() for p in estimator.module_.parameters())
+
+
 def test_removing_silent_units_changes_no_output(fitted):
     network, X, y = fitted
     silence(network)
     before = outputs(network, X)
     small = Sliced(network, keep=0.5, fine_tune_epochs=0, prefit=True).fit(X, y)
-    assert_allclose(outputs(small, X), before, atol=1e-12)
-    n_before, n_after = (
-        sum(p.numel() for p in e.module_.parameters()) for e in (network, small)
-    )
-    assert n_after < n_before
+    assert n_values(small) < n_values(network)
+    # What goes into the mean of a layer's units is not silent.
+    if getattr(network, "normalization", None) != "layer":
+        assert_allclose(outputs(small, X), before, atol=1e-12)
+    # The same class of module, built anew from parameters that say its widths.
+    assert type(small.module_) is type(network.module_)
+    assert_allclose(outputs(pickle.loads(pickle.dumps(small)), X), outputs(small, X))
+    small.estimator_.partial_fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def trained(iris):
+    X, y = iris
+    settings = {"max_epochs": 10, "learning_rate": 0.03, "random_state": 0}
+    return MLPClassifier((16, 8), **settings).fit(X, y)
+
+
+def sliced(trained, iris, **settings):
+    settings = {"fine_tune_epochs": 0, "prefit": True, **settings}
+    return Sliced(trained, **settings).fit(*iris)
+
+
+def test_every_layer_keeps_its_share(trained, iris):
+    small = sliced(trained, iris, keep=0.25)
+    assert small.architecture_ == {"hidden_layer_sizes": [4, 2]}
+    assert small.estimator_.get_params()["hidden_layer_sizes"] == (4, 2)
+
+
+def test_layers_share_what_is_kept_with_scope_global(trained, iris):
+    small = sliced(trained, iris, keep=0.5, scope="global")
+    assert sum(small.architecture_["hidden_layer_sizes"]) == 12
+
+
+def test_all_units_are_the_same_network(trained, iris):
+    small = sliced(trained, iris, keep=1.0, fine_tune_epochs=3)
+    assert small.estimator_.module_ is trained.module_
+
+
+def test_the_units_that_are_kept_are_those_that_matter(iris):
+    X, y = iris
+    network = MLPClassifier((6,), activation="tanh", max_epochs=2, random_state=0)
+    network.fit(X, y)
+    hidden, output = network.module_.hidden[0].layers[0], network.module_.output
+    with torch.no_grad():
+        hidden.weight.fill_(0.1)
+        hidden.bias.zero_()
+        hidden.weight[[1, 2]] = 0  # constant, of whatever weight
+        hidden.bias[1] = 2.0
+        output.weight[:, 1] = 9.0
+        output.weight[:, [0, 3]] = 1.0
+        output.weight[:, [4, 5]] = 1e-6  # varying, of no weight
+    small = sliced(network, iris, keep=1 / 3)
+    assert_allclose(small.module_.output.weight.detach(), 1.0)
+    assert_allclose(small.predict_proba(X), network.predict_proba(X), atol=1e-5)
+
+
+def test_rounds_shrink_the_network_step_by_step(trained, iris):
+    model = Sliced(trained, keep=0.25, rounds=2, fine_tune_epochs=0)
+    levels = list(model._levels(trained, FitArguments(*iris)))
+    widths = [level.get_params()["hidden_layer_sizes"] for level in levels]
+    assert widths == [(8, 4), (4, 2)]
+
+
+def test_max_params_is_a_budget_that_is_used(trained, iris):
+    for scope in ("layer", "global"):
+        small = sliced(trained, iris, max_params=100, rounds=2, scope=scope)
+        assert 70 < n_values(small) <= 100
+    assert n_values(sliced(trained, iris, max_params=10**6)) == n_values(trained)
+
+
+def test_max_latency_leaves_what_is_fast_enough(trained, iris):
+    small = sliced(trained, iris, max_latency=10.0)
+    assert n_values(small) == n_values(trained)
+    with pytest.raises(ValueError, match="max_latency"):
+        sliced(trained, iris, max_latency=1e-12)
+
+
+def test_a_budget_that_cannot_be_met_is_an_error(trained, iris):
+    with pytest.raises(ValueError, match="more than max_params"):
+        sliced(trained, iris, max_params=5)
+
+
+def test_an_empty_layer_is_an_error(trained, iris):
+    with pytest.raises(ValueError, match="leave none of the 8 units"):
+        sliced(trained, iris, keep=0.05)
+
+
+@pytest.mark.parametrize("keep", [0, 1.5, -1])
+def test_keep_is_a_share(keep, iris):
+    with pytest.raises(InvalidParameterError, match="'keep'"):
+        Sliced(MLPClassifier(), keep).fit(*iris)
+
+
+def test_a_network_without_hidden_units_is_an_error(iris):
+    with pytest.raises(ValueError, match="no hidden units"):
+        Sliced(MLPClassifier((), max_epochs=1)).fit(*iris)
+
+
+def test_a_module_of_ones_own_is_refused(iris):
+    own = ModuleClassifier(linear, max_epochs=1)
+    with pytest.raises(TypeError, match="Pruned takes any network"):
+        Sliced(own).fit(*iris)
+
+
+def linear(n_features, n_outputs):
+    return nn.Linear(n_features, n_outputs)
+
+
+def test_a_shortcut_between_layers_of_unlike_width_stays(iris):
+    X, y = iris
+    network = MLPClassifier((8, 16), residual=True, max_epochs=1, random_state=0)
+    small = Sliced(network, max_params=90, fine_tune_epochs=0).fit(X, y)
+    assert isinstance(small.module_.hidden[1].shortcut, nn.Linear)
+
+
+def test_weights_of_rows_count(rng):
+    X = rng.normal(size=(60, 4))
+    y = np.arange(60) % 2
+    weight = rng.integers(1, 4, 60)
+    network = MLPClassifier((12,), optimizer="gd", max_epochs=3, random_state=0)
+    weighted = Sliced(network, fine_tune_epochs=2).fit(X, y, sample_weight=weight)
+    repeated = Sliced(network, fine_tune_epochs=2)
+    repeated.fit(np.repeat(X, weight, 0), np.repeat(y, weight))
+    assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-7)
