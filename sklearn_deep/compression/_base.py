@@ -1,5 +1,6 @@
 """What every compression does: fit or take a network, make it smaller, stand for it."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from numbers import Integral
@@ -26,7 +27,7 @@ from sklearn_deep._params import (
     Satisfies,
     check_params,
 )
-from sklearn_deep.compression._delegation import METHODS, Delegating
+from sklearn_deep.compression._delegation import ROUTED, Delegating
 from sklearn_deep.compression._network import Judge, arguments, thawed
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.estimators._data import FitArguments
@@ -169,7 +170,8 @@ class Compression(Announced, Delegating, ABC):
             network = self._trained(X, y, passed)
             given = arguments(network, X, y, **passed)
             self.__dict__.pop("score_loss_", None)
-            self.estimator_ = self._compressed(network, given)
+            # Of a network that is as it was, its own copy.
+            self.estimator_ = copy.copy(self._compressed(network, given))
             vars(self).update(self._describe(self.estimator_))
         return self
 
@@ -210,7 +212,7 @@ class Compression(Announced, Delegating, ABC):
             All of it to the network.
         """
         mapping = MethodMapping()
-        for method in ("fit", *METHODS):
+        for method in ("fit", *ROUTED):
             mapping.add(caller=method, callee=method)
         return MetadataRouter(owner=self).add(
             estimator=thawed(self.estimator), method_mapping=mapping

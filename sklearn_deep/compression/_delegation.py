@@ -19,14 +19,14 @@ _TAGS = (
     "non_deterministic",
 )
 
-METHODS = (
+# Methods whose metadata is that of the network.
+ROUTED = (
     "predict",
     "predict_proba",
     "predict_log_proba",
     "decision_function",
     "transform",
     "inverse_transform",
-    "score_samples",
     "score",
 )
 

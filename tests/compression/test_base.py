@@ -10,6 +10,7 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -24,6 +25,7 @@ from sklearn_deep import (
     Sliced,
     ValidationHoldout,
 )
+from sklearn_deep.estimators._data import FitArguments
 
 BOTH = pytest.mark.parametrize("compression", [Pruned, Sliced])
 
@@ -94,7 +96,8 @@ def test_fine_tuning_goes_on_from_the_compressed_network(compression, trained, i
     tuned = compression(frozen, 0.5, fine_tune_epochs=4).fit(*iris)
     assert tuned.n_iter_ == trained.n_iter_ + 4
     assert [row["epoch"] for row in tuned.estimator_._history] == list(range(1, 11))
-    assert tuned.loss_curve_[-1] < bare.estimator_.loss_curve_[-1]
+    losses = [log_loss(iris[1], m.predict_proba(iris[0])) for m in (tuned, bare)]
+    assert losses[0] < losses[1]
     assert tuned.estimator_.get_params()["max_epochs"] == 6
     again = compression(frozen, 0.5, fine_tune_epochs=4).fit(*iris)
     assert_array_equal(again.predict_proba(iris[0]), tuned.predict_proba(iris[0]))
@@ -151,10 +154,20 @@ def test_fall_back_keeps_the_last_good_level(trained, iris):
     kept = Pruned(FrozenEstimator(trained), 0.95, **settings).fit(X, y)
     assert_array_equal(kept.predict_proba(X), trained.predict_proba(X))
     assert kept.score_loss_ == 0
-    settings.update(max_loss=0.1, scoring="neg_log_loss", rounds=4)
-    some = Sliced(FrozenEstimator(trained), 0.2, **settings).fit(X, y)
-    assert 1 < some.architecture_["hidden_layer_sizes"][0] < 8
-    assert some.score_loss_ <= 0.1
+
+
+def test_fall_back_takes_the_levels_one_by_one(trained, iris):
+    X, y = iris
+    settings = {"rounds": 3, "fine_tune_epochs": 0, "prefit": True}
+    steps = list(Sliced(trained, 0.2, **settings)._levels(trained, FitArguments(X, y)))
+    scores = [-log_loss(y, m.predict_proba(X)) for m in (trained, *steps)]
+    lost = scores[0] - np.array(scores[1:])
+    allowed = lost[:2].max() + 1e-9
+    assert lost[2] > allowed
+    settings.update(max_loss=allowed, on_loss="fall_back", scoring="neg_log_loss")
+    kept = Sliced(trained, 0.2, **settings).fit(X, y)
+    assert_array_equal(kept.predict_proba(X), steps[1].predict_proba(X))
+    assert kept.score_loss_ == pytest.approx(lost[1])
 
 
 @BOTH
@@ -166,7 +179,7 @@ def test_it_works_in_a_pipeline_and_a_search(compression, iris):
     grid = {f"{name}__{own}": [0.3, 0.7], f"{name}__estimator__dropout": [0, 0.2]}
     search = GridSearchCV(pipe, grid, cv=2).fit(X, y)
     assert len(search.cv_results_["params"]) == 4
-    assert search.best_estimator_[-1].score(X, y) > 0.5
+    assert search.score(X, y) > 0.5
 
 
 @BOTH
@@ -185,7 +198,8 @@ def test_metadata_goes_to_the_network_that_requests_it(compression, iris):
     with sklearn.config_context(enable_metadata_routing=True):
         asked = net().set_fit_request(sample_weight=True)
         model = compression(asked, fine_tune_epochs=1)
-        routed = make_pipeline(StandardScaler(), model).fit(X, y, sample_weight=weight)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        routed = make_pipeline(scaler, model).fit(X, y, sample_weight=weight)
         silent = compression(net(), fine_tune_epochs=1)
         with pytest.raises(UnsetMetadataPassedError):
             silent.fit(X, y, sample_weight=weight)

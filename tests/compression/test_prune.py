@@ -16,6 +16,7 @@ from sklearn_deep import (
     RNNClassifier,
 )
 from sklearn_deep.compression._prune import _cubic
+from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.training._optimizers import OPTIMIZERS
 
 QUICK = {"max_epochs": 4, "learning_rate": 0.03, "random_state": 0}
@@ -110,18 +111,12 @@ def test_a_gradual_schedule_prunes_more_from_epoch_to_epoch(iris):
         MLPClassifier((8, 6), **QUICK), 0.8, schedule="gradual", fine_tune_epochs=10
     )
     network = MLPClassifier((8, 6), **QUICK).fit(*iris)
-    from_given = model._levels(network, _given(iris))
+    from_given = model._levels(network, FitArguments(*iris))
     levels = [model._describe(level)["sparsity_"]["all"] for level in from_given]
     assert levels == sorted(levels)
     assert len(levels) == 7
     assert levels[-1] == pytest.approx(0.8, abs=0.01)
     assert_allclose(levels[:-1], [0.8 * _cubic(i, 6) for i in range(6)], atol=0.01)
-
-
-def _given(data):
-    from sklearn_deep.estimators._data import FitArguments
-
-    return FitArguments(*data)
 
 
 def test_the_gradient_method_keeps_what_the_loss_needs(rng):
