@@ -131,7 +131,8 @@ class Widths:
 
     def built_as(self, counts: Mapping[Width, int]) -> dict[str, Any]:
         """Constructor arguments of the network with so many units."""
-        before, changes = self._network._built_as, {}
+        before = self._network._built_as
+        changes: dict[str, Any] = {}
         for width, count in counts.items():
             for parameter, place in width.slots:
                 value = changes.get(parameter, before[parameter])

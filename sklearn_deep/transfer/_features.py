@@ -11,7 +11,6 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
@@ -25,14 +24,12 @@ from sklearn_deep._params import (
     Satisfies,
     check_params,
 )
+from sklearn_deep.compression._base import network_in
+from sklearn_deep.compression._network import thawed
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.nn._stages import cut
 from sklearn_deep.training._forward import raw_outputs
-
-
-def _network_in(estimator: Any) -> Any:
-    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
 
 
 class NetworkFeatures(
@@ -51,7 +48,8 @@ class NetworkFeatures(
     Parameters
     ----------
     estimator : estimator
-        A network of sklearn_deep, or a FrozenEstimator around a fitted one.
+        A network of sklearn_deep, a compression of one, or a FrozenEstimator around a
+        fitted one.
     layer : int or str, default=-2
         Which outputs: the place of a stage of ``estimator_.module_``, -1 being its raw
         outputs, or the name of a stage or of any layer, such as ``"hidden.0"``. The
@@ -98,8 +96,9 @@ class NetworkFeatures(
     _rules: ClassVar[Rules] = {
         "estimator": (
             Satisfies(
-                lambda value: isinstance(_network_in(value), DeepEstimator),
-                "a network of sklearn_deep, or a FrozenEstimator around one",
+                lambda value: isinstance(network_in(value), DeepEstimator),
+                "a network of sklearn_deep, a compression of one, or a FrozenEstimator"
+                " around either",
             ),
         ),
         "layer": (Number(Integral), InstanceOf((str,), "a str")),
@@ -151,14 +150,14 @@ class NetworkFeatures(
         """
         with all_or_nothing(self):
             check_params(self, self._rules)
-            network = _network_in(self.estimator)
+            network = thawed(self.estimator)
             if self.prefit or network is not self.estimator:
                 check_is_fitted(network)
             else:
                 network = clone(network).fit(
                     X, y, sample_weight, X_val, y_val, sample_weight_val
                 )
-            self.estimator_ = network
+            self.estimator_ = network_in(network)
             self._n_features_out = self._features(X, slice(1)).shape[1]
         return self
 
@@ -217,7 +216,7 @@ class NetworkFeatures(
     def __sklearn_tags__(self):
         """Take what the network takes, and give what it computes in."""
         tags = super().__sklearn_tags__()
-        network = _network_in(self.estimator)
+        network = network_in(self.estimator)
         inner = get_tags(network)
         tags.input_tags = inner.input_tags
         tags.target_tags = inner.target_tags
