@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from sklearn_deep.augmentation._table import FeatureMask, GaussianNoise, SwapNoise
     from sklearn_deep.compression._prune import Pruned
+    from sklearn_deep.compression._quantize import Quantized
     from sklearn_deep.compression._slice import Sliced
     from sklearn_deep.estimators._autoencoder import MLPAutoencoder
     from sklearn_deep.estimators._cnn import CNNClassifier, CNNRegressor
@@ -104,6 +105,7 @@ _HOMES = {
     "OnnxTransformer": "export._reader",
     "Policy": "augmentation._policies",
     "Pruned": "compression._prune",
+    "Quantized": "compression._quantize",
     "RNNClassifier": "estimators._rnn",
     "RNNRegressor": "estimators._rnn",
     "RandAugment": "augmentation._policies",
@@ -170,6 +172,7 @@ __all__ = [
     "OnnxTransformer",
     "Policy",
     "Pruned",
+    "Quantized",
     "RNNClassifier",
     "RNNRegressor",
     "RandAugment",

@@ -107,6 +107,7 @@ def fine_tuned(
     kept: Mapping[str, Tensor] | None = None,
     of_epochs: int | None = None,
     state: OptimizerState | None = None,
+    module: nn.Module | None = None,
 ) -> DeepEstimator:
     """A copy whose module has been trained some more, as the estimator trains.
 
@@ -125,6 +126,8 @@ def fine_tuned(
         How long the learning-rate schedule is, where this is a part of it.
     state : OptimizerState or None
         To go on from.
+    module : torch.nn.Module or None
+        What is trained in place of a copy of the network's own module.
     """
     if not epochs:
         return network
@@ -150,6 +153,8 @@ def fine_tuned(
         state=state,
         kept=kept,
     )
+    if module is not None:
+        job = dataclasses.replace(job, module=module, shape=None)
     job, found = with_found_policy(job, getattr(network, "_found_policy", None))
     watchers = [ProgressLine(int(network.verbose))] if network.verbose else []
     result = train(job, watchers)

@@ -50,6 +50,7 @@ import sklearn_deep.export._foreign
 import sklearn_deep.export._linear
 import sklearn_deep.export._missing
 import sklearn_deep.export._multiclass
+import sklearn_deep.export._quantized_layers
 import sklearn_deep.export._recurrent
 import sklearn_deep.export._scalers
 import sklearn_deep.export._shapers  # noqa: F401

@@ -1,0 +1,208 @@
+"""Networks that compute with whole numbers of 8 bits."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sklearn_deep._params import OneOf
+from sklearn_deep.compression._base import (
+    BASE_RULES,
+    FINE_TUNE_RULES,
+    Compression,
+)
+from sklearn_deep.compression._network import blocks, changed, fine_tuned, rows_of
+from sklearn_deep.data._batches import Rows
+from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators._data import FitArguments
+from sklearn_deep.nn._quantization import NETWORKS, QuantizedNetwork, rehearsed
+from sklearn_deep.nn._quantized import LIMITS, Quantize
+from sklearn_deep.nn._ranges import CALIBRATIONS, LEVELS, Range, scale_and_zero
+
+
+class Quantized(Compression):
+    """Compute with whole numbers of 8 bits in place of floats.
+
+    The network is trained as it is. Then its batch normalisation is folded into the
+    layers before it, weights become whole numbers with a scale for each output channel,
+    and so do the values between layers, whose ranges are learnt from the training rows
+    [1]_. Predictions are those of the whole numbers, and the ONNX file has the same ones:
+    it is a fourth as large, and fused by onnxruntime to kernels of 8 bits.
+
+    A quantized network computes in float32 between its layers, also where X is float64.
+    Multilayer perceptrons and convolutional networks can be quantized.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A network of sklearn_deep, another compression of one, or a FrozenEstimator
+        around a fitted one.
+    bits : {8, 7, 4}, default=8
+        Of the weights. 8 and 7 round activations to 8 bits as well. 7 loses little, and
+        is the faster on a CPU without instructions for products of 8 bits (VNNI). 4
+        rounds weights only, to an eighth of their size; products are those of floats.
+    calibration : {"minmax", "percentile", "mse"}, default="minmax"
+        How the range of an activation is chosen: it holds all of its values on the
+        training rows; all but one in ten thousand on either side; or the share of them
+        whose rounding and clipping together have the least squared error.
+    fine_tune_epochs : int, default=0
+        Epochs of training with rounded weights and activations, through which gradients
+        pass as if nothing were rounded.
+    fine_tune_learning_rate : float or None, default=None
+        Learning rate of the fine-tuning; None for a fifth of the network's own.
+    max_loss : float or None, default=None
+        By how much the score may fall; None for any. The score is taken on the rows
+        that were held out for early stopping, else on the training rows.
+    on_loss : {"raise", "fall_back"}, default="raise"
+        Whether a larger fall is an error, or the network is kept as it was.
+    scoring : str, callable or None, default=None
+        A scorer of scikit-learn; None for the network's own ``score``.
+    prefit : bool, default=False
+        Whether ``estimator`` is fitted already, and not to be trained from the start. A
+        clone, as searches make them, has an unfitted one: freeze it there.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The quantized network; its fitted attributes, ``classes_`` for one, are also here.
+    ranges_ : dict of str to tuple of float
+        Smallest and largest value that each rounded activation can have.
+    score_loss_ : float
+        By how much the score has fallen, where ``max_loss`` is set.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where X had string column names.
+
+    See Also
+    --------
+    Pruned : Sets connections to zero.
+
+    References
+    ----------
+    .. [1] Jacob et al., "Quantization and training of neural networks for efficient
+           integer-arithmetic-only inference", arXiv:1712.05877.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_deep import MLPClassifier, Quantized
+    >>> X, y = load_digits(return_X_y=True)
+    >>> net = MLPClassifier((64,), max_epochs=10, random_state=0)
+    >>> whole = Quantized(net).fit(X[:1000] / 16, y[:1000])
+    >>> bool(whole.score(X[1000:] / 16, y[1000:]) > 0.9)
+    True
+    """
+
+    _rules = {
+        **BASE_RULES,
+        **FINE_TUNE_RULES,
+        "bits": (OneOf(*LIMITS),),
+        "calibration": (OneOf(*CALIBRATIONS),),
+    }
+
+    def __init__(
+        self,
+        estimator,
+        bits=8,
+        *,
+        calibration="minmax",
+        fine_tune_epochs=0,
+        fine_tune_learning_rate=None,
+        max_loss=None,
+        on_loss="raise",
+        scoring=None,
+        prefit=False,
+    ):
+        self.estimator = estimator
+        self.bits = bits
+        self.calibration = calibration
+        self.fine_tune_epochs = fine_tune_epochs
+        self.fine_tune_learning_rate = fine_tune_learning_rate
+        self.max_loss = max_loss
+        self.on_loss = on_loss
+        self.scoring = scoring
+        self.prefit = prefit
+
+    def _levels(
+        self, network: DeepEstimator, given: FitArguments
+    ) -> Iterator[DeepEstimator]:
+        if not isinstance(network.module_, NETWORKS):
+            kinds = " and ".join(kind.__name__ for kind in NETWORKS)
+            raise ValueError(
+                f"{type(self).__name__} has whole numbers for the layers of {kinds}"
+                f" networks; got a {type(network).__name__}, whose module is"
+                f" {type(network.module_).__name__}. Take an estimator of the former, or"
+                " another compression."
+            )
+        rows = rows_of(network, given)
+        rehearsal = rehearsed(network.module_, self.bits).to(rows.device).eval()
+        calibrate(rehearsal, rows, self.calibration)
+        if self.fine_tune_epochs:
+            network = fine_tuned(
+                network,
+                given,
+                epochs=self.fine_tune_epochs,
+                learning_rate=self.fine_tune_learning_rate,
+                module=rehearsal,
+            )
+        fresh = changed(network, QuantizedNetwork(rehearsal))
+        rebuilt = {
+            "network": network._network,
+            "architecture": network._built_as,
+            "bits": self.bits,
+        }
+        yield fresh._as_fitted(
+            {
+                "_network": QuantizedNetwork.rebuilt,
+                "_built_as": rebuilt,
+                "_dtype": np.dtype("float32"),
+            }
+        )
+
+    def _describe(self, network: DeepEstimator) -> dict[str, Any]:
+        return {"ranges_": _ranges(network.module_)}
+
+
+def calibrate(rehearsal: nn.Module, rows: Rows, how: str) -> None:
+    """Learn the ranges of activations from rows, a block of them at a time."""
+    places = _places(rehearsal)
+    for layer in places.values():
+        layer.seen = Range()
+    with torch.no_grad():
+        _pass(rehearsal, rows, places)
+        if how != "minmax":
+            for layer in places.values():
+                assert layer.seen is not None
+                layer.seen.start_counting()
+            _pass(rehearsal, rows, places)
+    for layer in places.values():
+        assert layer.seen is not None
+        scale, zero = scale_and_zero(*CALIBRATIONS[how](layer.seen))
+        layer.scale.copy_(scale)
+        layer.zero.copy_(zero)
+        layer.seen = layer.weight_of_rows = None
+
+
+def _places(module: nn.Module) -> dict[str, Quantize]:
+    layers = module.named_modules()
+    return {name: layer for name, layer in layers if isinstance(layer, Quantize)}
+
+
+def _pass(rehearsal: nn.Module, rows: Rows, places: dict[str, Quantize]) -> None:
+    for batch in blocks(rows):
+        for layer in places.values():
+            layer.weight_of_rows = batch.weight
+        rehearsal(batch.x)
+
+
+def _ranges(module: nn.Module) -> dict[str, tuple[float, float]]:
+    return {
+        name: (
+            -int(layer.zero) * float(layer.scale),
+            (LEVELS - int(layer.zero)) * float(layer.scale),
+        )
+        for name, layer in _places(module).items()
+    }

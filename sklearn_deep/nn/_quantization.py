@@ -1,0 +1,257 @@
+"""From a network of floats to one of whole numbers, layer by layer."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_deep.nn._cnn import CNN
+from sklearn_deep.nn._convolutions import (
+    Branches,
+    Flatten,
+    Residual,
+    Subsample,
+)
+from sklearn_deep.nn._dropout import AlphaDropout, Dropout
+from sklearn_deep.nn._mlp import MLP, BatchNorm, Block
+from sklearn_deep.nn._quantized import (
+    LIMITS,
+    FewBits,
+    Quantize,
+    Rehearsal,
+    WholeNumbers,
+)
+from sklearn_deep.nn._stages import Stages
+
+# Networks whose every layer is known here.
+NETWORKS: tuple[type[nn.Module], ...] = (MLP, CNN)
+
+_WEIGHTED: tuple[type[nn.Module], ...] = (nn.Linear, nn.Conv1d, nn.Conv2d)
+_MAX_POOLS: tuple[type[nn.Module], ...] = (nn.MaxPool1d, nn.MaxPool2d)
+
+# Values that stand on a grid do so after these, too.
+_KEEPS_GRID: tuple[type[nn.Module], ...] = (
+    *_MAX_POOLS,
+    nn.Identity,
+    nn.ReLU,
+    Flatten,
+    Subsample,
+    Dropout,
+    AlphaDropout,
+    nn.ConstantPad1d,
+    nn.ConstantPad2d,
+)
+
+
+class Staged(nn.Module):
+    """Stages of a network, one after the other.
+
+    Shape: that of the network
+    """
+
+    def __init__(self, stages: Stages):
+        super().__init__()
+        self.names = tuple(name for name, _ in stages)
+        self.parts = nn.ModuleList(part for _, part in stages)
+
+    def stages(self) -> Stages:
+        """The parts that follow one another, with their names."""
+        return list(zip(self.names, self.parts, strict=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map rows to raw outputs."""
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
+class QuantizedNetwork(Staged):
+    """A network of whole numbers, made of one of floats.
+
+    Attributes
+    ----------
+    products, units : int
+        Multiplications and values of a row's forward pass, where the network told.
+    """
+
+    def __init__(self, rehearsal: Staged):
+        super().__init__(
+            [(name, _final(part)) for name, part in rehearsal.stages()]
+        )
+        for name in ("products", "units"):
+            if hasattr(rehearsal, name):
+                setattr(self, name, getattr(rehearsal, name))
+
+    @classmethod
+    def rebuilt(
+        cls,
+        network: Callable[..., Any],
+        architecture: Mapping[str, Any],
+        bits: int,
+    ) -> "QuantizedNetwork":
+        """The network for an architecture; its values mean nothing yet."""
+        return cls(rehearsed(network(**architecture), bits))
+
+
+def rehearsed(network: Any, bits: int) -> Staged:
+    """A copy of a network in which weights and activations are about to be rounded.
+
+    Batch normalisation is folded into the layer before it. Ranges of activations are
+    still to be learnt, by its ``Quantize`` layers.
+    """
+    walk = _Walk(LIMITS[bits], weights_only=bits == 4)
+    stages = [
+        (name, nn.Sequential(*walk.sequence([stage]))) for name, stage in network.stages()
+    ]
+    staged = Staged(stages).float()
+    numbers = {
+        "products": sum(p.numel() for p in network.parameters()),
+        "units": max((p.shape[0] for p in network.parameters() if p.ndim), default=1),
+    }
+    for name, number in numbers.items():
+        setattr(staged, name, getattr(network, name, number))
+    return staged
+
+
+class _Walk:
+    """Goes through layers in order, and knows which grid the values stand on."""
+
+    def __init__(self, limit: int, *, weights_only: bool):
+        self.limit, self.weights_only = limit, weights_only
+        self.grid: Quantize | None = None
+
+    def sequence(self, modules: Iterable[nn.Module]) -> list[nn.Module]:
+        """What layers that follow one another become."""
+        layers, out = _flat(modules), list[nn.Module]()
+        while layers:
+            layer = layers.pop(0)
+            if isinstance(layer, _WEIGHTED):
+                norm = layers.pop(0) if layers and _is(layers[0], BatchNorm) else None
+                out += self._onto_grid()
+                out += self._weighted(layer, norm, layers)
+            elif isinstance(layer, Residual):
+                out += self._onto_grid()
+                out += self._residual(layer.layers, layer.shortcut)
+                out += self.sequence([layer.after])
+            elif isinstance(layer, Block):
+                assert layer.shortcut is not None
+                out += self._onto_grid()
+                out += self._residual(layer.layers, layer.shortcut)
+            elif isinstance(layer, Branches):
+                out += self._onto_grid()
+                parts = [self._beside([branch]) for branch in layer.branches]
+                out.append(Branches(parts))
+                self.grid = None
+            else:
+                out.append(_copy(layer))
+                if not isinstance(layer, _KEEPS_GRID):
+                    self.grid = None
+        return out
+
+    def _onto_grid(self) -> list[nn.Module]:
+        if self.weights_only or self.grid is not None:
+            return []
+        self.grid = Quantize()
+        return [self.grid]
+
+    def _weighted(
+        self, layer: Any, norm: Any, rest: list[nn.Module]
+    ) -> list[nn.Module]:
+        weight, bias = _folded(layer, norm)
+        out: list[nn.Module] = [
+            Rehearsal(weight, bias, _how(layer), self.limit, self.grid)
+        ]
+        self.grid = None
+        if len(rest) > 1 and _is(rest[0], *_MAX_POOLS) and _is(rest[1], nn.ReLU):
+            rest[0], rest[1] = rest[1], rest[0]
+        bends = bool(rest) and _is(rest[0], nn.ReLU)
+        if bends:
+            out.append(_copy(rest.pop(0)))
+        # onnxruntime convolves whole numbers only where the output is rounded at once.
+        return [*out, *(self._onto_grid() if bends or weight.ndim > 2 else [])]
+
+    def _residual(self, layers: nn.Module, shortcut: nn.Module) -> list[nn.Module]:
+        both = [self._beside([layers]), self._beside([shortcut])]
+        self.grid = None
+        return [Residual(*both)]
+
+    def _beside(self, modules: Iterable[nn.Module]) -> nn.Sequential:
+        """Layers that take the same input as others."""
+        before = self.grid
+        out = nn.Sequential(*self.sequence(modules))
+        self.grid = before
+        return out
+
+
+def _is(layer: nn.Module, *kinds: type[nn.Module]) -> bool:
+    return isinstance(layer, kinds)
+
+
+def _flat(modules: Iterable[nn.Module]) -> list[nn.Module]:
+    """Layers of nested sequences in one list."""
+    out: list[nn.Module] = []
+    for module in modules:
+        if isinstance(module, nn.Sequential):
+            out += _flat(module)
+        elif isinstance(module, Block) and module.shortcut is None:
+            out += _flat([module.layers])
+        else:
+            out.append(module)
+    return out
+
+
+def _copy(layer: nn.Module) -> nn.Module:
+    """A layer of its own, of the same values; without hooks or what a graph keeps."""
+    fresh = object.__new__(type(layer))
+    fresh.__dict__.update(layer.__dict__)
+    fresh._parameters = {
+        name: None if p is None else nn.Parameter(p.detach().clone())
+        for name, p in layer._parameters.items()
+    }
+    fresh._buffers = {
+        name: None if b is None else b.clone() for name, b in layer._buffers.items()
+    }
+    fresh._modules = {
+        name: None if m is None else _copy(m) for name, m in layer._modules.items()
+    }
+    return fresh
+
+
+def _folded(layer: Any, norm: Any) -> tuple[Tensor, Tensor]:
+    """Weights and bias that do what the layer and its normalisation do at predict."""
+    weight = layer.weight.detach().double()
+    bias = torch.zeros_like(weight.flatten(1)[:, 0])
+    if layer.bias is not None:
+        bias = layer.bias.detach().double()
+    if norm is not None:
+        factor = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+        weight = weight * factor.detach().view(-1, *(1,) * (weight.ndim - 1))
+        bias = (bias - norm.running_mean.double()) * factor + norm.bias.double()
+    return weight.float(), bias.detach().float()
+
+
+def _how(layer: Any) -> dict[str, Any]:
+    names = ("stride", "padding", "dilation", "groups")
+    return {n: getattr(layer, n) for n in names if hasattr(layer, n)}
+
+
+def _final(module: nn.Module) -> nn.Module:
+    """The module with whole numbers in place of floats that are rounded."""
+    if isinstance(module, Rehearsal):
+        return (FewBits if module.before == (None,) else WholeNumbers)(module)
+    fresh = _copy(module)
+    fresh._modules = {
+        name: None if m is None else _final(m) for name, m in module._modules.items()
+    }
+    if isinstance(fresh, nn.Sequential):
+        _join(list(fresh))
+    return fresh
+
+
+def _join(layers: list[nn.Module]) -> None:
+    """Let layers round their sums by themselves, where the grid of the output is known."""
+    for i, layer in enumerate(layers):
+        rest = [m for m in layers[i + 1 : i + 3] if not isinstance(m, nn.ReLU)]
+        if isinstance(layer, WholeNumbers) and rest and isinstance(rest[0], Quantize):
+            layer.after = (rest[0],)

@@ -1,0 +1,258 @@
+"""Layers that compute with whole numbers of 8 bits.
+
+Values between them are floats that stand on a grid, ``(q - zero) * scale``; a layer of
+weights takes them back to ``q - zero``, multiplies whole numbers, which float32 does
+without error below 2**24, and scales the sum. That is what onnxruntime's kernels do with
+the graph that the export writes, so both give the same.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sklearn_deep.nn._ranges import LEVELS, Range, short
+
+# The largest sum whose every part float32 holds exactly.
+_EXACT = 2**24
+
+# Weights of 8 bits are from -127 to 127. Of 7 bits, two products of a weight and an
+# activation fit into 16 bits, which is what CPUs without VNNI have for them.
+LIMITS = {8: 127, 7: 63, 4: 7}
+
+
+class Rounded(torch.autograd.Function):
+    """Rounding whose gradient is that of the identity.
+
+    References
+    ----------
+    Bengio et al., "Estimating or propagating gradients through stochastic neurons for
+    conditional computation", arXiv:1308.3432.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Round, halves to even numbers."""
+        return torch.round(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        """Pass the gradient on."""
+        return gradient
+
+
+def rounded(x: Tensor) -> Tensor:
+    """Round; differentiable in the straight-through sense."""
+    out: Tensor = Rounded.apply(x)  # type: ignore[no-untyped-call]
+    return out
+
+
+class Quantize(nn.Module):
+    """Bring activations onto the grid of 256 levels.
+
+    Shape: (batch, ...); the output has the shape of the input, in float32.
+
+    Attributes
+    ----------
+    scale : Tensor of shape (), float32
+    zero : Tensor of shape (), uint8
+        The whole number that stands for zero.
+    seen : Range or None
+        While ranges are learnt: values pass as they are, and are taken note of.
+    weight_of_rows : Tensor or None
+        Weights of the rows that pass meanwhile.
+    """
+
+    scale: Tensor
+    zero: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("zero", torch.zeros((), dtype=torch.uint8))
+        self.seen: Range | None = None
+        self.weight_of_rows: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Round to a level."""
+        x = x.float()
+        if self.seen is not None:
+            self.seen.see(x, self.weight_of_rows)
+            return x
+        return self.values(x / self.scale)
+
+    def values(self, steps: Tensor) -> Tensor:
+        """The levels nearest to multiples of the scale."""
+        zero = self.zero.float()
+        return rounded(steps).clamp(-zero, LEVELS - zero) * self.scale
+
+
+def per_channel(weight: Tensor, scale: Tensor) -> Tensor:
+    """Numbers of the output channels, in a shape that multiplies weights."""
+    return scale.view(-1, *(1,) * (weight.ndim - 1))
+
+
+def weight_scale(weight: Tensor, limit: int) -> Tensor:
+    """What a step is, for each output channel; (n_out,)."""
+    return short(weight.detach().flatten(1).abs().amax(1) / limit)
+
+
+def product(x: Tensor, weight: Tensor, how: dict[str, Any]) -> Tensor:
+    """A matrix product, or a convolution along the axes of the weights."""
+    if weight.ndim == 2:
+        return F.linear(x, weight)
+    if weight.ndim == 3:
+        return F.conv1d(x, weight, **how)
+    return F.conv2d(x, weight.contiguous(memory_format=torch.channels_last), **how)
+
+
+def along_channels(x: Tensor, numbers: Tensor) -> Tensor:
+    """Numbers of the output channels, in a shape that meets outputs."""
+    return numbers.view(-1, *(1,) * (x.ndim - 2))
+
+
+class Rehearsal(nn.Module):
+    """A layer whose weights are floats that it rounds before it uses them.
+
+    Shape: that of the layer it stands for
+
+    Parameters
+    ----------
+    weight : Tensor of shape (n_out, n_in, ...)
+    bias : Tensor of shape (n_out,)
+    how : dict
+        Stride, padding, dilation and groups of a convolution.
+    limit : int
+        Largest whole number of a weight.
+    before : Quantize or None
+        What has put the input onto its grid; None where only weights are rounded.
+    """
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor,
+        how: dict[str, Any],
+        limit: int,
+        before: Quantize | None,
+    ):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
+        self.how, self.limit = how, limit
+        self.before = (before,)  # a tuple: it is a layer of its own elsewhere
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Round the weights, and apply the layer."""
+        scale = per_channel(self.weight, weight_scale(self.weight, self.limit))
+        out = product(x.float(), rounded(self.weight / scale) * scale, self.how)
+        return out + along_channels(out, self.bias)
+
+
+class WholeNumbers(nn.Module):
+    """A linear layer or convolution of whole numbers.
+
+    Shape: that of the layer it stands for; input and output in float32
+
+    Attributes
+    ----------
+    weight : Tensor of shape (n_out, n_in, ...), int8
+    scale : Tensor of shape (n_out,), float32
+    bias : Tensor of shape (n_out,), int32
+        In steps of ``scale * input_scale``.
+    input_scale : Tensor of shape (), float32
+    after : tuple of Quantize
+        What rounds the output next, if it does so with nothing but a ReLU between: then
+        sums are taken to its grid in one step, as a fused kernel does.
+    """
+
+    weight: Tensor
+    scale: Tensor
+    bias: Tensor
+    input_scale: Tensor
+
+    def __init__(self, layer: Rehearsal):
+        super().__init__()
+        (before,) = layer.before
+        assert before is not None
+        weight = layer.weight.detach()
+        scale = weight_scale(weight, layer.limit)
+        whole = torch.round(weight / per_channel(weight, scale))
+        input_scale = before.scale.clone()
+        bias = torch.round(layer.bias.detach().double() / (scale.double() * input_scale))
+        most = 2**30
+        self.register_buffer("weight", whole.to(torch.int8))
+        self.register_buffer("scale", scale)
+        self.register_buffer("bias", bias.clamp(-most, most).to(torch.int32))
+        self.register_buffer("input_scale", input_scale)
+        self.how = layer.how
+        self.after: tuple[Quantize, ...] = ()
+        largest = LEVELS * layer.limit * weight[0].numel()
+        self._dtype = torch.float32 if largest < _EXACT else torch.float64
+
+    @property
+    def products(self) -> int:
+        """Number of weights."""
+        return self.weight.numel()
+
+    def extra_repr(self) -> str:
+        """Show the shape of the weights."""
+        return f"{tuple(self.weight.shape)}"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply whole numbers, and scale their sums."""
+        q = torch.round(x / self.input_scale).to(self._dtype)
+        total = product(q, self.weight.to(self._dtype), self.how)
+        total = (total + along_channels(total, self.bias)).float()
+        step = along_channels(total, self.scale * self.input_scale)
+        for grid in self.after:
+            return grid.values(total * (step / grid.scale))
+        return total * step
+
+
+class FewBits(nn.Module):
+    """A layer whose weights are stored in 4 bits, and used as floats.
+
+    Shape: that of the layer it stands for; input and output in float32
+
+    Attributes
+    ----------
+    packed : Tensor of shape (n / 2,), uint8
+        Two weights a byte, the earlier one in the lower half.
+    scale : Tensor of shape (n_out,), float32
+    bias : Tensor of shape (n_out,), float32
+    """
+
+    packed: Tensor
+    scale: Tensor
+    bias: Tensor
+
+    def __init__(self, layer: Rehearsal):
+        super().__init__()
+        weight = layer.weight.detach()
+        scale = weight_scale(weight, layer.limit)
+        whole = torch.round(weight / per_channel(weight, scale)).to(torch.int8)
+        self.shape, self.how = tuple(weight.shape), layer.how
+        flat = F.pad(whole.reshape(-1), (0, whole.numel() % 2)).view(torch.uint8) & 15
+        self.register_buffer("packed", flat[::2] | (flat[1::2] << 4))
+        self.register_buffer("scale", scale)
+        self.register_buffer("bias", layer.bias.detach().clone())
+
+    @property
+    def whole(self) -> Tensor:
+        """The weights as whole numbers from -7 to 7, int8."""
+        pairs = torch.stack([self.packed & 15, self.packed >> 4], 1).reshape(-1)
+        numbers = pairs.to(torch.int8)
+        numbers = torch.where(numbers > 7, numbers - 16, numbers)
+        return numbers[: torch.Size(self.shape).numel()].view(self.shape)
+
+    def extra_repr(self) -> str:
+        """Show the shape of the weights."""
+        return f"{self.shape}"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer."""
+        weight = self.whole.float()
+        weight = weight * per_channel(weight, self.scale)
+        out = product(x.float(), weight, self.how)
+        return out + along_channels(out, self.bias)
