@@ -76,9 +76,7 @@ class QuantizedNetwork(Staged):
     """
 
     def __init__(self, rehearsal: Staged):
-        super().__init__(
-            [(name, _final(part)) for name, part in rehearsal.stages()]
-        )
+        super().__init__([(name, _final(part)) for name, part in rehearsal.stages()])
         for name in ("products", "units"):
             if hasattr(rehearsal, name):
                 setattr(self, name, getattr(rehearsal, name))
@@ -102,7 +100,8 @@ def rehearsed(network: Any, bits: int) -> Staged:
     """
     walk = _Walk(LIMITS[bits], weights_only=bits == 4)
     stages = [
-        (name, nn.Sequential(*walk.sequence([stage]))) for name, stage in network.stages()
+        (name, nn.Sequential(*walk.sequence([stage])))
+        for name, stage in network.stages()
     ]
     staged = Staged(stages).float()
     numbers = {

@@ -179,7 +179,9 @@ class WholeNumbers(nn.Module):
         scale = weight_scale(weight, layer.limit)
         whole = torch.round(weight / per_channel(weight, scale))
         input_scale = before.scale.clone()
-        bias = torch.round(layer.bias.detach().double() / (scale.double() * input_scale))
+        bias = torch.round(
+            layer.bias.detach().double() / (scale.double() * input_scale)
+        )
         most = 2**30
         self.register_buffer("weight", whole.to(torch.int8))
         self.register_buffer("scale", scale)

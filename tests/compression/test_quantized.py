@@ -1,0 +1,153 @@
+"""Quantized: whole numbers in place of floats."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
+
+from sklearn_deep import (
+    CNNClassifier,
+    MLPClassifier,
+    MLPRegressor,
+    Quantized,
+    RNNClassifier,
+)
+from sklearn_deep.nn._activations import ACTIVATIONS
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return (X[:600] / 16).astype(np.float32), y[:600]
+
+
+@pytest.fixture(scope="module")
+def net(digits):
+    return MLPClassifier((32, 16), max_epochs=15, random_state=0).fit(*digits)
+
+
+@pytest.mark.parametrize("bits", [8, 7, 4])
+@pytest.mark.parametrize("calibration", ["minmax", "percentile", "mse"])
+def test_a_quantized_network_predicts_about_what_the_network_does(
+    digits, net, bits, calibration
+):
+    X, _ = digits
+    whole = Quantized(net, bits, calibration=calibration, prefit=True).fit(*digits)
+    largest = {8: 0.25, 7: 0.3, 4: 0.6}[bits]
+    assert abs(whole.predict_proba(X) - net.predict_proba(X)).max() < largest
+    assert (whole.predict(X) == net.predict(X)).mean() > (0.9 if bits == 4 else 0.98)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_can_be_quantized(digits, activation):
+    net = MLPClassifier((16,), activation=activation, max_epochs=5, random_state=0)
+    net.fit(*digits)
+    whole = Quantized(FrozenEstimator(net)).fit(*digits)
+    assert (whole.predict(digits[0]) == net.predict(digits[0])).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"residual": True, "normalization": "batch"},
+        {"residual": True, "normalization": "layer", "dropout": 0.1},
+        {"hidden_layer_sizes": ()},
+    ],
+    ids=str,
+)
+def test_every_style_of_network_can_be_quantized(digits, params):
+    params = {"hidden_layer_sizes": (16, 16, 8), **params}
+    net = MLPClassifier(**params, max_epochs=8, random_state=0).fit(*digits)
+    whole = Quantized(net, prefit=True).fit(*digits)
+    assert (whole.predict(digits[0]) == net.predict(digits[0])).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"architecture": "resnet", "conv_channels": (4, 8)},
+        {"architecture": "inception_time", "conv_channels": (2, 2, 2)},
+        {"activation": "silu"},
+    ],
+    ids=str,
+)
+def test_convolutional_networks_can_be_quantized(digits, params):
+    params = {"conv_channels": (4, 8), **params}
+    net = CNNClassifier(**params, input_shape=(8, 8), max_epochs=3, random_state=0)
+    net.fit(*digits)
+    whole = Quantized(net, prefit=True).fit(*digits)
+    assert (whole.predict(digits[0]) == net.predict(digits[0])).mean() > 0.9
+
+
+def test_weights_are_stored_in_a_byte_each(digits):
+    net = MLPClassifier((256, 256), max_epochs=1, random_state=0).fit(*digits)
+    whole = Quantized(net, prefit=True).fit(*digits)
+    few = Quantized(net, bits=4, prefit=True).fit(*digits)
+    size = len(pickle.dumps(net))
+    assert len(pickle.dumps(whole.estimator_)) < 0.3 * size
+    assert len(pickle.dumps(few.estimator_)) < 0.18 * size
+
+
+def test_a_pickled_one_predicts_the_same(digits, net):
+    whole = Quantized(net, prefit=True).fit(*digits)
+    back = pickle.loads(pickle.dumps(whole))
+    assert_array_equal(back.predict_proba(digits[0]), whole.predict_proba(digits[0]))
+
+
+def test_the_network_that_was_fitted_is_left_as_it_was(digits, net):
+    before = net.predict_proba(digits[0])
+    Quantized(net, prefit=True, fine_tune_epochs=1).fit(*digits)
+    assert_array_equal(net.predict_proba(digits[0]), before)
+
+
+def test_training_with_rounded_weights_mends_what_four_bits_broke(digits):
+    net = MLPClassifier((12,), max_epochs=30, random_state=0).fit(*digits)
+    rough = Quantized(net, bits=4, prefit=True).fit(*digits)
+    tuned = Quantized(net, bits=4, prefit=True, fine_tune_epochs=10).fit(*digits)
+    losses = [
+        -e.predict_log_proba(digits[0])[range(600), digits[1]].mean()
+        for e in (rough, tuned)
+    ]
+    assert losses[1] < losses[0]
+
+
+@pytest.mark.parametrize("calibration", ["minmax", "percentile", "mse"])
+def test_weights_of_rows_count_as_their_repetition_and_order_does_not(
+    digits, net, calibration
+):
+    X, y = digits
+    weight = np.random.default_rng(0).integers(0, 3, len(y))
+    rows = np.repeat(np.arange(len(y)), weight)[::-1]
+    make = Quantized(net, calibration=calibration, prefit=True)
+    weighted = clone(make).set_params(estimator=net).fit(X, y, sample_weight=weight)
+    repeated = clone(make).set_params(estimator=net).fit(X[rows], y[rows])
+    assert weighted.ranges_ == repeated.ranges_
+
+
+def test_clipped_ranges_lie_within_the_whole_ones(digits, net):
+    ranges = {
+        how: Quantized(net, calibration=how, prefit=True).fit(*digits).ranges_
+        for how in ("minmax", "mse", "percentile")
+    }
+    for place, (low, high) in ranges["minmax"].items():
+        for how in ("mse", "percentile"):
+            assert low <= ranges[how][place][0] <= ranges[how][place][1] <= high
+    assert ranges["mse"] != ranges["minmax"] != ranges["percentile"]
+
+
+def test_a_regressor_stays_one_and_computes_in_float32(digits):
+    X, y = digits
+    net = MLPRegressor((32,), max_epochs=20, random_state=0).fit(X.astype(float), y)
+    whole = Quantized(net, prefit=True).fit(X.astype(float), y)
+    assert_allclose(whole.score(X.astype(float), y), net.score(X, y), atol=0.01)
+
+
+def test_a_network_of_other_layers_is_refused_with_what_can_be_quantized(digits):
+    net = RNNClassifier(4, max_epochs=1)
+    with pytest.raises(ValueError, match=r"MLP and CNN networks; got a RNNClassifier"):
+        Quantized(net).fit(*digits)

@@ -1,0 +1,70 @@
+"""Quantized networks in onnxruntime: the same whole numbers, in fused kernels."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.datasets import load_digits
+
+from sklearn_deep import CNNClassifier, MLPClassifier, Quantized, to_onnx
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return (X[:500] / 16).astype(np.float32), y[:500]
+
+
+NETWORKS = {
+    "mlp": MLPClassifier((32, 16), max_epochs=8, random_state=0),
+    "residual": MLPClassifier(
+        (16, 16), residual=True, normalization="batch", max_epochs=5, random_state=0
+    ),
+    "silu": MLPClassifier((16,), activation="silu", max_epochs=5, random_state=0),
+    "cnn": CNNClassifier((4, 8), input_shape=(8, 8), max_epochs=2, random_state=0),
+    "resnet": CNNClassifier(
+        (4, 8), architecture="resnet", input_shape=(8, 8), max_epochs=2, random_state=0
+    ),
+}
+
+
+@pytest.mark.parametrize("bits", [8, 7, 4])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_file_predicts_what_python_predicts(digits, network, bits):
+    X, y = digits
+    whole = Quantized(NETWORKS[network], bits).fit(X, y)
+    export = to_onnx(whole, X, tolerance=2e-3)
+    session = onnxruntime.InferenceSession(export.to_bytes())
+    label, proba = session.run(None, {"X": X})
+    assert_array_equal(label, whole.predict(X))
+    assert abs(proba - whole.predict_proba(X)).max() < 2e-3
+
+
+def kernels(content, path):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.optimized_model_filepath = str(path)
+    onnxruntime.InferenceSession(content, options)
+    return [node.op_type for node in onnx.load(path).graph.node]
+
+
+@pytest.mark.parametrize("bits", [8, 7])
+@pytest.mark.parametrize(
+    ("network", "kernel", "n"), [("mlp", "QGemm", 3), ("cnn", "QLinearConv", 2)]
+)
+def test_onnxruntime_fuses_every_layer(digits, tmp_path, network, kernel, n, bits):
+    X, y = digits
+    export = to_onnx(Quantized(NETWORKS[network], bits).fit(X, y), X, tolerance=2e-3)
+    ops = kernels(export.to_bytes(), tmp_path / "fused.onnx")
+    assert ops.count(kernel) == n
+    assert "Gemm" not in ops
+    assert "Conv" not in ops
+
+
+def test_the_file_is_about_a_fourth_of_that_of_floats(digits):
+    X, y = digits
+    net = MLPClassifier((256, 256), max_epochs=1, random_state=0).fit(X, y)
+    whole = Quantized(net, prefit=True).fit(X, y)
+    share = len(to_onnx(whole, X, tolerance=2e-3).to_bytes())
+    assert share < 0.28 * len(to_onnx(net, X).to_bytes())

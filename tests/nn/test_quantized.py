@@ -1,0 +1,116 @@
+"""Layers of whole numbers, and the ranges that they are made from."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from torch import nn
+
+from sklearn_deep.nn._mlp import BatchNorm
+from sklearn_deep.nn._quantization import _folded
+from sklearn_deep.nn._quantized import (
+    LIMITS,
+    FewBits,
+    Quantize,
+    Rehearsal,
+    WholeNumbers,
+    rounded,
+)
+from sklearn_deep.nn._ranges import CALIBRATIONS, Range, scale_and_zero, short
+
+
+def grid(low, high):
+    layer = Quantize()
+    scale, zero = scale_and_zero(low, high)
+    layer.scale.copy_(scale)
+    layer.zero.copy_(zero)
+    return layer
+
+
+@pytest.mark.parametrize("bits", [8, 7])
+def test_a_layer_computes_what_integers_compute(bits):
+    draw = torch.Generator().manual_seed(0)
+    before = grid(-1.0, 3.0)
+    layer = Rehearsal(
+        torch.randn(5, 40, generator=draw),
+        torch.randn(5, generator=draw),
+        {},
+        LIMITS[bits],
+        before,
+    )
+    whole = WholeNumbers(layer)
+    x = torch.randn(64, 40, generator=draw) * 2
+    q = np.rint(x.numpy() / before.scale.numpy()) + int(before.zero)
+    q = np.clip(q, 0, 255).astype(np.int64) - int(before.zero)
+    total = q @ whole.weight.numpy().astype(np.int64).T + whole.bias.numpy()
+    step = whole.scale.numpy() * before.scale.numpy()
+    assert_array_equal(whole(before(x)).numpy(), total.astype(np.float32) * step)
+    assert whole.weight.abs().max() <= LIMITS[bits]
+
+
+def test_whole_numbers_and_their_rehearsal_agree():
+    draw = torch.Generator().manual_seed(0)
+    before = grid(0.0, 2.0)
+    how = {"stride": (1,), "padding": (1,), "dilation": (1,), "groups": 1}
+    layer = Rehearsal(
+        torch.randn(4, 3, 3, generator=draw), torch.zeros(4), how, 127, before
+    )
+    x = before(torch.rand(8, 3, 10, generator=draw))
+    torch.testing.assert_close(WholeNumbers(layer)(x), layer(x))
+
+
+def test_four_bits_come_back_as_they_went_in():
+    draw = torch.Generator().manual_seed(0)
+    layer = Rehearsal(torch.randn(3, 5, generator=draw), torch.zeros(3), {}, 7, None)
+    few = FewBits(layer)
+    assert few.packed.numel() == 8
+    x = torch.randn(4, 5, generator=draw)
+    torch.testing.assert_close(few(x), layer(x))
+
+
+def test_rounding_passes_the_gradient_on():
+    x = torch.tensor([0.4, 1.6], requires_grad=True)
+    rounded(x).sum().backward()
+    assert_array_equal(x.grad, [1.0, 1.0])
+
+
+def test_zero_stands_on_the_grid_and_values_beyond_it_are_clipped():
+    layer = grid(-0.7, 2.1)
+    x = torch.tensor([0.0, 100.0, -100.0])
+    out = layer(x)
+    assert out[0] == 0
+    assert abs(out[1] - 2.1) < 0.02
+    assert abs(out[2] + 0.7) < 0.02
+
+
+def test_a_place_that_is_always_zero_has_a_grid():
+    assert_array_equal(grid(0.0, 0.0)(torch.zeros(3)), np.zeros(3))
+
+
+def test_products_of_short_scales_are_exact():
+    scales = short(torch.rand(1000, dtype=torch.float64))
+    exact = scales.double() * scales.flip(0).double()
+    assert_array_equal((scales * scales.flip(0)).double(), exact)
+
+
+@pytest.mark.parametrize("how", ["percentile", "mse"])
+def test_a_stray_value_does_not_stretch_a_clipped_range(how):
+    seen = Range()
+    values = torch.linspace(0, 1, 100_000).unsqueeze(1)
+    values[7] = 1.7
+    for _ in range(2):
+        seen.see(values, None)
+        if seen.counts is None:
+            seen.start_counting()
+    assert CALIBRATIONS[how](seen)[1] < 1.7 == pytest.approx(seen.high)
+
+
+def test_normalisation_is_folded_into_the_layer_before_it():
+    draw = torch.Generator().manual_seed(0)
+    layer, norm = nn.Linear(4, 3), BatchNorm(3).eval()
+    norm.running_mean.copy_(torch.randn(3, generator=draw))
+    norm.running_var.copy_(torch.rand(3, generator=draw) + 0.5)
+    x = torch.randn(6, 4, generator=draw)
+    weight, bias = _folded(layer, norm)
+    with torch.no_grad():
+        torch.testing.assert_close(x @ weight.T + bias, norm(layer(x)))
