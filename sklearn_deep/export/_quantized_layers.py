@@ -46,6 +46,7 @@ def _taken_back(graph: Graph, whole: np.ndarray, scale: np.ndarray) -> Value:
     zero = 0
     if whole.dtype == np.int8 and abs(whole).max() > _SAFE:
         whole, zero = (whole.astype(np.int16) + _MIDDLE).astype(np.uint8), _MIDDLE
+    # Zeros are written out: without them onnxruntime fuses nothing.
     zeros = graph.constant(np.full(len(scale), zero, whole.dtype))
     operands = graph.constant(whole), graph.constant(scale), zeros
     return graph.node("DequantizeLinear", *operands, dtype=FLOAT, axis=0)

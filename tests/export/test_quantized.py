@@ -64,7 +64,8 @@ def test_onnxruntime_fuses_every_layer(digits, tmp_path, network, kernel, n, bit
 
 def test_the_file_is_about_a_fourth_of_that_of_floats(digits):
     X, y = digits
-    net = MLPClassifier((256, 256), max_epochs=1, random_state=0).fit(X, y)
+    # What each unit costs beside its weights counts for less in wide layers.
+    net = MLPClassifier((512, 512), max_epochs=1, random_state=0).fit(X, y)
     whole = Quantized(net, prefit=True).fit(X, y)
     share = len(to_onnx(whole, X, tolerance=2e-3).to_bytes())
     assert share < 0.28 * len(to_onnx(net, X).to_bytes())
