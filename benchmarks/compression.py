@@ -105,7 +105,8 @@ def by_torch_pruning(network, X, y, keep):
         {"hidden_layer_sizes": list(sizes)},
         hidden_layer_sizes=sizes,
     )
-    return fine_tuned(small, FitArguments(X, y), epochs=10)
+    rate = network.learning_rate_
+    return fine_tuned(small, FitArguments(X, y), epochs=10, learning_rate=rate)
 
 
 def session(content):

@@ -32,6 +32,7 @@ from sklearn_deep.compression._network import Judge, arguments, thawed
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.exceptions import CompressionLossError
+from sklearn_deep.nn._quantization import QuantizedNetwork
 
 
 def network_in(estimator: Any) -> Any:
@@ -80,6 +81,9 @@ class Compression(Announced, Delegating, ABC):
 
     _rules: ClassVar[Rules]
 
+    # The default learning rate of fine-tuning, as a share of the network's own.
+    _fine_tune_share: ClassVar[float]
+
     # Metadata is asked for by the network inside.
     __metadata_request__fit: ClassVar = dict.fromkeys(
         ("sample_weight", "X_val", "y_val", "sample_weight_val"), UNUSED
@@ -89,6 +93,7 @@ class Compression(Announced, Delegating, ABC):
     on_loss: str
     scoring: Any
     prefit: bool
+    fine_tune_learning_rate: float | None
 
     # What a subclass writes.
 
@@ -109,6 +114,12 @@ class Compression(Announced, Delegating, ABC):
     def _describe(self, network: DeepEstimator) -> dict[str, Any]:
         """Fitted attributes that say what the compression came to."""
         return {}
+
+    def _rate(self, network: DeepEstimator) -> float:
+        """Learning rate of the fine-tuning."""
+        if self.fine_tune_learning_rate is not None:
+            return self.fine_tune_learning_rate
+        return self._fine_tune_share * float(network.learning_rate_)
 
     # fit
 
@@ -151,6 +162,8 @@ class Compression(Announced, Delegating, ABC):
         ------
         InvalidParameterError
             For an estimator that is no network of sklearn_deep, among others.
+        ValueError
+            For a network that is quantized already, among others.
         NotFittedError
             With ``prefit=True`` for a network that is not fitted.
         CompressionLossError
@@ -168,6 +181,12 @@ class Compression(Announced, Delegating, ABC):
             if get_config()["enable_metadata_routing"]:
                 passed = dict(process_routing(self, "fit", **passed).estimator.fit)
             network = self._trained(X, y, passed)
+            if isinstance(network.module_, QuantizedNetwork):
+                raise ValueError(
+                    f"{type(self).__name__} got a quantized {type(network).__name__}:"
+                    " its whole numbers cannot be compressed or trained further."
+                    " Quantize last, as in Quantized(Sliced(...))."
+                )
             given = arguments(network, X, y, **passed)
             self.__dict__.pop("score_loss_", None)
             # Of a network that is as it was, its own copy.

@@ -3,28 +3,14 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sklearn_deep.compression._network import blocks, rows_of
+from sklearn_deep.compression._network import blocks, connections, rows_of
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.training._seeds import generator
 
 Named = dict[str, Tensor]
-
-
-def connections(module: nn.Module) -> Named:
-    """The weights of a network by name, without biases, normalisation and embeddings."""
-    tables = {
-        f"{name}.weight"
-        for name, layer in module.named_modules()
-        if isinstance(layer, (nn.Embedding, nn.EmbeddingBag))
-    }
-    return {
-        name: parameter.detach()
-        for name, parameter in module.named_parameters()
-        if parameter.ndim >= 2 and name not in tables
-    }
 
 
 def _magnitude(network: DeepEstimator, given: FitArguments) -> Named:

@@ -20,9 +20,6 @@ from sklearn_deep.training._job import OptimizerState
 from sklearn_deep.training._progress import ProgressLine
 from sklearn_deep.training._train import train
 
-# Fine-tuning starts from what training has found: at a fraction of its learning rate.
-FINE_TUNE_SHARE = 0.5
-
 # Rows that a compression looks at in one go.
 _BLOCK = 1024
 
@@ -103,7 +100,7 @@ def fine_tuned(
     given: FitArguments,
     *,
     epochs: int,
-    learning_rate: float | None = None,
+    learning_rate: float,
     kept: Mapping[str, Tensor] | None = None,
     of_epochs: int | None = None,
     state: OptimizerState | None = None,
@@ -118,10 +115,10 @@ def fine_tuned(
     given : FitArguments
     epochs : int
         None are no change.
-    learning_rate : float or None
-        None for a fraction of the one that the network was trained with.
+    learning_rate : float
     kept : mapping of str to Tensor, or None
-        By parameter: which of its values are trained, the others stay zero.
+        By parameter: which of its values are trained, the others stay zero. None for
+        all but the zeros of a network that was pruned before.
     of_epochs : int or None
         How long the learning-rate schedule is, where this is a part of it.
     state : OptimizerState or None
@@ -138,8 +135,9 @@ def fine_tuned(
         fresh.learning_rate = network.learning_rate_
     prepared = prepare(fresh, given, network._weights_seed)
     job = prepared.job
-    if learning_rate is None:
-        learning_rate = FINE_TUNE_SHARE * network.learning_rate_
+    module = job.module if module is None else module
+    if kept is None and getattr(network, "_pruned", False):
+        kept = {name: (w != 0).to(w) for name, w in connections(module).items()}
     state = _copied(state)
     partial = state.epoch + epochs < job.stopping.max_epochs
     job = dataclasses.replace(
@@ -153,7 +151,7 @@ def fine_tuned(
         state=state,
         kept=kept,
     )
-    if module is not None:
+    if module is not job.module:
         job = dataclasses.replace(job, module=module, shape=None)
     job, found = with_found_policy(job, getattr(network, "_found_policy", None))
     watchers = [ProgressLine(int(network.verbose))] if network.verbose else []
@@ -164,6 +162,20 @@ def fine_tuned(
         for name in ("warm_start", "max_epochs", "warmup", "learning_rate")
     }
     return fresh._as_fitted({**as_before, "learning_rate_": network.learning_rate_})
+
+
+def connections(module: nn.Module) -> dict[str, Tensor]:
+    """The weights of a network by name, without biases, normalisation and embeddings."""
+    tables = {
+        f"{name}.weight"
+        for name, layer in module.named_modules()
+        if isinstance(layer, (nn.Embedding, nn.EmbeddingBag))
+    }
+    return {
+        name: parameter.detach()
+        for name, parameter in module.named_parameters()
+        if parameter.ndim >= 2 and name not in tables
+    }
 
 
 class Judge:

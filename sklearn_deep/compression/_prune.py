@@ -12,8 +12,8 @@ from sklearn_deep.compression._base import (
     FINE_TUNE_RULES,
     Compression,
 )
-from sklearn_deep.compression._importance import IMPORTANCES, connections
-from sklearn_deep.compression._network import changed, fine_tuned
+from sklearn_deep.compression._importance import IMPORTANCES
+from sklearn_deep.compression._network import changed, connections, fine_tuned
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments
 
@@ -45,7 +45,7 @@ class Pruned(Compression):
         any, as a baseline.
     scope : {"global", "layer"}, default="global"
         Whether connections compete over the whole network, or within their layer.
-    schedule : {"one_shot", "gradual"}, default="one_shot"
+    schedule : {"one_shot", "gradual"}, default="gradual"
         Whether all are pruned at once before the fine-tuning, or more and more of them
         during its first epochs, by a cubic law [3]_.
     fine_tune_epochs : int, default=10
@@ -97,9 +97,9 @@ class Pruned(Compression):
     >>> from sklearn_deep import MLPClassifier, Pruned
     >>> X, y = load_digits(return_X_y=True)
     >>> net = MLPClassifier((64,), max_epochs=10, random_state=0)
-    >>> sparse = Pruned(net, amount=0.9).fit(X[:1000] / 16, y[:1000])
+    >>> sparse = Pruned(net, amount=0.8).fit(X[:1000] / 16, y[:1000])
     >>> round(sparse.sparsity_["all"], 2)
-    0.9
+    0.8
     >>> bool(sparse.score(X[1000:] / 16, y[1000:]) > 0.9)
     True
     """
@@ -113,6 +113,8 @@ class Pruned(Compression):
         "schedule": (OneOf("one_shot", "gradual"),),
     }
 
+    _fine_tune_share = 0.5
+
     def __init__(
         self,
         estimator,
@@ -120,7 +122,7 @@ class Pruned(Compression):
         *,
         method="gradient",
         scope="global",
-        schedule="one_shot",
+        schedule="gradual",
         fine_tune_epochs=10,
         fine_tune_learning_rate=None,
         max_loss=None,
@@ -156,7 +158,7 @@ class Pruned(Compression):
                     given,
                     # Each amount has an epoch, the last and largest has the rest.
                     epochs=1 if i < n_ramp else epochs - n_ramp,
-                    learning_rate=self.fine_tune_learning_rate,
+                    learning_rate=self._rate(network),
                     kept=kept,
                     of_epochs=epochs,
                     state=state,
@@ -168,7 +170,12 @@ class Pruned(Compression):
         self, network: DeepEstimator, given: FitArguments, amount: float
     ) -> tuple[DeepEstimator, dict[str, Tensor]]:
         """The network with a share of its connections at zero, and which are kept."""
-        importance = IMPORTANCES[self.method](network, given)
+        weights = connections(network.module_)
+        importance = {
+            # Behind all others, dead ones among them: what is zero stays so.
+            name: values.where(weights[name] != 0, -1.0)
+            for name, values in IMPORTANCES[self.method](network, given).items()
+        }
         kept = _strongest(importance, amount, self.scope)
         if all(bool(mask.all()) for mask in kept.values()):
             return network, kept
@@ -176,7 +183,8 @@ class Pruned(Compression):
         with torch.no_grad():
             for name, mask in kept.items():
                 module.get_parameter(name).mul_(mask)
-        return changed(network, module), kept
+        # Whatever trains it later leaves the zeros alone.
+        return changed(network, module)._as_fitted({"_pruned": True}), kept
 
     def _describe(self, network: DeepEstimator) -> dict[str, Any]:
         return {"sparsity_": _sparsity(network.module_)}
@@ -197,7 +205,8 @@ def _strongest(
         flat = torch.cat([_with_one_safe(importance[name]) for name in names])
         mask = torch.ones_like(flat)
         # A stable order: of equals, the same ones go on every machine.
-        mask[flat.argsort(stable=True)[: round(amount * len(flat))]] = 0
+        n_pruned = min(round(amount * len(flat)), len(flat) - len(names))
+        mask[flat.argsort(stable=True)[:n_pruned]] = 0
         sizes = [importance[name].numel() for name in names]
         for name, part in zip(names, mask.split(sizes), strict=True):
             kept[name] = part.view_as(importance[name])

@@ -103,6 +103,8 @@ class Quantized(Compression):
         "calibration": (OneOf(*CALIBRATIONS),),
     }
 
+    _fine_tune_share = 0.2
+
     def __init__(
         self,
         estimator,
@@ -145,7 +147,7 @@ class Quantized(Compression):
                 network,
                 given,
                 epochs=self.fine_tune_epochs,
-                learning_rate=self.fine_tune_learning_rate,
+                learning_rate=self._rate(network),
                 module=rehearsal,
             )
         fresh = changed(network, QuantizedNetwork(rehearsal))

@@ -59,7 +59,7 @@ class Sliced(Compression):
         Epochs of training after each round. They use the network's own optimizer,
         schedule, augmentation and early stopping.
     fine_tune_learning_rate : float or None, default=None
-        Learning rate of the fine-tuning; None for half the network's own.
+        Learning rate of the fine-tuning; None for the network's own.
     max_params : int or None, default=None
         Number of parameters to stay within; then ``keep`` is not used.
     max_latency : float or None, default=None
@@ -123,6 +123,8 @@ class Sliced(Compression):
         "max_latency": (NONE, Number(low=0, open_low=True)),
     }
 
+    _fine_tune_share = 1.0
+
     def __init__(
         self,
         estimator,
@@ -175,7 +177,7 @@ class Sliced(Compression):
                     smaller,
                     given,
                     epochs=self.fine_tune_epochs,
-                    learning_rate=self.fine_tune_learning_rate,
+                    learning_rate=self._rate(network),
                 )
             yield network
 

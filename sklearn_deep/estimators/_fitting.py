@@ -218,6 +218,13 @@ def initialized(
 
 
 def _same_module(estimator: "DeepEstimator", architecture: dict[str, Any]) -> nn.Module:
+    if not any(True for _ in estimator.module_.parameters()):
+        raise ValueError(
+            f"{type(estimator).__name__} cannot go on training a quantized network: it"
+            " has whole numbers in place of parameters. Set warm_start=False, or clone"
+            " the estimator, to begin anew; Quantized(..., fine_tune_epochs=10) trains"
+            " for the rounding."
+        )
     if architecture != estimator._built_as:
         changed = sorted(
             k for k, v in architecture.items() if v != estimator._built_as.get(k)

@@ -18,10 +18,6 @@ from sklearn_deep.nn._quantized import FewBits, Quantize, WholeNumbers
 
 _BYTE = np.dtype(np.uint8)
 
-# CPUs without VNNI add two products of weights with a sign in 16 bits, which overflows for
-# larger weights than this. Weights without a sign they add in 32 bits, more slowly.
-_SAFE, _MIDDLE = 64, 128
-
 # The first opset with numbers of 4 bits.
 _FOUR_BITS = 21
 
@@ -43,11 +39,8 @@ def _quantize(graph: Graph, module: Quantize, x: Value) -> Value:
 
 def _taken_back(graph: Graph, whole: np.ndarray, scale: np.ndarray) -> Value:
     """Stored whole numbers as floats, with a scale for each output channel."""
-    zero = 0
-    if whole.dtype == np.int8 and abs(whole).max() > _SAFE:
-        whole, zero = (whole.astype(np.int16) + _MIDDLE).astype(np.uint8), _MIDDLE
     # Zeros are written out: without them onnxruntime fuses nothing.
-    zeros = graph.constant(np.full(len(scale), zero, whole.dtype))
+    zeros = graph.constant(np.zeros(len(scale), whole.dtype))
     operands = graph.constant(whole), graph.constant(scale), zeros
     return graph.node("DequantizeLinear", *operands, dtype=FLOAT, axis=0)
 

@@ -17,9 +17,12 @@ from sklearn_deep.nn._ranges import LEVELS, Range, short
 # The largest sum whose every part float32 holds exactly.
 _EXACT = 2**24
 
-# Weights of 8 bits are from -127 to 127. Of 7 bits, two products of a weight and an
-# activation fit into 16 bits, which is what CPUs without VNNI have for them.
+# Weights of 8 bits are from -127 to 127.
 LIMITS = {8: 127, 7: 63, 4: 7}
+
+# CPUs without VNNI add the products of two neighbouring weights in 16 bits. With activations
+# of at most 255, weights whose sum is within 128 cannot overflow; each may be rounded up.
+_PAIR = 127
 
 
 class Rounded(torch.autograd.Function):
@@ -94,8 +97,19 @@ def per_channel(weight: Tensor, scale: Tensor) -> Tensor:
 
 
 def weight_scale(weight: Tensor, limit: int) -> Tensor:
-    """What a step is, for each output channel; (n_out,)."""
-    return short(weight.detach().flatten(1).abs().amax(1) / limit)
+    """What a step is, for each output channel; (n_out,).
+
+    Such that neither a weight nor the sum of two neighbours comes out too large, whether
+    a kernel goes through the weights of a convolution position by position or channel by
+    channel.
+    """
+    weight = weight.detach()
+    orders = [weight.flatten(1), weight.movedim(1, -1).flatten(1)]
+    step = orders[0].abs().amax(1) / limit
+    for flat in orders:
+        pairs = F.pad(flat, (0, flat.shape[1] % 2)).unflatten(1, (-1, 2))
+        step = torch.maximum(step, pairs.sum(2).abs().amax(1) / _PAIR)
+    return short(step)
 
 
 def product(x: Tensor, weight: Tensor, how: dict[str, Any]) -> Tensor:

@@ -1,4 +1,4 @@
-"""What every compression has in common, shown on pruning and slicing."""
+"""What every compression has in common."""
 
 import pickle
 
@@ -22,11 +22,13 @@ from sklearn_deep import (
     MLPClassifier,
     MLPRegressor,
     Pruned,
+    Quantized,
     Sliced,
     ValidationHoldout,
 )
 from sklearn_deep.estimators._data import FitArguments
 
+ALL = pytest.mark.parametrize("compression", [Pruned, Quantized, Sliced])
 BOTH = pytest.mark.parametrize("compression", [Pruned, Sliced])
 
 
@@ -40,7 +42,7 @@ def trained(iris):
     return net().fit(*iris)
 
 
-@BOTH
+@ALL
 def test_it_is_what_it_wraps(compression):
     assert is_classifier(compression(net()))
     assert is_regressor(compression(MLPRegressor()))
@@ -49,7 +51,7 @@ def test_it_is_what_it_wraps(compression):
     assert not hasattr(compression(MLPRegressor()), "predict_proba")
 
 
-@BOTH
+@ALL
 def test_it_knows_the_fitted_attributes_of_the_network(compression, iris):
     model = compression(net(), fine_tune_epochs=1)
     assert not hasattr(model, "classes_")
@@ -62,7 +64,7 @@ def test_it_knows_the_fitted_attributes_of_the_network(compression, iris):
         _ = model.no_such_
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("wrap", [FrozenEstimator, lambda network: network])
 def test_a_fitted_network_is_not_trained_again_nor_changed(
     compression, wrap, trained, iris
@@ -74,13 +76,13 @@ def test_a_fitted_network_is_not_trained_again_nor_changed(
     assert model.estimator_.module_ is not trained.module_
 
 
-@BOTH
+@ALL
 def test_prefit_asks_for_a_fitted_network(compression, iris):
     with pytest.raises(NotFittedError):
         compression(net(), prefit=True).fit(*iris)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     "inner", [LogisticRegression(), make_pipeline(StandardScaler(), net())]
 )
@@ -103,7 +105,7 @@ def test_fine_tuning_goes_on_from_the_compressed_network(compression, trained, i
     assert_array_equal(again.predict_proba(iris[0]), tuned.predict_proba(iris[0]))
 
 
-@BOTH
+@ALL
 def test_it_can_be_pickled_and_cloned(compression, iris):
     model = compression(net(), fine_tune_epochs=1).fit(*iris)
     again = pickle.loads(pickle.dumps(model))
@@ -122,6 +124,32 @@ def test_the_compressed_network_can_be_trained_on(compression, iris):
     assert sum(p.numel() for p in small.module_.parameters()) == n_before
     small.set_params(warm_start=True).fit(X, y)
     assert sum(p.numel() for p in small.module_.parameters()) == n_before
+
+
+def test_a_quantized_network_is_not_trained_on(iris):
+    whole = Quantized(net()).fit(*iris).estimator_
+    for train in (whole.partial_fit, whole.set_params(warm_start=True).fit):
+        with pytest.raises(ValueError, match="Quantized.*fine_tune_epochs"):
+            train(*iris)
+
+
+@ALL
+def test_quantized_networks_are_not_compressed_further(compression, iris):
+    with pytest.raises(ValueError, match="Quantize last"):
+        compression(Quantized(net())).fit(*iris)
+
+
+def test_zeros_stay_where_a_pruned_network_is_compressed_further(iris):
+    X, y = iris
+    pruned = Pruned(net(), 0.6, fine_tune_epochs=1).fit(X, y)
+    gone = pruned.module_.output.weight == 0
+    small = Sliced(pruned, 0.5, prefit=True, fine_tune_epochs=3).fit(X, y)
+    assert (small.module_.output.weight == 0).sum() > 0
+    again = Sliced(pruned, 1.0, prefit=True, fine_tune_epochs=3).fit(X, y)
+    assert_array_equal(again.module_.output.weight == 0, gone)
+    whole = Quantized(pruned, prefit=True, fine_tune_epochs=3).fit(X, y)
+    output = [m for m in whole.module_.modules() if hasattr(m, "input_scale")][-1]
+    assert bool((output.weight[gone] == 0).all())
 
 
 def test_compressions_nest(iris):
@@ -170,19 +198,20 @@ def test_fall_back_takes_the_levels_one_by_one(trained, iris):
     assert kept.score_loss_ == pytest.approx(lost[1])
 
 
-@BOTH
+@ALL
 def test_it_works_in_a_pipeline_and_a_search(compression, iris):
     X, y = iris
-    own = {Pruned: "amount", Sliced: "keep"}[compression]
+    values = {"amount": [0.3, 0.7], "keep": [0.3, 0.7], "bits": [8, 4]}
+    own = {Pruned: "amount", Quantized: "bits", Sliced: "keep"}[compression]
     name = compression.__name__.lower()
     pipe = make_pipeline(StandardScaler(), compression(net(), fine_tune_epochs=1))
-    grid = {f"{name}__{own}": [0.3, 0.7], f"{name}__estimator__dropout": [0, 0.2]}
+    grid = {f"{name}__{own}": values[own], f"{name}__estimator__dropout": [0, 0.2]}
     search = GridSearchCV(pipe, grid, cv=2).fit(X, y)
     assert len(search.cv_results_["params"]) == 4
     assert search.score(X, y) > 0.5
 
 
-@BOTH
+@ALL
 def test_a_holdout_hands_validation_rows_through(compression, iris):
     X, y = iris
     pipe = make_pipeline(StandardScaler(), compression(net(early_stopping=True)))
@@ -191,7 +220,7 @@ def test_a_holdout_hands_validation_rows_through(compression, iris):
     assert not np.isnan([row["valid_loss"] for row in history]).any()
 
 
-@BOTH
+@ALL
 def test_metadata_goes_to_the_network_that_requests_it(compression, iris):
     X, y = iris
     weight = np.arange(len(y), dtype=float)

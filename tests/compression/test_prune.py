@@ -70,8 +70,9 @@ def test_zeros_stay_zero_under_every_optimizer(optimizer, iris):
     X, y = iris
     network = MLPClassifier((8, 6), l1=1e-3, l2=1e-3, gradient_clip=1.0, **QUICK)
     frozen = FrozenEstimator(network.set_params(optimizer=optimizer).fit(X, y))
-    bare = Pruned(frozen, 0.5, fine_tune_epochs=0).fit(X, y)
-    tuned = Pruned(frozen, 0.5, fine_tune_epochs=3).fit(X, y)
+    how = {"amount": 0.5, "schedule": "one_shot"}
+    bare = Pruned(frozen, fine_tune_epochs=0, **how).fit(X, y)
+    tuned = Pruned(frozen, fine_tune_epochs=3, **how).fit(X, y)
     for name, empty in zeros(bare).items():
         assert (zeros(tuned)[name] == empty).all()
     assert not torch.equal(tuned.module_.output.weight, bare.module_.output.weight)
