@@ -191,7 +191,7 @@ class Compression(Announced, Delegating, ABC):
             self.__dict__.pop("score_loss_", None)
             # Of a network that is as it was, its own copy.
             self.estimator_ = copy.copy(self._compressed(network, given))
-            vars(self).update(self._describe(self.estimator_))
+            self.__dict__.update(self._describe(self.estimator_))
         return self
 
     def _trained(self, X: Any, y: Any, passed: dict[str, Any]) -> DeepEstimator:

@@ -249,7 +249,8 @@ def _embedding(units: Units, layer: Any, inputs: Segments) -> Segments:
 
 
 def _recurrent(units: Units, layer: Layer, inputs: Segments) -> Segments:
-    cell, name = layer.cell, units.name(layer.cell)
+    cell: Any = layer.cell
+    name = units.name(cell)
     inputs = units.arriving(cell.input_size, inputs)
     out = []
     for direction in ("", "_reverse") if cell.bidirectional else ("",):

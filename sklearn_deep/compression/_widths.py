@@ -40,7 +40,8 @@ def _of_cnn(network: Any) -> Slots:
     slots, place = _of_mlp(network), 0
     for k, block in enumerate(network.blocks):
         if isinstance(block, Residual):  # around several blocks
-            n = len(block.layers)
+            layers: Any = block.layers
+            n = len(layers)
             for j in range(n):
                 slots[f"blocks.{k}.layers.{j}."] = "conv_channels", place + j
             slots[f"blocks.{k}.shortcut."] = "conv_channels", place + n - 1

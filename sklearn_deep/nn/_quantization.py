@@ -99,7 +99,7 @@ def rehearsed(network: Any, bits: int) -> Staged:
     still to be learnt, by its ``Quantize`` layers.
     """
     walk = _Walk(LIMITS[bits], weights_only=bits == 4)
-    stages = [
+    stages: Stages = [
         (name, nn.Sequential(*walk.sequence([stage])))
         for name, stage in network.stages()
     ]

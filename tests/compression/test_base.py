@@ -129,7 +129,7 @@ def test_the_compressed_network_can_be_trained_on(compression, iris):
 def test_a_quantized_network_is_not_trained_on(iris):
     whole = Quantized(net()).fit(*iris).estimator_
     for train in (whole.partial_fit, whole.set_params(warm_start=True).fit):
-        with pytest.raises(ValueError, match="Quantized.*fine_tune_epochs"):
+        with pytest.raises(ValueError, match=r"Quantized.*fine_tune_epochs"):
             train(*iris)
 
 
