@@ -1,6 +1,7 @@
 """Networks that compute with whole numbers of 8 bits."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,9 @@ class Quantized(Compression):
     it is a fourth as large, and fused by onnxruntime to kernels of 8 bits.
 
     A quantized network computes in float32 between its layers, also where X is float64.
-    Multilayer perceptrons and convolutional networks can be quantized.
+    Of recurrent networks, for which onnxruntime has no kernels of whole numbers, only the
+    weights are rounded, those of embeddings among them: their file is as small, and not
+    faster. A ModuleClassifier cannot be quantized.
 
     Parameters
     ----------
@@ -40,8 +43,9 @@ class Quantized(Compression):
         A network of sklearn_deep, another compression of one, or a FrozenEstimator
         around a fitted one.
     bits : {8, 7, 4}, default=8
-        Of the weights. 8 and 7 round activations to 8 bits as well. 7 loses little, and
-        is the faster on a CPU without instructions for products of 8 bits (VNNI). 4
+        Of the weights. 8 and 7 round activations to 8 bits as well. With 8, scales are
+        such that two neighbouring weights add up to 128 at most, so that a CPU without
+        instructions for products of 8 bits (VNNI) does not overflow; 7 bits cannot. 4
         rounds weights only, to an eighth of their size; products are those of floats.
     calibration : {"minmax", "percentile", "mse"}, default="minmax"
         How the range of an activation is chosen: it holds all of its values on the
@@ -79,6 +83,7 @@ class Quantized(Compression):
     See Also
     --------
     Pruned : Sets connections to zero.
+    Sliced : Removes whole units.
 
     References
     ----------
@@ -132,7 +137,7 @@ class Quantized(Compression):
         self, network: DeepEstimator, given: FitArguments
     ) -> Iterator[DeepEstimator]:
         if not isinstance(network.module_, NETWORKS):
-            kinds = " and ".join(kind.__name__ for kind in NETWORKS)
+            kinds = ", ".join(kind.__name__ for kind in NETWORKS)
             raise ValueError(
                 f"{type(self).__name__} has whole numbers for the layers of {kinds}"
                 f" networks; got a {type(network).__name__}, whose module is"
@@ -151,18 +156,8 @@ class Quantized(Compression):
                 module=rehearsal,
             )
         fresh = changed(network, QuantizedNetwork(rehearsal))
-        rebuilt = {
-            "network": network._network,
-            "architecture": network._built_as,
-            "bits": self.bits,
-        }
-        yield fresh._as_fitted(
-            {
-                "_network": QuantizedNetwork.rebuilt,
-                "_built_as": rebuilt,
-                "_dtype": np.dtype("float32"),
-            }
-        )
+        network_of = partial(QuantizedNetwork.rebuilt, network._network, self.bits)
+        yield fresh._as_fitted({"_network": network_of, "_dtype": np.dtype("float32")})
 
     def _describe(self, network: DeepEstimator) -> dict[str, Any]:
         return {"ranges_": _ranges(network.module_)}

@@ -24,6 +24,7 @@ from sklearn_deep.estimators._data import (
 )
 from sklearn_deep.nn._initializers import Initialization, materialize
 from sklearn_deep.nn._losses import Loss
+from sklearn_deep.nn._quantization import QuantizedNetwork
 from sklearn_deep.training._devices import resolve_device
 from sklearn_deep.training._job import OptimizerSpec, TrainJob
 from sklearn_deep.training._lr_range import range_test
@@ -218,7 +219,7 @@ def initialized(
 
 
 def _same_module(estimator: "DeepEstimator", architecture: dict[str, Any]) -> nn.Module:
-    if not any(True for _ in estimator.module_.parameters()):
+    if isinstance(estimator.module_, QuantizedNetwork):
         raise ValueError(
             f"{type(estimator).__name__} cannot go on training a quantized network: it"
             " has whole numbers in place of parameters. Set warm_start=False, or clone"

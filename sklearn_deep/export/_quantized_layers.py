@@ -11,10 +11,12 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from sklearn_deep.exceptions import OnnxExportError
-from sklearn_deep.export._graph import FLOAT, Graph, Value
+from sklearn_deep.export._graph import FLOAT, INT, Graph, Value
 from sklearn_deep.export._layers import LAYERS, emit_stages
+from sklearn_deep.export._recurrent_layers import by_direction, recurrent
 from sklearn_deep.nn._quantization import Staged
-from sklearn_deep.nn._quantized import FewBits, Quantize, WholeNumbers
+from sklearn_deep.nn._quantized import Quantize, Stored, WeightOnly, WholeNumbers
+from sklearn_deep.nn._quantized_rnn import StoredEmbed, StoredLayer
 
 _BYTE = np.dtype(np.uint8)
 
@@ -71,22 +73,59 @@ def _whole_numbers(graph: Graph, module: WholeNumbers, x: Value) -> Value:
     return _product(graph, x, weight, bias, module.how)
 
 
-def _few_bits(graph: Graph, module: FewBits, x: Value) -> Value:
+def _stored(graph: Graph, whole: np.ndarray, scale: np.ndarray, few: bool) -> Value:
+    """A weight that is stored as whole numbers, ``few`` of them in 4 bits."""
+    if not few:
+        return _taken_back(graph, whole, scale)
     if graph.opset < _FOUR_BITS:
         raise OnnxExportError(
             f"Weights of 4 bits need opset {_FOUR_BITS}, and the export was asked for"
             f" target_opset={graph.opset}. Raise target_opset, or quantize with bits=8."
         )
-    scale, whole = _array(module.scale), _array(module.whole)
     stored = Value(graph.name("constant"), np.dtype(np.int8))
     graph.constants.append(
         helper.make_tensor(stored.name, TensorProto.INT4, whole.shape, whole.ravel())
     )
-    weight = graph.node(
+    return graph.node(
         "DequantizeLinear", stored, graph.constant(scale), dtype=FLOAT, axis=0
     )
-    bias = graph.constant(_array(module.bias))
+
+
+def _weight(graph: Graph, module: Stored) -> Value:
+    return _stored(graph, _array(module.whole), _array(module.scale), module.in_pairs)
+
+
+def _weight_only(graph: Graph, module: WeightOnly, x: Value) -> Value:
+    weight, bias = _weight(graph, module.weight), graph.constant(_array(module.bias))
     return _product(graph, graph.cast(x, FLOAT), weight, bias, module.how)
+
+
+def _embedding(graph: Graph, module: StoredEmbed, x: Value) -> Value:
+    """Take the vectors of tokens back after they are looked up, not the whole table."""
+    codes = graph.cast(x, INT)
+    table, scale = module.table.whole, module.table.scale.unsqueeze(1)
+    vectors = graph.gather(graph.constant(_array(table)), codes)
+    steps = graph.gather(graph.constant(_array(scale)), codes)
+    return graph.node("Mul", graph.cast(vectors, FLOAT), steps)
+
+
+def _recurrent(graph: Graph, module: StoredLayer, x: Value) -> Value:
+    (cell,) = module.cell
+    weights: dict[str, Any] = dict(module.weights.items())
+    whole = {name: _array(stored.whole) for name, stored in weights.items()}
+    scales = {name: _array(stored.scale) for name, stored in weights.items()}
+    few = any(stored.in_pairs for stored in weights.values())
+
+    def weight(name: str) -> Value:
+        numbers = by_direction(cell, whole, name)  # (directions, rows, n_in)
+        scale = by_direction(cell, scales, name).ravel()
+        flat = _stored(graph, numbers.reshape(len(scale), -1), scale, few)
+        return graph.reshape(flat, numbers.shape)
+
+    biases = {
+        name: _array(value) for name, value in module.named_buffers(recurse=False)
+    }
+    return recurrent(graph, cell, x, weight, biases)
 
 
 LAYERS.update(
@@ -94,6 +133,8 @@ LAYERS.update(
         Staged: emit_stages,
         Quantize: _quantize,
         WholeNumbers: _whole_numbers,
-        FewBits: _few_bits,
+        WeightOnly: _weight_only,
+        StoredEmbed: _embedding,
+        StoredLayer: _recurrent,
     }
 )

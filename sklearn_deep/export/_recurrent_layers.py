@@ -5,10 +5,10 @@ graph's memo while a network is written. onnxruntime has recurrent layers for fl
 only.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from onnx import TensorProto
 from torch import nn
 
@@ -71,15 +71,43 @@ def _layer(graph: Graph, module: Layer, x: Value) -> Value:
 
 
 def _recurrent(graph: Graph, module: nn.RNNBase, x: Value) -> Value:
-    """Write all steps (n, time, width); the last states are kept in the memo."""
-    op, order = _CELLS[type(module)]
+    values = {name: p.detach().cpu().numpy() for name, p in module.named_parameters()}
+
+    def weight(name: str) -> Value:
+        return graph.constant(by_direction(module, values, name), FLOAT)
+
+    return recurrent(graph, module, x, weight, values)
+
+
+def recurrent(
+    graph: Graph,
+    module: nn.RNNBase,
+    x: Value,
+    weight: Callable[[str], Value],
+    values: Mapping[str, np.ndarray],
+) -> Value:
+    """Write all steps (n, time, width); the last states are kept in the memo.
+
+    Parameters
+    ----------
+    graph : Graph
+    module : torch.nn.RNNBase
+        What kind of cell, and of which sizes.
+    x : Value
+    weight : callable
+        Writes the weights of both directions, given the start of their names.
+    values : mapping of str to ndarray
+        Biases among them, by name.
+    """
+    op, _ = _CELLS[type(module)]
     directions = 2 if module.bidirectional else 1
     lengths = graph.memo.get(LENGTHS)
+    biases = [by_direction(module, values, name) for name in ("bias_ih", "bias_hh")]
     operands = [
         graph.node("Transpose", graph.cast(x, FLOAT), perm=[1, 0, 2]),
-        _weights(graph, module, "weight_ih", order),
-        _weights(graph, module, "weight_hh", order),
-        _biases(graph, module, order),
+        weight("weight_ih"),
+        weight("weight_hh"),
+        graph.constant(np.concatenate(biases, 1), FLOAT),
     ]
     if lengths is not None:
         to = TensorProto.INT32
@@ -103,25 +131,18 @@ def _recurrent(graph: Graph, module: nn.RNNBase, x: Value) -> Value:
     return out
 
 
-def _parts(module: nn.RNNBase, name: str, order: list[int]) -> np.ndarray:
-    """Weights or biases of each direction, their gates in another order."""
+def by_direction(
+    module: nn.RNNBase, values: Mapping[str, np.ndarray], name: str
+) -> np.ndarray:
+    """Values of each direction, (directions, gates, ...), gates in the order of ONNX."""
+    _, order = _CELLS[type(module)]
     endings = ["_l0", "_l0_reverse"][: 2 if module.bidirectional else 1]
     found = []
     for ending in endings:
-        values: torch.Tensor = getattr(module, name + ending)
-        gates = values.detach().cpu().numpy()
+        gates = values[name + ending]
         by_gate = gates.reshape(len(order), module.hidden_size, *gates.shape[1:])
         found.append(by_gate[order].reshape(gates.shape))
     return np.stack(found)
-
-
-def _weights(graph: Graph, module: nn.RNNBase, name: str, order: list[int]) -> Value:
-    return graph.constant(_parts(module, name, order), FLOAT)
-
-
-def _biases(graph: Graph, module: nn.RNNBase, order: list[int]) -> Value:
-    both = [_parts(module, name, order) for name in ("bias_ih", "bias_hh")]
-    return graph.constant(np.concatenate(both, 1), FLOAT)
 
 
 # Readouts, (n, time, width) -> (n, width).

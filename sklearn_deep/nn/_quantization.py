@@ -1,12 +1,13 @@
 """From a network of floats to one of whole numbers, layer by layer."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sklearn_deep.nn._cnn import CNN
+from sklearn_deep.nn._conv_autoencoder import ConvAutoencoder
 from sklearn_deep.nn._convolutions import (
     Branches,
     Flatten,
@@ -17,15 +18,25 @@ from sklearn_deep.nn._dropout import AlphaDropout, Dropout
 from sklearn_deep.nn._mlp import MLP, BatchNorm, Block
 from sklearn_deep.nn._quantized import (
     LIMITS,
-    FewBits,
     Quantize,
     Rehearsal,
+    WeightOnly,
     WholeNumbers,
 )
+from sklearn_deep.nn._quantized_rnn import (
+    EmbedRehearsal,
+    LayerRehearsal,
+    StoredEmbed,
+    StoredLayer,
+)
+from sklearn_deep.nn._rnn import RNN, Embed, Layer
 from sklearn_deep.nn._stages import Stages
 
 # Networks whose every layer is known here.
-NETWORKS: tuple[type[nn.Module], ...] = (MLP, CNN)
+NETWORKS: tuple[type[nn.Module], ...] = (MLP, CNN, ConvAutoencoder, RNN)
+
+# Those of which nothing but weights is rounded.
+WEIGHTS_ONLY: tuple[type[nn.Module], ...] = (RNN,)
 
 _WEIGHTED: tuple[type[nn.Module], ...] = (nn.Linear, nn.Conv1d, nn.Conv2d)
 _MAX_POOLS: tuple[type[nn.Module], ...] = (nn.MaxPool1d, nn.MaxPool2d)
@@ -48,16 +59,31 @@ class Staged(nn.Module):
     """Stages of a network, one after the other.
 
     Shape: that of the network
+
+    Parameters
+    ----------
+    stages : Stages
+    n_encoding : int
+        How many of them are the encoder, of an autoencoder.
     """
 
-    def __init__(self, stages: Stages):
+    def __init__(self, stages: Stages, n_encoding: int = 0):
         super().__init__()
         self.names = tuple(name for name, _ in stages)
         self.parts = nn.ModuleList(part for _, part in stages)
+        self.n_encoding = n_encoding
 
     def stages(self) -> Stages:
         """The parts that follow one another, with their names."""
         return list(zip(self.names, self.parts, strict=True))
+
+    def encoder(self) -> Stages:
+        """The stages up to the code."""
+        return self.stages()[: self.n_encoding]
+
+    def decoder(self) -> Stages:
+        """The stages from the code on."""
+        return self.stages()[self.n_encoding :]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map rows to raw outputs."""
@@ -76,17 +102,17 @@ class QuantizedNetwork(Staged):
     """
 
     def __init__(self, rehearsal: Staged):
-        super().__init__([(name, _final(part)) for name, part in rehearsal.stages()])
+        super().__init__(
+            [(name, _final(part)) for name, part in rehearsal.stages()],
+            rehearsal.n_encoding,
+        )
         for name in ("products", "units"):
             if hasattr(rehearsal, name):
                 setattr(self, name, getattr(rehearsal, name))
 
     @classmethod
     def rebuilt(
-        cls,
-        network: Callable[..., Any],
-        architecture: Mapping[str, Any],
-        bits: int,
+        cls, network: Callable[..., Any], bits: int, **architecture: Any
     ) -> "QuantizedNetwork":
         """The network for an architecture; its values mean nothing yet."""
         return cls(rehearsed(network(**architecture), bits))
@@ -98,12 +124,14 @@ def rehearsed(network: Any, bits: int) -> Staged:
     Batch normalisation is folded into the layer before it. Ranges of activations are
     still to be learnt, by its ``Quantize`` layers.
     """
-    walk = _Walk(LIMITS[bits], weights_only=bits == 4)
+    weights_only = bits == 4 or isinstance(network, WEIGHTS_ONLY)
+    walk = _Walk(LIMITS[bits], weights_only=weights_only)
     stages: Stages = [
         (name, nn.Sequential(*walk.sequence([stage])))
         for name, stage in network.stages()
     ]
-    staged = Staged(stages).float()
+    n_encoding = len(network.encoder()) if hasattr(network, "encoder") else 0
+    staged = Staged(stages, n_encoding).float()
     numbers = {
         "products": sum(p.numel() for p in network.parameters()),
         "units": max((p.shape[0] for p in network.parameters() if p.ndim), default=1),
@@ -142,6 +170,10 @@ class _Walk:
                 parts = [self._beside([branch]) for branch in layer.branches]
                 out.append(Branches(parts))
                 self.grid = None
+            elif isinstance(layer, Embed):
+                out.append(EmbedRehearsal(layer, self.limit))
+            elif isinstance(layer, Layer):
+                out.append(LayerRehearsal(layer, self.limit))
             else:
                 out.append(_copy(layer))
                 if not isinstance(layer, _KEEPS_GRID):
@@ -235,10 +267,22 @@ def _how(layer: Any) -> dict[str, Any]:
     return {n: getattr(layer, n) for n in names if hasattr(layer, n)}
 
 
+def _final_product(layer: Rehearsal) -> nn.Module:
+    return (WeightOnly if layer.before == (None,) else WholeNumbers)(layer)
+
+
+_FINAL: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
+    Rehearsal: _final_product,
+    EmbedRehearsal: StoredEmbed,
+    LayerRehearsal: StoredLayer,
+}
+
+
 def _final(module: nn.Module) -> nn.Module:
     """The module with whole numbers in place of floats that are rounded."""
-    if isinstance(module, Rehearsal):
-        return (FewBits if module.before == (None,) else WholeNumbers)(module)
+    for kind, final in _FINAL.items():
+        if isinstance(module, kind):
+            return final(module)
     fresh = _copy(module)
     fresh._modules = {
         name: None if m is None else _final(m) for name, m in module._modules.items()

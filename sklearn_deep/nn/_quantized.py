@@ -112,6 +112,12 @@ def weight_scale(weight: Tensor, limit: int) -> Tensor:
     return short(step)
 
 
+def rehearsed_weight(weight: Tensor, limit: int) -> Tensor:
+    """A weight after rounding; differentiable in the straight-through sense."""
+    scale = per_channel(weight, weight_scale(weight, limit))
+    return rounded(weight / scale) * scale
+
+
 def product(x: Tensor, weight: Tensor, how: dict[str, Any]) -> Tensor:
     """A matrix product, or a convolution along the axes of the weights."""
     if weight.ndim == 2:
@@ -158,8 +164,8 @@ class Rehearsal(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Round the weights, and apply the layer."""
-        scale = per_channel(self.weight, weight_scale(self.weight, self.limit))
-        out = product(x.float(), rounded(self.weight / scale) * scale, self.how)
+        weight = rehearsed_weight(self.weight, self.limit)
+        out = product(x.float(), weight, self.how)
         return out + along_channels(out, self.bias)
 
 
@@ -226,49 +232,79 @@ class WholeNumbers(nn.Module):
         return total * step
 
 
-class FewBits(nn.Module):
-    """A layer whose weights are stored in 4 bits, and used as floats.
+class Stored(nn.Module):
+    """A weight that is kept as whole numbers, and used as floats.
+
+    Shape: gives (n_out, n_in, ...)
+
+    Parameters
+    ----------
+    weight : Tensor of shape (n_out, n_in, ...)
+    limit : int
+        Largest whole number; of at most 4 bits, two are stored in a byte.
+
+    Attributes
+    ----------
+    numbers : Tensor of shape (n_out, n_in, ...), int8; or (n / 2,), uint8
+        With two weights a byte, the earlier one in the lower half.
+    scale : Tensor of shape (n_out,), float32
+    """
+
+    numbers: Tensor
+    scale: Tensor
+
+    def __init__(self, weight: Tensor, limit: int):
+        super().__init__()
+        weight = weight.detach()
+        scale = weight_scale(weight, limit)
+        whole = torch.round(weight / per_channel(weight, scale)).to(torch.int8)
+        self.shape, self.in_pairs = weight.shape, limit <= LIMITS[4]
+        if self.in_pairs:
+            flat = F.pad(whole.reshape(-1), (0, whole.numel() % 2))
+            halves = flat.view(torch.uint8) & 15
+            whole = halves[::2] | (halves[1::2] << 4)
+        self.register_buffer("numbers", whole)
+        self.register_buffer("scale", scale)
+
+    @property
+    def whole(self) -> Tensor:
+        """The whole numbers, int8."""
+        if not self.in_pairs:
+            return self.numbers
+        pairs = torch.stack([self.numbers & 15, self.numbers >> 4], 1).reshape(-1)
+        numbers = pairs.to(torch.int8)
+        numbers = torch.where(numbers > 7, numbers - 16, numbers)
+        return numbers[: self.shape.numel()].view(self.shape)
+
+    def extra_repr(self) -> str:
+        """Show the shape of the weight."""
+        return f"{tuple(self.shape)}"
+
+    def forward(self) -> Tensor:
+        """The weight."""
+        weight = self.whole.float()
+        return weight * per_channel(weight, self.scale)
+
+
+class WeightOnly(nn.Module):
+    """A linear layer or convolution whose weights are stored as whole numbers.
 
     Shape: that of the layer it stands for; input and output in float32
 
     Attributes
     ----------
-    packed : Tensor of shape (n / 2,), uint8
-        Two weights a byte, the earlier one in the lower half.
-    scale : Tensor of shape (n_out,), float32
+    weight : Stored
     bias : Tensor of shape (n_out,), float32
     """
 
-    packed: Tensor
-    scale: Tensor
     bias: Tensor
 
     def __init__(self, layer: Rehearsal):
         super().__init__()
-        weight = layer.weight.detach()
-        scale = weight_scale(weight, layer.limit)
-        whole = torch.round(weight / per_channel(weight, scale)).to(torch.int8)
-        self.shape, self.how = tuple(weight.shape), layer.how
-        flat = F.pad(whole.reshape(-1), (0, whole.numel() % 2)).view(torch.uint8) & 15
-        self.register_buffer("packed", flat[::2] | (flat[1::2] << 4))
-        self.register_buffer("scale", scale)
+        self.weight, self.how = Stored(layer.weight, layer.limit), layer.how
         self.register_buffer("bias", layer.bias.detach().clone())
-
-    @property
-    def whole(self) -> Tensor:
-        """The weights as whole numbers from -7 to 7, int8."""
-        pairs = torch.stack([self.packed & 15, self.packed >> 4], 1).reshape(-1)
-        numbers = pairs.to(torch.int8)
-        numbers = torch.where(numbers > 7, numbers - 16, numbers)
-        return numbers[: torch.Size(self.shape).numel()].view(self.shape)
-
-    def extra_repr(self) -> str:
-        """Show the shape of the weights."""
-        return f"{self.shape}"
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer."""
-        weight = self.whole.float()
-        weight = weight * per_channel(weight, self.scale)
-        out = product(x.float(), weight, self.how)
+        out = product(x.float(), self.weight(), self.how)
         return out + along_channels(out, self.bias)

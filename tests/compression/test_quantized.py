@@ -8,15 +8,21 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import log_loss
+from torch import nn
 
 from sklearn_deep import (
+    CNNAutoencoder,
     CNNClassifier,
+    MLPAutoencoder,
     MLPClassifier,
     MLPRegressor,
+    ModuleClassifier,
     Quantized,
     RNNClassifier,
 )
 from sklearn_deep.nn._activations import ACTIVATIONS
+from sklearn_deep.nn._quantized import Stored
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +153,75 @@ def test_a_regressor_stays_one_and_computes_in_float32(digits):
     assert_allclose(whole.score(X.astype(float), y), net.score(X, y), atol=0.01)
 
 
+def sequences():
+    draw = np.random.default_rng(0)
+    X = [draw.normal(size=(int(n), 2)) for n in draw.integers(3, 9, 120)]
+    return X, np.array([int(x[:, 0].mean() > 0) for x in X])
+
+
+@pytest.mark.parametrize("bits", [8, 7, 4])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"cell": "lstm", "bidirectional": True},
+        {"cell": "gru", "num_layers": 2, "dropout": 0.1, "readout": "attention"},
+        {"cell": "rnn", "readout": "max"},
+    ],
+    ids=str,
+)
+def test_weights_of_recurrent_networks_are_stored_as_whole_numbers(params, bits):
+    X, y = sequences()
+    net = RNNClassifier(8, **params, max_epochs=10, random_state=0).fit(X, y)
+    whole = Quantized(net, bits, prefit=True).fit(X, y)
+    assert whole.ranges_ == {}
+    stored = [m for m in whole.module_.modules() if isinstance(m, Stored)]
+    assert len(stored) == 1 + sum(p.ndim > 1 for p in net.module_.layers.parameters())
+    largest = {8: 0.03, 7: 0.05, 4: 0.4}[bits]
+    assert abs(whole.predict_proba(X) - net.predict_proba(X)).max() < largest
+    again = pickle.loads(pickle.dumps(whole))
+    assert_array_equal(again.predict_proba(X), whole.predict_proba(X))
+
+
+def test_recurrent_networks_are_trained_for_their_rounding():
+    X, y = sequences()
+    net = RNNClassifier(6, max_epochs=20, random_state=0).fit(X, y)
+    rough = Quantized(net, 4, prefit=True).fit(X, y)
+    tuned = Quantized(net, 4, prefit=True, fine_tune_epochs=10).fit(X, y)
+    losses = [log_loss(y, e.predict_proba(X)) for e in (rough, tuned)]
+    assert losses[1] < losses[0]
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_tokens_have_vectors_of_whole_numbers(bits):
+    texts = ["abab", "ba", "cdcd", "dcc", "aab", "cddc"] * 10
+    y = np.array([0, 0, 1, 1, 0, 1] * 10)
+    net = RNNClassifier(8, embedding_dim=6, max_epochs=20, random_state=0)
+    whole = Quantized(net, bits).fit(texts, y)
+    assert whole.score(texts, y) == 1
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        MLPAutoencoder((32, 16), code_size=8, max_epochs=15, random_state=0),
+        CNNAutoencoder((4, 8), code_size=16, input_shape=(8, 8), max_epochs=5),
+    ],
+    ids=lambda network: type(network).__name__,
+)
+def test_autoencoders_encode_and_decode_with_whole_numbers(digits, network):
+    X, _ = digits
+    net = network.fit(X)
+    whole = Quantized(net, prefit=True).fit(X)
+    codes = whole.transform(X)
+    assert codes.shape == net.transform(X).shape
+    close = {"atol": 0.1 * net.transform(X).std()}
+    assert abs(codes - net.transform(X)).mean() < close["atol"]
+    back, before = (m.inverse_transform(m.transform(X)) for m in (whole, net))
+    assert abs(back - before).mean() < 0.02
+    assert_allclose(whole.score_samples(X), net.score_samples(X), atol=0.02)
+
+
 def test_a_network_of_other_layers_is_refused_with_what_can_be_quantized(digits):
-    net = RNNClassifier(4, max_epochs=1)
-    with pytest.raises(ValueError, match=r"MLP and CNN networks; got a RNNClassifier"):
-        Quantized(net).fit(*digits)
+    net = ModuleClassifier(nn.Linear, module__in_features=64, module__out_features=10)
+    with pytest.raises(ValueError, match="RNN networks; got a ModuleClassifier"):
+        Quantized(net.set_params(max_epochs=1)).fit(*digits)

@@ -32,6 +32,9 @@ from sklearn_deep.nn._convolutions import (
 from sklearn_deep.nn._dropout import AlphaDropout, Dropout
 from sklearn_deep.nn._layout import Arrange
 from sklearn_deep.nn._mlp import MLP, BatchNorm, Block, Output
+from sklearn_deep.nn._quantization import Staged
+from sklearn_deep.nn._quantized import Quantize, WeightOnly, WholeNumbers
+from sklearn_deep.nn._quantized_rnn import StoredEmbed, StoredLayer
 from sklearn_deep.nn._rnn import (
     RNN,
     Arrive,
@@ -186,6 +189,8 @@ OVER_STEPS = {
 }
 # Those over codes of tokens are in test_sequences.py.
 OVER_TOKENS = {nn.Embedding, Embed}
+# Those in test_quantized.py, which compute in float32 whatever comes in.
+QUANTIZED = {Staged, Quantize, WholeNumbers, WeightOnly, StoredEmbed, StoredLayer}
 OTHERS = {
     **dict.fromkeys(OVER_STEPS, (7, 4)),
     **dict.fromkeys(OVER_SERIES, (2, 9)),
@@ -258,7 +263,9 @@ def rows():
     ],
 )
 @pytest.mark.parametrize(
-    "kind", [k for k in LAYERS if k not in OVER_TOKENS], ids=lambda kind: kind.__name__
+    "kind",
+    [k for k in LAYERS if k not in OVER_TOKENS | QUANTIZED],
+    ids=lambda kind: kind.__name__,
 )
 def test_a_layer_computes_the_same_in_every_opset(kind, opset, dtype, rows):
     if kind in OTHERS:

@@ -7,7 +7,15 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_digits
 
-from sklearn_deep import CNNClassifier, MLPClassifier, Quantized, to_onnx
+from sklearn_deep import (
+    CNNAutoencoder,
+    CNNClassifier,
+    MLPAutoencoder,
+    MLPClassifier,
+    Quantized,
+    RNNClassifier,
+    to_onnx,
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +47,50 @@ def test_the_file_predicts_what_python_predicts(digits, network, bits):
     label, proba = session.run(None, {"X": X})
     assert_array_equal(label, whole.predict(X))
     assert abs(proba - whole.predict_proba(X)).max() < 2e-3
+
+
+SEQUENCES = {
+    "lstm": {"cell": "lstm", "bidirectional": True, "num_layers": 2},
+    "gru": {"cell": "gru", "readout": "attention"},
+    "rnn": {"cell": "rnn", "readout": "mean"},
+}
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("params", SEQUENCES.values(), ids=SEQUENCES)
+def test_recurrent_weights_are_stored_in_the_file_as_whole_numbers(params, bits):
+    draw = np.random.default_rng(0)
+    X = [draw.normal(size=(int(n), 2)).astype("f4") for n in draw.integers(3, 9, 60)]
+    y = np.array([int(x[:, 0].mean() > 0) for x in X])
+    net = RNNClassifier(128, **params, max_epochs=3, random_state=0).fit(X, y)
+    whole = Quantized(net, bits, prefit=True).fit(X, y)
+    export = to_onnx(whole, X)
+    assert export.receipt["differences"]["predict_proba"]["relative"] < 1e-5
+    share = {8: 0.33, 4: 0.27}[bits]
+    assert len(export.to_bytes()) < share * len(to_onnx(net, X).to_bytes())
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_quantized_networks_of_tokens_export(bits):
+    texts = ["abab", "ba", "cdcd", "dcc", "aab", "cddc"] * 10
+    y = np.array([0, 0, 1, 1, 0, 1] * 10)
+    net = RNNClassifier(8, embedding_dim=6, max_epochs=5, random_state=0)
+    export = to_onnx(Quantized(net, bits).fit(texts, y), texts)
+    assert export.receipt["differences"]["predict_proba"]["relative"] < 1e-5
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        MLPAutoencoder((32, 16), code_size=8, max_epochs=5, random_state=0),
+        CNNAutoencoder((4, 8), code_size=16, input_shape=(8, 8), max_epochs=2),
+    ],
+    ids=lambda network: type(network).__name__,
+)
+def test_quantized_autoencoders_export(digits, network):
+    X, _ = digits
+    export = to_onnx(Quantized(network).fit(X), X, tolerance=2e-3)
+    assert export.receipt["rows"] >= 100
 
 
 def kernels(content, path):

@@ -10,9 +10,9 @@ from sklearn_deep.nn._mlp import BatchNorm
 from sklearn_deep.nn._quantization import _folded
 from sklearn_deep.nn._quantized import (
     LIMITS,
-    FewBits,
     Quantize,
     Rehearsal,
+    WeightOnly,
     WholeNumbers,
     rounded,
 )
@@ -62,8 +62,8 @@ def test_whole_numbers_and_their_rehearsal_agree():
 def test_four_bits_come_back_as_they_went_in():
     draw = torch.Generator().manual_seed(0)
     layer = Rehearsal(torch.randn(3, 5, generator=draw), torch.zeros(3), {}, 7, None)
-    few = FewBits(layer)
-    assert few.packed.numel() == 8
+    few = WeightOnly(layer)
+    assert few.weight.numbers.numel() == 8
     x = torch.randn(4, 5, generator=draw)
     torch.testing.assert_close(few(x), layer(x))
 
