@@ -78,7 +78,7 @@ bench: $(VENV)/.test  ## print the benchmarks that need no data (minutes)
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/predict.py
 	$(BIN)/python benchmarks/memory.py
-	$(BIN)/python benchmarks/onnx.py
+	$(BIN)/python benchmarks/exporting.py
 
 clean:  ## remove what these targets made
 	rm -rf .venv .venv-oldest build *.egg-info docs/_build docs/auto_examples \

@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -72,6 +72,11 @@ FINE_TUNE_RULES: Rules = {
 }
 
 
+# What fitted attributes tell of a compressed network; None where it is quantized, of
+# which what was true before still is.
+DESCRIPTIONS: dict[str, Callable[[DeepEstimator], Any]] = {}
+
+
 class Compression(Announced, Delegating, ABC):
     """Base of the compressions: each is to the outside what it wraps.
 
@@ -80,6 +85,9 @@ class Compression(Announced, Delegating, ABC):
     """
 
     _rules: ClassVar[Rules]
+
+    # The fitted attribute that says what it came to: a key of ``DESCRIPTIONS``.
+    _describes: ClassVar[str]
 
     # The default learning rate of fine-tuning, as a share of the network's own.
     _fine_tune_share: ClassVar[float]
@@ -110,10 +118,6 @@ class Compression(Announced, Delegating, ABC):
         given : FitArguments
             The rows of the fit, as the user passed them; ``rows_of`` encodes them.
         """
-
-    def _describe(self, network: DeepEstimator) -> dict[str, Any]:
-        """Fitted attributes that say what the compression came to."""
-        return {}
 
     def _rate(self, network: DeepEstimator) -> float:
         """Learning rate of the fine-tuning."""
@@ -180,7 +184,8 @@ class Compression(Announced, Delegating, ABC):
             check_params(self, self._rules)
             if get_config()["enable_metadata_routing"]:
                 passed = dict(process_routing(self, "fit", **passed).estimator.fit)
-            network = self._trained(X, y, passed)
+            trained = self._trained(X, y, passed)
+            network = network_in(trained)
             if isinstance(network.module_, QuantizedNetwork):
                 raise ValueError(
                     f"{type(self).__name__} got a quantized {type(network).__name__}:"
@@ -188,20 +193,27 @@ class Compression(Announced, Delegating, ABC):
                     " Quantize last, as in Quantized(Sliced(...))."
                 )
             given = arguments(network, X, y, **passed)
-            self.__dict__.pop("score_loss_", None)
+            for name in ("score_loss_", *DESCRIPTIONS):  # of an earlier fit
+                self.__dict__.pop(name, None)
             # Of a network that is as it was, its own copy.
             self.estimator_ = copy.copy(self._compressed(network, given))
-            self.__dict__.update(self._describe(self.estimator_))
+            self.__dict__.update(self._descriptions(trained))
         return self
 
-    def _trained(self, X: Any, y: Any, passed: dict[str, Any]) -> DeepEstimator:
-        """The fitted network."""
+    def _trained(self, X: Any, y: Any, passed: dict[str, Any]) -> Any:
+        """The fitted network, or compression of one."""
         estimator = thawed(self.estimator)
         if self.prefit or estimator is not self.estimator:
             check_is_fitted(estimator)
         else:
             estimator = clone(estimator).fit(X, y, **passed)
-        return network_in(estimator)
+        return estimator
+
+    def _descriptions(self, trained: Any) -> dict[str, Any]:
+        """What this compression came to, and what those inside, as it is now."""
+        before = {k: v for k, v in vars(trained).items() if k in DESCRIPTIONS}
+        now = {k: DESCRIPTIONS[k](self.estimator_) for k in {*before, self._describes}}
+        return {k: before.get(k) if v is None else v for k, v in now.items()}
 
     def _compressed(self, network: DeepEstimator, given: FitArguments) -> DeepEstimator:
         """The last level, or the last that is good enough."""

@@ -5,12 +5,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from sklearn_deep.compression._network import blocks, connections, rows_of
+from sklearn_deep.compression._network import connections, rows_of
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.training._seeds import generator
 
 Named = dict[str, Tensor]
+
+# Rows of a gradient, and of all of them.
+_ROWS, _MOST_ROWS = 32, 8192
 
 
 def _magnitude(network: DeepEstimator, given: FitArguments) -> Named:
@@ -26,13 +29,33 @@ def _random(network: DeepEstimator, given: FitArguments) -> Named:
     }
 
 
+def _lamp(network: DeepEstimator, given: FitArguments) -> Named:
+    """A weight's square, as a share of those in its layer that are no smaller."""
+    importance = {}
+    for name, w in connections(network.module_).items():
+        squares = w.double().square().flatten()
+        order = squares.argsort(descending=True, stable=True)
+        no_smaller = torch.empty_like(squares)
+        no_smaller[order] = squares[order].cumsum(0)
+        tiny = torch.finfo(squares.dtype).tiny
+        importance[name] = (squares / no_smaller.clamp_min(tiny)).view_as(w)
+    return importance
+
+
 def _gradient(network: DeepEstimator, given: FitArguments) -> Named:
-    """First-order change of the loss without a connection, over blocks of rows."""
+    """First-order change of the loss without a connection, over small batches.
+
+    Over all rows at once the gradients of a trained network add up to nothing.
+    """
     module = network._copy_module(network.module_)
     loss = network._loss
     weights = connections(module)
     totals = {name: torch.zeros_like(w) for name, w in weights.items()}
-    for batch in blocks(rows_of(network, given)):
+    rows = rows_of(network, given)
+    source = generator(network._weights_seed, "pruning")
+    order = torch.randperm(len(rows), generator=source)[:_MOST_ROWS]
+    for places in order.to(rows.device).split(_ROWS):
+        batch = rows.take(places)
         module.zero_grad()
         values = loss.rows(module(batch.x), batch.y)
         if batch.weight is not None:
@@ -46,6 +69,7 @@ def _gradient(network: DeepEstimator, given: FitArguments) -> Named:
 
 
 IMPORTANCES: dict[str, Callable[[DeepEstimator, FitArguments], Named]] = {
+    "lamp": _lamp,
     "magnitude": _magnitude,
     "gradient": _gradient,
     "random": _random,

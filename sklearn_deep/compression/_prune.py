@@ -1,14 +1,14 @@
 """Networks with most of their connections set to zero."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sklearn_deep._params import Number, OneOf
 from sklearn_deep.compression._base import (
     BASE_RULES,
+    DESCRIPTIONS,
     FINE_TUNE_RULES,
     Compression,
 )
@@ -16,6 +16,7 @@ from sklearn_deep.compression._importance import IMPORTANCES
 from sklearn_deep.compression._network import changed, connections, fine_tuned
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments
+from sklearn_deep.nn._quantization import QuantizedNetwork
 
 # Share of the fine-tuning over which a gradual schedule prunes; the rest is for what is
 # left to settle.
@@ -39,10 +40,12 @@ class Pruned(Compression):
     amount : float, default=0.8
         Share of the connections that are set to zero, in [0, 1). The strongest one of
         each layer always stays.
-    method : {"magnitude", "gradient", "random"}, default="gradient"
-        Which are the weakest: those of the smallest absolute value [1]_; those whose
-        removal changes the loss least, by its gradient on the training rows [2]_; or
-        any, as a baseline.
+    method : {"lamp", "magnitude", "gradient", "random"}, default="lamp"
+        Which are the weakest: those of the smallest square, as a share of the squares in
+        their layer that are no smaller [4]_, so that small layers are not emptied; those
+        of the smallest absolute value [1]_; those whose removal changes the loss least,
+        by its gradient on the training rows, 8,192 of them at most [2]_; or any, as a
+        baseline.
     scope : {"global", "layer"}, default="global"
         Whether connections compete over the whole network, or within their layer.
     schedule : {"one_shot", "gradual"}, default="gradual"
@@ -52,7 +55,7 @@ class Pruned(Compression):
         Epochs of training after, or with "gradual" during, the pruning. They use the
         network's own optimizer, schedule, augmentation and early stopping.
     fine_tune_learning_rate : float or None, default=None
-        Learning rate of the fine-tuning; None for half the network's own.
+        Learning rate of the fine-tuning; None for the network's own.
     max_loss : float or None, default=None
         By how much the score may fall; None for any. The score is taken on the rows
         that were held out for early stopping, else on the training rows.
@@ -90,6 +93,8 @@ class Pruned(Compression):
            efficient inference", arXiv:1611.06440.
     .. [3] Zhu and Gupta, "To prune, or not to prune: exploring the efficacy of pruning
            for model compression", arXiv:1710.01878.
+    .. [4] Lee et al., "Layer-adaptive sparsity for the magnitude-based pruning",
+           arXiv:2010.07611.
 
     Examples
     --------
@@ -113,14 +118,15 @@ class Pruned(Compression):
         "schedule": (OneOf("one_shot", "gradual"),),
     }
 
-    _fine_tune_share = 0.5
+    _describes = "sparsity_"
+    _fine_tune_share = 1.0
 
     def __init__(
         self,
         estimator,
         amount=0.8,
         *,
-        method="gradient",
+        method="lamp",
         scope="global",
         schedule="gradual",
         fine_tune_epochs=10,
@@ -186,9 +192,6 @@ class Pruned(Compression):
         # Whatever trains it later leaves the zeros alone.
         return changed(network, module)._as_fitted({"_pruned": True}), kept
 
-    def _describe(self, network: DeepEstimator) -> dict[str, Any]:
-        return {"sparsity_": _sparsity(network.module_)}
-
 
 def _cubic(epoch: int, n_ramp: int) -> float:
     """Share of the final amount that an epoch of the ramp prunes, from 0 to 1."""
@@ -224,10 +227,15 @@ def _layer(name: str) -> str:
     return name.removesuffix(".weight")
 
 
-def _sparsity(module: nn.Module) -> dict[str, float]:
+def _sparsity(network: DeepEstimator) -> dict[str, float] | None:
     """Share of zeros in the weights of each layer, and in all of them."""
-    weights = connections(module)
+    weights = connections(network.module_)
+    if isinstance(network.module_, QuantizedNetwork):
+        return None
     zeros = {name: int((w == 0).sum()) for name, w in weights.items()}
     of_layers = {_layer(n): zeros[n] / w.numel() for n, w in weights.items()}
     n_all = sum(w.numel() for w in weights.values())
     return {**of_layers, "all": sum(zeros.values()) / max(1, n_all)}
+
+
+DESCRIPTIONS["sparsity_"] = _sparsity

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import nn
 from sklearn_deep._params import OneOf
 from sklearn_deep.compression._base import (
     BASE_RULES,
+    DESCRIPTIONS,
     FINE_TUNE_RULES,
     Compression,
 )
@@ -108,6 +108,7 @@ class Quantized(Compression):
         "calibration": (OneOf(*CALIBRATIONS),),
     }
 
+    _describes = "ranges_"
     _fine_tune_share = 0.2
 
     def __init__(
@@ -159,9 +160,6 @@ class Quantized(Compression):
         network_of = partial(QuantizedNetwork.rebuilt, network._network, self.bits)
         yield fresh._as_fitted({"_network": network_of, "_dtype": np.dtype("float32")})
 
-    def _describe(self, network: DeepEstimator) -> dict[str, Any]:
-        return {"ranges_": _ranges(network.module_)}
-
 
 def calibrate(rehearsal: nn.Module, rows: Rows, how: str) -> None:
     """Learn the ranges of activations from rows, a block of them at a time."""
@@ -195,11 +193,14 @@ def _pass(rehearsal: nn.Module, rows: Rows, places: dict[str, Quantize]) -> None
         rehearsal(batch.x)
 
 
-def _ranges(module: nn.Module) -> dict[str, tuple[float, float]]:
+def _ranges(network: DeepEstimator) -> dict[str, tuple[float, float]]:
     return {
         name: (
             -int(layer.zero) * float(layer.scale),
             (LEVELS - int(layer.zero)) * float(layer.scale),
         )
-        for name, layer in _places(module).items()
+        for name, layer in _places(network.module_).items()
     }
+
+
+DESCRIPTIONS["ranges_"] = _ranges

@@ -11,6 +11,7 @@ from torch import Tensor
 from sklearn_deep._params import NONE, Number, OneOf
 from sklearn_deep.compression._base import (
     BASE_RULES,
+    DESCRIPTIONS,
     FINE_TUNE_RULES,
     Compression,
 )
@@ -123,6 +124,7 @@ class Sliced(Compression):
         "max_latency": (NONE, Number(low=0, open_low=True)),
     }
 
+    _describes = "architecture_"
     _fine_tune_share = 1.0
 
     def __init__(
@@ -180,11 +182,6 @@ class Sliced(Compression):
                     learning_rate=self._rate(network),
                 )
             yield network
-
-    def _describe(self, network: DeepEstimator) -> dict[str, Any]:
-        widths = Widths(network)
-        own = widths.built_as({width: width.size for width in widths.free})
-        return {"architecture_": own}
 
 
 class _Slicing:
@@ -353,3 +350,14 @@ def _largest_of(importance: Tensor, count: int) -> Tensor:
     """Places of the largest values, in order; of equals the first."""
     order = importance.cpu().argsort(descending=True, stable=True)
     return order[:count].sort().values
+
+
+def _architecture(network: DeepEstimator) -> dict[str, Any] | None:
+    """Widths of the layers, by the parameters that set them."""
+    if type(network.module_) not in SLOTS:
+        return None
+    widths = Widths(network)
+    return widths.built_as({width: width.size for width in widths.free})
+
+
+DESCRIPTIONS["architecture_"] = _architecture

@@ -159,6 +159,14 @@ def test_compressions_nest(iris):
     assert model.estimator_.module_.hidden[0].layers[0].out_features == 4
     assert model.sparsity_["all"] == pytest.approx(0.5, abs=0.02)
     assert "estimator__estimator__dropout" in model.get_params()
+    assert model.architecture_ == {"hidden_layer_sizes": [4, 3]}
+    whole = Quantized(model, prefit=True).fit(X, y)
+    assert whole.architecture_ == model.architecture_
+    assert whole.sparsity_ == model.sparsity_
+    assert whole.ranges_
+    half = Sliced(Pruned(net(), 0.5, fine_tune_epochs=1)).fit(X, y)
+    assert list(half.sparsity_) == list(model.sparsity_)
+    assert 0.3 < half.sparsity_["all"] < 0.7
     frozen = FrozenEstimator(Sliced(net(), 0.5, fine_tune_epochs=1).fit(X, y))
     assert Pruned(frozen, 0.5).fit(X, y).module_.output.in_features == 3
 

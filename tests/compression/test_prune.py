@@ -1,5 +1,7 @@
 """Networks with zeros: where they are, and that they stay."""
 
+import copy
+
 import joblib
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ from sklearn_deep import (
     Pruned,
     RNNClassifier,
 )
-from sklearn_deep.compression._prune import _cubic
+from sklearn_deep.compression._importance import IMPORTANCES
+from sklearn_deep.compression._prune import _cubic, _sparsity
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.training._optimizers import OPTIMIZERS
 
@@ -113,7 +116,7 @@ def test_a_gradual_schedule_prunes_more_from_epoch_to_epoch(iris):
     )
     network = MLPClassifier((8, 6), **QUICK).fit(*iris)
     from_given = model._levels(network, FitArguments(*iris))
-    levels = [model._describe(level)["sparsity_"]["all"] for level in from_given]
+    levels = [_sparsity(level)["all"] for level in from_given]
     assert levels == sorted(levels)
     assert len(levels) == 7
     assert levels[-1] == pytest.approx(0.8, abs=0.01)
@@ -132,6 +135,26 @@ def test_the_gradient_method_keeps_what_the_loss_needs(rng):
     assert kept.score(X, y) > 0.9
     lost = Pruned(network, 0.5, method="magnitude", **settings).fit(X, y)
     assert lost.score(X, y) < 0.9
+
+
+def test_lamp_does_not_mind_the_scale_of_a_layer(iris):
+    network = MLPClassifier((8, 6), **QUICK).fit(*iris)
+    other = copy.deepcopy(network)
+    with torch.no_grad():
+        other.module_.hidden[0].layers[0].weight *= 1e-3
+    settings = {"method": "lamp", "prefit": True, "fine_tune_epochs": 0}
+    models = [Pruned(n, 0.7, **settings).fit(*iris) for n in (network, other)]
+    assert models[0].sparsity_ == models[1].sparsity_
+    emptied = Pruned(other, 0.7, **{**settings, "method": "magnitude"}).fit(*iris)
+    assert emptied.sparsity_["hidden.0.layers.0"] > 0.9
+
+
+@pytest.mark.parametrize("scope", ["global", "layer"])
+@pytest.mark.parametrize("method", IMPORTANCES)
+def test_every_method_prunes_the_amount(method, scope, iris):
+    model = Pruned(MLPClassifier((8, 6), **QUICK), 0.5, method=method, scope=scope)
+    model.fit(*iris)
+    assert model.sparsity_["all"] == pytest.approx(0.5, abs=0.02)
 
 
 def test_stacked_fine_tuning_gives_the_same_networks(iris):

@@ -4,13 +4,8 @@ Networks of 100 and of three times 512 hidden units. Predictions: onnxruntime on
 our own ``predict_proba``, and onnxruntime on scikit-learn's MLP of the same size as
 skl2onnx converts it; one thread.
 
-    python benchmarks/onnx.py [--dtype float64]
+    python benchmarks/exporting.py [--dtype float64]
 """
-
-import sys
-
-# This file must not stand in for the library of its name.
-sys.path.append(sys.path.pop(0))
 
 import argparse
 import time
