@@ -98,9 +98,20 @@ class CompressionDisplay:
             for name, x, score in zip(
                 self.report.names, columns[column], columns["score"], strict=True
             ):
-                ax.plot([x], [score], "o")
-                ax.annotate(name, (x, score), xytext=(5, 5), textcoords="offset points")
+                ax.plot([x], [score], "o", markersize=9, label=name)
             ax.set(xscale="log", xlabel=choices[column])
+            _plain_ticks(ax.xaxis)
+            ax.margins(x=0.1)
         axes[0].set_ylabel("score")
+        axes[-1].legend()
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
+
+
+def _plain_ticks(axis):
+    """Numbers as one writes them, at 1, 2 and 5 of each power of ten."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axis.set_minor_formatter(NullFormatter())

@@ -33,7 +33,7 @@ class CompressionReport:
         Names of the models.
     columns : dict of str to ndarray of shape (n_models,)
         ``"parameters"``, and how many of them are not zero, ``"nonzero"``;
-        ``"score"``; bytes of the pickled model, of its ONNX file, and of that file
+        ``"score"``; bytes of the pickled network, of the model's ONNX file, and of that file
         zipped: ``"pickle_bytes"``, ``"onnx_bytes"``, ``"zipped_bytes"``; microseconds
         a row, ``"python_us_1"``, ``"python_us_32"``, ``"python_us_1024"`` and
         ``"onnx_us_1"`` likewise. NaN where a model has no ONNX form.
@@ -146,11 +146,12 @@ def compression_report(models, X, y=None, *, names=None, scoring=None, n_threads
     for name, model in zip(names, models, strict=True):
         check_is_fitted(model)
         score = check_scoring(model, scoring=scoring)(model, X, y)
+        network = find_network(model, "compression_report")
         rows.append(
             {
-                **_sizes(model),
+                **_sizes(network),
                 "score": score,
-                "pickle_bytes": len(pickle.dumps(model)),
+                "pickle_bytes": len(pickle.dumps(network)),
                 **_python(model, X),
                 **_onnx(name, model, X, n_threads, notes),
             }
@@ -160,8 +161,8 @@ def compression_report(models, X, y=None, *, names=None, scoring=None, n_threads
     return CompressionReport(names, columns, notes)
 
 
-def _sizes(model: Any) -> dict[str, float]:
-    module = find_network(model, "compression_report").module_
+def _sizes(network: Any) -> dict[str, float]:
+    module = network.module_
     values = list(module.parameters()) or list(module.buffers())
     return {
         "parameters": sum(value.numel() for value in values),
