@@ -12,3 +12,12 @@ def pyplot(feature: str) -> Any:
     except ImportError as error:
         raise MissingDependencyError(feature, "matplotlib", "plot") from error
     return plt
+
+
+def plain_ticks(axis: Any) -> None:
+    """Numbers as one writes them, at 1, 2 and 5 of each power of ten."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axis.set_minor_formatter(NullFormatter())

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_deep._plotting import pyplot
+from sklearn_deep._plotting import plain_ticks, pyplot
 from sklearn_deep.inspection._compression_report import compression_report
 
 _SIZES = {"onnx_bytes": "bytes of the ONNX file", "pickle_bytes": "bytes of the pickle"}
@@ -100,18 +100,9 @@ class CompressionDisplay:
             ):
                 ax.plot([x], [score], "o", markersize=9, label=name)
             ax.set(xscale="log", xlabel=choices[column])
-            _plain_ticks(ax.xaxis)
+            plain_ticks(ax.xaxis)
             ax.margins(x=0.1)
         axes[0].set_ylabel("score")
         axes[-1].legend()
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
-
-
-def _plain_ticks(axis):
-    """Numbers as one writes them, at 1, 2 and 5 of each power of ten."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
-    axis.set_minor_formatter(NullFormatter())
