@@ -41,9 +41,10 @@ def _quantize(graph: Graph, module: Quantize, x: Value) -> Value:
 
 def _taken_back(graph: Graph, whole: np.ndarray, scale: np.ndarray) -> Value:
     """Stored whole numbers as floats, with a scale for each output channel."""
-    # Zeros are written out: without them onnxruntime fuses nothing.
-    zeros = graph.constant(np.zeros(len(scale), whole.dtype))
-    operands = graph.constant(whole), graph.constant(scale), zeros
+    operands = [graph.constant(whole), graph.constant(scale)]
+    if whole.dtype == np.int8:
+        # Zeros are written out: without those of weights onnxruntime fuses nothing.
+        operands.append(graph.constant(np.zeros(len(scale), whole.dtype)))
     return graph.node("DequantizeLinear", *operands, dtype=FLOAT, axis=0)
 
 
