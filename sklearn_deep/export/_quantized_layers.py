@@ -5,12 +5,15 @@ pairs stand the operators of floats. onnxruntime makes one kernel of whole numbe
 pair, an operator, and the pair behind it; without it the graph computes the same.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from onnx import TensorProto, helper
+from torch import nn
 
 from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export import _convolution_layers  # noqa: F401  (its rules)
 from sklearn_deep.export._graph import FLOAT, INT, Graph, Value
 from sklearn_deep.export._layers import LAYERS, emit_stages
 from sklearn_deep.export._recurrent_layers import by_direction, recurrent
@@ -19,6 +22,9 @@ from sklearn_deep.nn._quantized import Quantize, Stored, WeightOnly, WholeNumber
 from sklearn_deep.nn._quantized_rnn import StoredEmbed, StoredLayer
 
 _BYTE = np.dtype(np.uint8)
+
+# Key of a graph's memo: the scale and zero of a value that has been rounded.
+_GRID = "grid of"
 
 # The first opset with numbers of 4 bits.
 _FOUR_BITS = 21
@@ -34,9 +40,28 @@ def _quantize(graph: Graph, module: Quantize, x: Value) -> Value:
     key = "grid", x.name, float(scale), int(zero)
     if key not in graph.memo:
         grid = graph.constant(scale), graph.constant(zero)
-        whole = graph.node("QuantizeLinear", graph.cast(x, FLOAT), *grid, dtype=_BYTE)
-        graph.memo[key] = graph.node("DequantizeLinear", whole, *grid, dtype=FLOAT)
+        graph.memo[key] = _there_and_back(graph, graph.cast(x, FLOAT), grid)
     return graph.memo[key]
+
+
+def _there_and_back(graph: Graph, x: Value, grid: tuple[Value, Value]) -> Value:
+    whole = graph.node("QuantizeLinear", x, *grid, dtype=_BYTE)
+    out = graph.node("DequantizeLinear", whole, *grid, dtype=FLOAT)
+    graph.memo[_GRID, out.name] = grid
+    return out
+
+
+def _on_its_grid(rule: Callable[..., Value]) -> Callable[..., Value]:
+    """A rule whose output stands on the grid of its input, and says so.
+
+    Older versions of onnxruntime fuse nothing behind a pooling layer that does not.
+    """
+
+    def write(graph: Graph, module: Any, x: Value) -> Value:
+        out, grid = rule(graph, module, x), graph.memo.get((_GRID, x.name))
+        return out if grid is None else _there_and_back(graph, out, grid)
+
+    return write
 
 
 def _taken_back(graph: Graph, whole: np.ndarray, scale: np.ndarray) -> Value:
@@ -137,5 +162,6 @@ LAYERS.update(
         WeightOnly: _weight_only,
         StoredEmbed: _embedding,
         StoredLayer: _recurrent,
+        **{kind: _on_its_grid(LAYERS[kind]) for kind in (nn.MaxPool1d, nn.MaxPool2d)},
     }
 )
