@@ -162,6 +162,8 @@ LAYERS.update(
         WeightOnly: _weight_only,
         StoredEmbed: _embedding,
         StoredLayer: _recurrent,
-        **{kind: _on_its_grid(LAYERS[kind]) for kind in (nn.MaxPool1d, nn.MaxPool2d)},
     }
 )
+
+_pools: tuple[type[nn.Module], ...] = (nn.MaxPool1d, nn.MaxPool2d)
+LAYERS.update({kind: _on_its_grid(LAYERS[kind]) for kind in _pools})
