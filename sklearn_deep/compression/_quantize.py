@@ -1,7 +1,6 @@
 """Networks that compute with whole numbers of 8 bits."""
 
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 import torch
@@ -157,8 +156,7 @@ class Quantized(Compression):
                 module=rehearsal,
             )
         fresh = changed(network, QuantizedNetwork(rehearsal))
-        network_of = partial(QuantizedNetwork.rebuilt, network._network, self.bits)
-        yield fresh._as_fitted({"_network": network_of, "_dtype": np.dtype("float32")})
+        yield fresh._as_fitted({"_bits": self.bits, "_dtype": np.dtype("float32")})
 
 
 def calibrate(rehearsal: nn.Module, rows: Rows, how: str) -> None:

@@ -29,6 +29,7 @@ from sklearn_deep.estimators._fitting import (
     prepare,
     shape_of,
     with_found_rate,
+    without_values,
 )
 from sklearn_deep.estimators._html import with_network_section
 from sklearn_deep.estimators._policy_search import with_found_policy
@@ -101,9 +102,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _filled(self, values: dict[str, Any]) -> nn.Module:
         """Build the network anew with these values, on the CPU where they are arrays."""
-        with torch.device("meta"):
-            module = self._network(**self._built_as)
-        return fill_module(module, values)
+        return fill_module(without_values(self), values)
 
     def _tried(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
         """The job with its shape, after a look at what the network does."""
@@ -201,6 +200,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
             result = train(job, watching.watchers)
             attributes = {**prepared.attributes, "_found_policy": found}
             self._remember(result, job, attributes)
+            self.__dict__.update(_bits=None, _pruned=False)  # no compression any more
             if watching.net is not None:
                 self._net = watching.net
         return self

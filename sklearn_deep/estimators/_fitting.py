@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -216,6 +217,17 @@ def initialized(
         n_raw = architecture["n_outputs"]
         prior = loss.prior(rows.y, weight, n_raw).cpu().float()
     return materialize(module, module.output, how, generator(seed, "weights"), prior)
+
+
+def without_values(estimator: "DeepEstimator") -> nn.Module:
+    """The network that a fitted estimator has, of whole numbers where it is quantized."""
+    build: Any = estimator._network
+    bits = getattr(estimator, "_bits", None)
+    if bits is not None:
+        build = partial(QuantizedNetwork.rebuilt, build, bits)
+    with torch.device("meta"):
+        module: nn.Module = build(**estimator._built_as)
+    return module
 
 
 def _same_module(estimator: "DeepEstimator", architecture: dict[str, Any]) -> nn.Module:

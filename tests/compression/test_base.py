@@ -133,6 +133,16 @@ def test_a_quantized_network_is_not_trained_on(iris):
             train(*iris)
 
 
+def test_the_network_inside_can_be_fitted_anew(iris):
+    X, y = iris
+    fresh = net().fit(X, y)
+    for compression in (Pruned, Quantized):
+        inside = compression(net()).fit(X, y).estimator_.fit(X, y)
+        again = pickle.loads(pickle.dumps(inside))
+        assert_array_equal(inside.predict_proba(X), fresh.predict_proba(X))
+        assert_array_equal(again.predict_proba(X), fresh.predict_proba(X))
+
+
 @ALL
 def test_quantized_networks_are_not_compressed_further(compression, iris):
     with pytest.raises(ValueError, match="Quantize last"):

@@ -12,6 +12,7 @@ from sklearn_deep.nn._quantized import (
     LIMITS,
     Quantize,
     Rehearsal,
+    Stored,
     WeightOnly,
     WholeNumbers,
     rounded,
@@ -57,6 +58,16 @@ def test_whole_numbers_and_their_rehearsal_agree():
     )
     x = before(torch.rand(8, 3, 10, generator=draw))
     torch.testing.assert_close(WholeNumbers(layer)(x), layer(x))
+
+
+@pytest.mark.parametrize("shape", [(6, 41), (6, 3, 5), (6, 5, 3, 3)], ids=str)
+def test_neighbouring_weights_add_up_to_no_more_than_16_bits_hold(shape):
+    weight = torch.rand(shape, generator=torch.Generator().manual_seed(0)) + 1
+    whole = Stored(weight, LIMITS[8]).whole.int()
+    for flat in (whole.flatten(1), whole.movedim(1, -1).flatten(1)):
+        even = flat[:, : flat.shape[1] // 2 * 2].unflatten(1, (-1, 2))
+        assert 255 * even.sum(2).abs().max() <= 2**15 - 1
+    assert whole.max() > 60
 
 
 def test_four_bits_come_back_as_they_went_in():
