@@ -18,9 +18,10 @@ from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.nn._quantization import QuantizedNetwork
 
-# Share of the fine-tuning over which a gradual schedule prunes; the rest is for what is
-# left to settle.
-_RAMP = 0.6
+# Share of the fine-tuning over which a gradual schedule prunes. What is left needs the
+# rest, and a learning rate that has not fallen yet: on digits, with 95 % of the
+# connections pruned, an end at 0.6 lost up to 8 points, at 0.2 one.
+_RAMP = 0.2
 
 
 class Pruned(Compression):

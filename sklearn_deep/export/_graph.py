@@ -81,7 +81,7 @@ class Graph:
         else:
             array = array.astype(dtype or array.dtype, copy=False)
             kind = array.dtype
-        value = Value(self.name("constant"), kind)
+        value = Value(self.name("c"), kind)
         self.constants.append(from_array(array, value.name))
         return value
 
@@ -122,7 +122,7 @@ class Graph:
             op,
             [value.name for value in inputs],
             [value.name for value in outputs],
-            name=outputs[0].name,
+            # Without a name of its own: small networks are to be small files.
             domain=domain,
             **attributes,
         )
