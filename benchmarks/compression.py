@@ -87,26 +87,26 @@ FLOORS = {
     },
 }
 
-# Epochs of fine-tuning: an epoch of digits is 43 steps, one of Fashion-MNIST hundreds.
-EPOCHS = {"digits": 10, "fashion": 3}
 
-
-def compressed(network, X, y, epochs):
-    """Each compression of a fitted network."""
-    frozen, tuned = FrozenEstimator(network), {"fine_tune_epochs": epochs}
-    half = Sliced(frozen, 0.5, **tuned).fit(X, y)
+def compressed(network, X, y):
+    """Each compression of a fitted network, fine-tuned for the default 10 epochs."""
+    frozen = FrozenEstimator(network)
+    half = Sliced(frozen, 0.5).fit(X, y)
     models = {
         "Sliced .5": half,
-        "Sliced .2": Sliced(frozen, 0.2, rounds=2, **tuned).fit(X, y),
-        "Pruned .9": Pruned(frozen, 0.9, **tuned).fit(X, y),
+        "Sliced .2": Sliced(frozen, 0.2, rounds=2).fit(X, y),
+        "Pruned .9": Pruned(frozen, 0.9).fit(X, y),
         "Quantized": Quantized(frozen).fit(X, y),
         "Quantized, 7 bits": Quantized(frozen, 7).fit(X, y),
         "Quantized(Sliced .5)": Quantized(FrozenEstimator(half)).fit(X, y),
     }
     if find_spec("torch_pruning"):
-        for keep in (0.5, 0.2):
-            label = f"torch-pruning {keep:g}".replace("0.", ".")
-            models[label] = by_torch_pruning(network, X, y, keep, epochs)
+        for share in (".5", ".2"):
+            ours = models[f"Sliced {share}"]
+            epochs = ours.rounds * ours.fine_tune_epochs
+            models[f"torch-pruning {share}"] = by_torch_pruning(
+                network, X, y, float(share), epochs
+            )
     return models
 
 
@@ -198,11 +198,11 @@ def speeds(contents, X):
     return {name: dense / value for name, value in seconds.items()}
 
 
-def one_seed(kind, data, seed, epochs):
+def one_seed(kind, data, seed):
     """Of every model: accuracy, bytes, bytes zipped, speed; and the file against Python."""
     X, X_test, y, y_test = data
     network = NETWORKS[kind](seed).fit(X, y)
-    models = {"dense": network, **compressed(network, X, y, epochs)}
+    models = {"dense": network, **compressed(network, X, y)}
     contents = {
         name: to_onnx(m, X_test[:64], tolerance=2e-3).to_bytes()
         for name, m in models.items()
@@ -229,8 +229,7 @@ def one_seed(kind, data, seed, epochs):
 
 def section(name, kind, load, seeds):
     """Tables and verdicts of one network on one set."""
-    epochs = EPOCHS[name.split("-")[0]]
-    results = [one_seed(kind, load(seed), seed, epochs) for seed in range(seeds)]
+    results = [one_seed(kind, load(seed), seed) for seed in range(seeds)]
     tables = [table for table, _ in results]
     means = {m: np.mean([table[m] for table in tables], axis=0) for m in tables[0]}
     score, size, zipped, _ = means["dense"]
