@@ -27,7 +27,6 @@ from sklearn_deep import (
     Flip,
     MLPClassifier,
     RandAugment,
-    Translation,
 )
 
 
@@ -68,15 +67,18 @@ def cnn(args):
 
 
 def augmented(args):
-    """The same network with augmentation, on all rows and for longer."""
+    """The same convolutions with flipped images, on all rows and for longer."""
     net = CNNClassifier(
-        augmentation=[Flip(), Translation(0.07), Erasing(0.5, area=(0.02, 0.2))],
+        hidden_layer_sizes=(256,),
+        dropout=0.4,
+        label_smoothing=0.1,
+        augmentation=Flip(),
         max_epochs=30,
         early_stopping=False,
         random_state=args.seed,
     )
     result = score(net, *fashion(args.data))
-    label = "with Flip, Translation, Erasing, 30 epochs"
+    label = "with Flip, 256 hidden units, dropout .4, label smoothing .1"
     row("Fashion-MNIST", label, result, ".934, two convolutions, augmented")
     print(verdict(result[0] >= 0.934, "Fashion-MNIST: augmented at .934"))
 
