@@ -79,7 +79,12 @@ COMPRESSED = {
 
 # What the fast tests run of networks whose defaults take long; the slow ones run those.
 LIGHT = {
-    "CNNClassifier": {"conv_channels": (8, 8), "max_epochs": 30, "learning_rate": 0.02},
+    "CNNClassifier": {
+        "conv_channels": (8,),
+        "batch_size": 32,
+        "max_epochs": 30,
+        "learning_rate": 0.03,
+    },
     "CNNRegressor": {"conv_channels": (8, 8), "max_epochs": 30, "learning_rate": 0.02},
     "RNNClassifier": {"hidden_size": 16, "max_epochs": 20, "learning_rate": 0.03},
     "RNNRegressor": {"hidden_size": 16, "max_epochs": 20, "learning_rate": 0.03},

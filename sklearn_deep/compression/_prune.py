@@ -106,7 +106,7 @@ class Pruned(Compression):
     >>> sparse = Pruned(net, amount=0.8).fit(X[:1000] / 16, y[:1000])
     >>> round(sparse.sparsity_["all"], 2)
     0.8
-    >>> bool(sparse.score(X[1000:] / 16, y[1000:]) > 0.9)
+    >>> bool(sparse.score(X[1000:] / 16, y[1000:]) > 0.85)
     True
     """
 

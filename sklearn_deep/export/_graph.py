@@ -68,10 +68,13 @@ class Graph:
     memo: dict[Any, Any] = field(default_factory=dict)
     _n_names: int = 0
 
-    def name(self, hint: str) -> str:
-        """Give a name that no other value of this graph has."""
+    def name(self) -> str:
+        """Give a name that no other value of this graph has.
+
+        Just a number: of a small quantized network words would be a twentieth of the file.
+        """
         self._n_names += 1
-        return f"{self.prefix}{hint}_{self._n_names}"
+        return f"{self.prefix}{self._n_names}"
 
     def constant(self, array: Any, dtype: np.dtype | None = None) -> Value:
         """Store an array."""
@@ -81,7 +84,7 @@ class Graph:
         else:
             array = array.astype(dtype or array.dtype, copy=False)
             kind = array.dtype
-        value = Value(self.name("c"), kind)
+        value = Value(self.name(), kind)
         self.constants.append(from_array(array, value.name))
         return value
 
@@ -94,7 +97,7 @@ class Graph:
         **attributes: Any,
     ) -> Value:
         """Add a node of one output, of the first input's dtype unless told."""
-        out = Value(self.name(op), dtype or inputs[0].dtype)
+        out = Value(self.name(), dtype or inputs[0].dtype)
         self._add(op, inputs, [out], domain, attributes)
         return out
 
@@ -106,7 +109,7 @@ class Graph:
         **attributes: Any,
     ) -> tuple[Value, Value]:
         """Add a node of two outputs."""
-        first, second = (Value(self.name(op), dtype) for dtype in dtypes)
+        first, second = (Value(self.name(), dtype) for dtype in dtypes)
         self._add(op, inputs, [first, second], "", attributes)
         return first, second
 
@@ -122,7 +125,7 @@ class Graph:
             op,
             [value.name for value in inputs],
             [value.name for value in outputs],
-            # Without a name of its own: small networks are to be small files.
+            name=outputs[0].name,
             domain=domain,
             **attributes,
         )
@@ -238,7 +241,7 @@ class Graph:
         if model.functions:
             model = inliner.inline_local_functions(model)
         self._take_opsets(model)
-        prefix = self.name("inner") + "/"
+        prefix = self.name() + "/"
         names = {name: value.name for name, value in inputs.items()}
         for tensor in model.graph.initializer:
             copy = self._add_tensor(tensor)

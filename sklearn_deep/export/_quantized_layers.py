@@ -108,7 +108,7 @@ def _stored(graph: Graph, whole: np.ndarray, scale: np.ndarray, few: bool) -> Va
             f"Weights of 4 bits need opset {_FOUR_BITS}, and the export was asked for"
             f" target_opset={graph.opset}. Raise target_opset, or quantize with bits=8."
         )
-    stored = Value(graph.name("c"), np.dtype(np.int8))
+    stored = Value(graph.name(), np.dtype(np.int8))
     graph.constants.append(
         helper.make_tensor(stored.name, TensorProto.INT4, whole.shape, whole.ravel())
     )

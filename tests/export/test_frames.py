@@ -538,7 +538,7 @@ NAMES = [
     "年齢",
     "🙂",
     "a/b",
-    "deep/constant_1",
+    "deep/1",
     "deep",
     "0",
     " ",

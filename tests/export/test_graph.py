@@ -95,8 +95,10 @@ def test_a_model_of_a_later_opset_is_refused_with_the_mend():
 
 def test_no_two_values_have_one_name():
     graph = Graph(OPSET)
-    names = [graph.name("Add") for _ in range(5)] + [graph.name("Add/1")]
-    assert len(set(names)) == 6
+    x = Value("x", FLOAT)
+    named = [graph.node("Neg", x), *graph.node_of_two("TopK", x, dtypes=(FLOAT, INT))]
+    named += [graph.constant([1.0]), graph.node("Neg", x)]
+    assert len({value.name for value in named}) == 5
 
 
 @pytest.mark.parametrize(
