@@ -243,7 +243,10 @@ def test_the_same_seed_gives_the_same_bits(unequal):
     )
 
 
-@pytest.mark.parametrize("backend", ["threading", "loky", "stacked"])
+@pytest.mark.parametrize(
+    "backend",
+    ["threading", pytest.param("loky", marks=pytest.mark.slow), "stacked"],
+)
 def test_a_search_gives_the_same_in_threads_processes_and_stacks(backend, unequal):
     X, y = unequal
     grid = {"hidden_size": [4, 8], "dropout": [0.0, 0.4]}

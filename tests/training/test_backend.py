@@ -534,7 +534,7 @@ SEARCH, NESTED = "search.fit(X, y)", "cross_val_score(search, X, y, cv=2)"
     ("use", "more"),
     [
         (SEARCH, ""),
-        (NESTED, ", cores=2"),
+        pytest.param(NESTED, ", cores=2", marks=pytest.mark.slow),
         pytest.param(SEARCH, ", cores=2", marks=pytest.mark.slow),
         pytest.param(SEARCH, ", n_jobs=2", marks=pytest.mark.slow),
         pytest.param(NESTED, "", marks=pytest.mark.slow),
@@ -660,6 +660,7 @@ def test_filters_of_warnings_are_as_before(data):
     assert list(warnings.filters) == before
 
 
+@pytest.mark.slow
 def test_worker_processes_may_stack_what_they_are_given(data):
     def each(X, y):
         with parallel_config(backend="stacked"):

@@ -115,8 +115,15 @@ def parity(make_job, data):
     return Parity(make_job, data["X"])
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("normalization", [None, *NORMALIZATIONS])
+@pytest.mark.parametrize(
+    ("activation", "normalization"),
+    [
+        # Each by itself; together they are slow.
+        pytest.param(a, n, marks=[pytest.mark.slow] * (n is not None and a != "relu"))
+        for a in ACTIVATIONS
+        for n in (None, *NORMALIZATIONS)
+    ],
+)
 def test_every_activation_and_normalisation(activation, normalization, parity, data):
     own = ({"dropout": 0.0}, {"dropout": 0.2}, {"dropout": [0.5, 0.1]})
     networks = three(
