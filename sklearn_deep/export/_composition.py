@@ -52,16 +52,29 @@ def _best(search: Any) -> Any:
 
 def inside(model: Any) -> Any:
     """Give the estimator that a wrapper stands for; others stand for themselves."""
+    wrapped = _wrapped(model)
+    return model if wrapped is None else inside(wrapped)
+
+
+def _wrapped(model: Any) -> Any:
     for cls in type(model).__mro__:
         if cls in WRAPPERS:
-            return inside(WRAPPERS[cls](model))
-    return model
+            return WRAPPERS[cls](model)
+    return None
+
+
+def layers(model: Any) -> Iterator[Any]:
+    """Go from an estimator to the one that makes its predictions, through wrappers."""
+    while model is not None:
+        yield model
+        last = model.steps[-1][1] if isinstance(model, Pipeline) else None
+        model = _wrapped(model) if last is None else last
 
 
 def final(model: Any) -> Any:
     """Give the estimator that makes the predictions, behind wrappers and pipelines."""
-    model = inside(model)
-    return final(model.steps[-1][1]) if isinstance(model, Pipeline) else model
+    *_, last = layers(model)
+    return last
 
 
 def _wrapper_rule(method: str) -> Callable[[Graph, Any, Table], Any]:
@@ -72,6 +85,8 @@ def _pipeline_rule(method: str) -> Callable[[Graph, Any, Table], Any]:
     def run(graph: Graph, model: Pipeline, table: Table) -> Any:
         *before, (name, last) = model.steps
         for earlier, step in before:
+            if is_sampler(step):
+                continue
             with _in_step(earlier):
                 table = transformed(graph, step, table)
         with _in_step(name):
@@ -80,6 +95,14 @@ def _pipeline_rule(method: str) -> Callable[[Graph, Any, Table], Any]:
             return apply(graph, last, method, table)
 
     return run
+
+
+def is_sampler(step: Any) -> bool:
+    """Tell whether a step resamples rows for the fit: ``predict`` passes over it.
+
+    So do the Pipelines of imbalanced-learn, by the same test.
+    """
+    return hasattr(step, "fit_resample")
 
 
 @contextmanager
@@ -115,7 +138,7 @@ for _method in (
 @rule("inverse_transform", Pipeline)
 def _pipeline_inverse(graph: Graph, model: Pipeline, table: Table) -> Table:
     for _, step in reversed(model.steps):
-        if step is not None and step != "passthrough":
+        if step is not None and step != "passthrough" and not is_sampler(step):
             table = apply(graph, step, "inverse_transform", table)
     return table
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from onnx.numpy_helper import from_array
 from skl2onnx._parse import _apply_zipmap
-from skl2onnx._supported_operators import get_model_alias
+from skl2onnx._supported_operators import get_model_alias, sklearn_operator_name_map
 from skl2onnx.common.data_types import (
     BooleanTensorType,
     DoubleTensorType,
@@ -24,7 +24,7 @@ from skl2onnx.common.data_types import (
 from sklearn.base import is_classifier, is_regressor
 
 from sklearn_deep.exceptions import OnnxExportError
-from sklearn_deep.export._composition import final, inside
+from sklearn_deep.export._composition import final, layers
 from sklearn_deep.export._graph import (
     BOOL,
     DOUBLE,
@@ -78,8 +78,7 @@ def options_of(scope: Any, model: Any) -> dict[str, Any]:
     """Collect the options of a model, also those given to the estimator inside."""
     chosen = {**DEFAULTS, **_request().get("options", {})}
     given = scope.options or {}
-    layers = [model, inside(model), final(model)]
-    for layer in reversed(layers):
+    for layer in reversed(list(layers(model))):
         for key in (type(layer), id(layer)):
             chosen.update(given.get(key) or {})
     return chosen
@@ -92,10 +91,19 @@ def is_multi_output(model: Any) -> bool:
 
 def parse(scope, model, inputs, custom_parsers=None):
     """Declare the outputs."""
-    operator = scope.declare_local_operator(get_model_alias(type(model)), model)
+    operator = scope.declare_local_operator(_alias(model), model)
     operator.inputs = inputs
     declare = _declare_labels if is_classifier(model) else _declare_numbers
     return declare(scope, model, operator)
+
+
+def _alias(model: Any) -> str:
+    """Name of the converter; skl2onnx brings subclasses of Pipeline here too."""
+    classes = type(model).__mro__
+    known = next(
+        (cls for cls in classes if cls in sklearn_operator_name_map), classes[0]
+    )
+    return get_model_alias(known)
 
 
 # Methods of transformers that an export holds.

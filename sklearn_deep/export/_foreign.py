@@ -37,10 +37,7 @@ def _convert(graph: Graph, model: Any, table: Table, raw_scores: bool) -> list[V
         raise OnnxExportError(
             f"{type(model).__name__} has no ONNX form of what is asked of it here."
         )
-    if type(model) not in sklearn_operator_name_map and not hasattr(
-        model, "onnx_converter"
-    ):
-        raise _unknown(model)
+    model = _of_known_class(model)
     wanted = STRING if table.dtype == STRING else real(table.dtype)
     # Some converters write nodes that have no float64 kernel, or mix the two types.
     for dtype in dict.fromkeys([wanted, FLOAT] if wanted == DOUBLE else [wanted]):
@@ -50,6 +47,21 @@ def _convert(graph: Graph, model: Any, table: Table, raw_scores: bool) -> list[V
     raise OnnxExportError(
         f"{type(model).__name__}: onnxruntime cannot run what skl2onnx writes for it."
     )
+
+
+def _of_known_class(model: Any) -> Any:
+    """Give a model as the nearest of its classes that skl2onnx converts.
+
+    skl2onnx looks at the exact class only. The copy shares all that was learnt.
+    """
+    if type(model) in sklearn_operator_name_map or hasattr(model, "onnx_converter"):
+        return model
+    for cls in type(model).__mro__:
+        if cls in sklearn_operator_name_map:
+            plain = object.__new__(cls)
+            vars(plain).update(vars(model))
+            return plain
+    raise _unknown(model)
 
 
 def _ask_skl2onnx(

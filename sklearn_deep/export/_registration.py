@@ -87,6 +87,19 @@ META_ESTIMATORS = (
 )
 
 
+_REGISTERED: set[type] = set()
+
+
+def in_registered_class(model: Any) -> Any:
+    """Give an estimator that skl2onnx converts by our rules, and that predicts the same.
+
+    skl2onnx finds a converter by the exact class. An estimator of any other class, such
+    as a subclass of Pipeline or one of scikit-learn's own models, is wrapped; the rules
+    then find it by its base classes.
+    """
+    return model if type(model) in _REGISTERED else FrozenEstimator(model)
+
+
 def holds_ours(model: Any) -> bool:
     """Tell whether an estimator of this package is inside a fitted estimator."""
     return any(isinstance(part, Announced) for part in parts_within(model))
@@ -97,6 +110,7 @@ def _by_rules(model: Any) -> bool:
 
 
 def _register_new(cls: type) -> None:
+    _REGISTERED.add(cls)
     alias = f"SklearnDeep{cls.__module__}.{cls.__qualname__}"
     update_registered_converter(
         cls, alias, shape, convert, parser=parse, options=OPTIONS
@@ -105,6 +119,7 @@ def _register_new(cls: type) -> None:
 
 def _register_beside(cls: type) -> None:
     """Register a class that skl2onnx converts itself, for when one of ours is inside."""
+    _REGISTERED.add(cls)
     alias = sklearn_operator_name_map[cls]
     their_converter, their_shape = get_converter(alias), get_shape_calculator(alias)
     their_parser = sklearn_parsers_map.get(cls, _parse_sklearn_simple_model)

@@ -8,12 +8,12 @@ from typing import Any
 import onnx
 import skl2onnx
 from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+from skl2onnx.common.utils_sklearn import _process_options
 from skl2onnx.proto import get_latest_tested_opset_version
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 import sklearn_deep
-import sklearn_deep.export._registration
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._card import make_card, write_card
 from sklearn_deep.export._converters import DEFAULTS, OPTIONS, REQUEST, TYPES
@@ -21,6 +21,7 @@ from sklearn_deep.export._file import sealed
 from sklearn_deep.export._graph import rename_values
 from sklearn_deep.export._inputs import Input, as_rows, declared
 from sklearn_deep.export._parity import check_parity
+from sklearn_deep.export._registration import in_registered_class
 
 OLDEST_OPSET = 17
 
@@ -264,10 +265,10 @@ def _convert(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return skl2onnx.to_onnx(
-                model,
+                in_registered_class(model),
                 initial_types=types,
                 target_opset=opset or newest_opset(),
-                options=theirs or None,
+                options=_by_estimator(model, theirs) or None,
             )
     except (MissingConverter, MissingShapeCalculator) as error:
         raise OnnxExportError(
@@ -276,6 +277,12 @@ def _convert(
         ) from error
     finally:
         REQUEST.reset(token)
+
+
+def _by_estimator(model: Any, options: dict[Any, Any]) -> dict[Any, Any]:
+    """Options by the estimators that they are for, in place of the names of steps."""
+    found = _process_options(model, options) if options else {}
+    return {key: value for key, value in found.items() if not isinstance(key, str)}
 
 
 def _give_names(proto: Any, inputs: list[Input]) -> list[Input]:
