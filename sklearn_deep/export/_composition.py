@@ -105,6 +105,15 @@ def is_sampler(step: Any) -> bool:
     return hasattr(step, "fit_resample")
 
 
+def steps_before(model: Pipeline) -> list[Any]:
+    """Steps that transform the rows before the last step gets them."""
+    return [
+        step
+        for _, step in model.steps[:-1]
+        if not (step is None or step == "passthrough" or is_sampler(step))
+    ]
+
+
 @contextmanager
 def _in_step(name: str) -> Iterator[None]:
     """Let an error say in which step it happened."""

@@ -58,7 +58,7 @@ def _of_known_class(model: Any) -> Any:
         return model
     for cls in type(model).__mro__:
         if cls in sklearn_operator_name_map:
-            plain = object.__new__(cls)
+            plain: Any = object.__new__(cls)
             vars(plain).update(vars(model))
             return plain
     raise _unknown(model)

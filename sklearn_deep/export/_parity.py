@@ -8,9 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 from sklearn_deep.exceptions import OnnxParityError
-from sklearn_deep.export._composition import inside
+from sklearn_deep.export._composition import inside, steps_before
 from sklearn_deep.export._edge_rows import edge_rows
 from sklearn_deep.export._feeds import make_feeds
 from sklearn_deep.export._margins import class_numbers, margins
@@ -55,8 +56,8 @@ def check_parity(
     share = differences[worst]["relative"]
     if not share <= tolerance or comparison.wrong_labels(tolerance):
         opset = next(o.version for o in proto.opset_import if o.domain == "")
-        step, gap = first_difference(model, [X, *made_up], card, opset, tolerance)
-        raise _refusal(model, comparison, worst, tolerance, step, gap)
+        blame = _blame(model, [X, *made_up], card, opset, tolerance)
+        raise _refusal(model, comparison, worst, tolerance, *blame)
     return {
         "differences": differences,
         "rows": len(X),
@@ -155,9 +156,32 @@ class _Comparison:
 
 
 def _call(model: Any, method: str, rows: Any) -> Any:
-    if method == "std":  # a search does not pass the argument on
-        return inside(model).predict(rows, return_std=True)[1]
+    if method == "std":
+        return _std(model, rows)
     return getattr(model, method)(rows)
+
+
+def _std(model: Any, rows: Any) -> Any:
+    """Standard deviations by a network behind searches, which pass no argument on."""
+    model = inside(model)
+    if not isinstance(model, Pipeline):
+        return model.predict(rows, return_std=True)[1]
+    for step in steps_before(model):
+        rows = step.transform(rows)
+    return _std(model.steps[-1][1], rows)
+
+
+def _blame(
+    model: Any, blocks: list[Any], card: dict[str, Any], opset: int, tolerance: float
+) -> tuple[str, str]:
+    """Name the step at fault, and tell so in a sentence."""
+    try:
+        step, gap = first_difference(model, blocks, card, opset, tolerance)
+    except Exception as error:  # the difference must be reported, whatever happens here
+        step = type(inside(model)).__name__
+        return step, f"Its steps could not be compared one by one: {error}"
+    by = "" if np.isnan(gap) else f", by {gap:.2g} of its scale"
+    return step, f"The first step whose output differs is {step}{by}."
 
 
 def _chunks(X: Any) -> list[Any]:
@@ -180,17 +204,16 @@ def _refusal(
     worst: str,
     tolerance: float,
     step: str,
-    gap: float,
+    where: str,
 ) -> OnnxParityError:
     share = comparison.differences()[worst]["relative"]
     wrong = comparison.wrong_labels(tolerance)
     labels = f" {wrong} labels differ." if wrong else ""
-    by = "" if np.isnan(gap) else f", by {gap:.2g} of its scale"
     return OnnxParityError(
         f"The ONNX form of {type(model).__name__} differs from it by {share:.2g} of the"
-        f" scale of {worst}, more than tolerance={tolerance:g}.{labels} The first step"
-        f" whose output differs is {step}{by}. Nothing was written. Replace that step,"
-        " give X in float64 where it is a matter of rounding, or raise tolerance.",
+        f" scale of {worst}, more than tolerance={tolerance:g}.{labels} {where}"
+        " Nothing was written. Replace that step, give X in float64 where it is a matter"
+        " of rounding, or raise tolerance.",
         step,
         share,
     )

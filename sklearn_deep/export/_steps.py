@@ -8,7 +8,12 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from sklearn_deep.export._composition import column_places, inside, transformed
+from sklearn_deep.export._composition import (
+    column_places,
+    inside,
+    is_sampler,
+    transformed,
+)
 from sklearn_deep.export._feeds import make_feeds
 from sklearn_deep.export._graph import DOUBLE, INT, STRING, Graph, Value
 from sklearn_deep.export._inputs import is_frame
@@ -27,13 +32,14 @@ def first_difference(
     """
     search = _Search(card, opset, tolerance)
     pipeline = inside(model)
-    if isinstance(pipeline, Pipeline):
-        for rows in blocks:
-            found = search.step(pipeline, rows, rows, search.table)
-            if found is not None:
-                return found
-        return pipeline.steps[-1][0], float("nan")
-    return type(pipeline).__name__, float("nan")
+    if not isinstance(pipeline, Pipeline):
+        return type(pipeline).__name__, float("nan")
+    predicts = card["task"] != "transformer"
+    for rows in blocks:
+        found = search.pipeline(pipeline, rows, rows, search.table, predicts)
+        if found is not None:
+            return found
+    return pipeline.steps[-1][0], float("nan")
 
 
 class _Search:
@@ -62,33 +68,34 @@ class _Search:
     def step(
         self, step: Any, given: Any, rows: Any, build: Build
     ) -> tuple[str, float] | None:
-        """Look into a step: ``given`` enters the model, and ``rows`` the step."""
-        if isinstance(step, str) or step is None or not hasattr(step, "transform"):
-            return self._pipeline(step, given, rows, build)
-        for kind, look in (
-            (Pipeline, self._pipeline),
-            (ColumnTransformer, self._column_transformer),
-        ):
-            if isinstance(step, kind):
-                found = look(step, given, rows, build)
-                if found is not None:
-                    return found
+        """Look into a transformer: ``given`` enters the model, and ``rows`` the step."""
+        step, found = inside(step), None
+        if isinstance(step, Pipeline):
+            found = self.pipeline(step, given, rows, build, predicts=False)
+        elif isinstance(step, ColumnTransformer):
+            found = self._column_transformer(step, given, rows, build)
+        if found is not None:
+            return found
         gap = self._gap(step, given, rows, build)
         return (type(step).__name__, gap) if gap > self.tolerance else None
 
-    def _pipeline(
-        self, step: Any, given: Any, rows: Any, build: Build
+    def pipeline(
+        self, step: Pipeline, given: Any, rows: Any, build: Build, predicts: bool
     ) -> tuple[str, float] | None:
-        if not isinstance(step, Pipeline):
-            return None
-        for name, part in step.steps:
-            if isinstance(part, str) or not hasattr(part, "transform"):
+        """Look into the transformers of a Pipeline, the last step among them or not."""
+        *before, (end, last) = step.steps
+        for name, part in before if predicts else step.steps:
+            if not _transforms(part):
                 continue
             found = self.step(part, given, rows, build)
             if found is not None:
                 return _under(name, found)
             rows, build = _transform(part, rows), _then(part, build)
-        return None
+        last = inside(last)
+        if not (predicts and isinstance(last, Pipeline)):
+            return None
+        found = self.pipeline(last, given, rows, build, predicts)
+        return None if found is None else _under(end, found)
 
     def _column_transformer(
         self, step: Any, given: Any, rows: Any, build: Build
@@ -118,6 +125,11 @@ class _Search:
         names = [value.name for value, _ in inputs]
         (got,) = session.run([out.name], {name: feeds[name] for name in names})
         return _relative_gap(_transform(step, rows), got)
+
+
+def _transforms(step: Any) -> bool:
+    """Tell whether a step has an output to compare: no word, and no sampler."""
+    return hasattr(step, "transform") and not is_sampler(step)
 
 
 def _under(name: str, found: tuple[str, float]) -> tuple[str, float]:

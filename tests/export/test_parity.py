@@ -19,7 +19,8 @@ from skl2onnx.common.utils import check_input_and_output_numbers
 from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris, make_multilabel_classification
-from sklearn.ensemble import VotingClassifier
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
@@ -29,6 +30,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_deep import MLPClassifier, MLPRegressor, OnnxExport, to_onnx
 from sklearn_deep.exceptions import OnnxExportError, OnnxParityError, SklearnDeepError
+from sklearn_deep.export import _parity, _steps
 
 X, Y = load_iris(return_X_y=True)
 X = X - X.mean(0)
@@ -186,6 +188,74 @@ def test_predictions_that_differ_at_the_end_name_the_last_step(monkeypatch):
     with pytest.raises(OnnxParityError) as caught:
         to_onnx(model, X)
     assert caught.value.step == "mlpclassifier"
+
+
+VOTES = {
+    "soft vote": lambda: VotingClassifier(
+        [("a", network()), ("b", LogisticRegression())], voting="soft"
+    ),
+    "hard vote": lambda: VotingClassifier(
+        [("a", network()), ("b", LogisticRegression())]
+    ),
+    "clusters of classes": LinearDiscriminantAnalysis,
+    "stack": lambda: StackingClassifier(
+        [("a", LogisticRegression()), ("b", LogisticRegression())], cv=2
+    ),
+    "search": lambda: GridSearchCV(LinearDiscriminantAnalysis(), {}, cv=2),
+    "Pipeline": lambda: make_pipeline(StandardScaler(), LinearDiscriminantAnalysis()),
+}
+
+
+@pytest.mark.parametrize("name", VOTES)
+def test_a_last_step_that_transforms_too_does_not_hide_the_step_at_fault(name):
+    model = make_pipeline(StandardScaler(), Shifted(3.0), VOTES[name]()).fit(X, Y)
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model, X)
+    assert caught.value.step == "shifted -> Shifted"
+
+
+@pytest.mark.parametrize("name", VOTES)
+def test_a_last_step_that_transforms_too_is_named_if_it_differs(name, monkeypatch):
+    model = make_pipeline(StandardScaler(), VOTES[name]()).fit(X, Y)
+    true = type(model[-1]).predict
+    monkeypatch.setattr(
+        type(model[-1]), "predict", lambda self, X: (true(self, X) + 1) % 3
+    )
+    with pytest.raises(OnnxParityError, match="labels differ") as caught:
+        to_onnx(model, X)
+    assert caught.value.step == model.steps[-1][0]
+
+
+def test_a_step_inside_the_pipeline_at_the_end_is_found():
+    inner = make_pipeline(Shifted(1e-2), network())
+    model = make_pipeline(StandardScaler(), GridSearchCV(inner, {}, cv=2)).fit(X, Y)
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model, X)
+    assert caught.value.step == "gridsearchcv -> shifted -> Shifted"
+
+
+@pytest.mark.parametrize("error", [AttributeError, TypeError, RuntimeError, KeyError])
+def test_an_error_on_the_search_for_the_step_does_not_hide_the_difference(
+    error, monkeypatch
+):
+    class Fragile(Shifted):
+        def transform(self, X):
+            if not self.__dict__.get("whole", True):
+                raise error("it broke")
+            return super().transform(X)
+
+    model = make_pipeline(Fragile(1e-2), network()).fit(X, Y)
+    started = _steps.first_difference
+
+    def break_the_step(*args):
+        model[0].whole = False
+        return started(*args)
+
+    monkeypatch.setattr(_parity, "first_difference", break_the_step)
+    with pytest.raises(OnnxParityError, match="it broke") as caught:
+        to_onnx(model, X)
+    assert caught.value.difference > 1e-5
+    assert "more than tolerance=1e-05" in str(caught.value)
 
 
 def test_labels_that_differ_are_counted(monkeypatch):
