@@ -18,8 +18,10 @@ from sklearn_deep.export._converters import (
 from sklearn_deep.export._file import CARD, FORMAT
 from sklearn_deep.export._inputs import (
     Input,
-    column_names,
+    fitted_columns,
+    is_frame,
     is_pixels,
+    may_lack,
     sequence_form,
 )
 from sklearn_deep.export._missing import MISSING
@@ -44,7 +46,7 @@ def make_card(
     options : dict
         The options that the outputs depend on.
     """
-    names = column_names(X)
+    names = fitted_columns(model, X) if is_frame(X) else None
     task = task_of(model)
     classifies = task == "classifier"
     sequences = sequence_form(model, X) if is_items(X) else None
@@ -53,8 +55,9 @@ def make_card(
         "package_version": sklearn_deep.__version__,
         "estimator": type(model).__name__,
         "task": task,
-        "n_features_in": None if sequences else X.shape[1],
+        "n_features_in": None if sequences else _width(X, names),
         "feature_names_in": names,
+        "optional_columns": may_lack(model, X, inputs),
         "sequences": sequences,
         "pixels": is_pixels(model, X),
         "by_step": is_by_step(model),
@@ -75,6 +78,10 @@ def make_card(
         "target": _target(model, X) if task == "regressor" else None,
         "feature_names_out": _names_out(model) if task == "transformer" else None,
     }
+
+
+def _width(X: Any, names: list[str] | None) -> int:
+    return X.shape[1] if names is None else len(names)
 
 
 def task_of(model: Any) -> str:

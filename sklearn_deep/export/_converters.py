@@ -30,6 +30,7 @@ from sklearn_deep.export._graph import (
     DOUBLE,
     FLOAT,
     INT,
+    NO_INPUT,
     PIXEL,
     STRING,
     Graph,
@@ -41,7 +42,17 @@ from sklearn_deep.export._responses import one_hot, stacked
 from sklearn_deep.export._rules import apply, find
 from sklearn_deep.export._table import Table
 
+
+class UnreadableTensorType(Int64TensorType):
+    """Type of a column that no ONNX input can hold: an error where a step reads it."""
+
+    def __init__(self, shape=None, refusal=""):
+        super().__init__(shape)
+        self.refusal = refusal
+
+
 TYPES: dict[np.dtype, Any] = {
+    NO_INPUT: UnreadableTensorType,  # before its base class
     FLOAT: FloatTensorType,
     DOUBLE: DoubleTensorType,
     INT: Int64TensorType,
@@ -381,7 +392,8 @@ def _input_dtype(variable: Any, model: Any) -> np.dtype:
 def _input(variable: Any, model: Any) -> tuple[Value, int]:
     width = variable.type.shape[1]
     dtype = _input_dtype(variable, model)
-    return Value(variable.full_name, dtype), width or model.n_features_in_
+    refusal = getattr(variable.type, "refusal", "")
+    return Value(variable.full_name, dtype, refusal), width or model.n_features_in_
 
 
 def _zipmaps(operator: Any, kind: str) -> list[Any]:

@@ -100,13 +100,14 @@ def _odd_array(X: np.ndarray, faults: list[_Fault]) -> np.ndarray:
 
 
 def _odd_frame(X: Any, faults: list[_Fault]) -> Any:
-    columns = [
-        [column_values(X[:1], j)[0]] * len(faults) for j in range(len(X.columns))
-    ]
+    columns = {
+        fault.column: [column_values(X[:1], fault.column)[0]] * len(faults)
+        for fault in faults
+    }
     for i, fault in enumerate(faults):
         columns[fault.column][i] = fault.value
     # All in one frame: a column must have room for what is odd in it.
-    return _frame_like(X, columns)
+    return _frame_like(X, columns, len(faults))
 
 
 def _array_faults(X: np.ndarray) -> list[_Fault]:
@@ -145,6 +146,8 @@ def _faults(columns: list[np.ndarray], missing: list[Any]) -> list[_Fault]:
 
 
 def _odd_values(values: np.ndarray, missing: Any) -> list[tuple[_Kind, Any]]:
+    if values.ndim > 1:  # lists of one length, of polars
+        return []
     if values.dtype.kind == "f":
         return [(_Kind.MISSING_NUMBER, np.nan)]
     if values.dtype.kind in "iu":
@@ -171,22 +174,28 @@ def _unseen_integers(values: np.ndarray) -> list[Any]:
     return [low - low.dtype.type(1)] if low > room.min else []
 
 
-def _frame_like(X: Any, columns: list[list[Any]]) -> Any:
-    """Columns as a frame of the names and, as far as they have room, dtypes of X."""
+def _frame_like(X: Any, columns: dict[int, list[Any]], n_rows: int) -> Any:
+    """The first row, repeated, with some columns given.
+
+    These have the dtypes of X as far as they have room for the values.
+    """
     if hasattr(X, "iloc"):
-        series = type(X.iloc[:, 0])
-        parts = {
-            j: _series_like(series, X.dtypes.iloc[j], values, object)
-            for j, values in enumerate(columns)
-        }
-        frame = type(X)(parts)
-        frame.columns = X.columns
-        return frame
+        frame = X.iloc[[0] * n_rows].reset_index(drop=True)
+        series = type(frame.iloc[:, 0])
+        parts = {j: frame.iloc[:, j] for j in range(frame.shape[1])}
+        for j, values in columns.items():
+            parts[j] = _series_like(series, X.dtypes.iloc[j], values, object)
+        made = type(X)(parts)
+        made.columns = X.columns
+        return made
+    frame = X[[0] * n_rows]
     series = type(X[X.columns[0]])
-    return type(X)(
-        {
-            name: _series_like(series, X[name].dtype, list(map(_plain, values)), None)
-            for name, values in zip(X.columns, columns, strict=True)
+    return frame.with_columns(
+        **{
+            X.columns[j]: _series_like(
+                series, X[X.columns[j]].dtype, list(map(_plain, values)), None
+            )
+            for j, values in columns.items()
         }
     )
 

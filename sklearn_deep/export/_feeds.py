@@ -40,13 +40,18 @@ def _from_frame(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
         places = list(range(len(present)))
     else:
         first = {name: j for j, name in reversed(list(enumerate(present)))}
-        missing = [name for name in names if name not in first]
+        optional = set(card.get("optional_columns", ()))
+        missing = [
+            name
+            for j, name in enumerate(names)
+            if name not in first and j not in optional
+        ]
         if missing:
             raise ValueError(
                 f"X lacks the columns {missing[:5]!r} that the model was fitted on; it"
                 f" has {present[:10]!r}."
             )
-        places = [first[name] for name in names]
+        places = [first.get(name, -1) for name in names]
     _check_rows(len(X))
     feeds = {}
     for part in card["inputs"]:

@@ -13,6 +13,8 @@ from sklearn_deep.exceptions import OnnxExportError
 FLOAT, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 INT, BOOL, STRING = np.dtype(np.int64), np.dtype(bool), np.dtype(str)
 PIXEL = np.dtype(np.uint8)
+# Of a column that no ONNX input can hold; no node may read it.
+NO_INPUT = np.dtype(np.void)
 
 ELEMENT_TYPES: dict[np.dtype, int] = {
     FLOAT: TensorProto.FLOAT,
@@ -38,11 +40,24 @@ class Value:
     name : str
         Its name in the graph.
     dtype : numpy.dtype
-        One of ``ELEMENT_TYPES``.
+        One of ``ELEMENT_TYPES``, or ``NO_INPUT``.
+    refusal : str
+        Message of the error where something reads a value of ``NO_INPUT``.
     """
 
     name: str
     dtype: np.dtype
+    refusal: str = ""
+
+    def check_readable(self) -> None:
+        """Raise where no node may read this value.
+
+        Raises
+        ------
+        OnnxExportError
+        """
+        if self.refusal:
+            raise OnnxExportError(self.refusal)
 
 
 @dataclass
@@ -121,6 +136,8 @@ class Graph:
         domain: str,
         attributes: dict[str, Any],
     ) -> None:
+        for value in inputs:
+            value.check_readable()
         node = helper.make_node(
             op,
             [value.name for value in inputs],
@@ -152,6 +169,7 @@ class Graph:
 
     def cast(self, value: Value, dtype: np.dtype) -> Value:
         """Change the dtype, where it is another."""
+        value.check_readable()
         if value.dtype == dtype:
             return value
         if STRING in (value.dtype, dtype):
@@ -242,6 +260,8 @@ class Graph:
             model = inliner.inline_local_functions(model)
         self._take_opsets(model)
         prefix = self.name() + "/"
+        for value in inputs.values():
+            value.check_readable()
         names = {name: value.name for name, value in inputs.items()}
         for tensor in model.graph.initializer:
             copy = self._add_tensor(tensor)

@@ -11,7 +11,15 @@ from sklearn_deep._announce import Announced
 from sklearn_deep.estimators._sequences import SequenceEstimator
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._feeds import is_missing
-from sklearn_deep.export._graph import BOOL, DOUBLE, FLOAT, INT, PIXEL, STRING
+from sklearn_deep.export._graph import (
+    BOOL,
+    DOUBLE,
+    FLOAT,
+    INT,
+    NO_INPUT,
+    PIXEL,
+    STRING,
+)
 from sklearn_deep.export._sequences import (
     LENGTHS,
     STEPS,
@@ -36,12 +44,16 @@ class Input:
     dtype : numpy.dtype
     row_shape : tuple of int or None
         Shape of a row; None for a length that is open.
+    refusal : str
+        Error message for a column that no ONNX input can hold; it is raised where a
+        step reads the column. Empty for all others.
     """
 
     name: str
     columns: tuple[int, ...]
     dtype: np.dtype
     row_shape: tuple[int | None, ...]
+    refusal: str = ""
 
 
 def as_rows(model: Any, X: Any) -> Any:
@@ -140,14 +152,69 @@ def _ordered(model: Any, X: Any) -> Any:
         return X
     present = set(X.columns)
     missing = [name for name in names if name not in present]
+    kept = [name for name in names if name in present]
+    X = X if list(X.columns) == kept else X[kept]
     if missing:
+        _check_lack(model, X, missing)
+    else:
+        _check_shape(model, X)
+    return X
+
+
+def _check_lack(model: Any, X: Any, missing: list[Any]) -> None:
+    """Raise unless the estimator predicts without the missing columns."""
+    error = refusal(model, X[:1]) if len(X) else None
+    if error is not None or not len(X):
         raise OnnxExportError(
             f"X lacks the columns {missing[:5]!r} that {type(model).__name__} was"
-            " fitted on."
-        )
-    X = X if list(X.columns) == list(names) else X[list(names)]
-    _check_shape(model, X)
-    return X
+            f" fitted on{'.' if error is None else f', and it needs them: {error}'}"
+        ) from error
+
+
+def fitted_columns(model: Any, X: Any) -> list[str]:
+    """Names of the columns of a frame at the fit, those that X lacks included."""
+    names = getattr(model, "feature_names_in_", None)
+    return [str(name) for name in (X.columns if names is None else names)]
+
+
+_MOST_TRIES = 64
+
+
+def may_lack(model: Any, X: Any, inputs: list[Input]) -> list[int]:
+    """Find the columns without which the estimator predicts all the same.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    X : array or frame
+    inputs : list of Input
+        Those that the graph uses: their columns are needed.
+
+    Returns
+    -------
+    list of int
+        Places of the columns among those of the fit. The estimator is tried on a row
+        without them, at most ``_MOST_TRIES`` times; columns left over are needed.
+    """
+    if not is_frame(X) or getattr(model, "feature_names_in_", None) is None:
+        return []
+    read = {j for i in inputs for j in i.columns}
+    names = fitted_columns(model, X)
+    present = set(column_names(X) or [])
+    found = [j for j, name in enumerate(names) if name not in present]
+    waiting = [[j for j, name in enumerate(names) if name in present and j not in read]]
+    for _ in range(_MOST_TRIES):
+        if not waiting:
+            break
+        places = waiting.pop()
+        without = {names[j] for j in places}
+        kept = [name for name in X.columns if str(name) not in without]
+        if refusal(model, X[:1][kept]) is None:
+            found += places
+        elif len(places) > 1:
+            middle = len(places) // 2
+            waiting += [places[:middle], places[middle:]]
+    return sorted(found)
 
 
 def column_names(X: Any) -> list[str] | None:
@@ -161,37 +228,52 @@ def declared(model: Any, X: Any) -> list[Input]:
     """Choose the inputs for rows like these."""
     if is_items(X):
         return _declared_sequences(model, X)
-    if is_pixels(model, X):
-        dtype = PIXEL
-    elif not is_frame(X):
-        dtype = _dtype_of(X, "X")
-    if not is_frame(X) and len(X.shape) > 2:
+    if is_frame(X):
+        return _declared_columns(model, X)
+    dtype = PIXEL if is_pixels(model, X) else _dtype_or_none(X)
+    if dtype is None and X.dtype == object and X.ndim == 2:
+        return [_declared(f"x{j}", j, column) for j, column in enumerate(X.T)]
+    if dtype is None:
+        raise OnnxExportError(_refusal("X", _content(X)))
+    if len(X.shape) > 2:
         shape: tuple[int | None, ...] = X.shape[1:]
         network = sequence_network(model)
         if network is not None:  # series of any length
             time = 1 if network.channels == "first" else 0
             shape = tuple(None if i == time else n for i, n in enumerate(shape))
         return [Input("X", (), dtype, shape)]
-    if not is_frame(X):
-        width = X.shape[1]
-        return [Input("X", tuple(range(width)), dtype, (width,))]
-    names = column_names(X) or []
-    twice = sorted({name for name in names if names.count(name) > 1})
+    width = X.shape[1]
+    return [Input("X", tuple(range(width)), dtype, (width,))]
+
+
+def _declared_columns(model: Any, X: Any) -> list[Input]:
+    present = column_names(X) or []
+    twice = sorted({name for name in present if present.count(name) > 1})
     if twice:
         raise OnnxExportError(
             f"X has several columns of the names {twice[:5]!r}. Give every column a name"
             " of its own."
         )
-    return [
-        Input(
-            # ONNX takes an empty name for no input at all.
-            name or f"x{j}",
-            (j,),
-            _dtype_of(column_values(X, j), name or f"x{j}"),
-            (1,),
-        )
-        for j, name in enumerate(names)
-    ]
+    places = {name: k for k, name in enumerate(present)}
+    inputs = []
+    for j, name in enumerate(fitted_columns(model, X)):
+        shown = name or f"x{j}"  # ONNX takes an empty name for no input at all
+        if name in places:
+            column = column_values(X, places[name])
+            kind = _other_than_scalars(X, places[name], column)
+            inputs.append(_declared(shown, j, column, kind))
+        else:
+            lacking = f"X lacks the column {name!r}, which the model reads."
+            inputs.append(Input(shown, (j,), NO_INPUT, (1,), lacking))
+    return inputs
+
+
+def _declared(name: str, place: int, values: np.ndarray, kind: str = "") -> Input:
+    dtype = None if kind else _dtype_or_none(values)
+    if dtype is None:
+        message = _refusal(name, kind or _content(values))
+        return Input(name, (place,), NO_INPUT, (1,), message)
+    return Input(name, (place,), dtype, (1,))
 
 
 def is_pixels(model: Any, X: Any) -> bool | None:
@@ -214,9 +296,18 @@ def is_pixels(model: Any, X: Any) -> bool | None:
 def column_values(X: Any, place: int) -> np.ndarray:
     """Values of one column of a frame."""
     column = X.iloc[:, place] if hasattr(X, "iloc") else X[X.columns[place]]
-    if getattr(column.dtype, "is_temporal", bool)():  # polars
-        raise _strange(X.columns[place], f"{column.dtype} values")
     return column.to_numpy()
+
+
+def _other_than_scalars(X: Any, place: int, values: np.ndarray) -> str:
+    """Name the dtype of polars columns of dates, lists and structs, "" for others.
+
+    NumPy's forms of some of these hold numbers.
+    """
+    dtype = X.dtypes.iloc[place] if hasattr(X, "iloc") else X[X.columns[place]].dtype
+    several = values.ndim > 1 or getattr(dtype, "is_nested", bool)()
+    temporal = getattr(dtype, "is_temporal", bool)()
+    return f"{dtype} values" if several or temporal else ""
 
 
 # What the kinds of NumPy's dtypes are in ONNX.
@@ -224,16 +315,21 @@ _KINDS = {"f": DOUBLE, "i": INT, "u": INT, "b": BOOL, "U": STRING}
 
 
 def _dtype_of(values: np.ndarray, name: str) -> np.dtype:
+    dtype = _dtype_or_none(values)
+    if dtype is None:
+        raise OnnxExportError(_refusal(name, _content(values)))
+    return dtype
+
+
+def _dtype_or_none(values: np.ndarray) -> np.dtype | None:
     if values.dtype in (np.float16, np.float32):
         return FLOAT
-    if values.dtype.kind in _KINDS:
-        return _KINDS[values.dtype.kind]
     if values.dtype.kind == "O":
-        return _dtype_of_objects(values.ravel(), name)
-    raise _strange(name, f"{values.dtype} values")
+        return _dtype_of_objects(values.ravel())
+    return _KINDS.get(values.dtype.kind)
 
 
-def _dtype_of_objects(values: np.ndarray, name: str) -> np.dtype:
+def _dtype_of_objects(values: np.ndarray) -> np.dtype | None:
     present = [value for value in values if not is_missing(value)]
     if all(isinstance(value, str) for value in present):
         return STRING if present else DOUBLE
@@ -241,12 +337,19 @@ def _dtype_of_objects(values: np.ndarray, name: str) -> np.dtype:
         return BOOL if len(present) == len(values) else DOUBLE
     if all(isinstance(value, (int, float, np.number)) for value in present):
         return DOUBLE
-    kinds = sorted({type(value).__name__ for value in present})
-    raise _strange(name, f"values of {', '.join(kinds)}")
+    return None
 
 
-def _strange(name: str, what: str) -> OnnxExportError:
-    return OnnxExportError(
-        f"Column {name!r} holds {what}, which no ONNX input can. Columns may hold"
-        " numbers, booleans or strings, each of one kind, some of them missing."
+def _content(values: np.ndarray) -> str:
+    if values.dtype != object:
+        return f"{values.dtype} values"
+    kinds = {type(value).__name__ for value in values.ravel() if not is_missing(value)}
+    return f"values of {', '.join(sorted(kinds))}"
+
+
+def _refusal(name: str, what: str) -> str:
+    return (
+        f"Column {name!r} holds {what}, which no ONNX input can. Columns that the"
+        " pipeline reads may hold numbers, booleans or strings, each of one kind, some"
+        " of them missing."
     )

@@ -104,7 +104,8 @@ class _Search:
             places = column_places(step, columns)
             if isinstance(part, str) or not places:
                 continue
-            found = self.step(part, given, _columns(rows, places), _of(places, build))
+            given_to_it = _columns(step, rows, places)
+            found = self.step(part, given, given_to_it, _of(places, build))
             if found is not None:
                 return _under(name, found)
         return None
@@ -150,11 +151,11 @@ def _of(places: list[int], build: Build) -> Build:
     return lambda graph: build(graph).select(graph, places)
 
 
-def _columns(rows: Any, places: list[int]) -> Any:
+def _columns(step: Any, rows: Any, places: list[int]) -> Any:
+    if is_frame(rows) and hasattr(step, "feature_names_in_"):
+        return rows[[step.feature_names_in_[j] for j in places]]
     if hasattr(rows, "iloc"):
         return rows.iloc[:, places]
-    if is_frame(rows):
-        return rows[[rows.columns[j] for j in places]]
     return rows[:, places]
 
 

@@ -60,6 +60,8 @@ class Table:
     @property
     def dtype(self) -> np.dtype:
         """The dtype that NumPy would give to the whole."""
+        for value, _ in self.blocks:
+            value.check_readable()
         dtypes = {value.dtype for value, _ in self.blocks}
         if STRING in dtypes:
             if len(dtypes) > 1:

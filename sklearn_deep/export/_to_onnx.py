@@ -129,8 +129,11 @@ def to_onnx(
     X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features), or \
             array of shape (n_samples, ...)
         Rows like those to come: they decide the types of the inputs, and are
-        compared. A frame gives one named input a column, of shape (n, 1); an array
-        one input ``"X"`` of its own shape. Floats of 32 bits give a network of 32
+        compared. A frame gives one named input for each column that the pipeline
+        reads, of shape (n, 1); other columns may hold anything, and may be absent
+        where ``predict`` does without them. An array gives one input ``"X"`` of its
+        own shape; an object array whose columns differ in kind one input for each
+        column that is read, ``"x0"``, ``"x1"``, ... Floats of 32 bits give a network of 32
         bits, half the size of the one for 64; onnxruntime has convolutions for 32 bits
         only, so networks with such layers compute in these anyway.
     path : str or os.PathLike, default=None
@@ -256,10 +259,7 @@ def _convert(
     opset: int | None,
     dtype: str | None,
 ) -> Any:
-    types = [
-        (f"input_{k}", TYPES[i.dtype]([None, *i.row_shape]))
-        for k, i in enumerate(inputs)
-    ]
+    types = [(f"input_{k}", _type_of(i)) for k, i in enumerate(inputs)]
     token = REQUEST.set({"options": {"zipmap": False, **own}, "dtype": dtype})
     try:
         with warnings.catch_warnings():
@@ -285,11 +285,21 @@ def _by_estimator(model: Any, options: dict[Any, Any]) -> dict[Any, Any]:
     return {key: value for key, value in found.items() if not isinstance(key, str)}
 
 
+def _type_of(declared: Input) -> Any:
+    made = TYPES[declared.dtype]([None, *declared.row_shape])
+    if declared.refusal:
+        made.refusal = declared.refusal
+    return made
+
+
 def _give_names(proto: Any, inputs: list[Input]) -> list[Input]:
     """Name the inputs as the columns, and drop those that nothing uses."""
     graph = proto.graph
     read = {name for node in graph.node for name in node.input}
     used = [i for k, i in enumerate(inputs) if f"input_{k}" in read]
+    for i in used:
+        if i.refusal:
+            raise OnnxExportError(i.refusal)
     kept = [info for info in graph.input if info.name in read]
     del graph.input[:]
     graph.input.extend(kept)

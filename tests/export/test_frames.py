@@ -289,7 +289,7 @@ def test_a_column_that_is_all_missing_is_a_column_of_numbers(same, inputs):
 )
 def test_a_column_that_no_onnx_input_can_hold_is_named(values, kind):
     frame = people().assign(when=0)
-    model = fitted(("n", scaled(), ["age"]), frame=frame)
+    model = fitted(("n", scaled(), ["age", "when"]), frame=frame)
     with pytest.raises(OnnxExportError, match=f"Column 'when' holds .*{kind}"):
         to_onnx(model, frame.assign(when=values))
 
@@ -761,7 +761,7 @@ def test_a_model_of_pandas_rows_is_exported_with_polars_rows_too(same):
 
 def test_a_polars_column_of_dates_is_named():
     frame = polar()
-    model = fitted(("n", scaled(), ["age"]), frame=frame)
+    model = fitted(("n", scaled(), ["age", "flag"]), frame=frame)
     dated = frame.with_columns(flag=pl.lit(datetime.date(2020, 1, 1)))
     with pytest.raises(OnnxExportError, match="Column 'flag' holds"):
         to_onnx(model, dated)
