@@ -9,6 +9,7 @@ import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
+from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._rows import merge_equal_rows
 from sklearn_deep.data._split import validation_split
 from sklearn_deep.data._weights import check_sample_weight
@@ -110,6 +111,14 @@ class Part:
             weight=None if equal else weight,
             index=None,
         )
+
+
+def of_steps(part: Part) -> Part:
+    """Steps in place of rows, where every step has a target; X stays as it is."""
+    if not isinstance(part.y, Ragged):
+        return part
+    weight = None if part.weight is None else part.y.repeat(part.weight)
+    return replace(part, y=part.y.values, weight=weight)
 
 
 def validate(

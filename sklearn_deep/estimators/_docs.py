@@ -217,9 +217,11 @@ tol : float, default={tol}
     Smallest improvement that counts.
 restore_best : bool, default=True
     Whether early stopping brings the weights of the best epoch back.
-monitor : "loss" or str, default="loss"
-    What early stopping watches on the validation part: the loss, or a scorer by
-    its name in scikit-learn, such as "roc_auc".
+monitor : "loss", str or callable, default="loss"
+    What early stopping watches on the validation part: the loss, or a score that is
+    higher when better. A scorer's name in scikit-learn, such as "roc_auc" or "f1" (for
+    two classes, ``classes_[1]`` is the positive one), a scorer made by
+    :func:`sklearn.metrics.make_scorer`, or a function ``(estimator, X, y) -> float``.
 time_limit : float, default=None
     Seconds after which training ends.
 warm_start : bool, default=False

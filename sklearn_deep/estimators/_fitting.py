@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sklearn.metrics import get_scorer
 from torch import nn
 
 from sklearn_deep.data._batches import Rows
@@ -23,6 +22,7 @@ from sklearn_deep.estimators._data import (
     hold_out,
     validate,
 )
+from sklearn_deep.estimators._monitor import make_monitor
 from sklearn_deep.nn._initializers import Initialization, materialize
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._quantization import QuantizedNetwork
@@ -106,7 +106,7 @@ def prepare(
         "_dtype": whole.dtype,
         "_weights_seed": estimator._weights_seed if goes_on else seed,
     }
-    monitor = _monitor(estimator, attributes, validation, rows_val)
+    monitor = make_monitor(estimator, attributes, validation)
     job = _job(estimator, given, module, rows, rows_val, loss, seed, monitor)
     job = dataclasses.replace(
         job,
@@ -275,32 +275,6 @@ def _same_classes(owner: str, targets: Any, classes: Any) -> None:
             f"{owner}.partial_fit got classes {np.unique(classes).tolist()}, and"
             f" {targets.classes.tolist()} in an earlier call. They cannot change."
         )
-
-
-def _monitor(
-    estimator: "DeepEstimator",
-    attributes: dict[str, Any],
-    part: Part | None,
-    rows: Rows | None,
-):
-    if estimator.monitor == "loss" or part is None:
-        return None
-    scorer = get_scorer(estimator.monitor)
-    X = part.features()
-    params = {} if part.weight is None else {"sample_weight": part.weight}
-
-    def score(module: nn.Module) -> float:
-        fitted = estimator._as_fitted({**attributes, "module_": module})
-        fitted.__dict__.pop("feature_names_in_", None)  # X is an array by now
-        try:
-            return scorer(fitted, X, part.y, **params)
-        except (AttributeError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"monitor={estimator.monitor!r} cannot score this"
-                f" {type(estimator).__name__}: {error}"
-            ) from error
-
-    return score
 
 
 def _schedule(

@@ -30,8 +30,10 @@ _RATE = Number(low=0, high=1, open_high=True)
 _SHARE = Number(low=0, high=1, open_low=True, open_high=True)
 
 
-def _is_scorer_name(value: object) -> bool:
-    return isinstance(value, str) and value in get_scorer_names()
+def _is_scorer(value: object) -> bool:
+    if isinstance(value, str):
+        return value in get_scorer_names()
+    return callable(value) and not isinstance(value, type)
 
 
 def _is_augmentation(value: object) -> bool:
@@ -78,7 +80,14 @@ TRAINING_RULES: Rules = {
     "n_iter_no_change": (NONE, _POSITIVE_INT),
     "tol": (_NON_NEGATIVE,),
     "restore_best": (BOOLEAN,),
-    "monitor": (OneOf("loss"), Satisfies(_is_scorer_name, "a scorer name")),
+    "monitor": (
+        OneOf("loss"),
+        Satisfies(
+            _is_scorer,
+            "a scorer name of sklearn.metrics.get_scorer_names(), or a callable"
+            " (estimator, X, y) -> float",
+        ),
+    ),
     "time_limit": (NONE, _POSITIVE),
     "warm_start": (BOOLEAN,),
     "callbacks": (NONE, InstanceOf((list, tuple), "a list of skorch callbacks")),

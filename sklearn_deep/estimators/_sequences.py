@@ -22,7 +22,7 @@ from sklearn_deep.data._sequences import (
 )
 from sklearn_deep.data._steps import step_targets
 from sklearn_deep.data._vocabulary import Codes, Vocabulary, check_tokens, tokenize
-from sklearn_deep.estimators._data import FitArguments, Part, check_data
+from sklearn_deep.estimators._data import FitArguments, Part, check_data, of_steps
 from sklearn_deep.estimators._family import LayeredEstimator
 
 
@@ -245,18 +245,18 @@ class SequenceEstimator(LayeredEstimator):
         return super()._check_y(y)  # type: ignore[safe-super]
 
     def _check_enough(self, part: Part, given: FitArguments) -> None:
-        super()._check_enough(_flat(part), given)  # type: ignore[safe-super]
+        super()._check_enough(of_steps(part), given)  # type: ignore[safe-super]
 
     def _stratify(self, y: Any) -> np.ndarray | None:
         return None if isinstance(y, Ragged) else super()._stratify(y)
 
     def _learn_targets(self, y: Any, train: Part, classes: Any) -> Any:
         y = y.values if isinstance(y, Ragged) else y
-        train = _flat(train)
+        train = of_steps(train)
         return super()._learn_targets(y, train, classes)  # type: ignore[safe-super]
 
     def _row_weights(self, part: Part, targets: Any) -> np.ndarray | None:
-        return super()._row_weights(_flat(part), targets)
+        return super()._row_weights(of_steps(part), targets)
 
     # Predictions
 
@@ -297,14 +297,6 @@ class SequenceEstimator(LayeredEstimator):
         tags.input_tags.sparse = False
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _flat(part: Part) -> Part:
-    """Steps in place of rows, where every step has a target."""
-    if not isinstance(part.y, Ragged):
-        return part
-    weight = None if part.weight is None else part.y.repeat(part.weight)
-    return replace(part, y=part.y.values, weight=weight)
 
 
 def _by_rows(flat: np.ndarray, X: Ragged, equal: bool) -> np.ndarray:

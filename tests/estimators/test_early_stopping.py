@@ -1,16 +1,42 @@
 """When training ends, on what, and which epoch's weights are kept."""
 
+import pickle
 import time
 from functools import partial
 
+import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
-from sklearn.metrics import balanced_accuracy_score, log_loss, r2_score, roc_auc_score
+from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    f1_score,
+    fbeta_score,
+    jaccard_score,
+    log_loss,
+    make_scorer,
+    matthews_corrcoef,
+    precision_score,
+    r2_score,
+    recall_score,
+    roc_auc_score,
+)
+from sklearn.model_selection import GridSearchCV
+from torch import nn
 
-from sklearn_deep import MLPClassifier, MLPRegressor
+from sklearn_deep import (
+    MLPClassifier,
+    MLPRegressor,
+    ModuleClassifier,
+    RNNClassifier,
+    ValidationHoldout,
+)
 from sklearn_deep.training._step import Stepper
 
 # The defaults are tuned for real data; what is tested here does not hang on them.
@@ -186,6 +212,227 @@ def test_a_scorer_can_be_watched_on_a_held_out_part(sparse, noisy):
     ).fit(X, y)
     assert network.history_.valid_score.between(0, 1).all()
     assert network.best_epoch_ == network.history_.valid_score.argmax() + 1
+
+
+# Scores of other kinds
+
+
+BINARY_METRICS = {
+    "f1": (f1_score, "predict"),
+    "precision": (precision_score, "predict"),
+    "recall": (recall_score, "predict"),
+    "jaccard": (jaccard_score, "predict"),
+    "average_precision": (average_precision_score, "predict_proba"),
+    "neg_brier_score": (lambda y, p: -brier_score_loss(y, p), "predict_proba"),
+}
+
+
+@pytest.mark.parametrize("names", [["a", "b"], [1, 2], [False, True]], ids=str)
+@pytest.mark.parametrize("monitor", BINARY_METRICS)
+def test_scorers_of_two_classes_take_the_second_class_as_positive(
+    monitor, names, noisy
+):
+    X, y, X_val, y_val = noisy
+    network = plain_classifier(
+        (8,), monitor=monitor, learning_rate=0.02, max_epochs=3, random_state=0
+    ).set_params(restore_best=False)
+    names = np.array(names)
+    network.fit(X, names[y], X_val=X_val, y_val=names[y_val])
+    metric, method = BINARY_METRICS[monitor]
+    if method == "predict":
+        predicted = (network.predict(X_val) == names[1]).astype(int)
+    else:
+        predicted = network.predict_proba(X_val)[:, 1]
+    assert_allclose(network.history_.valid_score.iloc[-1], metric(y_val, predicted))
+    assert_array_equal(network.classes_, names)
+
+
+def accuracy_of_estimator(estimator, X, y):
+    return accuracy_score(y, estimator.predict(X))
+
+
+def weighted_accuracy_of_estimator(estimator, X, y, sample_weight=None):
+    return accuracy_score(y, estimator.predict(X), sample_weight=sample_weight)
+
+
+def longest_error(y, predicted):
+    return np.abs(y - predicted).max()
+
+
+@pytest.mark.parametrize(
+    ("monitor", "metric"),
+    [
+        (make_scorer(fbeta_score, beta=2, pos_label="yes"), "fbeta"),
+        (make_scorer(matthews_corrcoef), "matthews"),
+        (weighted_accuracy_of_estimator, "accuracy"),
+        (partial(weighted_accuracy_of_estimator), "accuracy"),
+        (accuracy_of_estimator, "plain accuracy"),
+    ],
+)
+def test_scorers_and_callables_see_the_labels_and_the_weights_that_they_take(
+    monitor, metric, noisy, rng
+):
+    X, y, X_val, y_val = noisy
+    y, y_val = np.array(["no", "yes"])[y], np.array(["no", "yes"])[y_val]
+    weight = rng.integers(1, 5, len(y_val)).astype(float)
+    network = plain_classifier(
+        (8,), monitor=monitor, restore_best=False, max_epochs=3, learning_rate=0.02,
+        random_state=0,
+    )  # fmt: skip
+    network.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight)
+    arguments = {"y_true": y_val, "y_pred": network.predict(X_val)}
+    wanted = {
+        "fbeta": partial(fbeta_score, beta=2, pos_label="yes", sample_weight=weight),
+        "matthews": partial(matthews_corrcoef, sample_weight=weight),
+        "accuracy": partial(accuracy_score, sample_weight=weight),
+        "plain accuracy": accuracy_score,
+    }[metric](**arguments)
+    assert_allclose(network.history_.valid_score.iloc[-1], wanted)
+
+
+@pytest.mark.parametrize(
+    "monitor",
+    ["neg_max_error", make_scorer(longest_error, greater_is_better=False)],
+    ids=["name", "scorer"],
+)
+def test_a_metric_without_weights_is_watched_without_them(monitor, regression):
+    X, y = regression
+    network = plain_regressor(
+        (8,), monitor=monitor, restore_best=False, max_epochs=3, random_state=0
+    )
+    network.fit(X, y, X_val=X, y_val=y, sample_weight_val=np.arange(1.0, len(y) + 1))
+    wanted = -np.abs(y - network.predict(X)).max()
+    assert_allclose(network.history_.valid_score.iloc[-1], wanted)
+
+
+def test_a_monitor_survives_cloning_pickling_and_a_stacked_search(noisy):
+    X, y, *_ = noisy
+    scorer = make_scorer(f1_score)
+    grid = {"monitor": ["loss", "f1", scorer, accuracy_of_estimator]}
+    network = plain_classifier((8,), early_stopping=True, max_epochs=6, random_state=0)
+    search = GridSearchCV(network, grid, cv=2, error_score="raise", refit=False)
+    alone = clone(search).fit(X, y).cv_results_["mean_test_score"]
+    with joblib.parallel_config(backend="stacked"):
+        stacked = clone(search).fit(X, y).cv_results_["mean_test_score"]
+    assert_allclose(stacked, alone)
+    assert_allclose(alone[1], alone[2])  # f1 by its name, and made of the metric
+    network.set_params(monitor=scorer).fit(X, y)
+    again = clone(pickle.loads(pickle.dumps(network))).fit(X, y)
+    assert_array_equal(again.history_.valid_score, network.history_.valid_score)
+
+
+@pytest.mark.parametrize("monitor", ["f1", accuracy_of_estimator], ids=str)
+@pytest.mark.parametrize("equal", [True, False], ids=["array", "sequences"])
+def test_targets_of_steps_are_scored_over_all_steps(monitor, equal, rng):
+    lengths = np.full(12, 4) if equal else rng.integers(1, 5, 12)
+    X = [rng.normal(size=n) for n in lengths]
+    y = [np.where(x > 0, "up", "down") for x in X]
+    network = RNNClassifier(
+        return_sequences=True, monitor=monitor, restore_best=False, max_epochs=3,
+        random_state=0,
+    )  # fmt: skip
+    rows = np.array(X) if equal else X
+    network.fit(rows, y, X_val=rows, y_val=y)
+    predicted = np.concatenate(list(network.predict(rows)))
+    metric = accuracy_score
+    if monitor == "f1":
+        metric = partial(f1_score, pos_label="up")
+    wanted = metric(np.concatenate(y), predicted)
+    assert_allclose(network.history_.valid_score.iloc[-1], wanted)
+
+
+def test_several_labels_are_watched_by_scorers_that_know_them(noisy):
+    X, y, X_val, y_val = noisy
+    y, y_val = np.stack([y, 1 - y, y], 1), np.stack([y_val, 1 - y_val, y_val], 1)
+    network = plain_classifier(
+        (8,), monitor="roc_auc", restore_best=False, max_epochs=2, random_state=0
+    ).fit(X, y, X_val=X_val, y_val=y_val)
+    wanted = roc_auc_score(y_val, network.predict_proba(X_val))
+    assert_allclose(network.history_.valid_score.iloc[-1], wanted)
+
+
+def test_a_module_of_ones_own_and_a_holdout_are_watched_by_any_scorer(noisy):
+    X, y, *_ = noisy
+    y = np.array(["no", "yes"])[y]
+    network = ModuleClassifier(
+        nn.Linear, module__in_features=6, module__out_features=1, monitor="f1",
+        restore_best=False, max_epochs=2, random_state=0,
+    )  # fmt: skip
+    holdout = ValidationHoldout(network, random_state=0).fit(X, y)
+    rows = holdout.validation_indices_
+    wanted = f1_score(y[rows], holdout.predict(X[rows]), pos_label="yes")
+    assert_allclose(holdout.estimator_.history_.valid_score.iloc[-1], wanted)
+
+
+# Scores that cannot be
+
+
+def no_number(estimator, X, y):
+    return {"score": 1.0}
+
+
+def nothing(estimator, X, y):
+    return np.nan
+
+
+def raising(estimator, X, y):
+    raise KeyError("column")
+
+
+ONE_CLASS = "3 given rows of class 'no' only, of the classes ['no', 'yes']"
+BAD_MONITORS = {
+    "one class in the validation part": (
+        "roc_auc",
+        [ONE_CLASS, "Pass X_val and y_val with rows of every class"],
+    ),
+    "a function that gives NaN": (nothing, ["gave nan on", "3 given rows"]),
+    "a function that gives no number": (no_number, ["must give one number"]),
+    "a function that raises": (raising, ["KeyError: 'column'", "3 given rows"]),
+    "a metric of scikit-learn's": (f1_score, ["make_scorer"]),
+    "a metric of one's own": (longest_error, ["make_scorer", "(estimator, X, y)"]),
+    "a scorer of other labels": (make_scorer(f1_score), ["pos_label"]),
+    "a class": (KeyError, ["'monitor' parameter"]),
+    "a number": (3, ["'monitor' parameter"]),
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@pytest.mark.parametrize(
+    ("monitor", "words"), BAD_MONITORS.values(), ids=list(BAD_MONITORS)
+)
+def test_a_score_that_cannot_be_is_an_error_that_says_how_to_fix_it(
+    monitor, words, noisy
+):
+    X, y, *_ = noisy
+    y = np.array(["no", "yes"])[y]
+    rows = np.flatnonzero(y == "no")[:3]
+    network = plain_classifier((8,), monitor=monitor, max_epochs=3)
+    with pytest.raises(ValueError, match="monitor") as caught:
+        network.fit(X, y, X_val=X[rows], y_val=y[rows])
+    for word in words:
+        assert word in str(caught.value)
+    assert not hasattr(network, "module_")
+
+
+def test_a_scorer_of_another_task_is_refused_with_one_that_fits(noisy):
+    X = noisy[0]
+    network = plain_classifier((8,), early_stopping=True, monitor="f1", max_epochs=2)
+    with pytest.raises(ValueError, match=r"average='binary'.*'f1_macro'"):
+        network.fit(X, np.arange(len(X)) % 3)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+def test_one_fold_without_a_score_fails_alone_in_a_stack(noisy):
+    X, y, *_ = noisy
+    network = plain_classifier((8,), early_stopping=True, max_epochs=3, random_state=0)
+    search = GridSearchCV(network, {"monitor": ["loss", nothing]}, cv=2)
+    with (
+        joblib.parallel_config(backend="stacked"),
+        pytest.warns(FitFailedWarning, match="gave nan on the validation part"),
+        pytest.warns(UserWarning, match="non-finite"),
+    ):
+        search.fit(X, y)
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]
 
 
 # Holding out
