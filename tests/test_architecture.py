@@ -29,7 +29,7 @@ LAZY = {
     "_plotting.py": {"matplotlib"},
     "augmentation/_kornia.py": {"kornia"},
     "estimators/_base.py": {"pandas", "sklearn_deep.training._net"},
-    "estimators/_watching.py": {"sklearn_deep.training._net"},
+    "estimators/_watching.py": {"sklearn_deep.training._net_callbacks"},
     "export/_opened.py": {"onnxruntime"},
     "inspection/_compression_report.py": {
         "pandas",

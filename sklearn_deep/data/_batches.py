@@ -109,9 +109,13 @@ class Rows:
 
     def in_order(self) -> Iterator[Batch]:
         """All rows in order, in chunks; for evaluation."""
-        for part in chunks(len(self), row_values(self.x) * 8):
+        for part in self.parts():
             weight = None if self.weight is None else self.weight[part]
             yield Batch(self._features_of(part), self.y[part], weight)
+
+    def parts(self) -> list[slice]:
+        """The chunks of ``in_order``."""
+        return chunks(len(self), row_values(self.x) * 8)
 
     def _features_of(self, part: slice) -> Tensor | Padded:
         if self.index is None:

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from sklearn_deep.data._batches import Batch, Rows
 from sklearn_deep.data._ragged import Ragged
-from sklearn_deep.data._rows import chunks, row_values
 from sklearn_deep.data._sequences import sequences_in
 
 
@@ -58,7 +57,7 @@ class StepRows(Rows):
     def in_order(self) -> Iterator[Batch]:
         """All rows in order, in chunks."""
         offsets = self.steps.offsets.tolist()
-        for part in chunks(len(self), row_values(self.x) * 8):
+        for part in self.parts():
             steps = slice(offsets[part.start], offsets[part.stop])
             weight = None if self.weight is None else self.weight[steps]
             yield Batch(self._features_of(part), self.y[steps], weight)

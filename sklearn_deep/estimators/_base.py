@@ -42,7 +42,12 @@ from sklearn_deep.estimators._state import (
 from sklearn_deep.estimators._watching import make_watchers
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training._forward import raw_outputs
-from sklearn_deep.training._job import OptimizerState, TrainJob, TrainResult
+from sklearn_deep.training._job import (
+    NetSettings,
+    OptimizerState,
+    TrainJob,
+    TrainResult,
+)
 from sklearn_deep.training._optimizers import OPTIMIZERS
 from sklearn_deep.training._train import train
 
@@ -222,6 +227,9 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
             "stop_reason_": result.stop_reason,
             "augmentation_": copy.deepcopy(job.augmentation),
             "_history": history,
+            "_net_settings": NetSettings.of(
+                job, int(self.verbose), bool(self.warm_start)
+            ),
         }
         for name in ("_optimizer_state", "_optimized_by", "_net"):
             self.__dict__.pop(name, None)
@@ -277,8 +285,19 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         from sklearn_deep.training._net import fitted_net
 
         return getattr(self, "_net", None) or fitted_net(
-            self.module_, self._loss, self._history
+            self.module_,
+            self._loss,
+            self._net_settings,
+            self._history,
+            self._features_for_net,
         )
+
+    def _features_for_net(self, X: Any) -> Any:
+        """Features as the network takes them; names count where X has some."""
+        fitted = self if hasattr(X, "columns") else self._as_fitted({})
+        if fitted is not self:
+            fitted.__dict__.pop("feature_names_in_", None)
+        return fitted._check_data(X, None, fitted._dtype, reset=False)
 
     def _raw(self, X: Any) -> Tensor:
         """Raw outputs for rows of X, validated; on the CPU."""

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sklearn_deep._compat import HAS_CALLBACKS
-from sklearn_deep.training._job import TrainJob
+from sklearn_deep.training._job import NetSettings, TrainJob
 from sklearn_deep.training._progress import ProgressLine
 from sklearn_deep.training._run import Run, Watcher
 
@@ -92,9 +92,18 @@ def make_watchers(
         watchers.append(ProgressLine(int(estimator.verbose)))
     if estimator.callbacks:
         # skorch is imported by those who use it only.
-        from sklearn_deep.training._net import SkorchCallbacks
+        from sklearn_deep.training._net_callbacks import SkorchCallbacks
 
-        skorch_callbacks = SkorchCallbacks(job, estimator.callbacks, given.X, given.y)
+        settings = NetSettings.of(job, int(estimator.verbose), estimator.warm_start)
+        skorch_callbacks = SkorchCallbacks(
+            job,
+            estimator.callbacks,
+            given.X,
+            given.y,
+            settings,
+            estimator._as_fitted(attributes)._features_for_net,
+            getattr(estimator, "_history", ()) if job.state is not None else (),
+        )
         watchers.append(skorch_callbacks)
         net = skorch_callbacks.net
     yield Watching(watchers, net)

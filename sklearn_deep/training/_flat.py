@@ -86,6 +86,10 @@ class FlatParameters:
                 place.copy_(named[name])
         return flat
 
+    def by_name(self, flat: Tensor) -> dict[str, Tensor]:
+        """The part of each parameter in a tensor like ``values``, by name; views."""
+        return {name: part for name, part, _ in self._named(flat, flat)}
+
     def snapshot(self, k: int = 0) -> list[Tensor]:
         """A copy of all values and buffers of a network."""
         return [tensor.clone() for tensor in self._tensors(k)]

@@ -101,6 +101,48 @@ class TrainJob:
 
 
 @dataclass(frozen=True)
+class NetSettings:
+    """What skorch's ``NeuralNet`` tells of a training, beside module and loss.
+
+    Attributes
+    ----------
+    owner : str
+        Name of the estimator, for errors.
+    optimizer : OptimizerSpec
+    max_epochs, batch_size, n_outputs : int
+    valid_batch_size : int or None
+        Rows that are validated at once; None without a validation part.
+    verbose : int
+    warm_start : bool
+    """
+
+    owner: str
+    optimizer: OptimizerSpec
+    max_epochs: int
+    batch_size: int
+    n_outputs: int
+    valid_batch_size: int | None = None
+    verbose: int = 0
+    warm_start: bool = False
+
+    @classmethod
+    def of(cls, job: TrainJob, verbose: int, warm_start: bool) -> "NetSettings":
+        """The settings of a job."""
+        rows = job.validation
+        at_once = None if rows is None else rows.parts()[0].stop
+        return cls(
+            job.owner,
+            job.optimizer,
+            job.stopping.max_epochs,
+            job.batch_size,
+            job.n_outputs,
+            at_once,
+            verbose,
+            warm_start,
+        )
+
+
+@dataclass(frozen=True)
 class TrainResult:
     """What came of a job.
 

@@ -37,7 +37,8 @@ def minimise(solo: "Solo") -> None:
     def after_iteration(intermediate_result) -> None:
         stepper.values.copy_(torch.from_numpy(intermediate_result.x))
         solo.rewind_masks()
-        loss = stepper.gradient(batch)[0]
+        loss, raw = stepper.gradient(batch)
+        solo.show(batch, loss, raw)
         if solo.end_epoch(loss):
             raise StopIteration
         solo.begin_epoch()

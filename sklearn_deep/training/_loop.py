@@ -43,6 +43,8 @@ class Solo:
         self.job = job
         self.run = Run(job, watchers)  # its watchers may freeze parameters
         self.stepper = Stepper(job, self.run.state)
+        for watcher in watchers:
+            watcher.optimizer_ready(self.run, self.stepper)
         self.order = torch.Generator()
         self._masks = Masks([job.seed], job.rows.device)
         set_source(job.module, self._masks)
@@ -63,6 +65,13 @@ class Solo:
         """The minibatches of this epoch, as the network sees them."""
         batches = epoch_batches(self.job.rows, self.job.batch_size, self.order)
         return batches if self._augmenter is None else map(self._augmenter, batches)
+
+    def show(self, batch: Batch, loss: Tensor, raw: Tensor) -> None:
+        """Tell the watchers of a batch that another loop has used."""
+        for watcher in self.run.watchers:
+            if watcher.per_batch:
+                watcher.batch_begin(self.run, batch)
+                watcher.batch_end(self.run, batch, loss, raw)
 
     def rewind_masks(self) -> None:
         """Start this epoch's dropout masks from the first again."""
@@ -94,13 +103,15 @@ def descend(solo: Solo) -> None:
         epoch = run.state.epoch
         total, seen = None, 0
         for i, batch in enumerate(solo.batches()):
-            if job.schedule.moves:
+            if job.schedule.moves and run.follows_schedule:
                 run.learning_rate = base * run.schedule.during(epoch, i, n_steps)
             loss = take_step(batch, run.learning_rate)
             n = len(batch)
             total = loss * n if total is None else total.add_(loss, alpha=n)
             seen += n
-            if job.stopping.time_limit is not None and run.out_of_time:
+            if run.interrupted or (
+                job.stopping.time_limit is not None and run.out_of_time
+            ):
                 break
         assert total is not None
         if solo.end_epoch(total / seen):

@@ -1,55 +1,139 @@
-"""skorch, in this file only: its callbacks on our loop, and ``net_``.
+"""skorch, in this file only: a ``NeuralNet`` around a network that we train.
 
 skorch's own loop is not used: its data loader and a sync in every batch cost three
-times the training on small data. Here a ``NeuralNet`` holds the module, an optimizer
-and the history where skorch's callbacks look for them, and is told what happens.
+times the training on small data. ``AdoptedNet`` holds the module, an optimizer and the
+history where skorch's callbacks look for them; ``_net_callbacks`` notifies them.
 """
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+import scipy.sparse as sp
 import torch
+from sklearn.base import ClassifierMixin, RegressorMixin
 from skorch import NeuralNet
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 from skorch.dataset import Dataset
+from skorch.utils import is_dataset, to_tensor
 from torch import Tensor, nn
 
-from sklearn_deep.data._batches import Batch, Rows
+from sklearn_deep.data._batches import Rows, batch_bounds
+from sklearn_deep.data._padded import Padded
+from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.nn._losses import Loss, probabilities
-from sklearn_deep.training._job import TrainJob
-from sklearn_deep.training._run import Run, Watcher
+from sklearn_deep.training._job import NetSettings
+from sklearn_deep.training._net_optimizer import TrainingOptimizer, options_of
 
 
-class _Criterion(nn.Module):
-    """One of our losses as torch has them: a module that gives a mean."""
+class Criterion(nn.Module):
+    """A loss of ours as a torch module that gives the mean over rows."""
 
     def __init__(self, loss: Loss):
         super().__init__()
         self.loss = loss
 
     def forward(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss; binary targets are a column or one-dimensional."""
+        if self.loss.kind == "sigmoid":
+            target = target.reshape(raw.shape).to(raw.dtype)
         return self.loss.rows(raw, target).mean()
 
 
-class _LearningRate(torch.optim.Optimizer):
-    """An optimizer that holds a learning rate for schedulers to change."""
+class RowsDataset(Dataset):
+    """The rows of a fit as skorch's data set, with NumPy arrays made when asked for.
 
-    def __init__(self, params, lr: float):
-        super().__init__(params, {"lr": lr})
+    Attributes
+    ----------
+    X : ndarray, CSR matrix, or object array of one sequence per row
+        Features as the network takes them.
+    y : ndarray
+        Encoded targets; one-dimensional for two classes.
+    """
 
-    def step(self, closure=None):
-        """Do nothing: our own loop changes the weights."""
+    def __init__(self, rows: Rows, binary: bool = False):
+        self.rows, self._binary = rows, binary
+        self.X_indexing = self.y_indexing = None  # skorch finds out itself
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def X(self) -> Any:
+        """Features."""
+        x, index = self.rows.x, self.rows.index
+        if isinstance(x, Tensor):
+            return (x if index is None else x[index.to(x.device)]).cpu().numpy()
+        if index is not None:
+            x = x[index.cpu().numpy()]
+        return x.arrays() if isinstance(x, Ragged) else x
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """Encoded targets."""
+        return self.flat(self.rows.y).cpu().numpy()
+
+    def flat(self, y: Tensor) -> Tensor:
+        """Targets as scikit-learn's metrics take them."""
+        return y.squeeze(-1) if self._binary else y
+
+
+class _Batches:
+    """Batches of a data set, in order."""
+
+    def __init__(self, dataset: RowsDataset, batch_size: int | None):
+        self._dataset, self._size = dataset, batch_size
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
+        rows = self._dataset.rows
+        if self._size is None:
+            batches = rows.in_order()
+        else:
+            bounds = batch_bounds(len(rows), self._size)
+            batches = (rows.take(torch.arange(*b, device=rows.device)) for b in bounds)
+        return ((batch.x, self._dataset.flat(batch.y)) for batch in batches)
+
+
+class _HeldOut:
+    """``train_split`` of a fit whose validation part is chosen already."""
+
+    def __init__(self, dataset: Dataset):
+        self._dataset: Dataset | None = dataset
+
+    def __call__(self, dataset: Any, y: Any = None, **params: Any) -> tuple:
+        return dataset, self._dataset
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_dataset": None}  # a stored net holds no rows
 
 
 class AdoptedNet(NeuralNet):
-    """A ``NeuralNet`` around a module that is there already and trained elsewhere.
+    """A ``NeuralNet`` around a module that exists already and is trained elsewhere.
 
-    Its predictions are in encoded targets: class codes, standardised numbers.
+    Its targets and predictions are encoded: class codes, standardised numbers. ``X`` may
+    be a data set of the fit, or whatever the estimator's ``predict`` takes.
     """
+
+    owner = "the estimator"
+    n_outputs = 0
+    _encode: Callable[[Any], Any] | None = None
+    _datasets: Sequence[Any] = ()
 
     def initialize_module(self):
         """Take the module as it is."""
+        asked = self.get_params_for("module")
+        if any(value != self._width for value in asked.values()):
+            raise ValueError(
+                f"A callback of {self.owner} asks for a network with"
+                f" {', '.join(f'module__{k}={v!r}' for k, v in asked.items())}, but"
+                " training has begun: set parameters of the estimator instead."
+            )
         self.module_ = self.module
         return self
 
@@ -58,15 +142,91 @@ class AdoptedNet(NeuralNet):
         self.criterion_ = self.criterion
         return self
 
+    def initialize_optimizer(self, *args, **kwargs):
+        """Show our optimizer; a network of integers has no parameter to give it."""
+        if not any(True for _ in self.get_all_learnable_params()):
+            self.optimizer_ = self.optimizer([nn.Parameter(torch.empty(0))], lr=self.lr)
+            return self
+        return super().initialize_optimizer(*args, **kwargs)
+
     @property
     def _default_callbacks(self):
         return []
 
+    # Data
+
+    def get_dataset(self, X, y=None):
+        """Get the data set of some features."""
+        if isinstance(X, Padded) or is_dataset(X):
+            return X
+        for known in self._datasets:
+            if known is not None and known.__dict__.get("X") is X:
+                return known
+        encoded = self._encoded(X)
+        if y is not None:
+            host = encoded.arrays() if isinstance(encoded, Ragged) else encoded
+            return Dataset(host, y)
+        nothing = np.zeros(encoded.shape[0], np.float32)
+        like = self._like
+        rows = Rows.make(encoded, nothing, None, None, like.dtype, like.device)
+        return RowsDataset(rows)
+
+    def get_iterator(self, dataset, training=False):
+        """Iterate over batches of a data set, in order."""
+        if isinstance(dataset, Padded):
+            return [(dataset, None)]
+        if isinstance(dataset, RowsDataset):
+            return _Batches(dataset, self.batch_size if training else None)
+        return super().get_iterator(dataset, training=training)
+
+    def infer(self, x, **fit_params):
+        """Apply the module to one batch."""
+        if isinstance(x, Padded):
+            return self.module_(x, **fit_params)
+        if not isinstance(x, Mapping):
+            x = to_tensor(x, device=self.device)
+            if x.is_floating_point():
+                x = x.to(self._like.dtype)
+        return super().infer(x, **fit_params)
+
+    def forward_iter(self, X, training=False, device="cpu"):
+        """Yield raw outputs of each batch; the module's mode stays as it is."""
+        before = self.module_.training
+        try:
+            yield from super().forward_iter(X, training=training, device=device)
+        finally:
+            self.module_.train(before)
+
+    def _encoded(self, X: Any) -> Any:
+        if isinstance(X, Tensor):
+            return X
+        if self._encode is not None:
+            return self._encode(X)
+        return X if sp.issparse(X) else np.asarray(X)
+
+    @property
+    def _like(self) -> Tensor:
+        """A tensor of the module's dtype and device."""
+        module = self.module_
+        tensors = itertools.chain(module.parameters(), module.buffers())
+        return next((t for t in tensors if t.is_floating_point()), torch.empty(0))
+
+    @property
+    def _width(self) -> int | None:
+        """Width of the rows that the network was built for: ``InputShapeSetter``."""
+        train = self._datasets[0] if self._datasets else None
+        return None if train is None else train.rows.x.shape[-1]
+
+    # Predictions
+
     def predict_proba(self, X):
-        """Probabilities for a classifier; raw outputs for a regressor."""
+        """Probabilities of classes or labels; raw outputs for a regressor."""
         raw = self.forward(X).cpu()
         kind = self.criterion_.loss.kind
-        return (raw if kind == "real" else probabilities(raw, kind)).numpy()
+        if kind == "real":
+            return raw.numpy()
+        p = probabilities(raw, kind)
+        return (torch.cat([1 - p, p], -1) if self._binary else p).numpy()
 
     def predict(self, X):
         """Class codes, indicator rows, or standardised numbers."""
@@ -75,177 +235,167 @@ class AdoptedNet(NeuralNet):
         if loss.kind == "softmax":
             return raw.argmax(-1).numpy()
         if loss.kind == "sigmoid":
-            return (raw > 0).to(raw.dtype).numpy()
+            codes = (raw > 0).to(torch.int64)
+            return (codes.squeeze(-1) if self._binary else codes).numpy()
         return loss.row.decode(raw)[0].numpy()
+
+    @property
+    def _binary(self) -> bool:
+        return self.criterion_.loss.kind == "sigmoid" and self.n_outputs == 1
+
+    # Training is ours.
+
+    def fit_loop(self, X=None, y=None, *args, **kwargs):
+        """Refuse to train.
+
+        Raises
+        ------
+        TypeError
+            Always: the estimator trains the network.
+        """
+        raise TypeError(
+            f"skorch cannot train net_ of {self.owner}: the estimator trains it. Call"
+            " estimator.partial_fit(X, y), or set_params(warm_start=True).fit(X, y). For"
+            " SkorchDoctor or a training loop of skorch's, make a net of your own of"
+            " copy.deepcopy(estimator.module_) and estimator.net_.criterion_."
+        )
+
+    fit = partial_fit = train_step = train_step_single = fit_loop
+
+    def __getstate__(self):
+        """Leave out the rows of the fit and the estimator."""
+        hidden = ("_encode", "_datasets")
+        return {k: v for k, v in super().__getstate__().items() if k not in hidden}
+
+
+class AdoptedClassifier(ClassifierMixin, AdoptedNet):
+    """A classifier: scikit-learn's scorers ask for probabilities."""
+
+    @property
+    def classes_(self):
+        """Class codes; label numbers for multilabel targets."""
+        return np.arange(2 if self._binary else self.n_outputs)
+
+
+class AdoptedRegressor(RegressorMixin, AdoptedNet):
+    """A regressor."""
 
 
 def make_net(
-    module: nn.Module, loss: Loss, learning_rate: float = 1.0, callbacks: Sequence = ()
+    module: nn.Module,
+    loss: Loss,
+    settings: NetSettings,
+    callbacks: Sequence = (),
+    encode: Callable[[Any], Any] | None = None,
 ) -> AdoptedNet:
-    """Adopt a module into an initialised skorch net."""
-    net = AdoptedNet(
+    """Adopt a module into an initialised skorch net.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    loss : Loss
+    settings : NetSettings
+    callbacks : sequence of skorch callbacks
+    encode : callable or None
+        From features as users have them to those that the network takes.
+    """
+    optimizer = settings.optimizer
+    options = {f"optimizer__{k}": v for k, v in options_of(optimizer).items()}
+    if settings.valid_batch_size is not None:
+        options["iterator_valid__batch_size"] = settings.valid_batch_size
+    kind: type[AdoptedNet] = (
+        AdoptedRegressor if loss.kind == "real" else AdoptedClassifier
+    )
+    tensors = itertools.chain(module.parameters(), module.buffers())
+    net = kind(
         module,
-        _Criterion(loss),
-        optimizer=_LearningRate,
-        lr=learning_rate,
+        Criterion(loss),
+        optimizer=TrainingOptimizer,
+        lr=optimizer.learning_rate,
+        max_epochs=settings.max_epochs,
+        batch_size=settings.batch_size,
         callbacks=list(callbacks),
         train_split=None,
-        device=str(next(module.parameters()).device),
-        verbose=0,
+        warm_start=settings.warm_start,
+        device=str(next((t.device for t in tensors), "cpu")),
+        verbose=settings.verbose,
+        **options,
     )
+    net.owner, net.n_outputs, net._encode = settings.owner, settings.n_outputs, encode
     return net.initialize()
 
 
+def give_data(net: AdoptedNet, rows: Rows, validation: Rows | None) -> dict[str, Any]:
+    """Show a net the rows of its fit; gives the data sets that callbacks are told of."""
+    train = RowsDataset(rows, net._binary)
+    valid = None if validation is None else RowsDataset(validation, net._binary)
+    net._datasets = (train, valid)
+    net.train_split = None if valid is None else _HeldOut(valid)
+    return {"dataset_train": train, "dataset_valid": valid}
+
+
+def take_data(net: AdoptedNet) -> None:
+    """Let go of the rows of a fit."""
+    net._datasets, net.train_split = (), None
+
+
+def check_callbacks(owner: str, callbacks: Sequence[Any]) -> None:
+    """Raise a TypeError for what is no callback of skorch's."""
+    for item in callbacks:
+        one = item[1] if isinstance(item, tuple) else item
+        kind = one if isinstance(one, type) else type(one)
+        if not issubclass(kind, Callback):
+            raise TypeError(
+                f"callbacks of {owner} must be skorch callbacks; got {one!r}."
+                " scikit-learn's callbacks go to set_callbacks()."
+            )
+
+
+def has_scheduler(net: AdoptedNet) -> bool:
+    """Tell whether a callback schedules the learning rate."""
+    return any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_)
+
+
 def fitted_net(
-    module: nn.Module, loss: Loss, history: Sequence[dict[str, Any]]
+    module: nn.Module,
+    loss: Loss,
+    settings: NetSettings,
+    history: Sequence[dict[str, Any]],
+    encode: Callable[[Any], Any] | None = None,
 ) -> AdoptedNet:
     """A skorch net around a trained module, with its history."""
-    net = make_net(module, loss)
-    record = _Recorder(net)
+    net = make_net(module, loss, settings, encode=encode)
+    record = Recorder(net)
     for row in history:
         net.history.new_epoch()
+        net.history.record("epoch", len(net.history))
         record(row)
     return net
 
 
-class _Recorder:
+class Recorder:
     """Writes our rows into a net's history, under the names that skorch uses."""
 
     def __init__(self, net: NeuralNet):
-        self._history = net.history
-        self._best = {"train_loss": math.inf, "valid_loss": math.inf}
+        self._net = net  # not its history, which callbacks may replace
+        self._best: dict[str, float] = {}
         self._seconds = 0.0
 
-    def __call__(self, row: dict[str, Any]) -> None:
-        record = self._history.record
-        record("epoch", row["epoch"])
+    def __call__(self, row: dict[str, Any], accuracy: float = math.nan) -> None:
+        """Record an epoch; scores are better when higher, losses when lower."""
+        record = self._net.history.record
         record("learning_rate", row["learning_rate"])
-        record("dur", row["seconds"] - self._seconds)
+        began = self._seconds if self._seconds <= row["seconds"] else 0.0
+        record("dur", row["seconds"] - began)
         self._seconds = row["seconds"]
-        for name, best in self._best.items():
-            if not math.isnan(row[name]):
-                record(name, row[name])
-                record(f"{name}_best", row[name] < best)
-                self._best[name] = min(best, row[name])
-        if not math.isnan(row["valid_score"]):
-            record("valid_score", row["valid_score"])
-
-
-def _dataset(rows: Rows | None) -> Dataset | None:
-    if rows is None:
-        return None
-    x = rows.x
-    if rows.index is not None:
-        index = rows.index.cpu()
-        x = x[index.to(x.device)] if isinstance(x, Tensor) else x[index.numpy()]
-    return Dataset(x, rows.y)
-
-
-class SkorchCallbacks(Watcher):
-    """Tells skorch callbacks what happens, and does what they ask for.
-
-    A callback may change the learning rate of ``net.optimizer_``, change gradients
-    in place, freeze parameters when training begins, and stop the training by
-    raising ``KeyboardInterrupt``, as ``skorch.callbacks.EarlyStopping`` does.
-    """
-
-    per_batch = True
-
-    def __init__(self, job: TrainJob, callbacks: Sequence[Any], X: Any, y: Any):
-        for item in callbacks:
-            one = item[1] if isinstance(item, tuple) else item
-            kind = one if isinstance(one, type) else type(one)
-            if not issubclass(kind, Callback):
-                raise TypeError(
-                    f"callbacks of {job.owner} must be skorch callbacks; got {one!r}."
-                    " scikit-learn's callbacks go to set_callbacks()."
-                )
-        rate = job.optimizer.learning_rate
-        self.net = make_net(job.module, job.loss, rate or 1.0, callbacks)
-        self._given = {"X": X, "y": y}
-        self._data = {
-            "dataset_train": _dataset(job.rows),
-            "dataset_valid": _dataset(job.validation),
-        }
-        self._record = _Recorder(self.net)
-        self._frozen: list[tuple[Tensor, Tensor]] = []
-        self._stopped = False
-
-    def train_begin(self, run: Run) -> None:
-        """Tell that training begins."""
-        self._tell("on_train_begin", **self._given)
-
-    def epoch_begin(self, run: Run) -> None:
-        """Tell that an epoch begins; the net opens it in its history."""
-        self._tell("on_epoch_begin", **self._data)
-        self._take_rate(run)
-
-    def batch_begin(self, run: Run, batch: Batch) -> None:
-        """Tell that a batch begins."""
-        if run.job.schedule.moves:
-            self.net.optimizer_.param_groups[0]["lr"] = run.learning_rate
-        self._tell("on_batch_begin", batch=(batch.x, batch.y), training=True)
-
-    def gradient_ready(self, run: Run, batch: Batch) -> None:
-        """Let callbacks look at the gradient, or change it in place."""
-        # A parameter frozen in a later epoch has no gradient, but would still decay.
-        frozen = [p for p in run.job.module.parameters() if not p.requires_grad]
-        self._frozen = [(p, p.detach().clone()) for p in frozen]
-        self._tell(
-            "on_grad_computed",
-            named_parameters=list(self.net.get_all_learnable_params()),
-            batch=(batch.x, batch.y),
-            training=True,
-        )
-
-    def batch_end(self, run: Run, batch: Batch, loss: Tensor, raw: Tensor) -> None:
-        """Record the batch and tell of it."""
-        with torch.no_grad():
-            for parameter, kept in self._frozen:
-                parameter.copy_(kept)
-        self.net.optimizer_.step()  # torch's schedulers warn where nobody calls it
-        self._batch_done(batch, loss, raw, "train")
-        self._take_rate(run)
-
-    def epoch_end(self, run: Run, row: dict[str, Any]) -> bool:
-        """Record the epoch, tell of it, and stop where a callback says so."""
-        if run.job.validation is not None:
-            self._validate(run)
-        self._record(row)
-        self._tell("on_epoch_end", **self._data)
-        self._take_rate(run)
-        return self._stopped
-
-    def train_end(self, run: Run) -> None:
-        """Tell that training has ended."""
-        self._tell("on_train_end", **self._given)
-
-    def _validate(self, run: Run) -> None:
-        """Show the validation batches: ``EpochScoring`` takes its outputs from them."""
-        run.job.module.eval()
-        for batch in run.job.validation.in_order():  # type: ignore[union-attr]
-            self._tell("on_batch_begin", batch=(batch.x, batch.y), training=False)
-            with torch.no_grad():
-                raw = run.job.module(batch.x)
-                loss = run.job.loss.rows(raw, batch.y).mean()
-            self._batch_done(batch, loss, raw, "valid")
-
-    def _batch_done(self, batch: Batch, loss: Tensor, raw: Tensor, prefix: str) -> None:
-        self.net.history.record_batch(f"{prefix}_loss", loss.item())
-        self.net.history.record_batch(f"{prefix}_batch_size", len(batch))
-        self._tell(
-            "on_batch_end",
-            batch=(batch.x, batch.y),
-            training=prefix == "train",
-            loss=loss,
-            y_pred=raw,
-        )
-
-    def _tell(self, method: str, **kwargs: Any) -> None:
-        try:
-            self.net.notify(method, **kwargs)
-        except KeyboardInterrupt:
-            self._stopped = True
-
-    def _take_rate(self, run: Run) -> None:
-        run.learning_rate = self.net.optimizer_.param_groups[0]["lr"]
+        for name, value, sign in (
+            ("train_loss", row["train_loss"], 1),
+            ("valid_loss", row["valid_loss"], 1),
+            ("valid_score", row["valid_score"], -1),
+            ("valid_acc", accuracy, -1),
+        ):
+            if not math.isnan(value):
+                record(name, value)
+                best = self._best.get(name, math.inf)
+                record(f"{name}_best", sign * value < best)
+                self._best[name] = min(best, sign * value)

@@ -27,6 +27,9 @@ class Watcher:
     def train_begin(self, run: "Run") -> None:
         """Training is about to begin."""
 
+    def optimizer_ready(self, run: "Run", stepper: Any) -> None:
+        """The optimizer of a network that trains alone has its state (a ``Stepper``)."""
+
     def epoch_begin(self, run: "Run") -> None:
         """An epoch is about to begin."""
 
@@ -72,6 +75,15 @@ class Run:
     watchers : sequence of Watcher
     clock : callable ``() -> float``
         Seconds that this training has had; by default, since now.
+
+    Attributes
+    ----------
+    follows_schedule : bool
+        Whether the job's schedule sets the learning rate; a watcher may take that over.
+    interrupted : bool
+        A watcher sets it to end training after the current batch.
+    best_epoch : int
+        Epoch, from 1, of the weights that are kept; known once training has ended.
     """
 
     def __init__(
@@ -86,6 +98,8 @@ class Run:
         self.state = job.state or OptimizerState()
         self.schedule = Schedule(job.schedule)
         self.learning_rate = job.optimizer.learning_rate
+        self.follows_schedule, self.interrupted = True, False
+        self.best_epoch = 0
         self._stopper = Stopper(job.stopping)
         self._best: list[Tensor] | None = None
         for watcher in watchers:
@@ -138,17 +152,17 @@ class Run:
     def finish(self, flat: FlatParameters, k: int) -> TrainResult:
         """Put the best weights back and hand over the result."""
         assert self.stop_reason is not None
-        best_epoch = len(self.history)
+        self.best_epoch = len(self.history)
         if self._best is not None:
             flat.restore(self._best, k)
-            best_epoch = self._stopper.best_epoch
+            self.best_epoch = self._stopper.best_epoch
         self.job.module.eval()
         for watcher in self.watchers:
             watcher.train_end(self)
         set_source(self.job.module, None)
         flat.release(k)
         return TrainResult(
-            self.job.module, self.history, best_epoch, self.stop_reason, self.state
+            self.job.module, self.history, self.best_epoch, self.stop_reason, self.state
         )
 
     @property
