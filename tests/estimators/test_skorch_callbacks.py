@@ -737,7 +737,8 @@ def test_the_doctor_looks_at_a_net_made_as_the_error_says(rows):
         copy.deepcopy(net.module_), net.net_.criterion_, train_split=None, verbose=0
     )
     doctor = SkorchDoctor(own).fit(X, y.astype("int64"))
-    assert "output.weight" in doctor.get_param_names()["module"]
+    assert "output.weight" in doctor.gradient_recs_["module"][0]
+    assert len(doctor.activation_recs_["module"]) == own.max_epochs
 
 
 class Sized(nn.Module):
