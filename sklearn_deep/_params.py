@@ -5,6 +5,7 @@ allowed when one of its rules allows it. ``check_params`` is called once, at the
 start of ``fit``.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -27,13 +28,22 @@ class Rule(Protocol):
 Rules = Mapping[str, tuple[Rule, ...]]
 
 
+# Tensors and NumPy arrays count in integers of 64 bits.
+_END_OF_INTEGERS = 2**63
+
+_LONGEST_REPR = 500
+
+
 def _is_bool(value: Any) -> bool:
     return isinstance(value, (bool, np.bool_))
 
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number of ``kind`` in an interval; booleans are no numbers here."""
+    """A finite number of ``kind`` in an interval; booleans are no numbers here.
+
+    Integers must fit into 64 bits.
+    """
 
     kind: type = Real
     low: float = -np.inf
@@ -46,7 +56,15 @@ class Number:
         if not isinstance(value, self.kind) or _is_bool(value):
             return False
         value = cast("float", value)
-        if not np.isfinite(value):
+        if self.kind is Integral and not (
+            -_END_OF_INTEGERS <= value < _END_OF_INTEGERS
+        ):
+            return False
+        try:
+            number = float(value)
+        except OverflowError:  # Python's integers have no end
+            return False
+        if not math.isfinite(number):
             return False
         above = value > self.low if self.open_low else value >= self.low
         below = value < self.high if self.open_high else value <= self.high
@@ -56,19 +74,25 @@ class Number:
         noun = "an int" if self.kind is Integral else "a float"
         left = "(" if self.open_low or np.isinf(self.low) else "["
         right = ")" if self.open_high or np.isinf(self.high) else "]"
-        return f"{noun} in the range {left}{self.low}, {self.high}{right}"
+        counts = self.kind is Integral and np.isinf(self.high)
+        high = "2**63" if counts else self.high
+        return f"{noun} in the range {left}{self.low}, {high}{right}"
 
 
 class OneOf:
-    """One of a few values, compared with their type (``True`` is not ``1``)."""
+    """One of a few values, compared with their type (``True`` is not ``1``).
+
+    NumPy's booleans and strings count as Python's: an array of names in a parameter
+    grid holds ``numpy.str_``.
+    """
 
     def __init__(self, *options: Any):
         self.options = options
 
     def allows(self, value: Any) -> bool:
         """Tell whether ``value`` is one of the options."""
-        if _is_bool(value):
-            value = bool(value)
+        if isinstance(value, (np.bool_, np.str_)):
+            value = value.item()
         return any(type(value) is type(o) and value == o for o in self.options)
 
     def __str__(self) -> str:
@@ -85,7 +109,9 @@ class SequenceOf:
 
     def allows(self, value: Any) -> bool:
         """Tell whether ``value`` is such a sequence."""
-        if not isinstance(value, (list, tuple, np.ndarray)):
+        if not isinstance(value, (list, tuple, np.ndarray)) or (
+            isinstance(value, np.ndarray) and value.ndim == 0
+        ):
             return False
         longest = len(value) if self.max_length is None else self.max_length
         return self.min_length <= len(value) <= longest and all(
@@ -128,6 +154,9 @@ class Satisfies:
 
 
 NONE = OneOf(None)
+# What a parameter of a network may start from: the products of some layers of larger
+# ones overflow float32, in which initial values are drawn.
+INITIAL_VALUE = Number(low=-1e6, high=1e6)
 BOOLEAN = OneOf(True, False)
 MAPPING = InstanceOf((Mapping,), "a dict")
 SEED = (
@@ -153,10 +182,21 @@ def check_value(owner: str, name: str, value: Any, allowed: Iterable[Rule]) -> N
     """Raise ``InvalidParameterError`` unless one of the rules allows ``value``."""
     allowed = tuple(allowed)
     if not any(rule.allows(value) for rule in allowed):
+        instead = "" if isinstance(value, type) else " instead"
         raise InvalidParameterError(
             f"The {name!r} parameter of {owner} must be"
-            f" {' or '.join(map(str, allowed))}. Got {value!r} instead."
+            f" {' or '.join(map(str, allowed))}. Got {shown(value)}{instead}."
         )
+
+
+def shown(value: Any) -> str:
+    """Give a value's representation for an error message, shortened where it is long."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}, not an instance of it: {value.__name__}()"
+    if isinstance(value, int) and abs(value) >= _END_OF_INTEGERS:
+        return f"an int of {value.bit_length()} bits"  # Python may refuse to print it
+    text, half = repr(value), _LONGEST_REPR // 2
+    return text if len(text) <= _LONGEST_REPR else f"{text[:half]}...{text[-half:]}"
 
 
 def merge_named(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import Number, OneOf
 from sklearn_deep.compression._base import (
     BASE_RULES,
@@ -122,6 +123,7 @@ class Pruned(Compression):
     _describes = "sparsity_"
     _fine_tune_share = 1.0
 
+    @names_unknown_arguments
     def __init__(
         self,
         estimator,

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import OneOf
 from sklearn_deep.compression._base import (
     BASE_RULES,
@@ -110,6 +111,7 @@ class Quantized(Compression):
     _describes = "ranges_"
     _fine_tune_share = 0.2
 
+    @names_unknown_arguments
     def __init__(
         self,
         estimator,

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import NONE, Number, OneOf
 from sklearn_deep.compression._base import (
     BASE_RULES,
@@ -127,6 +128,7 @@ class Sliced(Compression):
     _describes = "architecture_"
     _fine_tune_share = 1.0
 
+    @names_unknown_arguments
     def __init__(
         self,
         estimator,

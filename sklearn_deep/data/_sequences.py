@@ -118,6 +118,11 @@ def _array(item: Any, owner: str, name: str) -> np.ndarray:
         raise ValueError(
             f"{name} of {owner} is no array: its steps differ in length ({error})."
         ) from error
+    if array.dtype.kind in _TEXT:
+        raise ValueError(
+            f"{name} of {owner} holds what is no number: text. Text is tokens: set"
+            " tokens=True before fit, or leave it at 'auto'."
+        )
     if array.ndim not in (1, 2):
         raise ValueError(
             f"{name} of {owner} has shape {array.shape}; a sequence is an array of one"

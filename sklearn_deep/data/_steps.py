@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sklearn_deep.data._batches import Batch, Rows
+from sklearn_deep.data._missing import refuse_missing_targets
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._sequences import sequences_in
 
@@ -78,6 +79,10 @@ def step_targets(y: Any, X: Ragged, owner: str, name: str = "y") -> Ragged:
     ValueError
         For another number of rows, or of steps in a row.
     """
+    if not hasattr(y, "__len__"):
+        raise TypeError(
+            f"{name} of {owner} must have a sequence of targets a row; got {y!r}."
+        )
     items = sequences_in(y)
     n = len(y) if items is None else len(items)
     if n != len(X):
@@ -94,6 +99,8 @@ def step_targets(y: Any, X: Ragged, owner: str, name: str = "y") -> Ragged:
                 f"{name}[{i}] of {owner} has shape {array.shape}, and its sequence has"
                 f" {length} steps. With return_sequences=True every step has a target."
             )
+    for i, array in enumerate(arrays):
+        refuse_missing_targets(array, owner, f"{name}[{i}]")
     return X.with_values(np.concatenate(arrays))
 
 

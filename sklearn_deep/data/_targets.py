@@ -32,6 +32,11 @@ def check_class_targets(y: Any) -> np.ndarray:
 def check_real_targets(y: Any) -> np.ndarray:
     """Validate the targets of a regressor, of shape (n,) or (n, n_targets)."""
     y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+    if y.dtype.kind in "mM":
+        raise TypeError(
+            f"y holds dates or durations (dtype {y.dtype}), and a regressor predicts"
+            " numbers. Convert it first, a duration to seconds, for instance."
+        )
     if y.dtype == np.longdouble:
         y = y.astype(np.float64)
     if y.ndim > 2:

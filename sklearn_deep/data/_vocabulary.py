@@ -4,14 +4,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from sklearn_deep._params import Number
 from sklearn_deep.data._ragged import Ragged
 
 # The code of every token that is not in the vocabulary.
 UNKNOWN = 0
+
+_INTEGER = Number(Integral)
 
 ANALYZERS: dict[str, Callable[[str], list[str]]] = {"char": list, "word": str.split}
 
@@ -88,6 +92,11 @@ def check_tokens(ragged: Ragged, owner: str, name: str = "X") -> Ragged:
             f"{name} of {owner} holds {values.dtype} values of shape"
             f" {values.shape[1:]} a step; a token is a string or an integer."
         )
+    if values.dtype == np.uint64 and (values > np.iinfo(np.int64).max).any():
+        raise TypeError(
+            f"{name} of {owner} holds the token {values.max()}. Integers that are tokens"
+            " are below 2**63."
+        )
     if values.dtype.kind == "O":
         for step, token in enumerate(values):
             if not isinstance(token, str):
@@ -139,10 +148,10 @@ class Vocabulary:
         """
         listed = list(tokens)
         strings = all(isinstance(token, str) for token in listed)
-        integers = all(isinstance(token, (int, np.integer)) for token in listed)
+        integers = all(map(_INTEGER.allows, listed))
         if not listed or not (strings or integers):
             raise TypeError(
-                f"vocabulary of {owner} must hold strings, or integers; got"
+                f"vocabulary of {owner} must hold strings, or integers of 64 bits; got"
                 f" {listed[:5]!r}."
             )
         twice = [token for token, count in Counter(listed).items() if count > 1]

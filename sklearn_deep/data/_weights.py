@@ -1,6 +1,7 @@
 """Sample and class weights."""
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,18 @@ def check_sample_weight(
     """
     if sample_weight is None:
         return None
-    if np.isscalar(sample_weight):
+    if isinstance(sample_weight, Real) or getattr(sample_weight, "ndim", 1) == 0:
         sample_weight = np.full(n_samples, sample_weight)
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name=name
-    )
+    try:
+        weight = check_array(
+            sample_weight, ensure_2d=False, dtype=np.float64, input_name=name
+        )
+    except (TypeError, ValueError) as error:
+        if "contains" in str(error):  # NaN or infinity
+            raise
+        raise ValueError(
+            f"{name} must have one number a row of X, shape ({n_samples},): {error}."
+        ) from error
     if weight.shape != (n_samples,):
         raise ValueError(
             f"{name} must have shape ({n_samples},), one weight a row of X; got"

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import Number, OneOf, Rules
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.estimators._docs import document
@@ -109,6 +110,7 @@ class MLPAutoencoder(DeepReconstructor, LayeredEstimator):
             "normalization": self.normalization,
         }
 
+    @names_unknown_arguments
     def __init__(
         self,
         hidden_layer_sizes=(128,),

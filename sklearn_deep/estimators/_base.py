@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sklearn_deep._announce import Announced
+from sklearn_deep._arguments import advice, names_unknown_arguments
 from sklearn_deep._compat import CallbackSupportMixin, with_callbacks
 from sklearn_deep._params import Rules, check_params
 from sklearn_deep.data._batches import Rows
@@ -41,6 +42,7 @@ from sklearn_deep.estimators._state import (
 )
 from sklearn_deep.estimators._watching import make_watchers
 from sklearn_deep.nn._losses import Loss
+from sklearn_deep.nn._quantization import QuantizedNetwork
 from sklearn_deep.training._forward import raw_outputs
 from sklearn_deep.training._job import (
     NetSettings,
@@ -145,6 +147,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
 
     # fit
 
+    @names_unknown_arguments
     def fit(
         self,
         X,
@@ -282,6 +285,12 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
             raise AttributeError(
                 f"{type(self).__name__} has no net_ before it is fitted."
             )
+        if isinstance(self.module_, QuantizedNetwork):
+            raise AttributeError(
+                f"{type(self).__name__} has no net_: a quantized network has 8-bit"
+                " integers in place of parameters, and skorch none to train. Use"
+                " module_, or net_ of the network before it was quantized."
+            )
         from sklearn_deep.training._net import fitted_net
 
         return getattr(self, "_net", None) or fitted_net(
@@ -393,6 +402,14 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
             The estimator.
         """
         own = set_inner_params(self, params)
+        unknown = own.keys() - self.get_params(deep=False).keys()
+        for name in unknown:
+            help = "" if "__" in name else advice(name, self._rules, type(self))
+            if help:
+                raise ValueError(
+                    f"Invalid parameter {name!r} for estimator {type(self).__name__}"
+                    f"{help}."
+                )
         return super().set_params(**own)
 
     def __sklearn_tags__(self):

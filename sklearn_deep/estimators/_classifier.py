@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep.data._targets import ClassTargets, check_class_targets
 from sklearn_deep.data._weights import class_weights
 from sklearn_deep.estimators._base import DeepEstimator
@@ -18,6 +19,7 @@ from sklearn_deep.nn._losses import Loss, probabilities
 class DeepClassifier(ClassifierMixin, DeepEstimator):
     """Hooks about class labels, and the methods that predict them."""
 
+    @names_unknown_arguments
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Go on training for one epoch over these rows.
 

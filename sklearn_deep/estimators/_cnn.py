@@ -1,5 +1,6 @@
 """Convolutional networks over images and series."""
 
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import OneOf
 from sklearn_deep.estimators._classifier import DeepClassifier
 from sklearn_deep.estimators._convolutional import CNN_RULES, Convolutional
@@ -61,6 +62,7 @@ class CNNClassifier(DeepClassifier, Convolutional):
 
     _rules = {**CNN_RULES, "loss": (OneOf(*CLASSIFIER_LOSSES),), **CLASSIFIER_RULES}
 
+    @names_unknown_arguments
     def __init__(
         self,
         conv_channels="auto",
@@ -220,6 +222,7 @@ class CNNRegressor(DeepRegressor, Convolutional):
 
     _rules = {**CNN_RULES, "loss": (OneOf(*REGRESSOR_LOSSES),)}
 
+    @names_unknown_arguments
     def __init__(
         self,
         conv_channels="auto",

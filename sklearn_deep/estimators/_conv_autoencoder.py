@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import NONE, Number, OneOf, SequenceOf
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.estimators._autoencoder import RECONSTRUCTION_RULES
@@ -98,6 +99,7 @@ class CNNAutoencoder(DeepReconstructor, Convolutional):
 
     _network = staticmethod(ConvAutoencoder)  # type: ignore[assignment]
 
+    @names_unknown_arguments
     def __init__(
         self,
         conv_channels=(16, 32),

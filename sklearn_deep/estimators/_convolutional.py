@@ -63,7 +63,7 @@ class Convolutional(LayeredEstimator):
         )
 
     def _check_data(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
-        shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
+        shape = X.shape if hasattr(X, "shape") else _shape_of(X)
         # Flat rows are left to scikit-learn's own checks and words.
         fitted = None if reset else self._seen
         if fitted is not None and shape[1:] != fitted.row_shape and len(shape) > 2:
@@ -140,3 +140,11 @@ class Convolutional(LayeredEstimator):
             "dropout": self._rates(len(hidden) + 1, "hidden layer and one more"),
             "normalization": self.normalization,
         }
+
+
+def _shape_of(X: Any) -> tuple[int, ...]:
+    """Shape of an array-like; that of its rows is empty where they differ in shape."""
+    try:
+        return np.asarray(X).shape
+    except ValueError:  # rows of unequal shape: the check of X says so
+        return (len(X),)

@@ -9,6 +9,8 @@ import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
+from sklearn_deep.data._columns import refuse_columns
+from sklearn_deep.data._missing import refuse_missing_targets
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._rows import merge_equal_rows
 from sklearn_deep.data._split import validation_split
@@ -132,6 +134,7 @@ def validate(
             f"{type(estimator).__name__} requires y to be passed, but the target y is"
             " None."
         )
+    refuse_missing_targets(given.y, type(estimator).__name__)
     asked = _same_dtype(estimator) if goes_on else _fit_dtype(estimator, device)
     X, y = estimator._check_data(given.X, given.y, asked, reset=not goes_on)
     weight = check_sample_weight(given.sample_weight, X.shape[0])
@@ -166,20 +169,49 @@ def check_data(
     ValueError, TypeError
         For what scikit-learn refuses; numbers that overflow the dtype among it.
     """
+    owner = type(estimator).__name__
+    refuse_columns(X, owner)
     kwargs = {"reset": reset, "dtype": dtype, "order": "C", **checks}
     # The overflow of a cast to float32 is found as an infinity, with a proper error.
     with np.errstate(over="ignore"):
         try:
             if y is None:
-                return validate_data(estimator, X, **kwargs)
-            return validate_data(estimator, X, y, multi_output=True, **kwargs)
-        except ValueError as error:
-            if "could not convert string" not in str(error):
-                raise
-            raise ValueError(
-                f"X of {type(estimator).__name__} holds text ({error}). Encode it"
-                " first, e.g. with a OneHotEncoder in a ColumnTransformer."
-            ) from error
+                checked = validate_data(estimator, X, **kwargs)
+            else:
+                checked = validate_data(estimator, X, y, multi_output=True, **kwargs)
+        except (TypeError, ValueError) as error:
+            for words, (kind, what) in _UNUSABLE.items():
+                if words in str(error):
+                    text = f"X of {owner} holds {what.format(error=error)}"
+                    raise kind(text) from error
+            raise
+    shape = (checked if y is None else checked[0]).shape
+    if 0 in shape[1:]:
+        raise ValueError(
+            f"X of {owner} has shape {shape}: its rows hold no value. Every axis must"
+            " have at least one."
+        )
+    return checked
+
+
+# What NumPy says of values that are no numbers, and what we say.
+_UNUSABLE: dict[str, tuple[type[Exception], str]] = {
+    "could not convert string": (
+        ValueError,
+        "text ({error}). Encode it first, e.g. with a OneHotEncoder in a"
+        " ColumnTransformer.",
+    ),
+    "setting an array element with a sequence": (
+        ValueError,
+        "rows of unequal length or shape, and needs rows of one shape. Pad or cut them,"
+        " or use RNNClassifier and RNNRegressor, which take sequences of any length.",
+    ),
+    "float() argument must be": (
+        TypeError,
+        "values that are no numbers ({error}). Encode them first, or leave their"
+        " column out.",
+    ),
+}
 
 
 def _fit_dtype(estimator: "DeepEstimator", device: torch.device) -> Any:
@@ -215,6 +247,7 @@ def hold_out(
             f" {'y_val' if given.X_val is None else 'X_val'}."
         )
     if given.X_val is not None:
+        refuse_missing_targets(given.y_val, type(estimator).__name__, "y_val")
         X, y = estimator._check_data(
             given.X_val, given.y_val, whole.X.dtype, reset=False
         )

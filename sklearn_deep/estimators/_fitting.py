@@ -216,7 +216,18 @@ def initialized(
             weight = torch.ones(n, dtype=torch.float64, device=rows.device)
         n_raw = architecture["n_outputs"]
         prior = loss.prior(rows.y, weight, n_raw).cpu().float()
-    return materialize(module, module.output, how, generator(seed, "weights"), prior)
+    try:
+        return materialize(
+            module, module.output, how, generator(seed, "weights"), prior
+        )
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):
+            raise
+        n = sum(parameter.numel() for parameter in module.parameters())
+        raise MemoryError(
+            f"{type(estimator).__name__}: a network of {n:.2g} parameters does not fit"
+            " into memory. Make its layers smaller."
+        ) from error
 
 
 def without_values(estimator: "DeepEstimator") -> nn.Module:

@@ -19,6 +19,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sklearn_deep._announce import Announced
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._compat import HAS_CALLBACKS, CallbackSupportMixin, with_callbacks
 from sklearn_deep._params import SEED, Number, Rules, Satisfies, check_params
 from sklearn_deep.data._split import validation_split
@@ -102,6 +103,7 @@ class ValidationHoldout(
         "random_state": SEED,
     }
 
+    @names_unknown_arguments
     def __init__(self, estimator, *, validation_fraction=0.1, random_state=None):
         self.estimator = estimator
         self.validation_fraction = validation_fraction
@@ -133,6 +135,11 @@ class ValidationHoldout(
     @with_callbacks
     def _fit(self, X, y, groups, params):
         check_params(self, self._rules)
+        if taken := [name for name in params if name.endswith(("X_val", "y_val"))]:
+            raise TypeError(
+                f"{type(self).__name__}.fit() got {taken[0]!r}, and sets rows aside by"
+                " itself. Leave it out, or call fit of the network with X_val and y_val."
+            )
         if y is None:
             raise ValueError(
                 "ValidationHoldout requires y to be passed, but the target y is None."

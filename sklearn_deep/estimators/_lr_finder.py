@@ -6,6 +6,7 @@ from typing import ClassVar
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import InstanceOf, Number, Rules, check_params
 from sklearn_deep._plotting import pyplot
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
@@ -70,6 +71,7 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
         "n_steps": (Number(Integral, 10),),
     }
 
+    @names_unknown_arguments
     def __init__(
         self, estimator, *, low=RANGE_TEST[0], high=RANGE_TEST[1], n_steps=RANGE_TEST[2]
     ):
@@ -78,6 +80,7 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
         self.high = high
         self.n_steps = n_steps
 
+    @names_unknown_arguments
     def fit(self, X, y, sample_weight=None):
         """Run the test.
 

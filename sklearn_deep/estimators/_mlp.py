@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import OneOf, Rules
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.estimators._classifier import DeepClassifier
@@ -103,6 +104,7 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
 
     _rules = {**_RULES, "loss": (OneOf(*CLASSIFIER_LOSSES),), **CLASSIFIER_RULES}
 
+    @names_unknown_arguments
     def __init__(
         self,
         hidden_layer_sizes=(256, 128),
@@ -248,6 +250,7 @@ class MLPRegressor(DeepRegressor, _MLPFamily):
 
     _rules = {**_RULES, "loss": (OneOf(*REGRESSOR_LOSSES),)}
 
+    @names_unknown_arguments
     def __init__(
         self,
         hidden_layer_sizes=(128, 128, 128),

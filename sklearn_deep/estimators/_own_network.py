@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sklearn_deep._arguments import advice
 from sklearn_deep._params import Rules, Satisfies
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._layout import Layout
@@ -52,9 +53,11 @@ class OwnNetwork(DeepEstimator):
         """Store the arguments of the module as they came."""
         for name, value in arguments.items():
             if not name.startswith(_PREFIX) or name == _PREFIX:
+                help = advice(name, self._rules, type(self))
                 raise TypeError(
                     f"{type(self).__name__}.__init__() got an unexpected keyword argument"
-                    f" {name!r}. Arguments of the module are written {_PREFIX}{name}."
+                    f" {name!r}{help}. Arguments of the module are written"
+                    f" {_PREFIX}{name}."
                 )
             setattr(self, name, value)
 

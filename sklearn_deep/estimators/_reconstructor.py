@@ -8,6 +8,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep.data._reconstruction import Reconstruction
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.estimators._data import FitArguments, Part, check_data
@@ -29,6 +30,7 @@ class DeepReconstructor(
     # There are no targets that a scorer could know.
     monitor = "loss"
 
+    @names_unknown_arguments
     def fit(
         self,
         X,
@@ -74,6 +76,7 @@ class DeepReconstructor(
                 FitArguments(X, X, sample_weight, X_val, X_val, sample_weight_val)
             )
 
+    @names_unknown_arguments
     def partial_fit(self, X, y=None, sample_weight=None):
         """Go on training for one epoch over these rows.
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import RegressorMixin
 
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep.data._targets import RealTargets, check_real_targets
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments, Part
@@ -14,6 +15,7 @@ from sklearn_deep.nn._losses import LOSSES, Loss
 class DeepRegressor(RegressorMixin, DeepEstimator):
     """Hooks about numeric targets, and the method that predicts them."""
 
+    @names_unknown_arguments
     def partial_fit(self, X, y, sample_weight=None):
         """Go on training for one epoch over these rows.
 

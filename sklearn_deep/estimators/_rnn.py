@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import BOOLEAN, NONE, Number, OneOf, Rules, Satisfies
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.data._vocabulary import ANALYZERS
@@ -129,6 +130,7 @@ class RNNClassifier(SequenceClassifier, _RNNFamily):
 
     _rules = {**_RULES, "loss": (OneOf(*CLASSIFIER_LOSSES),), **CLASSIFIER_RULES}
 
+    @names_unknown_arguments
     def __init__(
         self,
         hidden_size=64,
@@ -290,6 +292,7 @@ class RNNRegressor(SequenceRegressor, _RNNFamily):
 
     _rules = {**_RULES, "loss": (OneOf(*REGRESSOR_LOSSES),)}
 
+    @names_unknown_arguments
     def __init__(
         self,
         hidden_size=64,

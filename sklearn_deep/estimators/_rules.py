@@ -6,6 +6,7 @@ from sklearn.metrics import get_scorer_names
 
 from sklearn_deep._params import (
     BOOLEAN,
+    INITIAL_VALUE,
     MAPPING,
     NONE,
     SEED,
@@ -52,7 +53,7 @@ NETWORK_RULES: Rules = {
     "residual": (BOOLEAN,),
     "weight_init": (OneOf("auto", *INITIALIZERS),),
     "weight_init_params": (NONE, MAPPING),
-    "bias_init": (OneOf("zeros", "uniform", "prior"), Number()),
+    "bias_init": (OneOf("zeros", "uniform", "prior"), INITIAL_VALUE),
 }
 
 TRAINING_RULES: Rules = {
@@ -63,7 +64,10 @@ TRAINING_RULES: Rules = {
     "gradient_clip": (NONE, _POSITIVE),
     "augmentation": (
         NONE,
-        Satisfies(_is_augmentation, "an augmentation, or a list of augmentations"),
+        Satisfies(
+            _is_augmentation,
+            "an augmentation, such as GaussianNoise(), or a list of augmentations",
+        ),
     ),
     "optimizer": (OneOf(*OPTIMIZERS),),
     "learning_rate": (OneOf("auto"), _POSITIVE),

@@ -2,6 +2,7 @@
 
 from sklearn.metrics import accuracy_score, r2_score
 
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep.estimators._classifier import DeepClassifier
 from sklearn_deep.estimators._regressor import DeepRegressor
 from sklearn_deep.estimators._sequences import SequenceEstimator
@@ -10,6 +11,7 @@ from sklearn_deep.estimators._sequences import SequenceEstimator
 class SequenceClassifier(SequenceEstimator, DeepClassifier):
     """Predicts labels of sequences, or of all their steps."""
 
+    @names_unknown_arguments
     def partial_fit(self, X, y, classes=None, sample_weight=None, lengths=None):
         """Go on training for one epoch over these rows.
 
@@ -150,6 +152,7 @@ class SequenceClassifier(SequenceEstimator, DeepClassifier):
 class SequenceRegressor(SequenceEstimator, DeepRegressor):
     """Predicts numbers of sequences, or of all their steps."""
 
+    @names_unknown_arguments
     def partial_fit(self, X, y, sample_weight=None, lengths=None):
         """Go on training for one epoch over these rows.
 

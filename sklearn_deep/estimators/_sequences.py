@@ -11,6 +11,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep.data._layout import Layout, spatial_layout
 from sklearn_deep.data._ragged import Ragged, ragged_layout
 from sklearn_deep.data._sequences import (
@@ -22,6 +23,7 @@ from sklearn_deep.data._sequences import (
 )
 from sklearn_deep.data._steps import step_targets
 from sklearn_deep.data._vocabulary import Codes, Vocabulary, check_tokens, tokenize
+from sklearn_deep.data._weights import check_sample_weight
 from sklearn_deep.estimators._data import FitArguments, Part, check_data, of_steps
 from sklearn_deep.estimators._family import LayeredEstimator
 
@@ -41,6 +43,7 @@ class SequenceEstimator(LayeredEstimator):
     _by_step: bool
     vocabulary_: Any
 
+    @names_unknown_arguments
     def fit(
         self,
         X,
@@ -283,12 +286,18 @@ class SequenceEstimator(LayeredEstimator):
         lengths: Any,
     ) -> float:
         check_is_fitted(self)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__}.score needs y, the true targets; got None."
+            )
         X = self._cut(X, lengths)
         if not self._by_step:
+            weight = check_sample_weight(weight, len(X))
             return metric(y, predict(X), sample_weight=weight)
         X, targets = self._check_data(X, y, self._dtype, reset=False)
+        weight = check_sample_weight(weight, len(X))
         if weight is not None:
-            weight = X.repeat(np.asarray(weight))
+            weight = X.repeat(weight)
         return metric(targets.values, predict(X), sample_weight=weight)
 
     def __sklearn_tags__(self):

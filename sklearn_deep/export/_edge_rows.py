@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.compose import ColumnTransformer
 
-from sklearn_deep.export._feeds import is_missing
+from sklearn_deep.data._missing import is_missing
 from sklearn_deep.export._inputs import column_values, is_frame
 from sklearn_deep.export._sequences import is_items, objects
 from sklearn_deep.export._trial import refusal

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
+from sklearn_deep.data._missing import is_missing
 from sklearn_deep.exceptions import OnnxExportError
-from sklearn_deep.export._feeds import is_missing
 from sklearn_deep.export._graph import DOUBLE, INT, STRING, Graph, Value
 from sklearn_deep.export._missing import MISSING, where_equal
 from sklearn_deep.export._rules import rule

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_deep.data._missing import is_missing
 from sklearn_deep.export._sequences import sequence_feeds
 
 
@@ -266,13 +267,3 @@ def _texts(values: np.ndarray, label: str, missing: str) -> np.ndarray:
                 f" {type(value).__name__}."
             )
     return out
-
-
-def is_missing(value: Any) -> bool:
-    """Tell whether a scalar is None, NaN or pandas.NA."""
-    if value is None:
-        return True
-    try:
-        return bool(value != value)
-    except (TypeError, ValueError):  # pandas.NA has no truth value
-        return type(value).__name__ == "NAType"

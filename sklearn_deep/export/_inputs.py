@@ -8,9 +8,9 @@ import scipy.sparse as sp
 from sklearn.utils import get_tags
 
 from sklearn_deep._announce import Announced
+from sklearn_deep.data._missing import is_missing
 from sklearn_deep.estimators._sequences import SequenceEstimator
 from sklearn_deep.exceptions import OnnxExportError
-from sklearn_deep.export._feeds import is_missing
 from sklearn_deep.export._graph import (
     BOOL,
     DOUBLE,

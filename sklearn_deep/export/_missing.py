@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn.impute import MissingIndicator, SimpleImputer
 
+from sklearn_deep.data._missing import is_missing
 from sklearn_deep.exceptions import OnnxExportError
-from sklearn_deep.export._feeds import is_missing
 from sklearn_deep.export._graph import (
     BOOL,
     DOUBLE,

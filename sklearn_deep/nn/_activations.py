@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from sklearn_deep._params import Number, OneOf, Rules, merge_named
+from sklearn_deep._params import INITIAL_VALUE, Number, OneOf, Rules, merge_named
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ ACTIVATIONS: dict[str, Activation] = {
     "leaky_relu": Activation(
         nn.LeakyReLU,
         nonlinearity="leaky_relu",
-        rules={"negative_slope": (Number(low=0),)},
+        rules={"negative_slope": (Number(low=0, high=INITIAL_VALUE.high),)},
         defaults={"negative_slope": 0.01},
         slope="negative_slope",
     ),
     "elu": Activation(
         nn.ELU,
-        rules={"alpha": (Number(low=0, open_low=True),)},
+        rules={"alpha": (Number(low=0, high=INITIAL_VALUE.high, open_low=True),)},
         defaults={"alpha": 1.0},
     ),
     "selu": Activation(
@@ -67,7 +67,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "prelu": Activation(
         nn.PReLU,
         nonlinearity="leaky_relu",
-        rules={"init": (Number(),)},
+        rules={"init": (INITIAL_VALUE,)},
         defaults={"init": 0.25},
         slope="init",
     ),

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import init
 
-from sklearn_deep._params import Number, Rules, merge_named
+from sklearn_deep._params import INITIAL_VALUE, Number, Rules, merge_named
 from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.nn._activations import ACTIVATIONS
 
-_POSITIVE = (Number(low=0, open_low=True),)
+_POSITIVE = (Number(low=0, high=INITIAL_VALUE.high, open_low=True),)
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,12 @@ INITIALIZERS: dict[str, Initializer] = {
     "lecun_normal": Initializer(partial(_kaiming_normal, gain=1.0)),
     "uniform": Initializer(
         _uniform,
-        rules={"low": (Number(),), "high": (Number(),)},
+        rules={"low": (INITIAL_VALUE,), "high": (INITIAL_VALUE,)},
         defaults={"low": -0.05, "high": 0.05},
     ),
     "normal": Initializer(
         _normal,
-        rules={"mean": (Number(),), "std": _POSITIVE},
+        rules={"mean": (INITIAL_VALUE,), "std": _POSITIVE},
         defaults={"mean": 0.0, "std": 0.05},
     ),
 }

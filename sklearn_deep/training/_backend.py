@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import joblib
@@ -13,8 +14,11 @@ from joblib.parallel import (
     SequentialBackend,
 )
 
+from sklearn_deep._params import NONE, Number, check_value
 from sklearn_deep.training._cohort import MOST_IN_FLIGHT, Cohort
 from sklearn_deep.training._tasks import Call, Outcome, Task, current_task
+
+_CORES = (NONE, Number(Integral, 1))
 
 
 class StackedBackend(ParallelBackendBase):
@@ -27,6 +31,7 @@ class StackedBackend(ParallelBackendBase):
 
     def __init__(self, nesting_level: int | None = None, cores: int | None = None):
         super().__init__(nesting_level=nesting_level)
+        check_value("the backend 'stacked'", "cores", cores, _CORES)
         self._cores = cores
         self._call: Call | None = None
         self._warnings: Any = None

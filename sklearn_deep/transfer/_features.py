@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sklearn_deep._announce import Announced
+from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import (
     BOOLEAN,
     InstanceOf,
@@ -105,11 +106,13 @@ class NetworkFeatures(
         "prefit": (BOOLEAN,),
     }
 
+    @names_unknown_arguments
     def __init__(self, estimator, *, layer=-2, prefit=False):
         self.estimator = estimator
         self.layer = layer
         self.prefit = prefit
 
+    @names_unknown_arguments
     def fit(
         self,
         X,

@@ -214,3 +214,23 @@ def test_other_shapes_in_predict_are_told_with_those_of_the_fit(digits):
         fitted.predict(X[:, :, :7])
     with pytest.raises(ValueError, match=r"NaN|infinity"):
         fitted.predict(np.full((2, 8, 8), np.nan))
+
+
+@pytest.mark.parametrize("estimator", [CNNClassifier, CNNRegressor])
+@pytest.mark.parametrize("axes", [(6, 0), (0, 6), (3, 0, 0)], ids=str)
+def test_rows_without_a_value_are_refused(estimator, axes):
+    with pytest.raises(ValueError, match="its rows hold no value"):
+        estimator(max_epochs=1).fit(np.zeros((20, *axes)), np.arange(20) % 2)
+
+
+@pytest.mark.parametrize("container", [list, lambda rows: np.array(rows, object)])
+def test_series_of_unequal_length_are_refused_in_words_at_fit_and_predict(container):
+    rng = np.random.default_rng(0)
+    rows = container([rng.normal(size=(5 + i % 2, 2)) for i in range(20)])
+    y = np.arange(20) % 2
+    network = CNNClassifier((4,), spatial_dims=1, max_epochs=1)
+    with pytest.raises(ValueError, match=r"unequal length.*RNNClassifier"):
+        network.fit(rows, y)
+    network.fit(rng.normal(size=(20, 5, 2)), y)
+    with pytest.raises(ValueError, match=r"unequal length.*RNNClassifier"):
+        network.predict(rows)

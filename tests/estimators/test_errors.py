@@ -1,11 +1,13 @@
 """Input that cannot be used: an error that names it, and an estimator left as it was."""
 
 import copy
+import datetime
 import pickle
 import re
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse as sp
 import torch
@@ -18,8 +20,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_deep import (
+    GaussianNoise,
     MLPClassifier,
     MLPRegressor,
+    Quantized,
     SklearnDeepError,
     TrainingDivergedError,
 )
@@ -305,12 +309,138 @@ BAD_FIT = {
         {},
         "monitor='roc_auc'",
     ),
+    "dates in a frame": (
+        classifier(),
+        {"X": FRAME.assign(b=pd.date_range("2020", periods=N))},
+        "dates or durations in the column 'b' (dtype datetime64",
+    ),
+    "dates with a time zone": (
+        classifier(),
+        {"X": FRAME.assign(b=pd.date_range("2020", periods=N, tz="UTC"))},
+        "in the column 'b'",
+    ),
+    "periods in a frame": (
+        regressor(),
+        {"X": FRAME.assign(c=pd.period_range("2020", periods=N, freq="D"))},
+        "in the column 'c'",
+    ),
+    "durations alone": (
+        regressor(),
+        {"X": pd.DataFrame({"t": pd.to_timedelta(np.arange(N), unit="D")})},
+        "in seconds",
+    ),
+    "dates in a polars frame": (
+        classifier(),
+        {"X": pl.DataFrame({"a": X[:, 0], "day": [datetime.date(2020, 1, 1)] * N})},
+        "in the column 'day'",
+    ),
+    "an array of dates": (
+        classifier(),
+        {"X": np.full((N, 1), np.datetime64("2020-01-01"))},
+        "dates or durations (dtype datetime64[D])",
+    ),
+    "dates among objects": (
+        classifier(),
+        {"X": FRAME.assign(b=pd.Timestamp("2020")).astype(object)},
+        "values that are no numbers",
+    ),
+    "two columns of one name": (
+        classifier(),
+        {"X": pd.DataFrame(X, columns=["a", "b", "a"])},
+        "more than one column named 'a'",
+    ),
+    "rows of unequal length": (
+        classifier(),
+        {"X": [[1.0, 2.0], [1.0]] * (N // 2)},
+        "rows of unequal length or shape",
+    ),
+    "dates as targets": (
+        regressor(),
+        {"y": np.full(N, np.datetime64("2020-01-01"))},
+        "y holds dates or durations",
+    ),
+    "a bias that is no number of a network": (
+        classifier(bias_init=1e300),
+        {},
+        "'bias_init' parameter",
+    ),
+    "a slope that overflows": (
+        classifier(
+            activation="leaky_relu", activation_params={"negative_slope": 1e300}
+        ),
+        {},
+        "activation_params['negative_slope']",
+    ),
+    "initial weights that overflow": (
+        classifier(weight_init="normal", weight_init_params={"std": 1e300}),
+        {},
+        "weight_init_params['std']",
+    ),
+    "a huge integer": (classifier(max_epochs=10**400), {}, "an int of 1329 bits"),
+    "an array of no dimension": (classifier(dropout=np.array(3)), {}, "Got array(3)"),
+    "the class of an augmentation": (
+        classifier(augmentation=GaussianNoise),
+        {},
+        "Got the class GaussianNoise, not an instance of it: GaussianNoise()",
+    ),
+    "weights that are no numbers": (
+        classifier(),
+        {"sample_weight": ["a"] * N},
+        "sample_weight must have one number a row",
+    ),
     "a callback of another library": (
         classifier(callbacks=[print]),
         {},
         "skorch callbacks",
     ),
 }
+
+MISSING_LABELS = {
+    "None": ["a", None, "b"] * (N // 3),
+    "NaN among strings": ["a", np.nan, "b"] * (N // 3),
+    "None among integers": [1, None, 0] * (N // 3),
+    "pandas.NA": pd.Series(["a", pd.NA, "b"] * (N // 3), dtype="string"),
+    "a missing category": pd.Series(["a", None, "b"] * (N // 3), dtype="category"),
+    "a missing boolean": pd.Series([True, None, False] * (N // 3), dtype="boolean"),
+    "a polars null": pl.Series(["a", None, "b"] * (N // 3)),
+    "NaT": pd.Series(pd.to_datetime(["2020", None, "2021"] * (N // 3))),
+}
+
+
+@pytest.mark.parametrize("y", MISSING_LABELS.values(), ids=list(MISSING_LABELS))
+@pytest.mark.parametrize("name", ["y", "y_val"])
+def test_the_first_missing_label_is_named(y, name):
+    given = {"y": y} if name == "y" else {"y": CLASSES, "X_val": X, "y_val": y}
+    with pytest.raises(
+        ValueError, match=rf"{name}\[1\] of MLPClassifier is missing \(.*and so are 7"
+    ):
+        classifier().fit(X, **given)
+
+
+@pytest.mark.parametrize("cell", [None, np.nan, pd.NA])
+def test_a_missing_label_among_several_is_named_with_its_column(cell):
+    y = LABELS.astype(object)
+    y[3, 1] = cell
+    with pytest.raises(ValueError, match=r"y\[3\]\[1\] of MLPClassifier is missing"):
+        classifier().fit(X, y)
+
+
+def test_dates_may_be_labels():
+    days = np.array(["2020-01-01", "2020-01-02"], "M8[D]")
+    network = classifier(max_epochs=1).fit(X, days[CLASSES])
+    assert_array_equal(network.classes_, days)
+
+
+def test_a_network_that_does_not_fit_into_memory_is_a_memory_error_that_counts():
+    with pytest.raises(MemoryError, match=r"a network of 5e\+17 parameters"):
+        classifier(hidden_layer_sizes=(10**17,)).fit(X, CLASSES)
+
+
+def test_a_quantized_network_has_no_skorch_net():
+    quantized = Quantized(classifier(max_epochs=1)).fit(X, CLASSES)
+    assert not hasattr(quantized, "net_")
+    with pytest.raises(AttributeError, match="8-bit integers in place of parameters"):
+        _ = quantized.estimator_.net_
 
 
 def arguments(estimator, given):
@@ -378,6 +508,9 @@ BAD_PREDICT = {
     "one dimension": (X[0], "Expected 2D array"),
     "complex numbers": (X + 1j, "Complex data not supported"),
     "words": (FRAME.assign(b="red").to_numpy(), "red"),
+    "dates": (np.full((2, WIDTH), np.datetime64("2020-01-01")), "dates or durations"),
+    "rows of unequal length": ([[1.0, 2.0, 3.0], [1.0]], "rows of unequal length"),
+    "two columns of one name": (FRAME.set_axis(["a", "b", "a"], axis=1), "named 'a'"),
 }
 
 

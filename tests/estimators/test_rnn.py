@@ -633,3 +633,86 @@ def test_jitter_leaves_every_step_its_target():
         random_state=0,
     )
     assert net.fit(X, y).score(X, y) > 0.9
+
+
+def rows_and_targets(by_step, unequal, sums):
+    X, sums_of_steps, _ = sums
+    return X, sums_of_steps if by_step else np.array([len(x) for x in X], float)
+
+
+BAD_WEIGHTS = {
+    "text": ("a", "one number a row"),
+    "too few": ([1.0], r"must have shape \(\d+,\)"),
+    "None in each row": (lambda n: [None] * n, "contains NaN"),
+    "weights of steps": (
+        lambda n: [np.ones(2), np.ones(3)] * (n // 2),
+        "one number a row",
+    ),
+    "negative": (lambda n: -np.ones(n), "must not be negative"),
+}
+
+
+@pytest.mark.parametrize(("weight", "words"), BAD_WEIGHTS.values(), ids=BAD_WEIGHTS)
+@pytest.mark.parametrize("by_step", [False, True])
+def test_a_score_names_weights_that_it_cannot_use(
+    weight, words, by_step, unequal, sums
+):
+    X, y = rows_and_targets(by_step, unequal, sums)
+    network = regressor(return_sequences=by_step).fit(X, y)
+    weight = weight(len(X)) if callable(weight) else weight
+    with pytest.raises(ValueError, match=words):
+        network.score(X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("by_step", [False, True])
+def test_one_weight_for_all_rows_scores_as_none(by_step, unequal, sums):
+    X, y = rows_and_targets(by_step, unequal, sums)
+    network = regressor(return_sequences=by_step).fit(X, y)
+    assert network.score(X, y, sample_weight=2.0) == pytest.approx(network.score(X, y))
+    assert network.score(X, y, sample_weight=None) == network.score(X, y)
+
+
+@pytest.mark.parametrize("by_step", [False, True])
+def test_a_score_without_targets_says_so(by_step, unequal, sums):
+    X, y = rows_and_targets(by_step, unequal, sums)
+    network = regressor(return_sequences=by_step).fit(X, y)
+    with pytest.raises(ValueError, match=r"RNNRegressor\.score needs y"):
+        network.score(X, None)
+
+
+def test_targets_of_steps_that_are_no_sequences_are_refused(sums):
+    X, y, _ = sums
+    network = regressor(return_sequences=True).fit(X, y)
+    with pytest.raises(TypeError, match="a sequence of targets a row; got 3"):
+        network.score(X, 3)
+
+
+def test_a_missing_label_of_a_step_is_named(unequal):
+    X, _ = unequal
+    y = [["a"] * len(row) for row in X]
+    y[2][1] = None
+    with pytest.raises(ValueError, match=r"y\[2\]\[1\] of RNNClassifier is missing"):
+        classifier(return_sequences=True).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "vocabulary", [["a", None], [], [b"a"], [["a"]], [np.nan], [2**70], [True, False]]
+)
+def test_a_vocabulary_of_odd_tokens_is_refused(vocabulary, texts):
+    X, y = texts
+    with pytest.raises(TypeError, match="must hold strings, or integers of 64 bits"):
+        classifier(vocabulary=vocabulary).fit(X, y)
+
+
+def test_tokens_beyond_64_bits_are_refused_and_not_taken_for_others():
+    X = np.array([[1, 2], [2, 1]] * 10, np.uint64)
+    network = classifier(tokens=True).fit(X, np.arange(20) % 2)
+    with pytest.raises(TypeError, match=rf"the token {2**64 - 1}.*below 2\*\*63"):
+        network.predict(np.array([[1, 2**64 - 1]], np.uint64))
+
+
+def test_text_for_a_network_of_numbers_is_refused_in_words(unequal):
+    X, y = unequal
+    network = classifier().fit(X, y)
+    with pytest.raises(ValueError, match=r"no number: text\. Text is tokens"):
+        network.predict(["ab", "a"])

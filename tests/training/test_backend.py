@@ -43,6 +43,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
 from sklearn_deep import (
+    InvalidParameterError,
     MLPClassifier,
     MLPRegressor,
     TrainingDivergedError,
@@ -324,6 +325,15 @@ def test_n_jobs_bounds_the_networks_in_flight(n_jobs, data):
     if n_jobs != 1:
         widest = max(stacking_report().stacks)
         assert widest == {2: 2, 5: 5}.get(n_jobs, 6)
+
+
+@pytest.mark.parametrize("cores", ["a", 0, -1, 1.5, True, 10**30])
+def test_a_number_of_cores_that_is_none_is_refused(cores):
+    with (
+        pytest.raises(InvalidParameterError, match="'cores' parameter of the backend"),
+        parallel_config(backend="stacked", cores=cores),
+    ):
+        Parallel()
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3])
