@@ -1,6 +1,5 @@
 """The search of ``AutoAugment``: which policy a fit trains with."""
 
-import copy
 import dataclasses
 from collections.abc import Sequence
 
@@ -12,6 +11,7 @@ from sklearn_deep.augmentation._policies import Policy
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._split import validation_split
 from sklearn_deep.exceptions import InvalidParameterError, TrainingDivergedError
+from sklearn_deep.nn._randomness import copy_to_train
 from sklearn_deep.training._grouping import make_units
 from sklearn_deep.training._job import OptimizerState, TrainJob
 from sklearn_deep.training._loop import train_alone
@@ -75,7 +75,7 @@ def _search(job: TrainJob, search: AutoAugment, before: tuple, after: tuple) -> 
     jobs = [
         dataclasses.replace(
             job,
-            module=copy.deepcopy(job.module),
+            module=copy_to_train(job.module),
             augmentation=(*before, *policy, *after),
         )
         for policy in policies

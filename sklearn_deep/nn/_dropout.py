@@ -51,6 +51,19 @@ class RandomModule(nn.Module):
     source: BitSource = _GlobalBits()
     under_vmap: bool = False
 
+    def __getstate__(self) -> Any:
+        """Leave the source out: it belongs to a fit, and a copy of the module to none."""
+        return without_source(super().__getstate__())
+
+
+def without_source(state: Any) -> Any:
+    """The state of a module, which may have slots too, without its ``source``."""
+    if isinstance(state, tuple):
+        return tuple(without_source(part) for part in state)
+    if isinstance(state, dict) and "source" in state:
+        return {name: value for name, value in state.items() if name != "source"}
+    return state
+
 
 def set_source(module: nn.Module, source: BitSource | None) -> None:
     """Let every random layer of ``module`` draw from ``source``, None for no own one."""

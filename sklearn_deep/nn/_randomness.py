@@ -6,6 +6,8 @@ this thread only: the module's own scheme is kept, nothing global is read or cha
 two fits in two threads do not meet.
 """
 
+import copy
+import copyreg
 import threading
 from typing import Any
 
@@ -13,7 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sklearn_deep.nn._dropout import AlphaDropout, Dropout, RandomModule
+from sklearn_deep.nn._dropout import (
+    AlphaDropout,
+    Dropout,
+    RandomModule,
+    without_source,
+)
 
 # Numbers of 16 bits that make a seed: torch's are signed, of 64.
 _WORDS = 3
@@ -116,6 +123,30 @@ class _Drawing(RandomModule):
         seed = sum((word & 0xFFFF) << (16 * i) for i, word in enumerate(words))
         with OwnRandomness(torch.Generator().manual_seed(seed)):
             return super().forward(*args, **kwargs)  # type: ignore[misc]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle and copy as a module of the user's class, the only one to be found."""
+        reduced: Any = super().__reduce_ex__(protocol)
+        if isinstance(reduced, str):
+            return reduced
+        make, arguments, *rest = reduced
+        if make is copyreg.__newobj__:  # type: ignore[attr-defined]
+            # pickle wants the class of the object itself there.
+            make, arguments = self.theirs.__new__, arguments
+            if len(arguments) == 1:
+                make, arguments = copyreg._reconstructor, (self.theirs, object, None)  # type: ignore[attr-defined]
+        own = tuple(self.theirs if a is type(self) else a for a in arguments)
+        if rest:  # a class may write its own __getstate__ and not call ours
+            rest[0] = without_source(rest[0])
+        return (self.theirs if make is type(self) else make, own, *rest)
+
+
+def copy_to_train(module: nn.Module) -> nn.Module:
+    """A copy that draws from its ``source`` too; a plain copy draws as torch does."""
+    twin = copy.deepcopy(module)
+    if isinstance(module, _Drawing):
+        lend_source(twin)
+    return twin
 
 
 def lend_source(module: nn.Module) -> None:

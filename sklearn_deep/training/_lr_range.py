@@ -1,6 +1,5 @@
 """The learning-rate range test (Smith, arXiv:1506.01186)."""
 
-import copy
 import dataclasses
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ import torch
 
 from sklearn_deep.data._batches import epoch_batches
 from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.nn._randomness import copy_to_train
 from sklearn_deep.training._augmenting import Augmenter
 from sklearn_deep.training._devices import step_products, threads_for
 from sklearn_deep.training._job import OptimizerState, TrainJob
@@ -46,7 +46,7 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
         When not even the lowest rates give a finite loss.
     """
     trial = dataclasses.replace(
-        job.placed(), module=copy.deepcopy(job.module).train(), state=OptimizerState()
+        job.placed(), module=copy_to_train(job.module).train(), state=OptimizerState()
     )
     stepper = Stepper(trial)
     set_source(trial.module, Masks([job.seed], job.rows.device, "range_test"))

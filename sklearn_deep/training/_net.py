@@ -5,6 +5,7 @@ times the training on small data. ``AdoptedNet`` holds the module, an optimizer 
 history where skorch's callbacks look for them; ``_net_callbacks`` notifies them.
 """
 
+import copy
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -263,9 +264,19 @@ class AdoptedNet(NeuralNet):
     fit = partial_fit = train_step = train_step_single = fit_loop
 
     def __getstate__(self):
-        """Leave out the rows of the fit and the estimator."""
-        hidden = ("_encode", "_datasets")
-        return {k: v for k, v in super().__getstate__().items() if k not in hidden}
+        """Leave out the rows of the fit and the estimator.
+
+        While training, parameters are parts of one tensor, which a pickle would hold
+        once per parameter: copies have memory of their own.
+        """
+        state = {**vars(self), "_encode": None, "_datasets": ()}
+        moments = itertools.chain(*(m.values() for m in self.optimizer_.state.values()))
+        memo: dict[int, Any] = {id(m): m.detach().clone() for m in moments}
+        names = ("module", "module_", "optimizer_")
+        state.update(copy.deepcopy({name: state[name] for name in names}, memo))
+        twin = object.__new__(type(self))
+        vars(twin).update(state)
+        return super(AdoptedNet, twin).__getstate__()
 
 
 class AdoptedClassifier(ClassifierMixin, AdoptedNet):

@@ -658,6 +658,69 @@ def test_parameters_are_saved_and_loaded_after_the_fit(rows):
     assert_array_equal(other.predict_proba(X), one.predict_proba(X))
 
 
+class NoisyNet(nn.Module):
+    """Draws random numbers of its own in training."""
+
+    def __init__(self, n_features, n_outputs):
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(n_features, 8), nn.Dropout(0.5))
+        self.output = nn.Linear(8, n_outputs)
+
+    def forward(self, x):
+        if self.training:
+            x = x + 0.1 * torch.randn_like(x)
+        return self.output(self.inner(x))
+
+
+class PicklesAll(Callback):
+    """Pickles and copies module and net in every event."""
+
+    def _note(self, net):
+        self.twins_ = None
+        self.size_ = len(pickle.dumps(net))
+        self.twins_ = [
+            copy.deepcopy(net.module_),
+            pickle.loads(pickle.dumps(net.module_)),
+            pickle.loads(pickle.dumps(net)).module_,
+            copy.deepcopy(net).module_,
+        ]
+
+    def on_train_begin(self, net, **kwargs):
+        self._note(net)
+
+    def on_batch_end(self, net, **kwargs):
+        self._note(net)
+
+    def on_epoch_end(self, net, **kwargs):
+        self._note(net)
+
+    def on_train_end(self, net, **kwargs):
+        self._note(net)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "lbfgs"])
+@pytest.mark.parametrize("kind", ["a module of one's own", "ours"])
+def test_everything_can_be_pickled_while_it_is_trained(kind, optimizer, rows):
+    X, y, *_ = rows
+    params = {"max_epochs": 2, "optimizer": optimizer, "random_state": 0}
+
+    def make(callbacks):
+        if kind == "ours":
+            shape = {"hidden_layer_sizes": (64,) * 6, "normalization": "batch"}
+            return MLPClassifier(**shape, callbacks=callbacks, **params)
+        return ModuleClassifier(NoisyNet, callbacks=callbacks, **params)
+
+    callback = PicklesAll()
+    net = make([callback]).fit(X, y)
+    assert_array_equal(net.predict_proba(X), make(None).fit(X, y).predict_proba(X))
+    wanted = net.module_(torch.from_numpy(X))
+    for twin in callback.twins_:
+        assert type(twin) is type(net.module_)
+        assert torch.equal(twin.eval()(torch.from_numpy(X)), wanted)
+    values = 4 * sum(p.numel() for p in net.module_.parameters())
+    assert callback.size_ < 4 * values + 100_000  # with two moments each
+
+
 # Which epoch's weights are kept
 
 

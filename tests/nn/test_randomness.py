@@ -1,5 +1,8 @@
 """Random numbers that a module draws itself come from a generator of the fit's."""
 
+import copy
+import io
+import pickle
 import threading
 
 import pytest
@@ -12,6 +15,7 @@ from sklearn_deep.nn._randomness import (
     DropoutTwin,
     OwnRandomness,
     adopt_dropout,
+    copy_to_train,
     lend_source,
     take_source,
 )
@@ -129,6 +133,54 @@ def test_a_module_that_draws_is_lent_the_bits_of_a_source_until_they_are_taken_b
     set_source(module, None)
     take_source(module)
     assert type(module) is Noisy
+
+
+def _saved(module):
+    file = io.BytesIO()
+    torch.save(module, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)
+
+
+class Slotted(Noisy):
+    """Writes its own state, and knows nothing of ours."""
+
+    def __getstate__(self):
+        return dict(vars(self))
+
+
+@pytest.mark.parametrize("cls", [Noisy, Slotted])
+@pytest.mark.parametrize(
+    "copied",
+    [
+        lambda module: nn.Sequential(*map(copy.copy, module)),
+        copy.deepcopy,
+        lambda module: pickle.loads(pickle.dumps(module)),
+        lambda module: pickle.loads(pickle.dumps(module, 2)),
+        _saved,
+    ],
+    ids=["copy", "deepcopy", "pickle", "pickle 2", "torch.save"],
+)
+def test_a_copy_of_a_module_in_training_is_a_module_of_its_own_class(cls, copied):
+    module = nn.Sequential(cls(6, 2), nn.Linear(2, 2))
+    lend_source(module[0])
+    set_source(module, Masks([0], torch.device("cpu")))
+    twin = copied(module)
+    assert type(twin[0]) is cls
+    assert "source" not in vars(twin[0])
+    assert torch.equal(twin.eval()(x), module.eval()(x))
+    assert twin.train()(x).shape == (4, 2)
+    assert isinstance(module[0], cls)
+    assert "source" in vars(module[0])
+
+
+def test_a_copy_to_train_draws_what_the_module_draws():
+    module = Noisy(6, 2).train()
+    lend_source(module)
+    twin = copy_to_train(module)
+    set_source(module, Masks([0], torch.device("cpu")))
+    set_source(twin, Masks([0], torch.device("cpu")))
+    assert torch.equal(twin(x), module(x))
 
 
 def test_dropout_becomes_ours_wherever_it_stands():
