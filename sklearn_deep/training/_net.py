@@ -275,7 +275,7 @@ class AdoptedNet(NeuralNet):
         names = ("module", "module_", "optimizer_")
         state.update(copy.deepcopy({name: state[name] for name in names}, memo))
         twin = object.__new__(type(self))
-        vars(twin).update(state)
+        twin.__dict__.update(state)
         return super(AdoptedNet, twin).__getstate__()
 
 
