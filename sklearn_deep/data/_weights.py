@@ -51,7 +51,8 @@ def check_sample_weight(
         )
     if not (weight > 0).any():
         raise ValueError(
-            f"{name} is zero in every row: there is nothing to learn from."
+            f"{name} is zero in every row: nothing is left to learn from or to validate"
+            " on. Pass rows of positive sample_weight."
         )
     # Only ratios matter; a power of two keeps them exact, and sums and means normal.
     exponent = int(np.frexp(weight.max())[1])
@@ -69,8 +70,9 @@ def class_weights(
     Parameters
     ----------
     class_weight : dict or "balanced"
-        Weight a label (1 for labels not named), or weights inversely proportional to
-        the (weighted) number of rows of each class.
+        Weight of each label (1 for labels not named), or weights inversely proportional
+        to the (weighted) number of rows of each class. Labels that are not among the
+        classes are ignored where every class is named.
     classes : ndarray of shape (n_classes,)
         Labels.
     codes : ndarray of int of shape (n_samples,)
@@ -81,22 +83,31 @@ def class_weights(
     Returns
     -------
     ndarray of shape (n_classes,)
+
+    Raises
+    ------
+    ValueError
+        For labels that look like a typing error, and for values that are no weights.
     """
     if isinstance(class_weight, str):
         mass = np.bincount(codes, weight, minlength=len(classes))
         here = mass > 0
         return mass.sum() / (here.sum() * np.where(here, mass, 1.0))
     labels = classes.tolist()
-    if unknown := [label for label in class_weight if label not in labels]:
+    unknown = [label for label in class_weight if label not in labels]
+    unnamed = [label for label in labels if label not in class_weight]
+    if unknown and unnamed:  # as scikit-learn has it: else a fold lacks a rare class
         raise ValueError(
-            f"class_weight names classes {unknown} that are not in y; y has the classes"
-            f" {labels[:10]}."
+            f"class_weight names classes {unknown} that are not in y, and leaves out"
+            f" {unnamed[:10]} of y: check the spelling and the type of the labels. y has"
+            f" the classes {labels[:10]}. A class that y lacks may be named where all"
+            " classes of y are."
         )
-    values = [class_weight.get(label, 1.0) for label in labels]
+    values = np.array([class_weight.get(label, 1.0) for label in labels], object)
     here = np.bincount(codes, minlength=len(labels)) > 0
-    if not all(map(_WEIGHT.allows, values)) or not np.any(np.array(values)[here]):
+    if not all(map(_WEIGHT.allows, class_weight.values())) or not np.any(values[here]):
         raise ValueError(
             "class_weight must hold finite numbers >= 0, one of them positive for a"
             f" class of y; got {dict(class_weight)}."
         )
-    return np.array(values, float)
+    return values.astype(float)

@@ -125,6 +125,10 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
     def _check_y(self, y: Any) -> np.ndarray:
         """Validate targets."""
 
+    def _labels(self, y: Any) -> np.ndarray | None:
+        """Sorted labels of validated targets; None where rows have no single class."""
+        return None
+
     @abstractmethod
     def _check_enough(self, part: Part, given: FitArguments) -> None:
         """Raise where the rows are too few to learn from."""
@@ -166,8 +170,8 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. Only their ratios matter; rows of weight 0 are as
-            if they were not there.
+            Non-negative weights. Only their ratios matter; rows of weight 0
+            count as removed; labels of a classifier stay in ``classes_``.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Validation features; then nothing is held out of ``X``.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None

@@ -133,15 +133,16 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
     def _check_y(self, y: Any) -> np.ndarray:
         return check_class_targets(y)
 
+    def _labels(self, y: np.ndarray) -> np.ndarray | None:
+        return np.unique(y) if y.ndim == 1 else None
+
     def _check_enough(self, part: Part, given: FitArguments) -> None:
-        if part.y.ndim == 2 or given.incremental:
+        if part.labels is None or given.incremental:
             return
-        labels = np.unique(part.y)
-        if len(labels) < 2:
+        if len(part.labels) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes in y, got 1 class:"
-                f" {labels.tolist()[0]!r}, counting rows of positive sample_weight."
-                " Check the split that made y."
+                f" {part.labels.tolist()[0]!r}. Check the split that made y."
             )
 
     def _stratify(self, y: np.ndarray) -> np.ndarray | None:

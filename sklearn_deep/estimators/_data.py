@@ -55,6 +55,8 @@ class Part:
         The compute dtype.
     name : str
         What the user calls ``y``, for errors.
+    labels : ndarray of shape (n_classes,) or None
+        Sorted labels of a classifier, those of rows of weight zero among them.
     """
 
     X: Any
@@ -63,6 +65,7 @@ class Part:
     dtype: np.dtype
     index: np.ndarray | None = None
     name: str = "y"
+    labels: np.ndarray | None = None
 
     @classmethod
     def make(
@@ -73,7 +76,7 @@ class Part:
         dtype: np.dtype,
         name: str = "y",
     ) -> "Part":
-        """All rows but those of weight zero: they are as if they were not there."""
+        """All rows but those of weight zero, which are never trained on."""
         part = cls(X, y, weight, dtype, name=name)
         if weight is not None and not weight.all():
             part = part.take(np.flatnonzero(weight))
@@ -139,7 +142,12 @@ def validate(
     X, y = estimator._check_data(given.X, given.y, asked, reset=not goes_on)
     weight = check_sample_weight(given.sample_weight, X.shape[0])
     dtype = compute_dtype(X, asked)
-    part = Part.make(X, estimator._check_y(y), weight, dtype)
+    y = estimator._check_y(y)
+    part = Part.make(X, y, weight, dtype)
+    if not (given.incremental and goes_on):
+        # Of all rows: a bag or a fold may give every row of a class weight zero, and
+        # ensembles count on the class being in classes_, as in all of scikit-learn.
+        part = replace(part, labels=estimator._labels(y))
     estimator._check_enough(part, given)
     return estimator._learn_features(part)
 

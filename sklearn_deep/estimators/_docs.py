@@ -148,8 +148,9 @@ loss_params : dict, default=None
 label_smoothing : float, default=0.0
     Share of each training label that is spread evenly over the classes, in [0, 1).
 class_weight : {{None, "balanced"}} or dict, default=None
-    Weights a class, as ``{{label: weight}}`` (1 for labels left out), or inversely
-    proportional to the class frequencies.
+    Weights of the classes, as ``{{label: weight}}`` (1 for labels left out), or
+    inversely proportional to the class frequencies. A class that y lacks may be named
+    where all classes of y are: it may be missing from a fold.
 """,
     "regressor_objective": """
 loss : {{"squared_error", "absolute_error", "huber", "quantile", "poisson", \\

@@ -75,11 +75,12 @@ def prepare(
         targets = estimator._targets
         _same_classes(owner, targets, given.classes)
     else:
-        targets = estimator._learn_targets(whole.y, train, given.classes)
+        classes = whole.labels if given.classes is None else given.classes
+        targets = estimator._learn_targets(whole.y, train, classes)
     if not given.incremental and takes_all_rows(estimator, len(train)):
         train = train.merged(_each(targets.codes, train.y))
         if not goes_on:
-            targets = estimator._learn_targets(whole.y, train, given.classes)
+            targets = estimator._learn_targets(whole.y, train, classes)
 
     loss = estimator._make_loss(targets)
     rows = encode(estimator, train, targets, device)

@@ -68,8 +68,8 @@ class SequenceEstimator(LayeredEstimator):
             Targets. With ``return_sequences``, one a step: of shape (n_samples, time)
             or (n_samples, time, n_outputs), or a sequence a row.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. Only their ratios matter; rows of weight 0 are as if
-            they were not there.
+            Non-negative weights. Only their ratios matter; rows of weight 0
+            count as removed; labels of a classifier stay in ``classes_``.
         X_val : as X, default=None
             Validation sequences; then nothing is held out of ``X``.
         y_val : as y, default=None
@@ -246,6 +246,10 @@ class SequenceEstimator(LayeredEstimator):
         if isinstance(y, Ragged):
             return y.with_values(super()._check_y(y.values))  # type: ignore[safe-super]
         return super()._check_y(y)  # type: ignore[safe-super]
+
+    def _labels(self, y: Any) -> np.ndarray | None:
+        y = y.values if isinstance(y, Ragged) else y
+        return super()._labels(y)
 
     def _check_enough(self, part: Part, given: FitArguments) -> None:
         super()._check_enough(of_steps(part), given)  # type: ignore[safe-super]

@@ -166,6 +166,43 @@ def test_balanced_weights_are_those_of_scikit_learn(codes):
     )
 
 
+@given(
+    classes=st.lists(st.integers(0, 5), min_size=1, unique=True).map(sorted),
+    weights=st.dictionaries(st.integers(0, 5), st.floats(0.5, 9), min_size=1),
+    words=st.booleans(),
+)
+def test_weights_by_label_are_taken_and_refused_as_by_scikit_learn(
+    classes, weights, words
+):
+    if words:
+        classes = [f"class {label}" for label in classes]
+        weights = {f"class {label}": weight for label, weight in weights.items()}
+    classes = np.array(classes)
+    codes = np.arange(len(classes))
+    try:
+        wanted = compute_class_weight(weights, classes=classes, y=classes)
+    except ValueError:
+        with pytest.raises(ValueError, match="that are not in y, and leaves out"):
+            class_weights(weights, classes, codes, None)
+    else:
+        assert class_weights(weights, classes, codes, None).tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "weights"),
+    [
+        (["a", "b"], {np.str_("a"): 2.0, "b": 3.0, "c": 4.0}),
+        ([0, 1], {np.int64(0): 2.0, 1.0: 3.0, 2: 4.0}),
+        ([0.0, 1.0], {0: 2.0, np.float32(1): 3.0}),
+        ([False, True], {0: 2.0, True: 3.0}),
+        ([0.5, 1.5], {0.5: 2.0, 1.5: 3.0, 2.5: 1.0}),
+    ],
+)
+def test_labels_of_class_weights_are_compared_by_value(labels, weights):
+    weights = class_weights(weights, np.array(labels), np.array([0, 1]), None)
+    assert weights.tolist() == [2.0, 3.0]
+
+
 def test_balanced_weights_count_sample_weights():
     codes = np.array([0, 0, 1])
     weighted = class_weights(

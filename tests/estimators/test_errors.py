@@ -106,11 +106,6 @@ BAD_FIT = {
         "inconsistent numbers of samples",
     ),
     "a single class": (classifier(), {"y": np.full(N, "yes")}, "got 1 class: 'yes'"),
-    "a single class of positive weight": (
-        classifier(),
-        {"sample_weight": CLASSES.astype(float)},
-        "got 1 class: 1",
-    ),
     "continuous classes": (
         classifier(),
         {"y": NUMBERS},
@@ -289,7 +284,17 @@ BAD_FIT = {
     "class_weight for an unknown class": (
         classifier(class_weight={7: 2.0}),
         {},
-        "class_weight names classes [7]",
+        "class_weight names classes [7] that are not in y, and leaves out [0, 1]",
+    ),
+    "class_weight with labels of another type": (
+        classifier(class_weight={"0": 2.0, "1": 1.0}),
+        {},
+        "check the spelling and the type of the labels",
+    ),
+    "a negative weight of a class that y lacks": (
+        classifier(class_weight={0: 1.0, 1: 1.0, 2: -1.0}),
+        {},
+        "class_weight must hold finite numbers >= 0",
     ),
     "a negative class_weight": (classifier(class_weight={1: -1.0}), {}, "class_weight"),
     "a NaN class_weight": (classifier(class_weight={1: np.nan}), {}, "class_weight"),
