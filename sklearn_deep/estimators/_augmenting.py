@@ -1,4 +1,4 @@
-"""The ``augmentation`` parameter: what it may be, and its parameters by name."""
+"""The ``augmentation`` parameter: what it may be."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -41,61 +41,3 @@ def augmentations(estimator: "DeepEstimator", layout: Layout) -> tuple[Any, ...]
             " optimizer='adamw'."
         )
     return chosen
-
-
-# What sets parameters of the ``augmentation`` parameter apart from it.
-_PREFIX = "augmentation__"
-
-
-def inner_params(given: Any) -> dict[str, Any]:
-    """The augmentations of a list and their parameters, under names of their own."""
-    params: dict[str, Any] = {}
-    for name, item in _named(given).items():
-        params[_PREFIX + name] = item
-        if hasattr(item, "get_params"):
-            inner = item.get_params()
-            params.update({f"{_PREFIX}{name}__{k}": v for k, v in inner.items()})
-    return params
-
-
-def set_inner_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
-    """Set parameters of a list's augmentations; gives the others, for the estimator.
-
-    Raises
-    ------
-    InvalidParameterError
-        For a name that the list does not have.
-    """
-    given = params.get("augmentation", estimator.augmentation)
-    items = _named(given)
-    if not items:
-        return params
-    own, chosen = {}, list(given)
-    for key, value in params.items():
-        if not key.startswith(_PREFIX):
-            own[key] = value
-            continue
-        name, _, rest = key.removeprefix(_PREFIX).partition("__")
-        if name not in items:
-            raise InvalidParameterError(
-                f"{type(estimator).__name__} has no parameter {key!r}: its list of"
-                f" augmentations has {', '.join(items)}."
-            )
-        if rest:
-            items[name].set_params(**{rest: value})
-        else:
-            chosen[list(items).index(name)] = value
-    if any(new is not old for new, old in zip(chosen, given, strict=True)):
-        own["augmentation"] = [item for item in chosen if item is not None]
-    return own
-
-
-def _named(given: Any) -> dict[str, Any]:
-    """The augmentations of a list, named as ``make_pipeline`` names steps."""
-    if not isinstance(given, (list, tuple)):
-        return {}
-    names = [type(item).__name__.lower() for item in given]
-    return {
-        name if names.count(name) == 1 else f"{name}-{names[:i].count(name) + 1}": item
-        for i, (name, item) in enumerate(zip(names, given, strict=True))
-    }

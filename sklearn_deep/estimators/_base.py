@@ -23,7 +23,6 @@ from sklearn_deep._params import Rules, check_params
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.data._ragged import Ragged
-from sklearn_deep.estimators._augmenting import inner_params, set_inner_params
 from sklearn_deep.estimators._data import FitArguments, Part, check_data
 from sklearn_deep.estimators._fitting import (
     initialized,
@@ -33,6 +32,7 @@ from sklearn_deep.estimators._fitting import (
     without_values,
 )
 from sklearn_deep.estimators._html import with_network_section
+from sklearn_deep.estimators._named_lists import inner_params, set_inner_params
 from sklearn_deep.estimators._policy_search import with_found_policy
 from sklearn_deep.estimators._state import (
     fill_module,
@@ -375,7 +375,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         return fresh
 
     def get_params(self, deep=True):
-        """Get the parameters, those of a list of augmentations among them.
+        """Get the parameters, those of lists of augmentations and callbacks among them.
 
         Parameters
         ----------
@@ -389,11 +389,11 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         """
         params = super().get_params(deep)
         if deep:
-            params.update(inner_params(params.get("augmentation")))
+            params.update(inner_params(params))
         return params
 
     def set_params(self, **params):
-        """Set parameters, those of a list of augmentations among them.
+        """Set parameters, those of lists of augmentations and callbacks among them.
 
         Parameters
         ----------

@@ -228,7 +228,9 @@ time_limit : float, default=None
 warm_start : bool, default=False
     Whether ``fit`` goes on from the weights of the last fit.
 callbacks : list, default=None
-    skorch callbacks. (scikit-learn's are set with ``set_callbacks``.)
+    skorch callbacks, or pairs of a name and one. Their parameters are
+    ``callbacks__<name>__<parameter>``; without a name of its own, a callback has that
+    of its class. (scikit-learn's are set with ``set_callbacks``.)
 device : {{"auto", "cpu", "cuda", "mps"}}, default="auto"
     Where it computes; "auto" takes an accelerator where there is one.
 dtype : {{"auto", "float32", "float64"}}, default="auto"

@@ -353,7 +353,7 @@ def take_data(net: AdoptedNet) -> None:
 def check_callbacks(owner: str, callbacks: Sequence[Any]) -> None:
     """Raise a TypeError for what is no callback of skorch's."""
     for item in callbacks:
-        one = item[1] if isinstance(item, tuple) else item
+        one = item[1] if isinstance(item, (tuple, list)) and len(item) == 2 else item
         kind = one if isinstance(one, type) else type(one)
         if not issubclass(kind, Callback):
             raise TypeError(

@@ -20,6 +20,8 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.metrics import accuracy_score, f1_score, get_scorer, make_scorer
+from sklearn.model_selection import GridSearchCV, ParameterGrid
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import (
     BatchScoring,
@@ -362,6 +364,104 @@ def test_a_callback_that_leaves_the_rate_alone_leaves_the_schedule(rows):
         watched.history_.learning_rate,
         network(**params).fit(X, y).history_.learning_rate,
     )
+
+
+# Parameters of callbacks
+
+
+LISTS = {
+    "instances": lambda: [EarlyStopping("train_loss", patience=3), EpochTimer()],
+    "pairs": lambda: [("stop", EarlyStopping()), ["time", EpochTimer()]],
+    "classes": lambda: [EarlyStopping, ("time", EpochTimer)],
+    "twins": lambda: [EpochTimer(), EarlyStopping(), EpochTimer, EarlyStopping()],
+    "a twin with a name": lambda: [EpochTimer(), ("mine", EpochTimer())],
+}
+
+
+@pytest.mark.parametrize("make", LISTS.values(), ids=list(LISTS))
+def test_callbacks_have_the_names_that_skorch_gives_them(make):
+    theirs = skorch.NeuralNet(nn.Identity, nn.MSELoss, callbacks=make())
+    wanted = [name for name, _ in theirs._uniquely_named_callbacks()]
+    defaults = ("epoch_timer", "train_loss", "valid_loss", "print_log")
+    wanted = {name for name in wanted if name not in defaults}
+    params = network(make()).get_params()
+    got = {k.removeprefix("callbacks__") for k in params if k.startswith("callbacks__")}
+    assert {name for name in got if "__" not in name} == wanted
+    assert set(network(make()).get_params(deep=False)) < set(params)
+    assert "callbacks__" not in "".join(network(make()).get_params(deep=False))
+
+
+def test_parameters_of_callbacks_are_got_and_set_by_name():
+    net = network([EarlyStopping(), ("mine", EpochScoring("accuracy"))])
+    assert net.get_params()["callbacks__EarlyStopping__patience"] == 5
+    net.set_params(callbacks__EarlyStopping__patience=2, callbacks__mine__name="acc")
+    twin = clone(net)
+    assert twin.callbacks[0] is not net.callbacks[0]
+    for one in (net, twin):
+        assert one.callbacks[0].patience == 2
+        assert one.callbacks[1][0] == "mine"
+        assert one.get_params()["callbacks__mine__name"] == "acc"
+    timer = EpochTimer()
+    twin.set_params(callbacks__mine=timer, callbacks__EarlyStopping=None)
+    assert twin.callbacks == [("mine", timer)]
+    assert len(net.callbacks) == 2
+
+
+def test_an_item_is_replaced_before_its_parameters_are_set():
+    old, new = EarlyStopping(patience=1), EarlyStopping(patience=2)
+    net = network([old])
+    net.set_params(
+        callbacks__EarlyStopping__patience=7, callbacks__EarlyStopping=new
+    )  # fmt: skip
+    assert (old.patience, new.patience) == (1, 7)
+    assert net.callbacks == [new]
+
+
+def test_a_class_becomes_a_callback_with_the_parameters():
+    net = network([EarlyStopping]).set_params(callbacks__EarlyStopping__patience=9)
+    assert net.callbacks[0].patience == 9
+
+
+def test_parameters_of_parameters_of_callbacks():
+    checkpoint = Checkpoint(fn_prefix="one")
+    net = network([LoadInitState(checkpoint)])
+    net.set_params(callbacks__LoadInitState__checkpoint__fn_prefix="two")
+    assert checkpoint.fn_prefix == "two"
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "params", "words"),
+    [
+        (None, {"callbacks__A__b": 1}, "its list of callbacks has none"),
+        ([EpochTimer()], {"callbacks__A": None}, "callbacks has EpochTimer"),
+        ([EpochTimer()], {"callbacks__EpochTimer": None, "callbacks__EpochTimer__a": 1}, "is set to None"),
+        ([EpochTimer()], {"callbacks__EpochTimer__nonsense": 1}, "nonsense"),
+    ],
+)  # fmt: skip
+def test_a_wrong_name_of_a_callback_is_named(callbacks, params, words):
+    with pytest.raises(ValueError, match=words):
+        network(callbacks).set_params(**params)
+
+
+def test_a_search_over_a_pipeline_finds_parameters_of_callbacks(rows):
+    X, y, *_ = rows
+    stop = EarlyStopping("train_loss", patience=1, threshold=0.9, threshold_mode="abs")
+    pipe = make_pipeline(StandardScaler(), network([stop, Batchwise()]))
+    grid = {
+        "mlpclassifier__callbacks__EarlyStopping__patience": [1, 3],
+        "mlpclassifier__callbacks__Batchwise": [None, EpochTimer()],
+    }
+    search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(X, y)
+    best = search.best_estimator_[-1]
+    assert best.n_iter_ == best.callbacks[0].patience + 1
+    assert stop.patience == 1
+    for params in ParameterGrid(grid):
+        final = clone(pipe).set_params(**params).fit(X, y)[-1]
+        patience = params["mlpclassifier__callbacks__EarlyStopping__patience"]
+        assert final.n_iter_ == patience + 1
+        assert [type(cb) for cb in final.callbacks] == [EarlyStopping] + (
+            [EpochTimer] if params["mlpclassifier__callbacks__Batchwise"] else []
+        )
 
 
 # What a callback finds at the net
