@@ -10,10 +10,10 @@ from sklearn.base import is_classifier, is_regressor
 import sklearn_deep
 from sklearn_deep.export._composition import final
 from sklearn_deep.export._converters import (
-    ROW_METHODS,
     is_by_step,
     is_multi_output,
     is_multilabel,
+    row_methods,
 )
 from sklearn_deep.export._file import CARD, FORMAT
 from sklearn_deep.export._inputs import (
@@ -136,7 +136,7 @@ def _row_outputs(
 ) -> dict[str, Any]:
     return {
         method: {"name": name, "form": "tensor"}
-        for method, name in zip(ROW_METHODS, outputs, strict=False)
+        for method, name in zip(row_methods(model), outputs, strict=True)
     }
 
 

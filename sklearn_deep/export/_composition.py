@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.feature_selection import SelectorMixin
+from sklearn.feature_selection import RFE, SelectorMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import (
     GridSearchCV,
@@ -155,6 +155,17 @@ def _pipeline_inverse(graph: Graph, model: Pipeline, table: Table) -> Table:
 @rule("transform", SelectorMixin)
 def _selector(graph: Graph, model: Any, table: Table) -> Table:
     return table.select(graph, np.flatnonzero(model.get_support()).tolist())
+
+
+def _selected_rule(method: str) -> Callable[[Graph, Any, Table], Any]:
+    def run(graph: Graph, model: RFE, table: Table) -> Any:
+        return apply(graph, model.estimator_, method, _selector(graph, model, table))
+
+    return run
+
+
+for _method in ("predict", "predict_proba", "decision_function"):
+    rule(_method, RFE)(_selected_rule(_method))
 
 
 @rule("transform", FeatureUnion)

@@ -117,20 +117,29 @@ def _alias(model: Any) -> str:
     return get_model_alias(known)
 
 
-# Methods of transformers that an export holds.
-ROW_METHODS = ("transform", "score_samples")
+# Methods of transformers that an export holds, and the names of their outputs.
+_ROW_METHODS = {
+    "transform": "variable",
+    "score_samples": "score_samples",
+    "predict": "label",  # of clusterers
+}
 
 
-def _row_methods(model: Any) -> tuple[str, ...]:
+def row_methods(model: Any) -> list[str]:
+    """Methods of a fitted transformer that ``to_onnx`` exports, ``transform`` first."""
+    others = list(_ROW_METHODS)[1:]
+    return ["transform", *(m for m in others if find(final(model), m))]
+
+
+def _asked_row_methods(model: Any) -> list[str]:
     # skl2onnx hands on all outputs of a step: its own exports have the first alone.
-    scores = REQUEST.get() is not None and find(final(model), ROW_METHODS[1])
-    return ROW_METHODS if scores else ROW_METHODS[:1]
+    return row_methods(model) if REQUEST.get() is not None else ["transform"]
 
 
 def _declare_numbers(scope, model, operator):
     names = ["variable"]
     if not is_regressor(model):
-        names += _row_methods(model)[1:]
+        names = [_ROW_METHODS[method] for method in _asked_row_methods(model)]
     elif has_std(final(model)):
         names += ["std"] if options_of(scope, model)["return_std"] else []
     for name in names:
@@ -250,7 +259,7 @@ class _Written:
         if not is_regressor(model):
             out = apply(graph, model, "transform", table)
             outputs: list[_Output] = [(out.matrix(graph), [self.rows, out.width])]
-            for method in _row_methods(model)[1:]:
+            for method in _asked_row_methods(model)[1:]:
                 value = apply(graph, model, method, table)
                 outputs.append((value, [self.rows]))
             return outputs

@@ -70,6 +70,26 @@ def _average(graph: Graph, model: VotingRegressor, table: Table) -> Value:
     return mean(graph, members, _voting_weights(model))
 
 
+@rule("transform", VotingClassifier)
+def _votes_side_by_side(graph: Graph, model: VotingClassifier, table: Table) -> Table:
+    if model.voting == "hard":
+        codes = [apply(graph, m, "predict", table) for m in model.estimators_]
+        return Table.of(stacked(graph, codes), len(codes))
+    if not model.flatten_transform:
+        raise OnnxExportError(
+            "VotingClassifier(flatten_transform=False) gives an array of three axes,"
+            " which has no ONNX form as a step. Set flatten_transform=True."
+        )
+    votes = [response(graph, m, "predict_proba", table)[0] for m in model.estimators_]
+    return Table.of(graph.concat(votes), len(votes) * len(model.classes_))
+
+
+@rule("transform", VotingRegressor)
+def _numbers_side_by_side(graph: Graph, model: VotingRegressor, table: Table) -> Table:
+    members = _predictions(graph, model.estimators_, table)
+    return Table.of(stacked(graph, members), len(members))
+
+
 # Stacking
 
 

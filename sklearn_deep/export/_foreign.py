@@ -101,9 +101,15 @@ def _unknown(model: Any) -> OnnxExportError:
 
 def _allowed(model: Any) -> Any:
     """Names of the options that skl2onnx has for an estimator."""
-    alias = sklearn_operator_name_map.get(type(model))
+    alias = sklearn_operator_name_map.get(type(_of_known_class(model)))
     allowed = get_converter(alias).get_allowed_options() if alias else None
     return allowed if isinstance(allowed, dict) else ()
+
+
+def _is_converted_by_skl2onnx(model: Any) -> bool:
+    """Tell whether skl2onnx's own converter is in use, and none of a user."""
+    alias = sklearn_operator_name_map.get(type(_of_known_class(model)))
+    return bool(alias) and get_converter(alias).__module__.startswith("skl2onnx.")
 
 
 def _outputs(
@@ -116,6 +122,11 @@ def _outputs(
 
 
 def _transform(graph: Graph, model: Any, table: Table) -> Table:
+    if hasattr(model, "predict") and _is_converted_by_skl2onnx(model):
+        raise OnnxExportError(
+            f"{type(model).__name__} has no ONNX form of its transform: skl2onnx writes"
+            " what it predicts. Take it out of the pipeline, or put it at the end."
+        )
     out = _outputs(graph, model, table)[0]
     return Table.of(out, _n_columns(model, table))
 
@@ -139,11 +150,20 @@ def _predict(graph: Graph, model: Any, table: Table) -> Value:
     return graph.reshape(out, (-1,)) if flat else out
 
 
-def _predict_proba(graph: Graph, model: Any, table: Table) -> Value:
-    return _outputs(graph, model, table)[1]
+def _predict_proba(graph: Graph, model: Any, table: Table) -> Value | list[Value]:
+    out = _outputs(graph, model, table)[1]
+    if not isinstance(model.classes_, list):
+        return out
+    places = [graph.constant(np.int64(k)) for k in range(len(model.classes_))]
+    return [graph.node("Gather", out, k, axis=0) for k in places]
 
 
 def _decision_function(graph: Graph, model: Any, table: Table) -> Value:
+    if _is_converted_by_skl2onnx(model) and "raw_scores" not in _allowed(model):
+        raise OnnxExportError(
+            f"{type(model).__name__} has no ONNX form of its decision_function: skl2onnx"
+            " writes its probabilities alone."
+        )
     scores = _outputs(graph, model, table, raw_scores=True)[1]
     return graph.column(scores, 1) if len(model.classes_) == 2 else scores
 

@@ -257,7 +257,7 @@ class Graph:
             The outputs of the model, in its order.
         """
         if model.functions:
-            model = inliner.inline_local_functions(model)
+            model = _without_functions(model)
         self._take_opsets(model)
         prefix = self.name() + "/"
         for value in inputs.values():
@@ -335,6 +335,25 @@ class Graph:
             opset_imports=opsets,
             ir_version=helper.find_min_ir_version_for(opsets, ignore_unknown=True),
         )
+
+
+def _without_functions(model: ModelProto) -> ModelProto:
+    """Write the nodes of a model's own functions where they are called.
+
+    Raises
+    ------
+    OnnxExportError
+        Where onnx leaves one, such as for another version of the operator set.
+    """
+    inlined = inliner.inline_local_functions(model)
+    own = {(function.domain, function.name) for function in model.functions}
+    left = [n.op_type for n in inlined.graph.node if (n.domain, n.op_type) in own]
+    if left:
+        raise OnnxExportError(
+            f"A part of the model calls the functions {sorted(set(left))!r} that its"
+            " converter has written, which cannot be written into another graph."
+        )
+    return inlined
 
 
 def real(dtype: np.dtype) -> np.dtype:

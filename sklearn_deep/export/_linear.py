@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import (
     ElasticNet,
     Lasso,
@@ -18,7 +19,7 @@ from sklearn.svm import LinearSVC, LinearSVR
 
 from sklearn_deep.export._graph import DOUBLE, INT, Graph, Value
 from sklearn_deep.export._labels import labels_at
-from sklearn_deep.export._responses import stacked
+from sklearn_deep.export._responses import normalised, stacked
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._table import Table
 
@@ -32,6 +33,7 @@ def _linear(graph: Graph, model: Any, table: Table) -> Value:
 
 
 _CLASSIFIERS = (
+    LinearDiscriminantAnalysis,
     LinearSVC,
     LogisticRegression,
     Perceptron,
@@ -53,17 +55,52 @@ def _decision(graph: Graph, model: Any, table: Table) -> Value:
     return graph.column(scores, 0) if len(model.classes_) == 2 else scores
 
 
-@rule("predict_proba", LogisticRegression)
-def _proba(graph: Graph, model: LogisticRegression, table: Table) -> Value:
+@rule("predict_proba", LogisticRegression, LinearDiscriminantAnalysis)
+def softmax_of_scores(graph: Graph, model: Any, table: Table) -> Value:
+    """Give probabilities whose logits are the scores."""
     scores = apply(graph, model, "decision_function", table)
     if len(model.classes_) == 2:
-        both = stacked(graph, [graph.node("Neg", scores), scores])
-        return graph.node("Sigmoid", both)
+        return _both(graph, scores)
+    if _is_one_vs_rest(model):
+        return _shares(graph, model, graph.node("Sigmoid", scores))
     return graph.node("Softmax", scores, axis=1)
 
 
+def _both(graph: Graph, scores: Value) -> Value:
+    return graph.node("Sigmoid", stacked(graph, [graph.node("Neg", scores), scores]))
+
+
+def _is_one_vs_rest(model: Any) -> bool:
+    """Tell whether several classes were learnt one by one, up to scikit-learn 1.8."""
+    asked = getattr(model, "multi_class", None)
+    return asked == "ovr" or getattr(model, "solver", None) == "liblinear"
+
+
+def _shares(graph: Graph, model: Any, scores: Value) -> Value:
+    """Shares of the row's sum; where all scores are 0 the classes have equal shares."""
+    return normalised(graph, scores, otherwise_uniform=len(model.classes_))
+
+
+@rule("predict_proba", SGDClassifier)
+def _proba_by_loss(graph: Graph, model: SGDClassifier, table: Table) -> Value:
+    scores = apply(graph, model, "decision_function", table)
+    binary = len(model.classes_) == 2
+    if model.loss == "log_loss":
+        if binary:
+            return _both(graph, scores)
+        return _shares(graph, model, graph.node("Sigmoid", scores))
+    # Modified Huber, Zhang and Oles, 2002: the score cut to [-1, 1].
+    cut = graph.math("Min", graph.math("Max", scores, -1.0), 1.0)
+    second = graph.math("Mul", graph.math("Add", cut, 1.0), 0.5)
+    if not binary:
+        return _shares(graph, model, second)
+    first = graph.math("Add", graph.node("Neg", second), 1.0)
+    return stacked(graph, [first, second])
+
+
 @rule("predict", *_CLASSIFIERS)
-def _labels(graph: Graph, model: Any, table: Table) -> Value:
+def best_by_scores(graph: Graph, model: Any, table: Table) -> Value:
+    """Give the label of the highest score."""
     scores = apply(graph, model, "decision_function", table)
     if len(model.classes_) == 2:
         place = graph.cast(graph.compare("Greater", scores, 0.0), INT)

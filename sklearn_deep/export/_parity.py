@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from sklearn_deep.exceptions import OnnxParityError
+from sklearn_deep.exceptions import OnnxExportError, OnnxParityError
 from sklearn_deep.export._composition import inside, steps_before
 from sklearn_deep.export._edge_rows import edge_rows
 from sklearn_deep.export._feeds import make_feeds
@@ -82,7 +82,7 @@ class _Comparison:
         """Predict rows both ways."""
         feeds = make_feeds(rows, self.card)
         names = [info.name for info in self.session.get_outputs()]
-        outputs = dict(zip(names, self.session.run(names, feeds), strict=True))
+        outputs = dict(zip(names, self._run(names, feeds), strict=True))
         steps = self.card["by_step"]
         if steps:
             lengths = row_lengths(feeds, self.card)
@@ -106,6 +106,15 @@ class _Comparison:
         if self.card["task"] == "classifier":
             got = outputs[self.card["outputs"]["predict"]["name"]]
             self._note_labels(expected, got, rows)
+
+    def _run(self, names: list[str], feeds: dict[str, np.ndarray]) -> list[Any]:
+        try:
+            return self.session.run(names, feeds)
+        except Exception as error:  # its classes share no base but this
+            raise OnnxExportError(
+                f"onnxruntime {version('onnxruntime')} cannot compute the ONNX form of"
+                f" {type(self.model).__name__}: {error}"
+            ) from error
 
     def _note(self, method: str, expected: np.ndarray, got: np.ndarray) -> None:
         got = np.asarray(got, float).reshape(expected.shape)

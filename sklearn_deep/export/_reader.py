@@ -323,6 +323,22 @@ class OnnxTransformer(TransformerMixin, OnnxEstimator):
         """
         return self._numbers("transform", X)
 
+    @available_if(_has_output("predict"))
+    def predict(self, X):
+        """Tell the cluster of each row, where a clusterer was exported.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of the fit.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Numbers of the clusters.
+        """
+        return self._numbers("predict", X)
+
     @available_if(_has_output("score_samples"))
     def score_samples(self, X):
         """Tell how well rows are reconstructed, where an autoencoder was exported.

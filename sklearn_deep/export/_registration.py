@@ -42,6 +42,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 import sklearn_deep.export._autoencoders
 import sklearn_deep.export._calibration
+import sklearn_deep.export._clusters
 import sklearn_deep.export._convolution_layers
 import sklearn_deep.export._encoders
 import sklearn_deep.export._ensembles
@@ -50,6 +51,8 @@ import sklearn_deep.export._foreign
 import sklearn_deep.export._linear
 import sklearn_deep.export._missing
 import sklearn_deep.export._multiclass
+import sklearn_deep.export._neighbours
+import sklearn_deep.export._projections
 import sklearn_deep.export._quantized_layers
 import sklearn_deep.export._recurrent
 import sklearn_deep.export._scalers

@@ -90,6 +90,8 @@ class Table:
     def matrix(self, graph: Graph, dtype: np.dtype | None = None) -> Value:
         """Give all columns as one value of shape (n, width)."""
         self._check_flat()
+        if not self.blocks:
+            raise OnnxExportError("No column is left, which no ONNX graph can hold.")
         kind = self.dtype if dtype is None else dtype
         return graph.concat([graph.cast(value, kind) for value, _ in self.blocks])
 

@@ -5,23 +5,35 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import skl2onnx
 from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 from skl2onnx.common.utils_sklearn import _process_options
 from skl2onnx.proto import get_latest_tested_opset_version
 from sklearn.base import is_classifier, is_regressor
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 import sklearn_deep
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._card import make_card, write_card
-from sklearn_deep.export._converters import DEFAULTS, OPTIONS, REQUEST, TYPES
+from sklearn_deep.export._composition import final
+from sklearn_deep.export._converters import (
+    DEFAULTS,
+    OPTIONS,
+    REQUEST,
+    TYPES,
+    is_by_step,
+    is_multi_output,
+    is_multilabel,
+)
 from sklearn_deep.export._file import sealed
 from sklearn_deep.export._graph import rename_values
 from sklearn_deep.export._inputs import Input, as_rows, declared
 from sklearn_deep.export._parity import check_parity
 from sklearn_deep.export._registration import in_registered_class
+from sklearn_deep.export._trial import refusal
 
 OLDEST_OPSET = 17
 
@@ -188,6 +200,7 @@ def to_onnx(
     """
     _check_arguments(model, tolerance, target_opset, dtype)
     X = as_rows(model, X)
+    _check_labels(model, X)
     own, theirs = _split_options(options)
     inputs = declared(model, X)
     proto = _convert(model, inputs, own, theirs, target_opset, dtype)
@@ -209,9 +222,12 @@ def _check_arguments(model: Any, tolerance: Any, opset: Any, dtype: Any) -> None
     check_is_fitted(model)
     does = is_classifier(model) or is_regressor(model) or hasattr(model, "transform")
     if not does:
+        kind = get_tags(model).estimator_type
         raise OnnxExportError(
-            f"{type(model).__name__} neither predicts nor transforms: to_onnx takes"
-            " classifiers, regressors and transformers, and Pipelines or searches around"
+            f"{type(model).__name__}"
+            f"{f' is an estimator of the kind {kind!r}' if kind else ''} without a"
+            " transform: to_onnx takes classifiers, regressors and transformers,"
+            " clusterers that transform among them, and Pipelines or searches around"
             " them."
         )
     newest = newest_opset()
@@ -224,6 +240,23 @@ def _check_arguments(model: Any, tolerance: Any, opset: Any, dtype: Any) -> None
         raise ValueError(f"dtype must be None, 'float32' or 'float64'; got {dtype!r}.")
     if not tolerance >= 0:
         raise ValueError(f"tolerance must be 0 or more; got {tolerance!r}.")
+
+
+def _check_labels(model: Any, X: Any) -> None:
+    """Refuse classifiers of scikit-learn that give several labels a row in one array."""
+    if not is_classifier(model) or is_by_step(model):
+        return
+    if is_multilabel(model) or is_multi_output(model):
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        several = refusal(model, X[:1]) is None and np.ndim(model.predict(X[:1])) == 2
+    if several:
+        raise OnnxExportError(
+            f"{type(final(model)).__name__} has no ONNX form for several labels a row."
+            " Put it into a MultiOutputClassifier or a OneVsRestClassifier, or use a"
+            " network."
+        )
 
 
 def newest_opset() -> int:
