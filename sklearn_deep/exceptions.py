@@ -10,6 +10,9 @@
     │   └── OnnxParityError                             an ONNX form that predicts otherwise
     ├── OnnxFileError(ValueError)                       a file that cannot be read
     └── MissingDependencyError(ImportError)             an optional library is not there
+
+    SklearnDeepWarning(UserWarning)
+    └── TrainingWarning                                 a fit whose result is likely useless
 """
 
 __all__ = [
@@ -20,7 +23,9 @@ __all__ = [
     "OnnxFileError",
     "OnnxParityError",
     "SklearnDeepError",
+    "SklearnDeepWarning",
     "TrainingDivergedError",
+    "TrainingWarning",
 ]
 
 
@@ -168,3 +173,17 @@ class MissingDependencyError(SklearnDeepError, ImportError):
             f"{self.feature} needs {self.library}, which is not installed. Install it"
             f" with: pip install 'sklearn-deep[{self.extra}]'"
         )
+
+
+class SklearnDeepWarning(UserWarning):
+    """Base class of every warning that sklearn_deep defines."""
+
+
+class TrainingWarning(SklearnDeepWarning):
+    """A network was trained, but what it learnt is likely of no use.
+
+    The message says why, and how to fix it. Like scikit-learn's ``ConvergenceWarning``
+    it can be turned into an error::
+
+        warnings.simplefilter("error", TrainingWarning)
+    """

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Batch, Rows
+from sklearn_deep.exceptions import TrainingWarning
 from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.nn._own_module import fingerprint
 from sklearn_deep.nn._randomness import OwnRandomness, lend_source
@@ -45,6 +46,11 @@ def try_out(job: TrainJob, batch: Batch, name: str) -> bool:
     ------
     TypeError, ValueError
         Where it cannot be trained on such rows; the message names it.
+
+    Warns
+    -----
+    TrainingWarning
+        Where a classifier's outputs are probabilities already.
     """
     owner = f"The module {name} of {job.owner}"
     module = job.module.eval()
@@ -70,6 +76,7 @@ def try_out(job: TrainJob, batch: Batch, name: str) -> bool:
             f"{owner} gives outputs that do not depend on its parameters. Look for"
             " detach(), no_grad() or .data in its forward."
         )
+    _warn_of_probabilities(owner, raw, job)
     if own.drew:
         lend_source(module)
     return not own.drew and before is not None and fingerprint(twin.eval()) == before
@@ -115,6 +122,62 @@ def _check_output(owner: str, raw: Any, batch: Batch, n_outputs: int) -> None:
         f"{owner} must give floats of shape (n_rows, {n_outputs}); for {len(batch)} rows"
         f" its forward gave {str(raw.dtype)[6:]} of shape {tuple(raw.shape)}. {mend}"
     )
+
+
+# Nodes of torch's autograd whose outputs are no logits for a kind of loss, and the
+# function that each is of. A softmax does no harm to the logarithm of another.
+_LINKS = {
+    "softmax": {
+        "SoftmaxBackward0": "softmax",
+        "SigmoidBackward0": "sigmoid",
+        "HardsigmoidBackward0": "hardsigmoid",
+    },
+    "sigmoid": {
+        "SoftmaxBackward0": "softmax",
+        "SigmoidBackward0": "sigmoid",
+        "HardsigmoidBackward0": "hardsigmoid",
+        "LogSoftmaxBackward0": "log_softmax",
+        "LogSigmoidBackward0": "logsigmoid",
+    },
+}
+# Operations that leave the values as they are, or nearly so, by the names of their nodes.
+_PASSING = (
+    "Alias", "Clamp", "Clone", "Expand", "Permute", "Reshape", "Select", "Slice",
+    "Squeeze", "TBackward", "ToCopy", "Transpose", "Unsafe", "Unsqueeze", "View",
+)  # fmt: skip
+
+
+def _warn_of_probabilities(owner: str, raw: Tensor, job: TrainJob) -> None:
+    """Warn of a classifier whose module ends in what the loss itself applies."""
+    if job.loss.kind == "real" or (job.state is not None and job.state.epoch):
+        return
+    last = _LINKS[job.loss.kind].get(_last_node(raw))
+    if last is None and job.loss.kind == "softmax" and _are_shares(raw.detach()):
+        last = "softmax"
+    if last is None:
+        return
+    warnings.warn(
+        f"{owner} ends in a {last}, but the loss itself applies the {job.loss.kind} to"
+        " raw outputs (logits). Through both, probabilities cannot come near 0 and 1,"
+        f" and the training is poor. Remove the {last} from the module; predict_proba"
+        " gives probabilities all the same.",
+        TrainingWarning,
+        stacklevel=2,
+    )
+
+
+def _last_node(raw: Tensor) -> str:
+    """Name the operation that made the values, behind those that only reshape them."""
+    node: Any = raw.grad_fn
+    while node is not None and node.name().startswith(_PASSING):
+        node = node.next_functions[0][0]
+    return "" if node is None else node.name()
+
+
+def _are_shares(raw: Tensor) -> bool:
+    """Tell whether every row has values from 0 on that sum to 1."""
+    off = (raw.sum(-1) - 1).abs().max()
+    return bool((raw.min() >= 0) & (off < 1e-4))
 
 
 # Whether modules of one kind train as one under vmap; the search for it costs some

@@ -23,6 +23,7 @@ from sklearn_deep import (
     ModuleClassifier,
     ModuleRegressor,
     OnnxExportError,
+    TrainingWarning,
     stacking_report,
     to_onnx,
 )
@@ -435,3 +436,89 @@ def test_a_module_exports_with_the_receipt_or_says_why_not(iris, module):
         return
     export = to_onnx(pipe, X.astype(np.float32), tolerance=1e-5)
     assert export.receipt["differences"]["predict_proba"]["largest"] < 1e-5
+
+
+# Modules that end in what the loss applies itself
+
+
+class Ending(nn.Module):
+    """A linear layer with a function behind it."""
+
+    def __init__(self, n_features, n_outputs, last=None):
+        super().__init__()
+        self.linear, self.last = nn.Linear(n_features, n_outputs), last
+
+    def forward(self, x):
+        return self.last(self.linear(x))
+
+
+TASKS = {
+    "classes": lambda y: y,
+    "two classes": lambda y: y > 0,
+    "labels": lambda y: np.stack([y > 0, y > 1], 1),
+}
+
+PROBABILITIES = {
+    "softmax": (nn.Softmax(-1), TASKS),
+    "functional softmax": (lambda z: z.softmax(1), TASKS),
+    "sigmoid": (nn.Sigmoid(), TASKS),
+    "functional sigmoid": (torch.sigmoid, TASKS),
+    "hardsigmoid": (F.hardsigmoid, TASKS),
+    "clamped softmax": (lambda z: z.softmax(1).clamp(1e-6, 1 - 1e-6), TASKS),
+    "sigmoid in another shape": (lambda z: z.T.sigmoid().contiguous().T, TASKS),
+    "shares": (lambda z: z.exp() / z.exp().sum(1, keepdim=True), {"classes"}),
+    "log_softmax": (nn.LogSoftmax(1), {"two classes", "labels"}),
+    "logsigmoid": (nn.LogSigmoid(), {"two classes", "labels"}),
+    "identity": (nn.Identity(), set()),
+    "relu": (torch.relu, set()),
+    "tanh": (torch.tanh, set()),
+    "a scaled softmax": (lambda z: 10 * z.softmax(1), set()),
+    "a gate": (lambda z: z * z.sigmoid(), set()),
+    "zeros": (lambda z: 0 * z, set()),
+    "logits from 0 to 1": (lambda z: 0.5 + 1e-3 * z, set()),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    ("last", "warned"), PROBABILITIES.values(), ids=list(PROBABILITIES)
+)
+def test_a_classifier_that_gives_probabilities_to_the_loss_is_warned_of(
+    last, warned, task, iris
+):
+    X, y = iris
+    network = ModuleClassifier(Ending, module__last=last, max_epochs=1, random_state=0)
+    if task not in warned:
+        network.fit(X, TASKS[task](y))  # warnings are errors in tests
+        return
+    with pytest.warns(TrainingWarning, match="Remove the .* from the module") as told:
+        network.fit(X, TASKS[task](y))
+    assert len(told) == 1
+    assert "Ending of ModuleClassifier ends in a" in str(told[0].message)
+
+
+@pytest.mark.parametrize("last", [nn.Softmax(1), nn.Sigmoid()], ids=str)
+def test_a_regressor_may_end_in_anything(last, regression):
+    X, y = regression
+    ModuleRegressor(Ending, module__last=last, max_epochs=1).fit(X, y)
+
+
+def test_a_stream_is_warned_of_once(iris):
+    X, y = iris
+    network = ModuleClassifier(Ending, module__last=nn.Softmax(1))
+    with pytest.warns(TrainingWarning):
+        network.partial_fit(X, y)
+    network.partial_fit(X, y)
+
+
+@pytest.mark.parametrize("backend", ["threading", "stacked"])
+def test_the_warning_reaches_the_user_of_a_search(backend, iris):
+    X, y = iris
+    network = ModuleClassifier(Ending, module__last=nn.Softmax(1), max_epochs=2)
+    search = GridSearchCV(network, {"learning_rate": [0.01, 0.1]}, cv=2, n_jobs=2)
+    with (
+        parallel_config(backend=backend),
+        pytest.warns(TrainingWarning, match="ends in a softmax") as told,
+    ):
+        search.fit(X, y)
+    assert len(told) == 5  # every fit, and the one of the best
