@@ -1,20 +1,127 @@
 """The learning-rate range test as an estimator, to look at before a fit."""
 
 from numbers import Integral
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_deep._arguments import names_unknown_arguments
-from sklearn_deep._params import InstanceOf, Number, Rules, check_params
+from sklearn_deep._params import Number, Rules, Satisfies, check_params
 from sklearn_deep._plotting import pyplot
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.estimators._fitting import RANGE_TEST, prepare
+from sklearn_deep.estimators._holdout import ValidationHoldout
 from sklearn_deep.training._lr_range import range_test
 
 _POSITIVE = Number(low=0, open_low=True)
+
+
+def _inside(estimator: Any) -> tuple[str, Any]:
+    """The parameter that leads to the network, and what stands there."""
+    if isinstance(estimator, Pipeline) and estimator.steps:
+        return estimator.steps[-1]
+    if isinstance(estimator, ValidationHoldout):
+        return "estimator", estimator.estimator
+    if isinstance(estimator, TransformedTargetRegressor):
+        return "regressor", estimator.regressor
+    return "", None
+
+
+def _without_search(estimator: Any) -> Any:
+    """What a search has found, or would begin with; anything else as it is."""
+    # scikit-learn's searches have no public base, and others have their own.
+    while hasattr(estimator, "estimator") and hasattr(estimator, "refit"):
+        estimator = getattr(estimator, "best_estimator_", estimator.estimator)
+    return estimator
+
+
+def _leads_to_network(estimator: Any) -> bool:
+    while estimator is not None:
+        estimator = _without_search(estimator)
+        if isinstance(estimator, DeepEstimator):
+            return True
+        _, estimator = _inside(estimator)
+    return False
+
+
+def _with_test(estimator: Any, low: float, high: float, n_steps: int) -> Any:
+    """A clone in which the test stands in the place of the network."""
+    estimator = _without_search(estimator)
+    if isinstance(estimator, DeepEstimator):
+        test = _RangeTest(clone(estimator), low, high, n_steps)
+        routed = get_config()["enable_metadata_routing"]
+        return test.set_fit_request(sample_weight=True) if routed else test
+    name, inner = _inside(estimator)
+    return clone(estimator).set_params(**{name: _with_test(inner, low, high, n_steps)})
+
+
+def _weight_name(estimator: Any) -> str:
+    """What ``fit`` calls the weights that the network gets."""
+    if get_config()["enable_metadata_routing"]:
+        return "sample_weight"
+    steps = []
+    while not isinstance(estimator, _RangeTest):
+        name, inner = _inside(estimator)
+        if isinstance(estimator, Pipeline):
+            steps.append(name)
+        estimator = inner
+    return "__".join([*steps, "sample_weight"])
+
+
+def _fitted_test(estimator: Any) -> "_RangeTest":
+    while not isinstance(estimator, _RangeTest):
+        name, inner = _inside(estimator)
+        estimator = (
+            inner if isinstance(estimator, Pipeline) else getattr(estimator, f"{name}_")
+        )
+    return estimator
+
+
+class _RangeTest(BaseEstimator):
+    """Stands where a network is, and runs the test on what the network would be fed."""
+
+    def __init__(self, network, low, high, n_steps):
+        self.network = network
+        self.low = low
+        self.high = high
+        self.n_steps = n_steps
+
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Run the test."""
+        check_params(self.network, self.network._rules)
+        if self.network.optimizer == "lbfgs":
+            raise ValueError(
+                "LearningRateFinder: optimizer='lbfgs' has no learning rate; it"
+                " searches for its step."
+            )
+        given = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        job = prepare(self.network, given).job
+        self.result_ = range_test(job, self.low, self.high, self.n_steps)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.network, name):
+                setattr(self, name, getattr(self.network, name))
+        return self
+
+    def predict(self, X):
+        """Predict nothing: TransformedTargetRegressor asks for the method alone."""
+        raise NotImplementedError
+
+    def __sklearn_tags__(self):
+        """Be what the network is."""
+        return self.network.__sklearn_tags__()
 
 
 class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
@@ -29,7 +136,10 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
     ----------
     estimator : estimator
         A network of sklearn_deep that could be trained with one learning rate
-        (not ``optimizer="lbfgs"``). It is cloned, and its ``learning_rate`` ignored.
+        (not ``optimizer="lbfgs"``), or a Pipeline, :class:`ValidationHoldout` or
+        TransformedTargetRegressor that ends in one: its steps are fitted, and the
+        network gets what they give. Of a search, ``best_estimator_``, or ``estimator``
+        before its fit. It is cloned, and its ``learning_rate`` ignored.
     low : float, default=1e-6
         First learning rate.
     high : float, default=10.0
@@ -62,10 +172,24 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
     >>> finder = LearningRateFinder(MLPClassifier(random_state=0)).fit(X / 16, y)
     >>> bool(1e-4 < finder.suggestion_ < 1e-1)
     True
+
+    Of a whole Pipeline, the steps before the network included:
+
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> pipe = make_pipeline(StandardScaler(), MLPClassifier(random_state=0))
+    >>> finder = LearningRateFinder(pipe).fit(X, y)
+    >>> pipe = pipe.set_params(mlpclassifier__learning_rate=finder.suggestion_)
     """
 
     _rules: ClassVar[Rules] = {
-        "estimator": (InstanceOf((DeepEstimator,), "a network of sklearn_deep"),),
+        "estimator": (
+            Satisfies(
+                _leads_to_network,
+                "a network of sklearn_deep, or a Pipeline, search, ValidationHoldout or"
+                " TransformedTargetRegressor that ends in one",
+            ),
+        ),
         "low": (_POSITIVE,),
         "high": (_POSITIVE,),
         "n_steps": (Number(Integral, 10),),
@@ -87,11 +211,11 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features.
+            Features, as the first step takes them.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights.
+            Non-negative weights, for the network.
 
         Returns
         -------
@@ -109,19 +233,16 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
                 raise ValueError(
                     f"low must be below high; got low={self.low} and high={self.high}."
                 )
-            network = clone(self.estimator)
-            check_params(network, network._rules)
-            if network.optimizer == "lbfgs":
-                raise ValueError(
-                    "LearningRateFinder: optimizer='lbfgs' has no learning rate; it"
-                    " searches for its step."
-                )
-            job = prepare(network, FitArguments(X, y, sample_weight)).job
-            test = range_test(job, self.low, self.high, self.n_steps)
+            estimator = _with_test(self.estimator, self.low, self.high, self.n_steps)
+            weight = {}
+            if sample_weight is not None:
+                weight = {_weight_name(estimator): sample_weight}
+            estimator.fit(X, y, **weight)
+            test = _fitted_test(estimator).result_
             self.learning_rates_, self.losses_, self.suggestion_ = test
-            self.n_features_in_ = network.n_features_in_
-            if hasattr(network, "feature_names_in_"):
-                self.feature_names_in_ = network.feature_names_in_
+            for name in ("n_features_in_", "feature_names_in_"):
+                if hasattr(estimator, name):
+                    setattr(self, name, getattr(estimator, name))
         return self
 
     def plot(self, ax=None):
@@ -154,7 +275,7 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
     def __sklearn_tags__(self):
         """Take what the network takes."""
         tags = super().__sklearn_tags__()
-        inner = self.estimator.__sklearn_tags__()
+        inner = _without_search(self.estimator).__sklearn_tags__()
         tags.target_tags = inner.target_tags
         tags.input_tags = inner.input_tags
         tags.classifier_tags = inner.classifier_tags

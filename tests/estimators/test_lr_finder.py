@@ -4,13 +4,29 @@ from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
+from sklearn import config_context
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
 
-from sklearn_deep import LearningRateFinder, MLPClassifier, MLPRegressor
+from sklearn_deep import (
+    LearningRateFinder,
+    MLPClassifier,
+    MLPRegressor,
+    ValidationHoldout,
+)
 
 # The defaults are tuned for real data; what is tested here does not hang on them.
 PLAIN = {
@@ -118,9 +134,10 @@ def test_the_estimator_it_was_given_stays_untrained(network, iris):
 @pytest.mark.parametrize("container", [np.asarray, csr_array], ids=["dense", "sparse"])
 def test_weights_and_sparse_features_count(container, network, iris):
     X, y = iris
-    weight = np.where(y == 0, 1.0, 0.0) + np.where(y == 1, 1.0, 0.0)
+    some = np.arange(len(y)) % 3 > 0
+    weight = np.where(some, 1.0, 0.0)
     weighted = LearningRateFinder(network).fit(container(X), y, sample_weight=weight)
-    kept = LearningRateFinder(network).fit(container(X[y < 2]), y[y < 2])
+    kept = LearningRateFinder(network).fit(container(X[some]), y[some])
     assert_array_equal(weighted.losses_, kept.losses_)
 
 
@@ -142,7 +159,119 @@ def test_it_draws_nothing_before_a_fit(network):
         LearningRateFinder(network).plot()
 
 
+# Whole Pipelines
+
+HEAD = [("scale", StandardScaler()), ("pca", PCA(3, random_state=0))]
+WRAPPED = {
+    "a Pipeline": lambda net: Pipeline([*HEAD, ("net", net)]),
+    "nested Pipelines": lambda net: Pipeline(
+        [HEAD[0], ("rest", Pipeline([HEAD[1], ("net", net)]))]
+    ),
+    "a search": lambda net: GridSearchCV(
+        Pipeline([*HEAD, ("net", net)]), {"pca__n_components": [2, 3]}
+    ),
+    "a search behind steps": lambda net: Pipeline(
+        [*HEAD, ("net", GridSearchCV(net, {"dropout": [0.1, 0.2]}))]
+    ),
+}
+
+
+@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("wrap", WRAPPED.values(), ids=list(WRAPPED))
+def test_a_pipeline_is_tested_as_its_network_on_what_the_steps_give(
+    wrap, weighted, routing, network, iris
+):
+    X, y = iris
+    weight = {"sample_weight": 1.0 + y} if weighted else {}
+    steps = clone(Pipeline(HEAD))
+    wanted = LearningRateFinder(network).fit(steps.fit_transform(X), y, **weight)
+    with config_context(enable_metadata_routing=routing):
+        whole = wrap(network)
+        if routing:
+            whole = clone(whole)
+            steps = getattr(whole, "estimator", whole)
+            steps.named_steps["scale"].set_fit_request(sample_weight=False)
+        finder = LearningRateFinder(whole).fit(X, y, **weight)
+    assert_array_equal(finder.losses_, wanted.losses_)
+    assert finder.suggestion_ == wanted.suggestion_
+    assert finder.n_features_in_ == 4
+    assert not hasattr(HEAD[0][1], "scale_")
+    with pytest.raises(NotFittedError):
+        check_is_fitted(whole)
+
+
+def test_of_a_fitted_search_the_best_is_tested(network, iris):
+    X, y = iris
+    pipe = make_pipeline(StandardScaler(), network.set_params(max_epochs=5))
+    grid = {"mlpclassifier__hidden_layer_sizes": [(1,), (32,)]}
+    search = GridSearchCV(pipe, grid, cv=2, refit=lambda results: 1).fit(X, y)
+    best = clone(search.best_estimator_)
+    assert best[-1].hidden_layer_sizes == (32,)
+    wanted = LearningRateFinder(best).fit(X, y)
+    assert_array_equal(LearningRateFinder(search).fit(X, y).losses_, wanted.losses_)
+
+
+def test_a_holdout_leaves_its_rows_out_of_the_steps_and_of_the_test(network, iris):
+    X, y = iris
+    holdout = ValidationHoldout(
+        Pipeline([*HEAD, ("net", network)]), validation_fraction=0.5, random_state=0
+    )
+    aside = clone(holdout).fit(X, y).validation_indices_
+    train = np.setdiff1d(np.arange(len(X)), aside)
+    X = X.copy()
+    X[aside] *= 1e3
+    finder = LearningRateFinder(holdout).fit(X, y, sample_weight=np.ones(len(X)))
+    pipe = LearningRateFinder(holdout.estimator)
+    orders = [train, np.random.default_rng(0).permutation(train)]
+    plain = [pipe.fit(X[order], y[order]).losses_ for order in orders]
+    # The order of rows moves the losses a little, the rows aside would move them far.
+    close = np.abs(plain[0][:60] - plain[1][:60]).max() * 5
+    assert_allclose(finder.losses_[:60], plain[0][:60], atol=close)
+
+
+def test_transformed_targets_and_frames(iris):
+    X, _ = iris
+    X = pd.DataFrame(X, columns=list("abcd"))
+    y = np.exp(X["a"])
+    network = plain_regressor((8,), random_state=0)
+    whole = TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), network), func=np.log, inverse_func=np.exp
+    )
+    finder = LearningRateFinder(whole).fit(X, y)
+    wanted = LearningRateFinder(whole.regressor).fit(X, np.log(y))
+    assert_allclose(finder.losses_, wanted.losses_, rtol=1e-5)
+    assert list(wanted.feature_names_in_) == list("abcd")
+
+
+def test_the_finder_of_texts_takes_texts():
+    texts, y = ["good film", "bad film", "good", "bad"] * 10, [1, 0, 1, 0] * 10
+    pipe = make_pipeline(TfidfVectorizer(), plain_classifier((8,), random_state=0))
+    assert 1e-5 < LearningRateFinder(pipe).fit(texts, y).suggestion_ < 10
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LogisticRegression(),
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        Pipeline([]),
+        TransformedTargetRegressor(),
+        OneVsRestClassifier(MLPClassifier()),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_what_does_not_end_in_a_network_is_named(estimator, iris):
+    with pytest.raises(ValueError, match=r"'estimator' parameter.*ends in one"):
+        LearningRateFinder(estimator).fit(*iris)
+
+
 BAD = {
+    "lbfgs in a Pipeline": (
+        make_pipeline(StandardScaler(), plain_classifier(optimizer="lbfgs")),
+        {},
+        "has no learning rate",
+    ),
     "lbfgs": (plain_classifier(optimizer="lbfgs"), {}, "has no learning rate"),
     "low above high": (
         plain_classifier(),
