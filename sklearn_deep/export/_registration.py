@@ -48,6 +48,7 @@ import sklearn_deep.export._encoders
 import sklearn_deep.export._ensembles
 import sklearn_deep.export._features
 import sklearn_deep.export._foreign
+import sklearn_deep.export._histogram_boosting
 import sklearn_deep.export._linear
 import sklearn_deep.export._missing
 import sklearn_deep.export._multiclass
@@ -56,7 +57,8 @@ import sklearn_deep.export._projections
 import sklearn_deep.export._quantized_layers
 import sklearn_deep.export._recurrent
 import sklearn_deep.export._scalers
-import sklearn_deep.export._shapers  # noqa: F401
+import sklearn_deep.export._shapers
+import sklearn_deep.export._trees  # noqa: F401
 from sklearn_deep._announce import Announced, listen
 from sklearn_deep.export._composition import SEARCHES
 from sklearn_deep.export._converters import OPTIONS, REQUEST, convert, parse, shape
