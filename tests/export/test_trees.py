@@ -32,7 +32,7 @@ from sklearn.tree import (
 
 from sklearn_deep import MLPClassifier, MLPRegressor, OnnxExportError, to_onnx
 
-N_FRESH = 50_000
+N_FRESH = 12_000
 SEED = {"random_state": 0}
 NET = MLPClassifier((4,), max_epochs=2, **SEED)
 REGRESSOR = MLPRegressor((4,), max_epochs=2, **SEED)
@@ -85,7 +85,7 @@ of_each = {
 
 @pytest.fixture(scope="module")
 def data():
-    """400 rows of three classes, and 50,000 rows made of the same values.
+    """400 rows of three classes, and 12,000 rows made of the same values.
 
     Values of training rows, as a grid has them: behind a scaler many lie within the
     rounding of float32 of a threshold.
@@ -152,7 +152,7 @@ def test_a_soft_vote_of_two_classes_says_what_scikit_learn_says(model, data, run
 
 @of_each["regressors"]
 def test_a_vote_with_a_network_gives_the_number_of_scikit_learn(model, data, run):
-    X, y, fresh = data
+    X, _, fresh = data
     target = np.exp(X[:, 0])
     vote = VotingRegressor([("net", REGRESSOR), ("trees", model)])
     pipe = scaled(vote).fit(X, target)
