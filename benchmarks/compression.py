@@ -255,6 +255,50 @@ def section(name, kind, load, seeds):
     print(flush=True)
 
 
+# Outliers among the training rows: their size, and how many rows and columns have one.
+OUTLIERS = {
+    "none": (1.0, 0, 0),
+    "1e4 in one value": (1e4, 1, 1),
+    "1e8 in one value": (1e8, 1, 1),
+    "1e4 in .1 % of the rows, one column": (1e4, 0.001, 1),
+    "1e4 in .1 % of the rows, all columns": (1e4, 0.001, None),
+}
+CALIBRATIONS = ("minmax", "percentile", "mse")
+
+
+def with_outliers(X, size, rows, columns, seed):
+    """A copy of flat rows in which some are outliers."""
+    draw, X = np.random.default_rng(seed), X.copy()
+    n_rows = rows if isinstance(rows, int) else round(rows * len(X))
+    for row in draw.choice(len(X), n_rows, replace=False):
+        signs = draw.choice([-1, 1], X.shape[1])
+        X[row, :columns] = size * signs[:columns]
+    return X
+
+
+def outliers(seeds):
+    """Table of what each calibration loses where some training rows are outliers."""
+    print("## outliers, digits-MLP\n")
+    table = []
+    for name, how in OUTLIERS.items():
+        scores = []
+        for seed in range(seeds):
+            X, X_test, y, y_test = digits(seed, images=False)
+            X = with_outliers(X, *how, seed)
+            net = MLPClassifier((128, 64), random_state=seed).fit(X, y)
+            models = [
+                Quantized(FrozenEstimator(net), calibration=c).fit(X, y)
+                for c in CALIBRATIONS
+            ]
+            scores.append([100 * m.score(X_test, y_test) for m in (net, *models)])
+        table.append([name, *np.mean(scores, axis=0)])
+    print_table(["outliers", "dense", *CALIBRATIONS], table)
+    for place, calibration in enumerate(CALIBRATIONS[1:], start=3):
+        lost = max(row[1] - row[place] for row in table)
+        print(verdict(lost <= 0.5, f"{calibration}: at most 0.5 points lost"))
+    print(flush=True)
+
+
 def main():
     """Run the sections that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -280,8 +324,11 @@ def main():
     logging.disable(logging.WARNING)  # of the quantizer: that it was not preprocessed
     with threadpool_limits(1):
         torch.set_num_threads(1)
-        for name in args.sections or sections:
-            section(name, *sections[name], args.seeds)
+        for name in args.sections or [*sections, "outliers"]:
+            if name == "outliers":
+                outliers(args.seeds)
+            else:
+                section(name, *sections[name], args.seeds)
 
 
 if __name__ == "__main__":

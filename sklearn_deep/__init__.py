@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sklearn_deep.estimators._rnn import RNNClassifier, RNNRegressor
     from sklearn_deep.exceptions import (
         CompressionLossError,
+        CompressionLossWarning,
         InvalidParameterError,
         MissingDependencyError,
         OnnxExportError,
@@ -77,6 +78,7 @@ _HOMES = {
     "CNNRegressor": "estimators._cnn",
     "CompressionDisplay": "inspection._compression_display",
     "CompressionLossError": "exceptions",
+    "CompressionLossWarning": "exceptions",
     "CompressionReport": "inspection._compression_report",
     "Contrast": "augmentation._colour",
     "Crop": "augmentation._image",
@@ -146,6 +148,7 @@ __all__ = [
     "CNNRegressor",
     "CompressionDisplay",
     "CompressionLossError",
+    "CompressionLossWarning",
     "CompressionReport",
     "Contrast",
     "Crop",

@@ -12,11 +12,13 @@
     └── MissingDependencyError(ImportError)             an optional library is not there
 
     SklearnDeepWarning(UserWarning)
+    ├── CompressionLossWarning                          a smaller network scores lower
     └── TrainingWarning                                 a fit whose result is likely useless
 """
 
 __all__ = [
     "CompressionLossError",
+    "CompressionLossWarning",
     "InvalidParameterError",
     "MissingDependencyError",
     "OnnxExportError",
@@ -177,6 +179,14 @@ class MissingDependencyError(SklearnDeepError, ImportError):
 
 class SklearnDeepWarning(UserWarning):
     """Base class of every warning that sklearn_deep defines."""
+
+
+class CompressionLossWarning(SklearnDeepWarning):
+    """A compressed network scores lower than the network that it was made from.
+
+    The message gives both scores and what to do. ``max_loss`` of the compression turns a
+    fall into an error, or keeps the network as it was.
+    """
 
 
 class TrainingWarning(SklearnDeepWarning):

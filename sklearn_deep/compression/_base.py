@@ -28,6 +28,7 @@ from sklearn_deep._params import (
     check_params,
 )
 from sklearn_deep.compression._delegation import ROUTED, Delegating
+from sklearn_deep.compression._fall import warn_of_fall
 from sklearn_deep.compression._network import Judge, arguments, thawed
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.estimators._data import FitArguments
@@ -125,6 +126,10 @@ class Compression(Announced, Delegating, ABC):
             return self.fine_tune_learning_rate
         return self._fine_tune_share * float(network.learning_rate_)
 
+    def _advice(self) -> str | None:
+        """Say what to do where the score falls; None where nothing is warned of."""
+        return None
+
     # fit
 
     def fit(
@@ -219,6 +224,8 @@ class Compression(Announced, Delegating, ABC):
         """The last level, or the last that is good enough."""
         if self.max_loss is None:
             *_, last = self._levels(network, given)
+            if (advice := self._advice()) is not None:
+                warn_of_fall(type(self).__name__, network, last, given, advice)
             return last
         judge = Judge(network, given, self.scoring)
         before = judge(network)

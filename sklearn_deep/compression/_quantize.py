@@ -48,8 +48,10 @@ class Quantized(Compression):
         instructions for products of 8 bits (VNNI) does not overflow; 7 bits cannot. 4
         rounds weights only, to an eighth of their size; products are those of floats.
     calibration : {"minmax", "percentile", "mse"}, default="minmax"
-        How the range of an activation is chosen: it holds all of its values on the
-        training rows; all but one in ten thousand on either side; or the share of them
+        How the range of an activation is chosen. "minmax": it holds all values that the
+        training rows give. "percentile" and "mse" leave outliers out: values more than
+        ten times as large as the largest ones of 98 % of the rows. Of the others,
+        "percentile" holds all but one in 50,000 on either side, and "mse" the share
         whose rounding and clipping together have the least squared error.
     fine_tune_epochs : int, default=0
         Epochs of training with rounded weights and activations, through which gradients
@@ -57,8 +59,10 @@ class Quantized(Compression):
     fine_tune_learning_rate : float or None, default=None
         Learning rate of the fine-tuning; None for a fifth of the network's own.
     max_loss : float or None, default=None
-        By how much the score may fall; None for any. The score is taken on the rows
-        that were held out for early stopping, else on the training rows.
+        By how much the score may fall. The score is taken on the rows that were held
+        out for early stopping, else on the training rows. None for any fall; then one
+        of more than .02, and of more than 9 rows, of the network's own ``score`` is a
+        ``CompressionLossWarning``, measured on 4,096 of these rows at most.
     on_loss : {"raise", "fall_back"}, default="raise"
         Whether a larger fall is an error, or the network is kept as it was.
     scoring : str, callable or None, default=None
@@ -135,6 +139,17 @@ class Quantized(Compression):
         self.scoring = scoring
         self.prefit = prefit
 
+    def _advice(self) -> str:
+        other = {
+            "calibration='percentile' or 'mse' leaves outliers out of the ranges": (
+                self.calibration == "minmax" and self.bits != 4
+            ),
+            "bits=8 rounds less": self.bits != 8,
+            f"fine_tune_epochs={2 * self.fine_tune_epochs or 5} trains the network for"
+            " the rounding": True,
+        }
+        return "What helps: " + "; ".join(k for k, v in other.items() if v) + "."
+
     def _levels(
         self, network: DeepEstimator, given: FitArguments
     ) -> Iterator[DeepEstimator]:
@@ -165,7 +180,7 @@ def calibrate(rehearsal: nn.Module, rows: Rows, how: str) -> None:
     """Learn the ranges of activations from rows, a block of them at a time."""
     places = _places(rehearsal)
     for layer in places.values():
-        layer.seen = Range()
+        layer.seen = Range(clipped=how != "minmax")
     with torch.no_grad():
         _pass(rehearsal, rows, places)
         if how != "minmax":

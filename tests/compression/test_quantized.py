@@ -14,6 +14,7 @@ from torch import nn
 from sklearn_deep import (
     CNNAutoencoder,
     CNNClassifier,
+    CompressionLossWarning,
     MLPAutoencoder,
     MLPClassifier,
     MLPRegressor,
@@ -136,14 +137,157 @@ def test_weights_of_rows_count_as_their_repetition_and_order_does_not(
 
 
 def test_clipped_ranges_lie_within_the_whole_ones(digits, net):
+    X, y = digits[0].copy(), digits[1]
+    X[7] *= 20
     ranges = {
-        how: Quantized(net, calibration=how, prefit=True).fit(*digits).ranges_
+        how: Quantized(net, calibration=how, prefit=True).fit(X, y).ranges_
         for how in ("minmax", "mse", "percentile")
     }
     for place, (low, high) in ranges["minmax"].items():
         for how in ("mse", "percentile"):
             assert low <= ranges[how][place][0] <= ranges[how][place][1] <= high
     assert ranges["mse"] != ranges["minmax"] != ranges["percentile"]
+
+
+# Outliers
+
+
+def four_classes(n_rows=1000, dtype=np.float32):
+    """Rows of 12 columns: classes by the signs of two sums; those to fit and to test."""
+    X = np.random.default_rng(0).normal(size=(2 * n_rows, 12)).astype(dtype)
+    y = 2 * (X[:, :4].sum(1) > 0) + (X[:, 4:8].sum(1) > 0)
+    return X[:n_rows], y[:n_rows], X[n_rows:], y[n_rows:]
+
+
+@pytest.fixture(scope="module")
+def of_four():
+    X, y, *_ = four_classes()
+    return MLPClassifier((32, 16), max_epochs=20, random_state=0).fit(X, y)
+
+
+def with_outliers(X, size, where):
+    """Some rows of X, of which no more than 0.1 % are outliers, or two."""
+    X = X.copy()
+    rows = [7] if where == "one value" else [7, 400]
+    columns = slice(None) if where == "rows" else 3
+    X[rows, columns] = size * np.where(np.arange(X.shape[1]) % 2, 1, -1)[columns]
+    return X
+
+
+@pytest.mark.parametrize("calibration", ["percentile", "mse"])
+@pytest.mark.parametrize("size", [1e3, 1e4, 1e6, 1e8])
+@pytest.mark.parametrize("where", ["one value", "a column", "rows"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_outliers_do_not_cost_accuracy(of_four, calibration, size, where, dtype):
+    X, y, X_test, y_test = four_classes(dtype=dtype)
+    whole = Quantized(FrozenEstimator(of_four), calibration=calibration)
+    whole.fit(with_outliers(X, size, where), y)
+    accuracy = np.mean(whole.predict(X_test) == y_test)
+    assert accuracy > np.mean(of_four.predict(X_test) == y_test) - 0.01
+    # Values of the network of floats, without the outliers, are the reference.
+    expected = of_four.predict_proba(X_test)
+    assert abs(whole.predict_proba(X_test) - expected).mean() < 0.01
+
+
+@pytest.mark.parametrize("calibration", ["percentile", "mse"])
+def test_outliers_that_the_network_was_trained_on_do_not_cost_accuracy(calibration):
+    X, y, X_test, y_test = four_classes()
+    X = with_outliers(X, 1e4, "one value")
+    net = MLPClassifier((32, 16), max_epochs=20, random_state=0).fit(X, y)
+    whole = Quantized(net, calibration=calibration, prefit=True).fit(X, y)
+    assert whole.score(X_test, y_test) > net.score(X_test, y_test) - 0.01
+
+
+@pytest.mark.parametrize("calibration", ["percentile", "mse"])
+def test_outliers_among_images_do_not_cost_accuracy(digits, calibration):
+    X, y = digits
+    net = CNNClassifier((4, 8), input_shape=(8, 8), max_epochs=5, random_state=0)
+    net.fit(X, y)
+    stray = X.copy()
+    stray[7, 12:14] = 1e5, -1e5
+    whole = Quantized(net, calibration=calibration, prefit=True).fit(stray, y)
+    assert (whole.predict(X) == net.predict(X)).mean() > 0.98
+
+
+@pytest.mark.parametrize("calibration", ["percentile", "mse"])
+def test_outliers_do_not_cost_an_autoencoder_its_reconstruction(digits, calibration):
+    X, y = digits
+    net = MLPAutoencoder((16,), code_size=4, max_epochs=10, random_state=0).fit(X)
+    stray = X.copy()
+    stray[7] = 1e5
+    whole = Quantized(net, calibration=calibration, prefit=True).fit(stray)
+    assert whole.score(X) > 1.05 * net.score(X)
+
+
+@pytest.mark.parametrize("calibration", ["percentile", "mse"])
+def test_heavy_tails_lose_no_more_than_with_whole_ranges(calibration):
+    normal = np.random.default_rng(0).normal(size=(3000, 6))
+    X = np.exp(normal).astype(np.float32)
+    y = X @ np.arange(1.0, 7.0)
+    net = MLPRegressor((32, 16), max_epochs=20, random_state=0).fit(X, y)
+    scores = {
+        how: Quantized(net, calibration=how, prefit=True).fit(X, y).score(X, y)
+        for how in ("minmax", calibration)
+    }
+    assert scores[calibration] > scores["minmax"] - 0.005
+    assert scores[calibration] > net.score(X, y) - 0.03
+
+
+@pytest.mark.parametrize("calibration", ["percentile", "mse"])
+def test_rare_and_constant_columns_are_no_outliers(calibration):
+    X, y, *_ = four_classes()
+    X[:, 8:10] = 3.0, -0.0
+    X[:, 10] = np.where(np.arange(len(X)) % 40 == 0, 8.0, 0.0)
+    whole = Quantized(
+        MLPClassifier((16,), max_epochs=3, random_state=0), calibration=calibration
+    ).fit(X, y)
+    low, high = whole.ranges_["parts.0.0"]
+    assert high == pytest.approx(8, rel=0.05)
+    assert low == pytest.approx(X.min(), rel=0.05)
+
+
+# Warnings
+
+
+def test_a_fall_of_the_score_is_warned_of(of_four):
+    X, y, *_ = four_classes()
+    X = with_outliers(X, 1e4, "one value")
+    with pytest.warns(CompressionLossWarning, match="falls from 0.9") as caught:
+        Quantized(FrozenEstimator(of_four)).fit(X, y)
+    text = str(caught[0].message)
+    assert "calibration='percentile' or 'mse'" in text
+    assert "1000 training rows" in text
+
+
+def test_the_fall_is_measured_on_the_validation_part_where_there_is_one(of_four):
+    X, y, X_test, y_test = four_classes()
+    with pytest.warns(CompressionLossWarning, match="300 rows held out"):
+        Quantized(FrozenEstimator(of_four)).fit(
+            with_outliers(X, 1e4, "rows"), y, X_val=X_test[:300], y_val=y_test[:300]
+        )
+
+
+def test_the_fall_of_a_large_set_is_measured_on_some_of_its_rows(of_four):
+    X, y, *_ = four_classes(6000)
+    with pytest.warns(CompressionLossWarning, match="on 4096 training rows"):
+        Quantized(FrozenEstimator(of_four)).fit(with_outliers(X, 1e5, "rows"), y)
+
+
+@pytest.mark.parametrize("kind", [MLPRegressor, MLPAutoencoder])
+def test_a_fall_of_other_scores_is_warned_of(digits, kind):
+    X, y = digits
+    net = kind((16,), max_epochs=15, random_state=0).fit(X, y)
+    X = X.copy()
+    X[7] = 1e6
+    with pytest.warns(CompressionLossWarning, match="the score falls from 0"):
+        Quantized(FrozenEstimator(net)).fit(X, y)
+
+
+def test_max_loss_takes_the_place_of_the_warning(of_four):
+    X, y, *_ = four_classes()
+    make = Quantized(FrozenEstimator(of_four), max_loss=0.02, on_loss="fall_back")
+    kept = make.fit(with_outliers(X, 1e5, "rows"), y)
+    assert_array_equal(kept.predict(X), of_four.predict(X))
 
 
 def test_a_regressor_stays_one_and_computes_in_float32(digits):

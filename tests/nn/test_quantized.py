@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
 from sklearn_deep.nn._mlp import BatchNorm
@@ -114,6 +114,59 @@ def test_a_stray_value_does_not_stretch_a_clipped_range(how):
         if seen.counts is None:
             seen.start_counting()
     assert CALIBRATIONS[how](seen)[1] < 1.7 == pytest.approx(seen.high)
+
+
+def ranges_of(values, weight=None):
+    """The clipped ranges of values, (n_rows, n_values), in blocks of 100 rows."""
+    seen = Range()
+    for _ in range(2):
+        for start in range(0, len(values), 100):
+            part = slice(start, start + 100)
+            seen.see(values[part], None if weight is None else weight[part])
+        if seen.counts is None:
+            seen.start_counting()
+    return {how: CALIBRATIONS[how](seen) for how in ("percentile", "mse")}
+
+
+@pytest.mark.parametrize("size", [1e3, 1e8, 3e38])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_outliers_leave_a_clipped_range_where_it_is_without_them(size, sign):
+    values = torch.randn(2000, 20, generator=torch.Generator().manual_seed(0))
+    expected = ranges_of(values)
+    values[[3, 1500]] = sign * size
+    found = ranges_of(values)
+    for how in expected:
+        # Edges are those of bins that are 3 % wide.
+        assert_allclose(found[how], expected[how], rtol=0.04)
+
+
+def test_a_side_on_which_only_outliers_lie_is_empty():
+    values = torch.rand(1000, 5, generator=torch.Generator().manual_seed(0))
+    values[17, 2] = -1e5
+    for low, high in ranges_of(values).values():
+        assert low == 0
+        assert high == pytest.approx(1, rel=0.04)
+
+
+def test_ranges_hold_what_few_rows_have_often_and_columns_of_another_scale():
+    values = torch.rand(1000, 100, generator=torch.Generator().manual_seed(0))
+    values[:, 4] *= 5000
+    values[:, 7] = torch.where(torch.arange(1000) % 100 == 0, 9.0, 0.0)
+    assert_allclose(ranges_of(values)["percentile"], (0, 5000), rtol=0.04)
+
+
+def test_numpy_percentiles_are_those_of_a_large_sample():
+    values = torch.randn(1000, 500, generator=torch.Generator().manual_seed(0))
+    expected = np.quantile(values.numpy(), [2e-5, 1 - 2e-5])
+    assert_allclose(ranges_of(values)["percentile"], expected, rtol=0.01)
+
+
+def test_zeros_do_not_count_among_percentiles():
+    values = torch.randn(1000, 100, generator=torch.Generator().manual_seed(0))
+    sparse = torch.zeros(1000, 20_000)
+    sparse[:, ::200] = values
+    dense, rare = ranges_of(values), ranges_of(sparse)
+    assert_allclose(rare["percentile"], dense["percentile"], rtol=0.02)
 
 
 def test_normalisation_is_folded_into_the_layer_before_it():

@@ -1,0 +1,95 @@
+"""Warn where a compressed network is worse than the network that it was made from."""
+
+import copy
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_regressor
+
+from sklearn_deep.compression._network import parts
+from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators._data import FitArguments, Part
+from sklearn_deep.estimators._reconstructor import DeepReconstructor
+from sklearn_deep.exceptions import CompressionLossWarning
+
+# Rows that both networks are scored on, at most.
+_MOST_ROWS = 4096
+
+# A fall of the score that is warned of: this much, and this many rows. Rounding to 8 bits
+# changes labels near the border between classes, in both directions.
+_FALL, _FEWEST_ROWS = 0.02, 9
+
+# Of the rows that a regressor predicts, those that are scored.
+_USUAL = 0.99
+
+
+def warn_of_fall(
+    owner: str,
+    before: DeepEstimator,
+    after: DeepEstimator,
+    given: FitArguments,
+    advice: str,
+) -> None:
+    """Warn where the score of a compressed network has fallen.
+
+    The score is the network's own: accuracy, R2, or of an autoencoder the share of the
+    variance that the median reconstruction explains. It is computed on the rows that the
+    fit held out, else on training rows, on 4,096 of them at most. R2 leaves out the 1 %
+    of the rows that the network was worst at: one outlier would hide all others.
+    """
+    whole, aside = parts(before, given)
+    part = _some_rows(whole if aside is None else aside, before._weights_seed)
+    if len(part) <= _FEWEST_ROWS:
+        return
+    if is_regressor(before):
+        part = _without_stray_rows(before, part)
+    scores = [_score(network, part) for network in (before, after)]
+    tolerated = max(_FALL, _FEWEST_ROWS / len(part))
+    # R2 of a network that is worse than the mean has no lower limit.
+    if scores[0] - scores[1] > tolerated * max(1.0, 1.0 - scores[0]):
+        rows = "training rows" if aside is None else "rows held out for validation"
+        warnings.warn(
+            f"{owner}: the score falls from {scores[0]:.3g} to {scores[1]:.3g}, measured"
+            f" on {len(part)} {rows}. {advice} Set max_loss to get an error, or with"
+            " on_loss='fall_back' the network as it was, where the score falls by more.",
+            CompressionLossWarning,
+            stacklevel=3,
+        )
+
+
+def _some_rows(part: Part, seed: int) -> Part:
+    if len(part) <= _MOST_ROWS:
+        return part
+    draw = np.random.default_rng(seed)
+    return part.take(np.sort(draw.choice(len(part), _MOST_ROWS, replace=False)))
+
+
+def _without_stray_rows(network: DeepEstimator, part: Part) -> Part:
+    predicted = _nameless(network).predict(part.features())
+    if not isinstance(predicted, np.ndarray):  # one target a step
+        return part
+    error = abs(predicted - part.y).reshape(len(part), -1).max(1)
+    usual = error <= np.quantile(error, _USUAL)
+    return part.take(np.flatnonzero(usual))
+
+
+def _nameless(network: DeepEstimator) -> Any:
+    """A copy that takes X as an array, without the names that a frame had."""
+    fitted = copy.copy(network)
+    fitted.__dict__.pop("feature_names_in_", None)
+    return fitted
+
+
+def _score(network: DeepEstimator, part: Part) -> float:
+    fitted, X = _nameless(network), part.features()
+    if isinstance(fitted, DeepReconstructor):
+        return _explained(fitted.score_samples(X), fitted._values(X))
+    return float(fitted.score(X, part.y, sample_weight=part.weight))
+
+
+def _explained(scores: np.ndarray, values: np.ndarray) -> float:
+    """R2 of the median row; an outlier has most of the variance, and is one row."""
+    center = np.median(values, axis=0)
+    variance = np.median(np.square(values - center).mean(1))
+    return 1 + float(np.median(scores)) / max(float(variance), 1e-300)
