@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from sklearn_deep.exceptions import OnnxFileError
+from sklearn_deep.export._card_fields import first_fault
 
 CARD = "sklearn_deep"
 FORMAT = 1
@@ -125,16 +126,23 @@ def read_card(metadata: dict[str, str]) -> dict[str, Any]:
         )
     try:
         card = json.loads(metadata[CARD])
-        version, later = card["package_version"], card["format"] > FORMAT
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, RecursionError) as error:
+        raise _damaged_card("it is no JSON") from error
+    version = card.get("format") if isinstance(card, dict) else None
+    if isinstance(version, int) and version > FORMAT:
         raise OnnxFileError(
-            f"The card of the ONNX model, its metadata {CARD!r}, is damaged or of another"
-            " origin. Export the estimator again with sklearn_deep.to_onnx."
-        ) from error
-    if later:
-        raise OnnxFileError(
-            f"The file was written by sklearn_deep {version}, in a format"
-            f" ({card['format']}) that this version does not know ({FORMAT}). Upgrade"
+            f"The file was written by sklearn_deep {card.get('package_version')}, in a"
+            f" format ({version}) that this version does not know ({FORMAT}). Upgrade"
             " sklearn-deep."
         )
+    fault = first_fault(card)
+    if fault is not None:
+        raise _damaged_card(fault)
     return card
+
+
+def _damaged_card(fault: str) -> OnnxFileError:
+    return OnnxFileError(
+        f"The card of the ONNX model, its metadata {CARD!r}, is damaged or of another"
+        f" origin: {fault}. Export the estimator again with sklearn_deep.to_onnx."
+    )

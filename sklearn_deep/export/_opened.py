@@ -1,6 +1,8 @@
 """An exported file in memory, and the base of the estimators over it."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +19,7 @@ from sklearn_deep._params import (
     check_params,
 )
 from sklearn_deep.exceptions import MissingDependencyError, OnnxFileError
+from sklearn_deep.export._card_and_graph import check_card_and_graph
 from sklearn_deep.export._feeds import make_feeds
 from sklearn_deep.export._file import (
     check_framing,
@@ -24,6 +27,7 @@ from sklearn_deep.export._file import (
     has_seal,
     read_card,
 )
+from sklearn_deep.export._guard import check_graph, read_metadata
 from sklearn_deep.export._outputs import names_of
 from sklearn_deep.export._sequences import row_lengths
 
@@ -35,34 +39,12 @@ class Opened:
         check_framing(content)
         if has_seal(content) and verify:
             check_seal(content)
-        self.session = _start(content, n_threads)
-        self.card = read_card(_metadata(self.session))
+        self.card = read_card(read_metadata(content))
         if verify:  # what has the card was sealed too
             check_seal(content)
-        self._check_names()
-
-    def _check_names(self) -> None:
-        """Hold the card against the graph."""
-        there = {
-            "inputs": {info.name for info in self.session.get_inputs()},
-            "outputs": {info.name for info in self.session.get_outputs()},
-        }
-        named = {
-            "inputs": {part["name"] for part in self.card["inputs"]},
-            "outputs": {
-                name
-                for role in self.card["outputs"].values()
-                for name in names_of(role)
-            },
-        }
-        for kind in ("inputs", "outputs"):
-            lost = sorted(named[kind] - there[kind])
-            if lost:
-                raise OnnxFileError(
-                    f"The model lacks the {kind} {lost!r} that its card names; it has"
-                    f" {sorted(there[kind])!r}. It was changed after the export: export"
-                    " it again."
-                )
+            check_graph(content)
+        self.session = _start(content, n_threads)
+        check_card_and_graph(self.card, self.session)
 
     def run(self, role: dict[str, Any], X: Any) -> tuple[list[Any], np.ndarray | None]:
         """Compute one output, or the several that it is made of.
@@ -74,17 +56,35 @@ class Opened:
             How many steps of each row are true ones, where it matters.
         """
         feeds = make_feeds(X, self.card)
-        outputs = self.session.run(names_of(role), feeds)
+        with blaming_file("onnxruntime cannot run it on these rows"):
+            outputs = self.session.run(names_of(role), feeds)
+        _check_rows(outputs, len(next(iter(feeds.values()))))
         return outputs, row_lengths(feeds, self.card)
 
 
-def _metadata(session: Any) -> dict[str, str]:
+def _check_rows(outputs: list[Any], n_rows: int) -> None:
+    for output in outputs:
+        parts = output if isinstance(output, list) and _of_arrays(output) else [output]
+        if any(np.ndim(p) == 0 and not isinstance(p, list) for p in parts) or any(
+            len(part) != n_rows for part in parts
+        ):
+            raise OnnxFileError(
+                f"The model does not give a result for each of {n_rows} rows. Export it"
+                " again."
+            )
+
+
+def _of_arrays(output: list[Any]) -> bool:
+    return all(isinstance(part, np.ndarray) for part in output)
+
+
+@contextmanager
+def blaming_file(what: str) -> Iterator[None]:
+    """Turn whatever goes wrong inside into an error about the file."""
     try:
-        return session.get_modelmeta().custom_metadata_map
-    except UnicodeDecodeError as error:
-        raise OnnxFileError(
-            "The metadata of the ONNX model are damaged. Copy or export it again."
-        ) from error
+        yield
+    except Exception as error:  # onnxruntime's classes share no base but this
+        raise OnnxFileError(f"The ONNX model is no good: {what}: {error}") from error
 
 
 def _start(content: bytes, n_threads: int | None) -> Any:
@@ -97,24 +97,24 @@ def _start(content: bytes, n_threads: int | None) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors come as exceptions
     if n_threads is not None:
-        options.intra_op_num_threads = n_threads
-        options.inter_op_num_threads = n_threads
-    try:
+        options.intra_op_num_threads = int(n_threads)
+        options.inter_op_num_threads = int(n_threads)
+    with blaming_file(f"onnxruntime {onnxruntime.__version__} cannot read it"):
         return onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # its classes share no base but this
-        raise OnnxFileError(
-            f"onnxruntime {onnxruntime.__version__} cannot read the model: {error}"
-        ) from error
+
+
+_BYTES = (bytes, bytearray, memoryview)
+_MOST_THREADS = 1024
 
 
 class OnnxEstimator(BaseEstimator):
     """What the readers share: the file is opened at its first use."""
 
     _rules: ClassVar[Rules] = {
-        "model": (InstanceOf((str, os.PathLike, bytes), "a path or bytes"),),
-        "n_threads": (NONE, Number(Integral, 1)),
+        "model": (InstanceOf((str, os.PathLike, *_BYTES), "a path or bytes"),),
+        "n_threads": (NONE, Number(Integral, 1, _MOST_THREADS)),
         "verify": (BOOLEAN,),
     }
     _task: ClassVar[str]
@@ -185,6 +185,8 @@ class OnnxEstimator(BaseEstimator):
         state = dict(super().__getstate__())
         state.pop("_kept", None)
         state["_content"] = self._content[1]
+        if isinstance(state["model"], memoryview):  # cannot be pickled
+            state["model"] = self._content[1]
         return state
 
     def __setstate__(self, state):
@@ -246,9 +248,17 @@ class OnnxEstimator(BaseEstimator):
     def __repr__(self, N_CHAR_MAX=700):
         """Name the file, or the size of the content."""
         model = self.model
-        shown = f"<{len(model)} bytes>" if isinstance(model, bytes) else repr(model)
+        shown = f"<{len(model)} bytes>" if isinstance(model, _BYTES) else repr(model)
         return f"{type(self).__name__}({shown})"
 
 
 def _read(model: Any) -> bytes:
-    return model if isinstance(model, bytes) else Path(model).read_bytes()
+    if isinstance(model, _BYTES):
+        return bytes(model)
+    path = Path(os.fsdecode(model))
+    if path.is_dir():
+        raise OnnxFileError(
+            f"{str(path)!r} is a directory. Give the path of a file that"
+            " sklearn_deep.to_onnx wrote."
+        )
+    return path.read_bytes()

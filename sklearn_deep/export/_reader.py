@@ -6,9 +6,11 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_deep.export._opened import OnnxEstimator
+from sklearn_deep.export._opened import OnnxEstimator, blaming_file
 from sklearn_deep.export._outputs import assembled
 from sklearn_deep.export._sequences import cut
+
+_OTHER_FORM = "its outputs do not have the form that its card says"
 
 
 def _has_output(method: str):
@@ -31,12 +33,16 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
 
     Parameters
     ----------
-    model : str, os.PathLike or bytes
+    model : str, os.PathLike or bytes-like
         The file, or its content.
     n_threads : int, default=None
         Threads of one prediction; None leaves it to onnxruntime.
     verify : bool, default=True
-        Whether to check that the file is, to the bit, what was exported.
+        Whether to check that the file is, to the bit, what was exported, and that it
+        holds nothing but what exports hold: operators that end, constants that are in
+        the file, sizes that follow from the file and the rows. The first is a checksum
+        and no signature, so a file from a stranger may still predict nonsense. False
+        runs any model that has a card: only for files that you trust.
 
     Attributes
     ----------
@@ -53,7 +59,8 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
     ------
     OnnxFileError
         At the first use, for a file that is empty, truncated, damaged, something else
-        than ONNX, not written by this package, or of another task.
+        than ONNX, not written by this package, or of another task; with ``verify``
+        also for one that may never end or take memory at will.
 
     See Also
     --------
@@ -96,12 +103,13 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
         """
         opened = self._file
         (labels,), lengths = opened.run(opened.card["outputs"]["predict"], X)
-        if opened.card["multilabel"]:
-            return cut(labels, lengths)
-        classes = self.classes_
-        if isinstance(classes, list):
-            return labels.astype(np.result_type(*(c.dtype for c in classes)))
-        return cut(labels.astype(classes.dtype), lengths)
+        with blaming_file(_OTHER_FORM):
+            if opened.card["multilabel"]:
+                return cut(labels, lengths)
+            classes = self.classes_
+            if isinstance(classes, list):
+                return labels.astype(np.result_type(*(c.dtype for c in classes)))
+            return cut(labels.astype(classes.dtype), lengths)
 
     @available_if(_has_output("predict_proba"))
     def predict_proba(self, X):
@@ -156,7 +164,8 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
     def _scores(self, method: str, X: Any) -> Any:
         opened = self._file
         outputs, lengths = opened.run(opened.card["outputs"][method], X)
-        return cut(assembled(method, opened.card, outputs), lengths)
+        with blaming_file(_OTHER_FORM):
+            return cut(assembled(method, opened.card, outputs), lengths)
 
     def __sklearn_tags__(self):
         """Say that several labels a row are possible."""
@@ -177,12 +186,16 @@ class OnnxRegressor(RegressorMixin, OnnxEstimator):
 
     Parameters
     ----------
-    model : str, os.PathLike or bytes
+    model : str, os.PathLike or bytes-like
         The file, or its content.
     n_threads : int, default=None
         Threads of one prediction; None leaves it to onnxruntime.
     verify : bool, default=True
-        Whether to check that the file is, to the bit, what was exported.
+        Whether to check that the file is, to the bit, what was exported, and that it
+        holds nothing but what exports hold: operators that end, constants that are in
+        the file, sizes that follow from the file and the rows. The first is a checksum
+        and no signature, so a file from a stranger may still predict nonsense. False
+        runs any model that has a card: only for files that you trust.
 
     Attributes
     ----------
@@ -197,7 +210,8 @@ class OnnxRegressor(RegressorMixin, OnnxEstimator):
     ------
     OnnxFileError
         At the first use, for a file that is empty, truncated, damaged, something else
-        than ONNX, not written by this package, or of another task.
+        than ONNX, not written by this package, or of another task; with ``verify``
+        also for one that may never end or take memory at will.
 
     See Also
     --------
@@ -256,9 +270,10 @@ class OnnxRegressor(RegressorMixin, OnnxEstimator):
         card = self._file.card
         # float32 inputs make float32 outputs; the estimator has a dtype of its own.
         y = y.astype(card["target"]["dtype"], copy=False)
-        if card["by_step"]:
-            return cut(y, lengths)
-        return y.ravel() if card["target"]["ndim"] == 1 else y
+        with blaming_file(_OTHER_FORM):
+            if card["by_step"]:
+                return cut(y, lengths)
+            return y.reshape(len(y)) if card["target"]["ndim"] == 1 else y
 
 
 class OnnxTransformer(TransformerMixin, OnnxEstimator):
@@ -269,12 +284,16 @@ class OnnxTransformer(TransformerMixin, OnnxEstimator):
 
     Parameters
     ----------
-    model : str, os.PathLike or bytes
+    model : str, os.PathLike or bytes-like
         The file, or its content.
     n_threads : int, default=None
         Threads of one call; None leaves it to onnxruntime.
     verify : bool, default=True
-        Whether to check that the file is, to the bit, what was exported.
+        Whether to check that the file is, to the bit, what was exported, and that it
+        holds nothing but what exports hold: operators that end, constants that are in
+        the file, sizes that follow from the file and the rows. The first is a checksum
+        and no signature, so a file from a stranger may still predict nonsense. False
+        runs any model that has a card: only for files that you trust.
 
     Attributes
     ----------
@@ -289,7 +308,8 @@ class OnnxTransformer(TransformerMixin, OnnxEstimator):
     ------
     OnnxFileError
         At the first use, for a file that is empty, truncated, damaged, something else
-        than ONNX, not written by this package, or of another task.
+        than ONNX, not written by this package, or of another task; with ``verify``
+        also for one that may never end or take memory at will.
 
     See Also
     --------

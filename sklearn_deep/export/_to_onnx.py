@@ -16,7 +16,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 import sklearn_deep
-from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.exceptions import OnnxExportError, OnnxFileError
 from sklearn_deep.export._card import make_card, write_card
 from sklearn_deep.export._composition import final
 from sklearn_deep.export._converters import (
@@ -30,6 +30,7 @@ from sklearn_deep.export._converters import (
 )
 from sklearn_deep.export._file import sealed
 from sklearn_deep.export._graph import rename_values
+from sklearn_deep.export._guard import check_graph
 from sklearn_deep.export._inputs import Input, as_rows, declared
 from sklearn_deep.export._parity import check_parity
 from sklearn_deep.export._registration import in_registered_class
@@ -213,9 +214,22 @@ def to_onnx(
     write_card(proto, card)
     onnx.checker.check_model(proto, full_check=True)
     export = OnnxExport(proto, card["receipt"])
+    _warn_of_readers(export)
     if path is not None:
         export.save(path)
     return export
+
+
+def _warn_of_readers(export: OnnxExport) -> None:
+    try:
+        check_graph(export.to_bytes())
+    except OnnxFileError as error:
+        warnings.warn(
+            "sklearn_deep's readers will take this file with verify=False only; a layer or"
+            f" a converter of your own is not made of known operators. {error}",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _check_arguments(model: Any, tolerance: Any, opset: Any, dtype: Any) -> None:
