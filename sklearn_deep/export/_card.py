@@ -8,6 +8,8 @@ import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
 import sklearn_deep
+from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export._card_fields import first_fault
 from sklearn_deep.export._composition import final
 from sklearn_deep.export._converters import (
     is_by_step,
@@ -162,9 +164,19 @@ def _target(model: Any, X: Any) -> dict[str, Any]:
 
 
 def write_card(proto: Any, card: dict[str, Any]) -> None:
-    """Put the card into a model's metadata, and what others may look for beside it."""
+    """Put the card into a model's metadata, and what others may look for beside it.
+
+    Raises
+    ------
+    OnnxExportError
+        For a card that the readers would not take.
+    """
+    content = json.dumps(card)
+    fault = first_fault(json.loads(content))
+    if fault is not None:
+        raise OnnxExportError(f"The readers could not read the file: {fault}.")
     entries = {
-        CARD: json.dumps(card),
+        CARD: content,
         "feature_names": json.dumps(card["feature_names_in"]),
         "classes": json.dumps(_plain(card["classes"])),
     }

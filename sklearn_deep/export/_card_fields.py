@@ -196,7 +196,7 @@ _SEQUENCES = _fields(
 _METHODS = {
     "classifier": ("predict", "predict_proba", "decision_function"),
     "regressor": ("predict", "std"),
-    "transformer": ("transform", "score_samples"),
+    "transformer": ("transform", "predict", "score_samples"),
 }
 _card = _fields(
     {
