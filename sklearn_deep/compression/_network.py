@@ -16,6 +16,7 @@ from sklearn_deep.estimators._data import FitArguments, Part, hold_out, validate
 from sklearn_deep.estimators._fitting import encode, prepare
 from sklearn_deep.estimators._policy_search import with_found_policy
 from sklearn_deep.estimators._reconstructor import DeepReconstructor
+from sklearn_deep.nn._connections import mask_of_nonzero
 from sklearn_deep.training._job import OptimizerState
 from sklearn_deep.training._progress import ProgressLine
 from sklearn_deep.training._train import train
@@ -137,7 +138,7 @@ def fine_tuned(
     job = prepared.job
     module = job.module if module is None else module
     if kept is None and getattr(network, "_pruned", False):
-        kept = {name: (w != 0).to(w) for name, w in connections(module).items()}
+        kept = mask_of_nonzero(module)
     state = _copied(state)
     partial = state.epoch + epochs < job.stopping.max_epochs
     job = dataclasses.replace(
@@ -162,20 +163,6 @@ def fine_tuned(
         for name in ("warm_start", "max_epochs", "warmup", "learning_rate")
     }
     return fresh._as_fitted({**as_before, "learning_rate_": network.learning_rate_})
-
-
-def connections(module: nn.Module) -> dict[str, Tensor]:
-    """The weights of a network by name, without biases, normalisation and embeddings."""
-    tables = {
-        f"{name}.weight"
-        for name, layer in module.named_modules()
-        if isinstance(layer, (nn.Embedding, nn.EmbeddingBag))
-    }
-    return {
-        name: parameter.detach()
-        for name, parameter in module.named_parameters()
-        if parameter.ndim >= 2 and name not in tables
-    }
 
 
 class Judge:

@@ -14,9 +14,10 @@ from sklearn_deep.compression._base import (
     Compression,
 )
 from sklearn_deep.compression._importance import IMPORTANCES
-from sklearn_deep.compression._network import changed, connections, fine_tuned
+from sklearn_deep.compression._network import changed, fine_tuned
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments
+from sklearn_deep.nn._connections import connections
 from sklearn_deep.nn._quantization import QuantizedNetwork
 
 # Share of the fine-tuning over which a gradual schedule prunes. What is left needs the
@@ -29,7 +30,10 @@ class Pruned(Compression):
     """Set the weakest connections of a network to zero.
 
     The network is trained as it is, its weakest weights become zero, and what is left is
-    fine-tuned while they stay zero. Biases, normalisation and embeddings are not pruned.
+    fine-tuned while they stay zero. They stay zero in all later training of the network
+    too, by ``partial_fit``, a warm start or another compression; a fresh ``fit`` of
+    ``estimator_`` builds a dense network. Biases, normalisation and embeddings are not
+    pruned.
     A pruned network is as fast as before, and its file as long; but zipped, as many
     channels of distribution do, it is short. :class:`Sliced` makes networks smaller and
     faster by themselves.
@@ -188,11 +192,14 @@ class Pruned(Compression):
         kept = _strongest(importance, amount, self.scope)
         if all(bool(mask.all()) for mask in kept.values()):
             return network, kept
+        if getattr(network, "_pruned", False):
+            # What was pruned before stays so, also where this amount is smaller.
+            kept = {name: mask * (weights[name] != 0) for name, mask in kept.items()}
         module = network._copy_module(network.module_)
         with torch.no_grad():
             for name, mask in kept.items():
                 module.get_parameter(name).mul_(mask)
-        # Whatever trains it later leaves the zeros alone.
+        # Whatever trains it later leaves the zeros alone: see ``mask_of_nonzero``.
         return changed(network, module)._as_fitted({"_pruned": True}), kept
 
 

@@ -212,7 +212,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
             result = train(job, watching.watchers)
             attributes = {**prepared.attributes, "_found_policy": found}
             self._remember(result, job, attributes)
-            self.__dict__.update(_bits=None, _pruned=False)  # no compression any more
+            self._bits = None  # not quantized any more
             if watching.net is not None:
                 self._net = watching.net
         return self

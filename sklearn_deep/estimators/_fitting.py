@@ -23,6 +23,7 @@ from sklearn_deep.estimators._data import (
     validate,
 )
 from sklearn_deep.estimators._monitor import make_monitor
+from sklearn_deep.nn._connections import mask_of_nonzero
 from sklearn_deep.nn._initializers import Initialization, materialize
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._quantization import QuantizedNetwork
@@ -106,6 +107,7 @@ def prepare(
         "_built_as": architecture,
         "_dtype": whole.dtype,
         "_weights_seed": estimator._weights_seed if goes_on else seed,
+        "_pruned": goes_on and getattr(estimator, "_pruned", False),
     }
     monitor = make_monitor(estimator, attributes, validation)
     job = _job(estimator, given, module, rows, rows_val, loss, seed, monitor)
@@ -114,6 +116,7 @@ def prepare(
         layout=layout,
         n_outputs=n_raw,
         augmentation=augmentations(estimator, layout),
+        kept=mask_of_nonzero(module) if attributes["_pruned"] else None,
     )
     return Prepared(estimator._tried(job, architecture), attributes)
 

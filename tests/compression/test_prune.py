@@ -1,21 +1,28 @@
 """Networks with zeros: where they are, and that they stay."""
 
 import copy
+import pickle
 
 import joblib
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from torch import nn
 
 from sklearn_deep import (
     CNNClassifier,
+    MLPAutoencoder,
     MLPClassifier,
+    MLPRegressor,
     ModuleClassifier,
+    NetworkFeatures,
     Pruned,
+    Quantized,
     RNNClassifier,
+    Sliced,
 )
 from sklearn_deep.compression._importance import IMPORTANCES
 from sklearn_deep.compression._prune import _cubic, _sparsity
@@ -168,3 +175,127 @@ def test_stacked_fine_tuning_gives_the_same_networks(iris):
     with joblib.parallel_config(backend="stacked"):
         stacked = joblib.Parallel(n_jobs=3)(fit(model) for model in models)
     assert_allclose(stacked, alone, atol=1e-6)
+
+
+# Training that goes on
+
+
+def same_zeros(network, expected):
+    """Whether exactly those weights are zero, and others have moved."""
+    found = zeros(network)
+    return all((found[name] == expected[name]).all() for name in expected)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        *({"optimizer": name} for name in OPTIMIZERS),
+        {"l1": 0.01, "l2": 0.01, "weight_decay": 0.1},
+        {"gradient_clip": 0.1, "weight_decay": 0.5},
+        {"dropout": 0.2, "batch_size": 16, "normalization": "batch"},
+        {"learning_rate": "auto"},
+        {"dtype": "float64"},
+    ],
+    ids=str,
+)
+def test_zeros_stay_zero_in_partial_fit_and_warm_starts(params, iris):
+    X, y = iris
+    network = MLPClassifier((8, 6), **{**QUICK, **params})
+    model = Pruned(network, 0.6, fine_tune_epochs=2).fit(X, y)
+    pruned, before = model.estimator_, zeros(model)
+    if params.get("optimizer") != "lbfgs":
+        weights = pruned.module_.output.weight.detach().clone()
+        for _ in range(3):
+            pruned.partial_fit(X, y)
+        assert same_zeros(pruned, before)
+        assert not torch.equal(pruned.module_.output.weight, weights)
+    pruned.set_params(warm_start=True).fit(X, y)
+    assert same_zeros(pruned, before)
+
+
+def test_zeros_stay_zero_with_another_optimizer_and_without_the_earlier_momentum(iris):
+    X, y = iris
+    network = MLPClassifier((8, 6), **QUICK, optimizer="momentum").fit(X, y)
+    for _ in range(3):
+        network.partial_fit(X, y)  # leaves momentum in every weight
+    pruned = Pruned(network, 0.6, fine_tune_epochs=0, prefit=True).fit(X, y).estimator_
+    before = zeros(pruned)
+    pruned.partial_fit(X, y)
+    assert same_zeros(pruned, before)
+    pruned.set_params(optimizer="adam").partial_fit(X, y)
+    assert same_zeros(pruned, before)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        MLPRegressor((8, 6), residual=True, **QUICK),
+        MLPAutoencoder((8,), code_size=2, **QUICK),
+        ModuleClassifier(by_autograd, **QUICK),
+        CNNClassifier((4,), input_shape=(4,), spatial_dims=1, **QUICK),
+        RNNClassifier(4, bidirectional=True, **QUICK),
+    ],
+    ids=lambda network: type(network).__name__,
+)
+@pytest.mark.parametrize(
+    "copied",
+    [lambda m: m, lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy],
+    ids=["itself", "pickled", "copied"],
+)
+def test_zeros_stay_zero_in_every_network_and_in_its_copies(network, copied, iris):
+    model = Pruned(network, 0.5, fine_tune_epochs=1).fit(*iris)
+    before, pruned = zeros(model), copied(model).estimator_
+    pruned.partial_fit(*iris).set_params(warm_start=True).fit(*iris)
+    assert same_zeros(pruned, before)
+
+
+def test_other_compressions_train_around_the_zeros_after_partial_fit(iris):
+    X, y = iris
+    model = Pruned(MLPClassifier((16, 8), **QUICK), 0.6, fine_tune_epochs=1).fit(X, y)
+    frozen = FrozenEstimator(model.estimator_.partial_fit(X, y))
+    before = model.sparsity_["all"]
+    whole = Quantized(frozen, fine_tune_epochs=2).fit(X, y)
+    counts = [
+        int((p != 0).sum())
+        for name, p in whole.module_.named_buffers()
+        if name.endswith("weight")
+    ]
+    assert sum(counts) <= sum(int((~z).sum()) for z in zeros(model).values())
+    half = Sliced(frozen, 0.5, fine_tune_epochs=0).fit(X, y)
+    tuned = Sliced(frozen, 0.5, fine_tune_epochs=3).fit(X, y)
+    assert same_zeros(tuned, zeros(half))
+    assert same_zeros(tuned.estimator_.partial_fit(X, y), zeros(half))
+    more = Pruned(frozen, 0.8, fine_tune_epochs=2).fit(X, y)
+    assert more.sparsity_["all"] == pytest.approx(0.8, abs=0.02)
+    less = Pruned(frozen, 0.2, fine_tune_epochs=5).fit(X, y)
+    assert less.sparsity_["all"] == before
+    features = NetworkFeatures(FrozenEstimator(less)).fit(X, y)
+    assert same_zeros(features.estimator_.partial_fit(X, y), zeros(model))
+
+
+@pytest.mark.parametrize("fresh", [clone, lambda network: network])
+def test_a_fresh_fit_is_dense(fresh, iris):
+    model = Pruned(MLPClassifier((8, 6), **QUICK), 0.6, fine_tune_epochs=1).fit(*iris)
+    network = fresh(model.estimator_).fit(*iris)
+    dense = MLPClassifier((8, 6), **QUICK).fit(*iris)
+    for a, b in zip(
+        network.module_.parameters(), dense.module_.parameters(), strict=True
+    ):
+        assert torch.equal(a, b)
+    network.partial_fit(*iris)
+    assert not any(empty.any() for empty in zeros(network).values())
+
+
+def test_stacked_warm_starts_leave_the_zeros_of_each_network(iris):
+    X, y = iris
+    models = [
+        Pruned(MLPClassifier((8,), **QUICK), amount, fine_tune_epochs=1).fit(X, y)
+        for amount in (0.3, 0.5, 0.0)
+    ]
+    networks = [m.estimator_.set_params(warm_start=True) for m in models]
+    before = [zeros(network) for network in networks]
+    alone = [copy.deepcopy(n).fit(X, y).predict_proba(X) for n in networks]
+    with joblib.parallel_config(backend="stacked"):
+        joblib.Parallel(n_jobs=3)(joblib.delayed(n.fit)(X, y) for n in networks)
+    assert all(map(same_zeros, networks, before))
+    assert_allclose([n.predict_proba(X) for n in networks], alone, atol=1e-6)
