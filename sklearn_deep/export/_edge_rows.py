@@ -18,6 +18,14 @@ from sklearn_deep.export._within import parts_within
 
 # A category that nobody has.
 STRANGER = "never seen before"
+# Accents, alone and as marks of their own; other alphabets; signs; spaces of all kinds.
+_ODD_TEXTS = (
+    "\u00c0 la d\u00e9j\u00e0-vu: CAF\u00c9, na\u00efve; cafe\u0301!",
+    "\u0393\u03a1\u0391\u03a6\u0397\u03a3 \u03a3\u03bf\u03c6\u03af\u03b1 \u041c\u0418\u0420 \u65e5\u672c\u8a9e \U0001f600",
+    "(e-mail) don't_stop 3.14 x2 #a1 @b2 \u2460\u00bd",
+    "  two  spaces\u00a0and\u2003others\t\n ",
+    "?!",
+)
 _MOST_ROWS = 256  # of a frame that is wider, the columns of strings come first
 _MOST_TRIES = 64
 
@@ -48,7 +56,8 @@ def edge_rows(model: Any, X: Any) -> list[Any]:
     """
     alone = X.iloc[:1] if hasattr(X, "iloc") else X[:1]
     if is_items(X):
-        return [alone, *_accepted(model, objects(_odd_sequences(X)), [0, 0])]
+        odd = objects(_odd_sequences(X))
+        return [alone, *_accepted(model, odd, range(len(odd)))]
     if len(X.shape) > 2:  # images and series have no value that is odd by itself
         return [alone]
     faults = _frame_faults(model, X) if is_frame(X) else _array_faults(X)
@@ -59,10 +68,12 @@ def edge_rows(model: Any, X: Any) -> list[Any]:
 
 
 def _odd_sequences(X: np.ndarray) -> list[Any]:
-    """The first sequence cut to one step, and longer than it was."""
+    """The first sequence cut to one step, and longer than it was; odd texts."""
     first = X[0]
     if isinstance(first, str):
-        return [STRANGER, f"{first} {STRANGER}"]
+        written = (first.upper(), first.title(), first.swapcase())
+        apart = (", ".join(first.split()), "\n \t".join(first.split()))
+        return [STRANGER, f"{first} {STRANGER}", *written, *apart, *_ODD_TEXTS, ""]
     if isinstance(first, (list, tuple)):
         return [first[:1], [*first, *first]]
     array = np.asarray(first)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.utils import get_tags
 
 from sklearn_deep._announce import Announced
@@ -24,6 +25,7 @@ from sklearn_deep.export._sequences import (
     LENGTHS,
     STEPS,
     as_items,
+    as_texts,
     is_items,
     joined,
     objects,
@@ -70,6 +72,15 @@ def as_rows(model: Any, X: Any) -> Any:
         items = _items(model, X)
         if items is not None:
             return items
+    if vectoriser(model) is not None and not is_frame(X) and np.ndim(X) == 1:
+        return _documents(X)
+    X = _table_of(model, X)
+    if vectoriser(model) is not None:
+        _check_taken(model, X)
+    return X
+
+
+def _table_of(model: Any, X: Any) -> Any:
     if is_frame(X):
         return _ordered(model, X)
     if sp.issparse(X):
@@ -89,8 +100,13 @@ def _check_shape(model: Any, X: Any) -> None:
         )
     if not len(X):
         raise OnnxExportError("X has no row; give some to compare predictions on.")
-    error = refusal(model, X[:1]) if several else None
-    if error is not None:  # only the network knows the shapes that it takes
+    if several:  # only the network knows the shapes that it takes
+        _check_taken(model, X)
+
+
+def _check_taken(model: Any, X: Any) -> None:
+    error = refusal(model, X[:1])
+    if error is not None:
         raise OnnxExportError(
             f"X must hold rows like those of the fit. {error}"
         ) from error
@@ -100,6 +116,22 @@ def sequence_network(model: Any) -> Any:
     """Find the estimator of sequences inside a fitted estimator, or None."""
     parts = (m for m in parts_within(model) if isinstance(m, SequenceEstimator))
     return next((part for part in parts if hasattr(part, "module_")), None)
+
+
+def vectoriser(model: Any) -> Any:
+    """Find the vectoriser of texts inside a fitted estimator, or None."""
+    kinds = (CountVectorizer, HashingVectorizer)
+    return next((m for m in parts_within(model) if isinstance(m, kinds)), None)
+
+
+def _documents(X: Any) -> np.ndarray:
+    try:
+        texts = as_texts(X)
+    except (TypeError, ValueError) as error:
+        raise OnnxExportError(str(error)) from error
+    if not len(texts):
+        raise OnnxExportError("X has no row; give some to compare predictions on.")
+    return texts
 
 
 def _items(model: Any, X: Any) -> np.ndarray | None:
@@ -114,6 +146,8 @@ def _items(model: Any, X: Any) -> np.ndarray | None:
 def sequence_form(model: Any, X: Any) -> dict[str, Any]:
     """Say what sequences like these are, for whoever brings others."""
     network = sequence_network(model)
+    if network is None:
+        return {"kind": "document", "owner": type(vectoriser(model)).__name__}
     kind = "numbers"
     if network._of_tokens:
         kind = "text" if isinstance(X[0], str) else "tokens"
@@ -128,7 +162,7 @@ def sequence_form(model: Any, X: Any) -> dict[str, Any]:
 
 def _declared_sequences(model: Any, X: np.ndarray) -> list[Input]:
     form = sequence_form(model, X)
-    if form["kind"] == "text":
+    if form["kind"] in ("text", "document"):
         return [Input(STEPS, (), STRING, ())]
     ragged = joined(X, form)
     dtype, shape = _dtype_of(ragged.values, STEPS), (None, *ragged.shape[1:])

@@ -20,7 +20,8 @@ from sklearn_deep.export._runtime import open_session
 from sklearn_deep.export._sequences import flat_steps, is_items, row_lengths, true_steps
 from sklearn_deep.export._steps import first_difference
 
-_CHUNK, _VALUES = 16384, 1 << 20  # rows that are compared at once, and their values
+# Rows that are compared at once, and their values; columns that texts may have.
+_CHUNK, _VALUES, _TERMS = 16384, 1 << 20, 1 << 13
 _LIBRARIES = (
     "sklearn-deep",
     "scikit-learn",
@@ -198,13 +199,18 @@ def _chunks(X: Any) -> list[Any]:
     if len(X.shape) > 2:
         size = max(1, min(_CHUNK, _VALUES // math.prod(X.shape[1:])))
     elif is_items(X):
-        size = max(1, min(_CHUNK, _VALUES // max(np.size(row) for row in X)))
+        size = max(1, min(_CHUNK, _VALUES // max(map(_size, X))))
     if len(X) <= size:
         return [X]
     return [
         X.iloc[i : i + size] if hasattr(X, "iloc") else X[i : i + size]
         for i in range(0, len(X), size)
     ]
+
+
+def _size(row: Any) -> int:
+    """Number of values that a row becomes; a text thousands of columns."""
+    return _TERMS if isinstance(row, str) else np.size(row)
 
 
 def _refusal(

@@ -14,16 +14,13 @@ from sklearn_deep.export._graph import INT, STRING, Graph, Value
 from sklearn_deep.export._networks import NetworkRows, rows_of_columns
 from sklearn_deep.export._recurrent_layers import BY_STEP
 from sklearn_deep.export._rules import RULES, rule
+from sklearn_deep.export._sequences import WHITE_SPACE
 from sklearn_deep.export._table import Table
 
 # What fills texts up to the longest: neither a character nor a word.
 _FILLER = "  "
 # Where texts are split: between all characters, or as ``str.split`` does.
-_WHITE_SPACE = (
-    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005"
-    "\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
-)
-_SEPARATORS = {"char": [""], "word": list(_WHITE_SPACE)}
+_SEPARATORS = {"char": [""], "word": list(WHITE_SPACE)}
 
 
 @rule("rows", SequenceEstimator)

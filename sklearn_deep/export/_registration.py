@@ -58,6 +58,7 @@ import sklearn_deep.export._quantized_layers
 import sklearn_deep.export._recurrent
 import sklearn_deep.export._scalers
 import sklearn_deep.export._shapers
+import sklearn_deep.export._texts
 import sklearn_deep.export._trees  # noqa: F401
 from sklearn_deep._announce import Announced, listen
 from sklearn_deep.export._composition import SEARCHES

@@ -14,12 +14,40 @@ from sklearn_deep.data._vocabulary import tokenize
 
 # Names of the two inputs.
 STEPS, LENGTHS = "X", "lengths"
+# Where ``str.split`` splits.
+WHITE_SPACE = (
+    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005"
+    "\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
 
 
 def as_items(X: Any) -> np.ndarray | None:
     """Sequences as an object array of them; None for an array of numbers."""
     items = sequences_in(X)
     return None if items is None else objects(items)
+
+
+def as_texts(X: Any) -> np.ndarray:
+    """Texts of a list, Series or array, as an object array.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For anything else; the message says what came.
+    """
+    items = np.asarray(X, object)
+    if hasattr(X, "columns") or items.ndim != 1:
+        raise ValueError(
+            "X must be texts, one string a row, in a list, Series or array of one"
+            f" dimension; got shape {np.shape(X)}. Pass one column, such as X['text']."
+        )
+    for i, item in enumerate(items):
+        if not isinstance(item, str):
+            raise TypeError(
+                f"X must hold texts, and X[{i}] is {item!r} of {type(item).__name__}."
+                " Fill or drop what is missing."
+            )
+    return objects([str(item) for item in items])
 
 
 def objects(items: Sequence[Any]) -> np.ndarray:
@@ -76,13 +104,15 @@ def sequence_feeds(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
         For rows that are not like those of the export.
     """
     form, part = card["sequences"], card["inputs"][0]
-    items = as_items(X)
+    items = as_texts(X) if form["kind"] == "document" else as_items(X)
     if items is None:
         items = objects(list(np.asarray(X)))
     if not len(items):
         raise ValueError(
             "Found array with 0 sample(s) while a minimum of 1 is required."
         )
+    if form["kind"] == "document":
+        return {STEPS: items}
     if form["kind"] == "text":
         return {STEPS: _texts(items, form)}
     if form["kind"] == "tokens" and isinstance(items[0], str):

@@ -374,7 +374,7 @@ def _type_foreign_outputs(proto: Any) -> None:
         if node.op_type == "Tokenizer":
             proto.graph.value_info.append(
                 onnx.helper.make_tensor_value_info(
-                    node.output[0], onnx.TensorProto.STRING, [None, None]
+                    node.output[0], onnx.TensorProto.STRING, None
                 )
             )
 
