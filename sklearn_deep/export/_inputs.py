@@ -72,11 +72,12 @@ def as_rows(model: Any, X: Any) -> Any:
         items = _items(model, X)
         if items is not None:
             return items
-    if vectoriser(model) is not None and not is_frame(X) and np.ndim(X) == 1:
+    if vectoriser(model) is None:
+        return _table_of(model, X)
+    if not hasattr(model, "n_features_in_"):  # texts have no columns
         return _documents(X)
     X = _table_of(model, X)
-    if vectoriser(model) is not None:
-        _check_taken(model, X)
+    _check_taken(model, X)
     return X
 
 

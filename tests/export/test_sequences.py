@@ -20,7 +20,7 @@ from sklearn_deep import (
     RNNRegressor,
     to_onnx,
 )
-from sklearn_deep.export._recurrent import _WHITE_SPACE
+from sklearn_deep.export._sequences import WHITE_SPACE
 from sklearn_deep.nn._rnn import CELLS, READOUTS
 
 SMALL = {"hidden_size": 4, "max_epochs": 1, "random_state": 0}
@@ -172,7 +172,7 @@ def test_texts_are_split_in_the_graph():
 
 def test_white_space_is_what_python_takes_for_it():
     all_of_it = [c for c in map(chr, range(sys.maxunicode + 1)) if c.isspace()]
-    assert list(_WHITE_SPACE) == all_of_it
+    assert list(WHITE_SPACE) == all_of_it
 
 
 # A prediction for every step
