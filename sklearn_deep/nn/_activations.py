@@ -1,12 +1,13 @@
 """The table of activation functions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
 from sklearn_deep._params import INITIAL_VALUE, Number, OneOf, Rules, merge_named
+from sklearn_deep.nn._in_place import rectifier
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Activation:
 
     Attributes
     ----------
-    module : type of torch.nn.Module
+    module : callable that makes a torch.nn.Module
         Built once a layer, so that one with parameters has its own.
     init : str
         Initialiser that ``weight_init="auto"`` means for layers in front of it.
@@ -29,7 +30,7 @@ class Activation:
         Whether dropout must keep mean and variance (self-normalising nets).
     """
 
-    module: type[nn.Module]
+    module: Callable[..., nn.Module]
     init: str = "kaiming_uniform"
     nonlinearity: str = "relu"
     rules: Rules = field(default_factory=dict)
@@ -39,9 +40,7 @@ class Activation:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    # In place: no layer before it keeps its output for the backward pass, and a fresh
-    # block of memory costs more than the activation itself.
-    "relu": Activation(nn.ReLU, defaults={"inplace": True}),
+    "relu": Activation(rectifier),
     "leaky_relu": Activation(
         nn.LeakyReLU,
         nonlinearity="leaky_relu",

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sklearn_deep.data._batches import Rows
+from sklearn_deep.nn._in_place import InPlace
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._scores import SCORES
 from sklearn_deep.training._job import TrainJob
@@ -15,7 +16,7 @@ from sklearn_deep.training._run import EpochNumbers
 def evaluate(job: TrainJob, rows: Rows) -> list[Tensor]:
     """Loss and score of a job's module on some rows, as scalar tensors."""
     job.module.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), InPlace(job.module):
         raw = torch.cat([job.module(batch.x) for batch in rows.in_order()])
         return judge(job.loss, raw, rows.y, rows.weight)
 

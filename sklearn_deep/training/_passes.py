@@ -80,11 +80,12 @@ class ActivationPass(Pass):
 
     def __init__(self, layer: nn.Module):
         super().__init__(layer)
-        self._apply = layer.forward
+        # In place: no layer before a rectifier needs its output for the backward pass.
+        self._apply = torch.relu_ if type(layer) is nn.ReLU else layer.forward
         self._back = ACTIVATION_BACKWARD[type(layer)]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the activation; some do it in place."""
+        """Apply the activation."""
         self.x = x
         self.y = self._apply(x)
         return self.y

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Batch
 from sklearn_deep.nn._dropout import rate_modules
+from sklearn_deep.nn._in_place import InPlace
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._penalties import PENALTIES
 from sklearn_deep.training._derived import derived_gradient
@@ -107,6 +108,7 @@ class Steps:
         if derived is None and not self.alone:
             derived = VmappedGradient(self.module, self.loss)
         self._derived = derived
+        self._in_place = InPlace(self.module)
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Put the gradient of the batch's loss into its place.
@@ -117,9 +119,11 @@ class Steps:
         raw : Tensor of shape (n_batch, n_outputs), or with an axis of networks before
         """
         if self._derived is not None:
-            return self._derived(batch)
+            with self._in_place:
+                return self._derived(batch)
         self.gradient_.zero_()
-        raw = self.module(batch.x)
+        with self._in_place:
+            raw = self.module(batch.x)
         values = self.loss.training_rows(raw, batch.y)
         if batch.weight is not None:
             values = values * batch.weight
