@@ -42,7 +42,6 @@ from sklearn_deep.estimators._state import (
 )
 from sklearn_deep.estimators._watching import make_watchers
 from sklearn_deep.nn._losses import Loss
-from sklearn_deep.nn._quantization import QuantizedNetwork
 from sklearn_deep.training._forward import raw_outputs
 from sklearn_deep.training._job import (
     NetSettings,
@@ -288,12 +287,6 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         if not hasattr(self, "module_"):
             raise AttributeError(
                 f"{type(self).__name__} has no net_ before it is fitted."
-            )
-        if isinstance(self.module_, QuantizedNetwork):
-            raise AttributeError(
-                f"{type(self).__name__} has no net_: a quantized network has 8-bit"
-                " integers in place of parameters, and skorch none to train. Use"
-                " module_, or net_ of the network before it was quantized."
             )
         from sklearn_deep.training._net import fitted_net
 

@@ -23,7 +23,6 @@ from sklearn_deep import (
     GaussianNoise,
     MLPClassifier,
     MLPRegressor,
-    Quantized,
     SklearnDeepError,
     TrainingDivergedError,
 )
@@ -439,13 +438,6 @@ def test_dates_may_be_labels():
 def test_a_network_that_does_not_fit_into_memory_is_a_memory_error_that_counts():
     with pytest.raises(MemoryError, match=r"a network of 5e\+17 parameters"):
         classifier(hidden_layer_sizes=(10**17,)).fit(X, CLASSES)
-
-
-def test_a_quantized_network_has_no_skorch_net():
-    quantized = Quantized(classifier(max_epochs=1)).fit(X, CLASSES)
-    assert not hasattr(quantized, "net_")
-    with pytest.raises(AttributeError, match="8-bit integers in place of parameters"):
-        _ = quantized.estimator_.net_
 
 
 def arguments(estimator, given):
