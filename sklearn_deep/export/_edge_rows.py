@@ -1,4 +1,4 @@
-"""Rows that tests forget: one alone, values never seen, values missing."""
+"""Rows that tests forget: one alone, values unseen, missing or on a threshold."""
 
 import warnings
 from collections import deque
@@ -13,6 +13,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn_deep.data._missing import is_missing
 from sklearn_deep.export._inputs import column_values, is_frame
 from sklearn_deep.export._sequences import is_items, objects
+from sklearn_deep.export._thresholds import beside, thresholds
 from sklearn_deep.export._trial import refusal
 from sklearn_deep.export._within import parts_within
 
@@ -35,6 +36,7 @@ class _Kind(IntEnum):
     MISSING_TEXT = 1
     UNSEEN_NUMBER = 2
     MISSING_NUMBER = 3
+    THRESHOLD = 4
 
 
 class _Fault(NamedTuple):
@@ -51,8 +53,8 @@ def edge_rows(model: Any, X: Any) -> list[Any]:
     Returns
     -------
     list of arrays or frames
-        The first row alone, and rows with an unseen category or a missing value in
-        one column each, as far as the estimator accepts them.
+        The first row alone, and rows with an unseen category, a missing value or a
+        number on a threshold in one column each, as far as the estimator accepts them.
     """
     alone = X.iloc[:1] if hasattr(X, "iloc") else X[:1]
     if is_items(X):
@@ -61,6 +63,7 @@ def edge_rows(model: Any, X: Any) -> list[Any]:
     if len(X.shape) > 2:  # images and series have no value that is odd by itself
         return [alone]
     faults = _frame_faults(model, X) if is_frame(X) else _array_faults(X)
+    faults += _threshold_faults(model, X)
     if not faults:
         return [alone]
     odd = (_odd_frame if is_frame(X) else _odd_array)(X, faults)
@@ -130,6 +133,22 @@ def _frame_faults(model: Any, X: Any) -> list[_Fault]:
     usual = np.nan if hasattr(X, "iloc") else None
     columns = [column_values(X, j) for j in range(len(X.columns))]
     return _faults(columns, [known.get(name, usual) for name in X.columns])
+
+
+def _threshold_faults(model: Any, X: Any) -> list[_Fault]:
+    """Numbers on and next to thresholds, in columns of numbers that can hold them."""
+    fitted = list(getattr(model, "feature_names_in_", ()))
+    present = list(X.columns) if is_frame(X) and fitted else []
+    found = []
+    for j, threshold in thresholds(model, len(fitted) or X.shape[1]):
+        if present and fitted[j] not in present:
+            continue
+        place = present.index(fitted[j]) if present else j
+        dtype = column_values(X[:1], place).dtype if is_frame(X) else X.dtype
+        if dtype.kind in "fiu":
+            values = beside(threshold, dtype)
+            found += [_Fault(_Kind.THRESHOLD, place, value) for value in values]
+    return found
 
 
 def _missing_categories(model: Any) -> dict[Any, Any]:

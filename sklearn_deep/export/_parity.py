@@ -50,8 +50,8 @@ def check_parity(
     session = open_session(proto.SerializeToString())
     made_up = edge_rows(model, X)
     comparison = _Comparison(model, card, session)
-    for rows in [*_chunks(X), *made_up]:
-        comparison.add(rows)
+    n_rows = sum(map(comparison.add, _chunks(X)))
+    n_made_up = sum(map(comparison.add, made_up))
     differences = comparison.differences()
     worst = max(differences, key=lambda name: differences[name]["relative"])
     share = differences[worst]["relative"]
@@ -61,8 +61,8 @@ def check_parity(
         raise _refusal(model, comparison, worst, tolerance, *blame)
     return {
         "differences": differences,
-        "rows": len(X),
-        "edge_rows": sum(len(rows) for rows in made_up),
+        "rows": n_rows,
+        "edge_rows": n_made_up,
         "ties": comparison.ties(tolerance),
         "tolerance": tolerance,
         "versions": dict(_versions()),
@@ -79,11 +79,12 @@ class _Comparison:
         self.margins: list[np.ndarray] = []  # of labels that differ
         self.label_scale = 0.0
 
-    def add(self, rows: Any) -> None:
-        """Predict rows both ways."""
+    def add(self, rows: Any) -> int:
+        """Predict rows both ways, and compare; give the number of those compared."""
         feeds = make_feeds(rows, self.card)
         names = [info.name for info in self.session.get_outputs()]
-        outputs = dict(zip(names, self._run(names, feeds), strict=True))
+        results = self._run(names, feeds)
+        outputs = dict(zip(names, results, strict=True))
         steps = self.card["by_step"]
         if steps:
             lengths = row_lengths(feeds, self.card)
@@ -107,6 +108,7 @@ class _Comparison:
         if self.card["task"] == "classifier":
             got = outputs[self.card["outputs"]["predict"]["name"]]
             self._note_labels(expected, got, rows)
+        return len(results[0])
 
     def _run(self, names: list[str], feeds: dict[str, np.ndarray]) -> list[Any]:
         try:

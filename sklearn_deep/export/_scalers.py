@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import sklearn
 from sklearn.preprocessing import (
+    Binarizer,
     FunctionTransformer,
     KBinsDiscretizer,
     MaxAbsScaler,
@@ -16,7 +17,7 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_deep.exceptions import OnnxExportError
-from sklearn_deep.export._graph import DOUBLE, INT, Graph, Value, real
+from sklearn_deep.export._graph import DOUBLE, FLOAT, INT, Graph, Value, real
 from sklearn_deep.export._rules import rule
 from sklearn_deep.export._table import Table
 
@@ -186,6 +187,16 @@ def _refuse_arguments(model: Any, arguments: Any) -> None:
             f"{type(model).__name__} with arguments {arguments!r} has no ONNX form; use"
             " a function of NumPy without arguments."
         )
+
+
+@rule("transform", Binarizer)
+def _binarise(graph: Graph, model: Binarizer, table: Table) -> Table:
+    x = table.matrix(graph)
+    # NumPy rounds a number of Python's to float32 beside such rows, and none of its own.
+    rounded = x.dtype == FLOAT and type(model.threshold) in (int, float)
+    kind = FLOAT if rounded else DOUBLE
+    above = graph.compare("Greater", graph.cast(x, kind), model.threshold)
+    return Table.of(graph.cast(above, x.dtype), table.width)
 
 
 @rule("transform", KBinsDiscretizer)

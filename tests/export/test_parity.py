@@ -91,6 +91,37 @@ def converter():
     return Shifted
 
 
+# What the receipt counts
+
+
+class Capped(Shifted):
+    """A transformer whose file lacks the cap."""
+
+    def transform(self, X):
+        return np.minimum(super().transform(X), 100.0)
+
+
+@pytest.fixture(scope="module")
+def many_rows():
+    """Rows of three blocks of the comparison."""
+    return np.tile(X, (1 + 2 * _parity._CHUNK // len(X), 1))
+
+
+def test_the_receipt_counts_the_rows_of_every_block(many_rows, run):
+    model = make_pipeline(StandardScaler(), network()).fit(X, Y)
+    assert len(many_rows) > 2 * _parity._CHUNK
+    assert to_onnx(model, many_rows).receipt["rows"] == len(many_rows)
+
+
+def test_a_difference_in_the_last_row_of_the_last_block_is_found(many_rows):
+    update_registered_converter(Capped, "TestsCapped", shifted_shape, shifted_nodes)
+    model = make_pipeline(Capped(), network()).fit(X, Y)
+    to_onnx(model, many_rows)
+    many_rows = np.concatenate([many_rows, [[500.0] * 4]])
+    with pytest.raises(OnnxParityError, match="capped"):
+        to_onnx(model, many_rows)
+
+
 # A wrong converter
 
 
