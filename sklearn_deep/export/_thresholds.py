@@ -49,9 +49,9 @@ def _splits(model: Any) -> Columns:
 
 
 def _histogram_splits(model: Any) -> Columns:
-    nodes = [predictors[0].nodes for predictors in model._predictors[:_MOST]]
-    nodes = np.concatenate([each[each["is_leaf"] == 0] for each in nodes])
-    feature, threshold = nodes["feature_idx"], nodes["num_threshold"]
+    rounds = [predictors[0].nodes for predictors in model._predictors[:_MOST]]
+    splits = np.concatenate([nodes[nodes["is_leaf"] == 0] for nodes in rounds])
+    feature, threshold = splits["feature_idx"], splits["num_threshold"]
     return [threshold[feature == j] for j in range(model.n_features_in_)]
 
 
