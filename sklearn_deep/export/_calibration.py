@@ -13,7 +13,13 @@ from sklearn.model_selection import (
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import INT, Graph, Value
 from sklearn_deep.export._labels import labels_at
-from sklearn_deep.export._responses import mean, normalised, response, stacked
+from sklearn_deep.export._responses import (
+    mean,
+    normalised,
+    response,
+    sigmoid,
+    stacked,
+)
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._scalers import interpolate
 from sklearn_deep.export._table import Table
@@ -84,7 +90,7 @@ def _spread(graph: Graph, part: Any, columns: list[Value]) -> list[Value]:
 
 def _sigmoid(graph: Graph, calibrator: Any, scores: Value) -> Value:
     line = graph.math("Add", graph.math("Mul", scores, calibrator.a_), calibrator.b_)
-    return graph.node("Sigmoid", graph.node("Neg", line))
+    return sigmoid(graph, graph.node("Neg", line))
 
 
 def _isotonic(graph: Graph, calibrator: Any, scores: Value) -> Value:

@@ -15,9 +15,15 @@ from sklearn.ensemble import (
 )
 
 from sklearn_deep.exceptions import OnnxExportError
-from sklearn_deep.export._graph import DOUBLE, INT, Graph, Value
+from sklearn_deep.export._graph import BOOL, DOUBLE, INT, Graph, Value
 from sklearn_deep.export._labels import labels_at
-from sklearn_deep.export._responses import mean, one_hot, response, stacked
+from sklearn_deep.export._responses import (
+    mean,
+    one_hot,
+    response,
+    stacked,
+    weighted_sum,
+)
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._table import Table
 
@@ -61,7 +67,7 @@ def _hard_votes(graph: Graph, model: VotingClassifier, table: Table) -> Value:
         one_hot(graph, apply(graph, m, "predict", table), codes)
         for m in model.estimators_
     ]
-    return mean(graph, votes, _voting_weights(model))
+    return weighted_sum(graph, votes, _voting_weights(model))
 
 
 @rule("predict", VotingRegressor)
@@ -213,10 +219,10 @@ def _boosted_decision(graph: Graph, model: AdaBoostClassifier, table: Table) -> 
     total = None
     for estimator, weight in zip(model.estimators_, weights, strict=False):
         labels = apply(graph, estimator, "predict", table)
-        hit = one_hot(graph, labels, model.classes_)
-        # weight where it is the label, -weight / (n_classes - 1) elsewhere
-        low = -weight / (n_classes - 1)
-        vote = graph.math("Add", graph.math("Mul", hit, weight - low), low)
+        hit = graph.cast(one_hot(graph, labels, model.classes_), BOOL)
+        sides = [weight, -1 / (n_classes - 1) * weight]
+        sides = [graph.constant(np.array([[side]])) for side in sides]
+        vote = graph.node("Where", hit, *sides, dtype=DOUBLE)
         total = vote if total is None else graph.node("Add", total, vote)
     assert total is not None
     decision = graph.math("Div", total, weights.sum())
@@ -257,7 +263,8 @@ def _weighted_median(graph: Graph, model: AdaBoostRegressor, table: Table) -> Va
     ascending, order = _sorted(graph, members, n_members)
     shares = graph.gather(graph.constant(weights.astype(float)), order)
     mass = graph.node("CumSum", shares, graph.constant(np.int64(1)))
-    reached = graph.compare("GreaterOrEqual", mass, 0.5 * weights.sum())
+    half = graph.math("Mul", graph.column(mass, n_members - 1), 0.5)
+    reached = graph.compare("GreaterOrEqual", mass, graph.reshape(half, (-1, 1)))
     place = graph.reshape(graph.argmax(graph.cast(reached, INT)), (-1, 1))
     return graph.column(graph.node("GatherElements", ascending, place, axis=1), 0)
 

@@ -11,7 +11,7 @@ from sklearn.ensemble import (
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import DOUBLE, INT, Graph, Value
 from sklearn_deep.export._labels import labels_at
-from sklearn_deep.export._responses import stacked
+from sklearn_deep.export._responses import sigmoid, stacked
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._table import Table
 from sklearn_deep.export._trees import Splits, leaves_of, sum_of_leaves
@@ -69,7 +69,7 @@ def _proba(graph: Graph, model: Any, table: Table) -> Value:
     scores = apply(graph, model, "decision_function", table)
     if len(model.classes_) > 2:
         return graph.node("Softmax", scores, axis=1)
-    second = graph.node("Sigmoid", scores)
+    second = sigmoid(graph, scores)
     first = graph.math("Add", graph.node("Neg", second), 1.0)
     return stacked(graph, [first, second])
 

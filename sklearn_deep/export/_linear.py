@@ -17,9 +17,9 @@ from sklearn.linear_model import (
 )
 from sklearn.svm import LinearSVC, LinearSVR
 
-from sklearn_deep.export._graph import DOUBLE, INT, Graph, Value
+from sklearn_deep.export._graph import DOUBLE, FLOAT, INT, Graph, Value
 from sklearn_deep.export._labels import labels_at
-from sklearn_deep.export._responses import normalised, stacked
+from sklearn_deep.export._responses import normalised, sigmoid, stacked
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._table import Table
 
@@ -29,7 +29,10 @@ def _linear(graph: Graph, model: Any, table: Table) -> Value:
     product = graph.node(
         "MatMul", table.matrix(graph, DOUBLE), graph.constant(coefficients.T, DOUBLE)
     )
-    return graph.math("Add", product, model.intercept_)
+    scores = graph.math("Add", product, model.intercept_)
+    # Probabilities of float32 scores are 0 long before those of float64 ones are.
+    single = {table.dtype, model.coef_.dtype} == {FLOAT}
+    return graph.cast(scores, FLOAT) if single else scores
 
 
 _CLASSIFIERS = (
@@ -62,12 +65,12 @@ def softmax_of_scores(graph: Graph, model: Any, table: Table) -> Value:
     if len(model.classes_) == 2:
         return _both(graph, scores)
     if _is_one_vs_rest(model):
-        return _shares(graph, model, graph.node("Sigmoid", scores))
+        return _shares(graph, model, sigmoid(graph, scores))
     return graph.node("Softmax", scores, axis=1)
 
 
 def _both(graph: Graph, scores: Value) -> Value:
-    return graph.node("Sigmoid", stacked(graph, [graph.node("Neg", scores), scores]))
+    return sigmoid(graph, stacked(graph, [graph.node("Neg", scores), scores]))
 
 
 def _is_one_vs_rest(model: Any) -> bool:
@@ -88,7 +91,7 @@ def _proba_by_loss(graph: Graph, model: SGDClassifier, table: Table) -> Value:
     if model.loss == "log_loss":
         if binary:
             return _both(graph, scores)
-        return _shares(graph, model, graph.node("Sigmoid", scores))
+        return _shares(graph, model, sigmoid(graph, scores))
     # Modified Huber, Zhang and Oles, 2002: the score cut to [-1, 1].
     cut = graph.math("Min", graph.math("Max", scores, -1.0), 1.0)
     second = graph.math("Mul", graph.math("Add", cut, 1.0), 0.5)

@@ -10,6 +10,7 @@ from sklearn_deep.estimators._regressor import DeepRegressor
 from sklearn_deep.export._graph import DOUBLE, FLOAT, INT, Graph, Value
 from sklearn_deep.export._labels import labels_at
 from sklearn_deep.export._layers import emit_network, has_single_layers, softplus
+from sklearn_deep.export._responses import sigmoid
 from sklearn_deep.export._rules import apply, find, rule
 from sklearn_deep.export._table import Table
 from sklearn_deep.nn._losses import _SMALLEST_STD
@@ -95,7 +96,7 @@ def _predict_labels(graph: Graph, model: Any, table: Table) -> Value:
 def _predict_proba(graph: Graph, model: Any, table: Table) -> Value:
     logits = _logits(graph, model, table)
     if model._targets.kind == "sigmoid":
-        return graph.node("Sigmoid", logits)
+        return sigmoid(graph, logits)
     return graph.node("Softmax", logits, axis=1)
 
 

@@ -68,13 +68,34 @@ def stacked(graph: Graph, columns: Sequence[Value]) -> Value:
 
 def mean(graph: Graph, values: Sequence[Value], weights: Any = None) -> Value:
     """Average values of one shape."""
-    shares = np.ones(len(values)) if weights is None else np.asarray(weights, float)
-    shares = shares / shares.sum()
-    parts = [graph.math("Mul", v, w) for v, w in zip(values, shares, strict=True)]
+    total = weighted_sum(graph, values, weights)
+    divisor = len(values) if weights is None else np.sum(np.asarray(weights, float))
+    return graph.math("Div", total, float(divisor))
+
+
+def weighted_sum(graph: Graph, values: Sequence[Value], weights: Any = None) -> Value:
+    """Add up values of one shape, from the first to the last, as NumPy does.
+
+    Votes that are equal in scikit-learn are then equal in the file too.
+    """
+    parts = list(values)
+    if weights is not None:
+        pairs = zip(values, weights, strict=True)
+        parts = [graph.math("Mul", value, weight) for value, weight in pairs]
     total = parts[0]
     for part in parts[1:]:
         total = graph.node("Add", total, part)
     return total
+
+
+def sigmoid(graph: Graph, logits: Value) -> Value:
+    """Compute probabilities of logits, with all digits where they are small.
+
+    The Sigmoid of onnxruntime gives 0 below a logit of -37, and few correct digits below
+    -18. Where probabilities are divided by their sum, the quotients depend on them.
+    """
+    odds = graph.node("Exp", graph.node("Neg", logits))
+    return graph.node("Reciprocal", graph.math("Add", odds, 1.0))
 
 
 def one_hot(graph: Graph, labels: Value, classes: np.ndarray) -> Value:
@@ -99,11 +120,11 @@ def normalised(graph: Graph, scores: Value, *, otherwise_uniform: int = 0) -> Va
     """Divide rows by their sums; rows of zeros stay, or become uniform."""
     total = graph.sum(scores, 1, keepdims=True)
     empty = graph.compare("Equal", total, 0.0)
-    safe = graph.node(
-        "Where", empty, graph.constant(np.ones((1, 1))), total, dtype=total.dtype
-    )
+    one = graph.constant(np.ones((1, 1)), total.dtype)
+    safe = graph.node("Where", empty, one, total, dtype=total.dtype)
     shares = graph.node("Div", scores, safe)
     if not otherwise_uniform:
         return shares
-    uniform = graph.constant(np.full((1, otherwise_uniform), 1 / otherwise_uniform))
+    equal = np.full((1, otherwise_uniform), 1 / otherwise_uniform)
+    uniform = graph.constant(equal, shares.dtype)
     return graph.node("Where", empty, uniform, shares, dtype=shares.dtype)

@@ -27,7 +27,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import DOUBLE, FLOAT, INT, Graph, Value
 from sklearn_deep.export._labels import labels_at
-from sklearn_deep.export._responses import stacked
+from sklearn_deep.export._responses import sigmoid, stacked
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._table import Table
 
@@ -224,7 +224,7 @@ def _boosted_proba(graph: Graph, model: Any, table: Table) -> Value:
         return graph.node("Softmax", scores, axis=1)
     if model.loss == "exponential":
         scores = graph.math("Mul", scores, 2.0)
-    second = graph.node("Sigmoid", scores)
+    second = sigmoid(graph, scores)
     first = graph.math("Add", graph.node("Neg", second), 1.0)
     return stacked(graph, [first, second])
 

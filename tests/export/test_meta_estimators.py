@@ -392,6 +392,62 @@ def test_hard_votes_that_are_equal_go_to_the_first_class(same):
     assert_exports(VotingClassifier(members), X, NAMES[y], same, FRESH * 3)
 
 
+# Rows far from the training rows: probabilities such as 1e-243, of which sums are shares
+
+FAR = np.concatenate(
+    [
+        np.random.default_rng(power).normal(size=(300, 6)) * 10.0**power
+        for power in range(1, 6)
+    ]
+)
+far_network = partial(network, activation="relu", max_epochs=10)
+by_sgd = partial(SGDClassifier, "log_loss", random_state=0)
+SHARES = {
+    "one against the rest": lambda: OneVsRestClassifier(far_network()),
+    "one against another": lambda: OneVsOneClassifier(far_network()),
+    "sigmoid": lambda: CalibratedClassifierCV(far_network(), cv=2),
+    "one sigmoid": lambda: CalibratedClassifierCV(far_network(), cv=2, ensemble=False),
+    "logistic against the rest": lambda: VotingClassifier(
+        [("net", far_network()), ("lines", OneVsRestClassifier(logistic()))],
+        voting="soft",
+    ),
+    "lines": lambda: VotingClassifier(
+        [("net", far_network()), ("lines", by_sgd())], voting="soft"
+    ),
+    "bags": lambda: BaggingClassifier(
+        OneVsRestClassifier(far_network()), n_estimators=2, random_state=0
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", SHARES)
+def test_shares_of_tiny_probabilities_are_those_of_scikit_learn(name, dtype, run):
+    X, y = draw(3)
+    model = fit(behind_scaler(SHARES[name]()), X.astype(dtype), y)
+    rows = FAR.astype(dtype)
+    label, scores = run(to_onnx(model, X.astype(dtype)), rows).values()
+    method = "predict_proba" if hasattr(model, "predict_proba") else "decision_function"
+    expected = getattr(model, method)(rows)
+    rounding = 1e-9 if dtype == np.float64 else 2e-3
+    np.testing.assert_allclose(scores, expected, rtol=rounding, atol=rounding)
+    best = np.sort(expected, axis=1)
+    apart = best[:, -1] - best[:, -2] > 2 * rounding
+    assert apart.mean() > 0.3
+    np.testing.assert_array_equal(label[apart], model.predict(rows)[apart])
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_tiny_probability_of_a_network_has_all_its_digits(n_classes, run):
+    X, y = draw(n_classes)
+    model = fit(behind_scaler(far_network()), X, y)
+    shares = run(to_onnx(model, X), FAR)["probabilities"]
+    expected = model.predict_proba(FAR)
+    assert 0 < expected[expected > 0].min() < 1e-100
+    normal = expected > 1e-300
+    np.testing.assert_allclose(shares[normal], expected[normal], rtol=1e-9)
+
+
 def test_members_that_were_fitted_before_are_stacked(same):
     X, y = draw(3)
     members = [("a", fit(pipe(), X, y)), ("b", logistic().fit(X, y))]
