@@ -7,8 +7,10 @@ to rounding.
 import copy
 import io
 import pickle
+import re
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -40,6 +42,8 @@ from skorch.callbacks import (
     PassthroughScoring,
     PrintLog,
     ProgressBar,
+    SacredLogger,
+    TensorBoard,
     TrainEndCheckpoint,
     Unfreezer,
 )
@@ -53,7 +57,6 @@ from sklearn_deep import (
     MLPClassifier,
     MLPRegressor,
     ModuleClassifier,
-    Quantized,
     RNNClassifier,
 )
 
@@ -548,6 +551,56 @@ def test_epoch_timer_measures_seconds(rows):
     assert min(timed.net_.history[:, "dur"]) > 0.05
 
 
+class Writer:
+    """Notes what a logger would send away, in the place of a service."""
+
+    def __init__(self):
+        self.sent = []
+
+    def add_scalar(self, tag, scalar_value, global_step):
+        self.sent.append((tag, global_step, scalar_value))
+
+    def log_scalar(self, name, value, *step):
+        self.sent.append((name, *step, value))
+
+    def close(self):
+        self.sent.append(("closed", 0, 0.0))
+
+
+@pytest.mark.parametrize("logger", [TensorBoard, SacredLogger])
+def test_loggers_send_what_they_send_in_skorch(logger, rows):
+    writers = []
+
+    def make():
+        writers.append(Writer())
+        if logger is TensorBoard:
+            return [TensorBoard(writers[-1], keys_ignored=["learning_rate", "dur"])]
+        batches = {"log_on_batch_end": True}
+        return [SacredLogger(writers[-1], keys_ignored=["learning_rate"], **batches)]
+
+    both(rows, make, max_epochs=2)
+    ours, theirs = (
+        {tuple(call[:-1]): call[-1] for call in writer.sent} for writer in writers
+    )
+    extra = {key for key in set(ours) - set(theirs) if "score" not in key[0]}
+    assert not set(theirs) - set(ours)
+    assert not {key for key in extra if "batch_count" not in key[0]}
+    for key, value in theirs.items():
+        if "dur" not in key[0]:
+            assert_allclose(ours[key], value, rtol=1e-4, err_msg=str(key))
+
+
+# Those that send to a service over a client of its own.
+REMOTE = {"MlflowLogger", "NeptuneLogger", "WandbLogger"}
+
+
+def test_every_callback_of_skorch_has_a_row_here():
+    text = Path(__file__).read_text()
+    names = set(skorch.callbacks.__all__) - REMOTE
+    used = set(re.findall(r"\b(\w+)\(", text)) | set(re.findall(r'"(\w+LR)"', text))
+    assert names - used == {"Callback"}
+
+
 def test_print_log_stands_last_and_prints_what_others_record(rows):
     X, y, *_ = rows
     lines = []
@@ -672,12 +725,6 @@ def test_scores_of_what_is_no_table(cls, make):
     net.fit(X, y, X_val=X, y_val=y)
     for name in ("fresh", "given"):
         assert net.net_.history[-1, name] == net.score(X, y)
-
-
-def test_the_net_of_a_quantized_network_predicts(rows):
-    X, y, *_ = rows
-    quantized = Quantized(network()).fit(X, y).estimator_
-    assert_array_equal(quantized.net_.predict(X), quantized.predict(X))
 
 
 # Files
