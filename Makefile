@@ -55,8 +55,9 @@ test-all: $(VENV)/.test  ## run every test
 test-slow: $(VENV)/.test  ## run the slow tests alone
 	$(PYTEST) -m slow $(ARGS)
 
-test-oldest:  ## run the tests with the oldest versions that pyproject.toml declares
-	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=tests/constraints-oldest.txt
+test-oldest:  ## run the common tests and some of each family with the oldest versions
+	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=tests/constraints-oldest.txt \
+	    ARGS='-m "oldest and not slow"'
 
 lint: $(VENV)/.dev  ## look for faults and foreign formatting
 	$(BIN)/ruff check .

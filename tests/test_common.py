@@ -30,6 +30,8 @@ from sklearn_deep import (
 from sklearn_deep._params import InstanceOf, Number, OneOf, SequenceOf
 from sklearn_deep.export._opened import OnnxEstimator
 
+pytestmark = pytest.mark.oldest
+
 PUBLIC = {
     name: getattr(sklearn_deep, name)
     for name in sklearn_deep.__all__

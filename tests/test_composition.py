@@ -45,6 +45,8 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 from sklearn_deep import MLPClassifier, MLPRegressor
 
+pytestmark = pytest.mark.oldest
+
 # The defaults are tuned for real data; what is tested here does not hang on them.
 PLAIN = {
     "activation": "relu",

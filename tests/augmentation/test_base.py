@@ -147,6 +147,7 @@ def cases(*but):
     )
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @cases()
 def test_shapes_and_dtypes_are_kept_and_rows_change(cls, kind, dtype, batch_of, seeded):
@@ -224,6 +225,7 @@ def test_every_class_is_tested_at_strength_zero():
     assert {cls for cls, _ in NOTHING} == set(CLASSES)
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("cls", EVERY)
 def test_it_is_cloned_pickled_set_and_shown_as_an_estimator_is(cls):
     augmentation = make(cls)

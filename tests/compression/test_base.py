@@ -216,6 +216,7 @@ def test_fall_back_takes_the_levels_one_by_one(trained, iris):
     assert kept.score_loss_ == pytest.approx(lost[1])
 
 
+@pytest.mark.oldest
 @ALL
 def test_it_works_in_a_pipeline_and_a_search(compression, iris):
     X, y = iris

@@ -211,7 +211,7 @@ def test_outliers_among_images_do_not_cost_accuracy(digits, calibration):
 
 @pytest.mark.parametrize("calibration", ["percentile", "mse"])
 def test_outliers_do_not_cost_an_autoencoder_its_reconstruction(digits, calibration):
-    X, y = digits
+    X, _ = digits
     net = MLPAutoencoder((16,), code_size=4, max_epochs=10, random_state=0).fit(X)
     stray = X.copy()
     stray[7] = 1e5

@@ -174,6 +174,7 @@ def test_frames_keep_names(curve):
     assert list(frame.columns) == ["mlpautoencoder0", "mlpautoencoder1"]
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("inner", ["autoencoder", "features"])
 def test_a_pipeline_with_it_exports_with_the_receipt(iris, dtype, inner):

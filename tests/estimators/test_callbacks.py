@@ -26,6 +26,8 @@ from skorch.callbacks import (
 
 from sklearn_deep import MLPClassifier, MLPRegressor, ValidationHoldout
 
+pytestmark = pytest.mark.oldest
+
 # The defaults are tuned for real data; what is tested here does not hang on them.
 PLAIN = {
     "activation": "relu",

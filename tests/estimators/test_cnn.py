@@ -38,6 +38,7 @@ def net(**changes):
     return CNNClassifier((4, 6), **{**SMALL, **changes})
 
 
+@pytest.mark.oldest
 def test_the_defaults_tell_digits_apart():
     X, y = load_digits(return_X_y=True)
     X = X.reshape(-1, 8, 8).astype("uint8") * 15

@@ -15,6 +15,8 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_deep import MLPClassifier, MLPRegressor
 
+pytestmark = pytest.mark.oldest
+
 
 @pytest.fixture
 def whole():

@@ -35,6 +35,7 @@ def reconstruct(estimator, X):
     return estimator.inverse_transform(estimator.transform(X))
 
 
+@pytest.mark.oldest
 def test_images_become_codes_and_images_again(images):
     one = net(max_epochs=30).fit(images)
     assert one.transform(images).shape == (300, 6)

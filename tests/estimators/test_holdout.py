@@ -215,6 +215,7 @@ def test_groups_are_routed_through_a_search(numbered, network):
         assert len(best.validation_indices_) == 5 * len(aside)
 
 
+@pytest.mark.oldest
 def test_a_grid_search_reaches_through_to_the_network(numbered, network):
     X, y = numbered
     pipe = make_pipeline(Remembering(), StandardScaler(), network)

@@ -8,6 +8,8 @@ from sklearn.utils import estimator_html_repr
 
 from sklearn_deep import MLPClassifier, MLPRegressor
 
+pytestmark = pytest.mark.oldest
+
 
 @pytest.mark.parametrize(
     "network", [MLPClassifier(), MLPRegressor((7, 5), dropout=0.5)]

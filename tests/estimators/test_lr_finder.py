@@ -141,6 +141,7 @@ def test_weights_and_sparse_features_count(container, network, iris):
     assert_array_equal(weighted.losses_, kept.losses_)
 
 
+@pytest.mark.oldest
 def test_it_draws_losses_over_rates_and_marks_the_suggestion(network, iris):
     X, y = iris
     finder = LearningRateFinder(network).fit(X, y)

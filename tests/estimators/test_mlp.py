@@ -330,6 +330,7 @@ def test_deep_networks_learn_with_every_kind_of_layer(normalization, residual, i
     assert network.score(X, y) > 0.93
 
 
+@pytest.mark.oldest
 @pytest.mark.slow
 def test_defaults_learn_digits_and_diabetes():
     X, y = load_digits(return_X_y=True)

@@ -185,6 +185,7 @@ def test_threads_change_nothing(iris, module):
         assert_array_equal(one.predict_proba(iris[0]), other.predict_proba(iris[0]))
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_copies_predict_the_same_and_train_on_alike(iris, module, dtype):

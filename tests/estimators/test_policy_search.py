@@ -46,6 +46,7 @@ def searches(monkeypatch):
     return seen
 
 
+@pytest.mark.oldest
 def test_the_policy_of_the_lowest_loss_is_trained_with(iris, searches):
     net = network().fit(*iris)
     ((jobs, losses),) = searches

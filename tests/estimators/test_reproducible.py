@@ -206,6 +206,7 @@ def test_two_jobs_predict_the_same_bits_as_one(dtype, backend, iris, alone):
     assert_array_equal(found, alone[dtype])
 
 
+@pytest.mark.oldest
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_a_search_with_two_jobs_finds_what_one_finds(backend, iris):

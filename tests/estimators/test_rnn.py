@@ -88,6 +88,7 @@ CONTAINERS = {
 }
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("make", CONTAINERS.values(), ids=CONTAINERS)
 def test_every_container_gives_the_same_network(make, unequal):
     X, y = unequal

@@ -60,6 +60,8 @@ from sklearn_deep import (
     RNNClassifier,
 )
 
+pytestmark = pytest.mark.oldest
+
 N_EPOCHS = 7
 MOMENTUM = partial(torch.optim.SGD, momentum=0.9)
 OPTIMIZERS = {

@@ -59,6 +59,7 @@ MODELS = {
 }
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("name", MODELS)
 def test_a_compressed_classifier_exports_with_its_receipt(name, iris):
     X, y = iris

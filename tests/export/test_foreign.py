@@ -108,6 +108,7 @@ STEPS = {
 }
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", STEPS)
 def test_a_step_that_predicts_too_gives_its_transform(name, dtype, same, transform):

@@ -125,6 +125,7 @@ def texts(dtype, seed=0, high=4, missing=False):
     return pd.DataFrame({"c": with_missing(column) if missing else column})
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("encoder", [one_hot, ordinal])
 @pytest.mark.parametrize("kind", NUMBERS)
 def test_numbers_of_any_dtype_are_encoded_as_the_estimator_does(

@@ -218,6 +218,7 @@ NODES = {
 }  # fmt: skip
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("kind", NODES)
 def test_nodes_that_may_not_end_or_take_memory_at_will_are_refused(kind, model):
     first = list(model.graph.node)

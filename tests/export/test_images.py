@@ -49,6 +49,7 @@ def worst(export):
     return max(difference["relative"] for difference in differences)
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("n_dims", [1, 2])
 @pytest.mark.parametrize("normalization", [None, *NORMALIZATIONS])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

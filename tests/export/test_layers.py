@@ -253,6 +253,7 @@ def rows():
     return np.concatenate([drawn, 50 * drawn, np.zeros((1, 4))])
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("dtype", [FLOAT, DOUBLE], ids=str)
 @pytest.mark.parametrize(
     "opset",

@@ -244,6 +244,7 @@ def pipe_with_weights():
     return network(max_epochs=30)
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("kind", LABELS)
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_classifier_around_networks_is_exported(name, kind, same):

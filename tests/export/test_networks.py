@@ -44,6 +44,7 @@ LABELS = {
 }
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("loss", CLASSIFIER_LOSSES)
 @pytest.mark.parametrize("labels", LABELS)

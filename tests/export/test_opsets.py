@@ -36,6 +36,8 @@ from sklearn.preprocessing import (
 from sklearn_deep import MLPClassifier, MLPRegressor, to_onnx
 from sklearn_deep.export._to_onnx import OLDEST_OPSET, newest_opset
 
+pytestmark = pytest.mark.oldest
+
 OPSETS = range(OLDEST_OPSET, newest_opset() + 1)
 ENDS = (OLDEST_OPSET, newest_opset())
 

@@ -49,6 +49,8 @@ from sklearn_deep.export._graph import DOUBLE, Graph, Value
 from sklearn_deep.export._runtime import open_session
 from sklearn_deep.export._scalers import FUNCTIONS, bins_of, interpolate
 
+pytestmark = pytest.mark.oldest
+
 EXACT = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 2e-6}
 
 

@@ -101,6 +101,7 @@ def kernels(content, path):
     return [node.op_type for node in onnx.load(path).graph.node]
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("bits", [8, 7])
 @pytest.mark.parametrize(
     ("network", "kernel", "n"), [("mlp", "QGemm", 3), ("cnn", "QLinearConv", 2)]

@@ -70,6 +70,7 @@ def assert_same(reader, model, X):
             np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("form", [str, lambda p: p, lambda p: p.read_bytes()])
 def test_a_file_is_read_from_a_path_or_from_its_content(form, path, pipeline, frame):
     assert_same(OnnxClassifier(form(path)), pipeline, frame)

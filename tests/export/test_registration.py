@@ -9,6 +9,8 @@ import pytest
 
 from sklearn_deep import MLPClassifier
 
+pytestmark = pytest.mark.oldest
+
 USE = """
 import sys
 import numpy as np

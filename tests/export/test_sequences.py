@@ -49,6 +49,7 @@ def assert_same_steps(got, expected, atol=1e-5):
         np.testing.assert_allclose(one, other, atol=atol)
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("readout", READOUTS)
 @pytest.mark.parametrize("cell", CELLS)

@@ -21,6 +21,8 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_deep import MLPClassifier, OnnxClassifier, to_onnx
 
+pytestmark = pytest.mark.oldest
+
 rng = np.random.default_rng(0)
 X = rng.normal(size=(120, 3))
 y = (X[:, 0] + 0.3 * rng.normal(size=120) > 0.8).astype(int)

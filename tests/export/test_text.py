@@ -32,6 +32,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_deep import MLPClassifier, OnnxClassifier, OnnxTransformer, to_onnx
 from sklearn_deep.exceptions import OnnxExportError
 
+pytestmark = pytest.mark.oldest
+
 TEXTS = [
     "The quick brown fox jumps over the lazy dog.",
     "Ein Käfer läuft über die Straße",

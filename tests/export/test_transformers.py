@@ -46,6 +46,7 @@ MODELS = {
 }
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("name", MODELS)
 def test_codes_and_scores_come_out_as_in_python(name):
     make, rows = MODELS[name]

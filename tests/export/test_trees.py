@@ -106,6 +106,7 @@ def outputs(model, X, fresh, run):
     return list(run(to_onnx(model, X[:20]), fresh).values())
 
 
+@pytest.mark.oldest
 @of_each["classifiers"]
 @of_each["dtypes"]
 def test_every_label_is_that_of_scikit_learn(model, dtype, data, run):
@@ -166,6 +167,7 @@ MISSING = {
 }
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("model", MISSING.values(), ids=list(MISSING))
 @of_each["dtypes"]
 @pytest.mark.parametrize("seen", [True, False])

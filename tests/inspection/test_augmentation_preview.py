@@ -33,6 +33,7 @@ def pixels(ax):
     return np.asarray(ax.get_images()[0].get_array())
 
 
+@pytest.mark.oldest
 def test_images_stand_above_their_draws(rng):
     X = rng.integers(0, 256, (20, 6, 5), dtype=np.uint8)
     net = CNNClassifier(augmentation=Flip(probability=1.0))

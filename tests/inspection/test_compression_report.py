@@ -39,6 +39,7 @@ def models(iris):
     ]
 
 
+@pytest.mark.oldest
 def test_it_counts_and_scores_and_times(models, iris):
     X, y = iris
     report = compression_report(models, X, y, names=["dense", "sliced", "pruned"])

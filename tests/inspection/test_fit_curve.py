@@ -17,6 +17,8 @@ from sklearn_deep import (
     ValidationHoldout,
 )
 
+pytestmark = pytest.mark.oldest
+
 
 @pytest.fixture(autouse=True)
 def close_figures():

@@ -243,6 +243,7 @@ USES = {
 }
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("use", USES)
 def test_it_gives_what_it_gives_without(use, data):
     run, n_networks = USES[use]

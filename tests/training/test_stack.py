@@ -115,6 +115,7 @@ def parity(make_job, data):
     return Parity(make_job, data["X"])
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize(
     ("activation", "normalization"),
     [

@@ -49,6 +49,7 @@ def own(**changed):
     return ModuleClassifier(Mixed, max_epochs=2, random_state=0, **changed)
 
 
+@pytest.mark.oldest
 def test_it_gives_the_last_hidden_layer_of_a_network_that_it_trains(iris):
     X, y = iris
     features = NetworkFeatures(net()).fit(X, y)
