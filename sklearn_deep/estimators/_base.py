@@ -50,6 +50,7 @@ from sklearn_deep.training._job import (
     TrainResult,
 )
 from sklearn_deep.training._optimizers import OPTIMIZERS
+from sklearn_deep.training._outcome import check_outcome
 from sklearn_deep.training._train import train
 
 
@@ -190,6 +191,11 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         TrainingDivergedError
             When the loss or a weight is no longer finite. Then, as after any error,
             the estimator is as it was before the call.
+
+        Warns
+        -----
+        TrainingWarning
+            When the loss is finite, and far above that of a constant prediction.
         """
         with all_or_nothing(self):
             return self._fit(
@@ -220,6 +226,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         self, result: TrainResult, job: TrainJob, attributes: dict[str, Any]
     ) -> None:
         earlier = getattr(self, "_history", []) if job.state is not None else []
+        result = check_outcome(job, result, [row["train_loss"] for row in earlier])
         history = earlier + [
             {**row, "epoch": row["epoch"] + len(earlier)} for row in result.history
         ]

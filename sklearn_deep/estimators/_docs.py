@@ -260,9 +260,10 @@ loss_curve_ : list of float
     Training loss of each epoch, without penalties.
 learning_rate_ : float
     The learning rate used, before any schedule.
-stop_reason_ : {{"max_epochs", "early_stopping", "converged", "time_limit", \\
-        "callback"}}
-    Why training ended.
+stop_reason_ : {{"max_epochs", "early_stopping", "converged", "diverged", \\
+        "time_limit", "callback"}}
+    Why training ended. "converged": the training loss stood still; "diverged": the
+    same, far above the loss of a constant prediction.
 augmentation_ : tuple of augmentations
     What training batches went through; where ``augmentation`` has an ``AutoAugment``,
     with the ``Policy`` that it has found, or none, in its place.

@@ -156,7 +156,8 @@ class TrainResult:
     best_epoch : int
         Epoch, from 1, whose weights the module has.
     stop_reason : str
-        "max_epochs", "early_stopping", "converged", "time_limit" or "callback".
+        "max_epochs", "early_stopping", "converged", "diverged", "time_limit" or
+        "callback".
     state : OptimizerState
         To go on from.
     """
