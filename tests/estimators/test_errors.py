@@ -796,6 +796,8 @@ def test_divergence_leaves_no_fitted_state(params):
         check_is_fitted(network)
 
 
+# Calls of partial_fit whose loss is finite yet are warned of.
+@pytest.mark.filterwarnings("ignore::sklearn_deep.exceptions.TrainingWarning")
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_divergence_keeps_the_network_that_was_there(method):
     network = regressor(warm_start=True).fit(X, NUMBERS)
