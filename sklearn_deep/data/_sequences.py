@@ -216,7 +216,7 @@ def _numbers(ragged: Ragged, owner: str, name: str) -> np.ndarray:
     for row, array in enumerate(ragged.arrays()):
         try:
             array.astype(np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"{name}[{row}] of {owner} holds what is no number ({error}). Sequences"
                 " of text are tokens: set tokens=True, or leave it at 'auto'."

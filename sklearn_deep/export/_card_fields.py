@@ -257,6 +257,12 @@ def _check_inputs(card: dict[str, Any]) -> None:
     several = len(parts) == 1 and "row_shape" in parts[0] and not flat[0]
     if not several and (not all(flat) or any("row_shape" in part for part in parts)):
         raise _Wrong("card.inputs must have columns, or be one input with a row_shape")
+    places = [j for part in parts for j in part["columns"]]
+    if len(set(places)) < len(places):
+        raise _Wrong("card.inputs takes a column twice")
+    pixels = card["pixels"]
+    if pixels is not None and pixels != (parts[0]["dtype"] == "uint8"):
+        raise _Wrong("card.pixels must say whether the input is of uint8")
 
 
 def _check_outputs(card: dict[str, Any]) -> None:

@@ -131,7 +131,12 @@ def _check_kind(X: np.ndarray, card: dict[str, Any]) -> None:
 
 
 def _as_array(X: Any) -> np.ndarray:
-    array = np.asarray(X)
+    try:
+        array = np.asarray(X)
+    except ValueError as error:  # NumPy speaks of inhomogeneous shapes
+        raise ValueError(
+            "X has rows of unequal length. Give each row the same number of features."
+        ) from error
     # NumPy makes texts of the numbers that stand beside texts in a list.
     mixed = array.dtype.kind in "US" and isinstance(X, (list, tuple))
     return np.array(X, object) if mixed else array

@@ -83,6 +83,11 @@ def blaming_file(what: str) -> Iterator[None]:
     """Turn whatever goes wrong inside into an error about the file."""
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"X holds text that is no valid Unicode: {error}. Decode the file that it"
+            " comes from with its own encoding."
+        ) from error
     except Exception as error:  # onnxruntime's classes share no base but this
         raise OnnxFileError(f"The ONNX model is no good: {what}: {error}") from error
 
@@ -101,7 +106,10 @@ def _start(content: bytes, n_threads: int | None) -> Any:
         options.inter_op_num_threads = int(n_threads)
     with blaming_file(f"onnxruntime {onnxruntime.__version__} cannot read it"):
         return onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"]
+            content,
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=False,  # it would print the error, and try again
         )
 
 

@@ -28,7 +28,7 @@ def open_session(model: bytes) -> Any:
     options.log_severity_level = 4  # errors come as exceptions
     try:
         return onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
+            model, options, providers=["CPUExecutionProvider"], enable_fallback=False
         )
     except Exception as error:
         raise OnnxExportError(

@@ -106,7 +106,7 @@ def sequence_feeds(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
     form, part = card["sequences"], card["inputs"][0]
     items = as_texts(X) if form["kind"] == "document" else as_items(X)
     if items is None:
-        items = objects(list(np.asarray(X)))
+        items = objects(list(_rows(X)))
     if not len(items):
         raise ValueError(
             "Found array with 0 sample(s) while a minimum of 1 is required."
@@ -135,6 +135,16 @@ def sequence_feeds(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
     steps, lengths = ragged.filled()
     dtype = object if strings else part["dtype"]
     return {STEPS: steps.astype(dtype, copy=False), LENGTHS: lengths}
+
+
+def _rows(X: Any) -> np.ndarray:
+    array = np.asarray(X)
+    if not array.ndim:
+        raise TypeError(
+            f"X must hold sequences, as at the export; got {type(X).__name__}. Give a list"
+            " of them, or an array."
+        )
+    return array
 
 
 def _texts(items: np.ndarray, form: dict[str, Any]) -> np.ndarray:

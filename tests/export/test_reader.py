@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
@@ -29,6 +30,7 @@ from sklearn_deep import (
     OnnxClassifier,
     OnnxFileError,
     OnnxRegressor,
+    RNNClassifier,
     to_onnx,
 )
 
@@ -71,7 +73,17 @@ def assert_same(reader, model, X):
 
 
 @pytest.mark.oldest
-@pytest.mark.parametrize("form", [str, lambda p: p, lambda p: p.read_bytes()])
+@pytest.mark.parametrize(
+    "form",
+    [
+        str,
+        lambda p: p,
+        lambda p: p.read_bytes(),
+        lambda p: bytearray(p.read_bytes()),
+        lambda p: memoryview(p.read_bytes()),
+    ],
+    ids=["str", "path", "bytes", "bytearray", "memoryview"],
+)
 def test_a_file_is_read_from_a_path_or_from_its_content(form, path, pipeline, frame):
     assert_same(OnnxClassifier(form(path)), pipeline, frame)
 
@@ -217,6 +229,16 @@ def test_a_pickle_holds_the_content_of_the_file(path, frame, pipeline, tmp_path)
     assert_same(back, pipeline, frame)
 
 
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+@pytest.mark.parametrize("copied", [lambda r: pickle.loads(pickle.dumps(r)), clone])
+def test_copies_of_readers_of_any_bytes_predict_alike(
+    kind, copied, path, frame, pipeline
+):
+    reader = OnnxClassifier(kind(path.read_bytes()))
+    assert repr(reader) == f"OnnxClassifier(<{path.stat().st_size} bytes>)"
+    assert_same(copied(reader), pipeline, frame)
+
+
 def test_another_file_may_be_set(path, frame, pipeline):
     X, y = load_iris(return_X_y=True)
     model = network().fit(X, y)
@@ -273,6 +295,22 @@ def test_a_file_that_is_not_there_is_the_usual_error(tmp_path):
         OnnxClassifier(tmp_path / "none.onnx").predict([[0.0]])
 
 
+@pytest.mark.parametrize("form", [str, lambda p: p])
+def test_a_directory_is_called_so(form, tmp_path):
+    with pytest.raises(OnnxFileError, match="is a directory"):
+        OnnxClassifier(form(tmp_path)).predict([[0.0]])
+
+
+def test_a_reader_of_a_file_that_is_gone_cannot_be_pickled_before_it_was_read(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        pickle.dumps(OnnxClassifier(tmp_path / "none.onnx"))
+
+
+@pytest.mark.parametrize("n_threads", [1, np.int64(2)])
+def test_threads_are_any_integer(n_threads, path, frame, pipeline):
+    assert_same(OnnxClassifier(path, n_threads=n_threads), pipeline, frame)
+
+
 @pytest.mark.parametrize(
     "params",
     [
@@ -280,6 +318,9 @@ def test_a_file_that_is_not_there_is_the_usual_error(tmp_path):
         {"model": None},
         {"n_threads": 0},
         {"n_threads": "all"},
+        {"n_threads": 1.5},
+        {"n_threads": True},
+        {"n_threads": 10**12},
         {"verify": 1},
     ],
     ids=str,
@@ -306,6 +347,56 @@ def test_rows_that_do_not_fit_are_refused_as_scikit_learn_refuses_them(path, fra
         reader.predict(frame[["garden"]])
     with pytest.raises(ValueError, match="has 2 features"):
         reader.predict(frame.to_numpy()[:, :2])
+
+
+NO_ROWS = {
+    "None": (None, ValueError, "Expected 2D array"),
+    "a number": (3, ValueError, "Expected 2D array"),
+    "a text": ("text", ValueError, "Expected 2D array"),
+    "a dictionary": ({"a": 1}, ValueError, "Expected 2D array"),
+    "a row": ([1.0, 2.0, 3.0], ValueError, r"reshape\(1, -1\)"),
+    "rows of unequal length": ([[1.0, 2.0], [1.0]], ValueError, "unequal length"),
+    "a cube": (np.zeros((2, 3, 4)), ValueError, "Expected 2D array"),
+    "complex numbers": (np.ones((2, 3)) * 1j, TypeError, "must hold numbers"),
+    "dates": (np.zeros((2, 3), "M8[s]"), TypeError, "must hold numbers"),
+    "objects": ([[object()] * 3], TypeError, "must hold numbers"),
+    "texts": ([["a", "b", "c"]], TypeError, "must hold numbers"),
+    "a sparse matrix": (csr_matrix(np.ones((2, 3))), TypeError, "toarray"),
+    "no rows": (np.zeros((0, 3)), ValueError, "0 sample"),
+    "a huge integer": ([[10**400, 0, 0]], ValueError, "64 bits"),
+}
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    return to_onnx(network().fit(X, y), X).to_bytes()
+
+
+@pytest.mark.parametrize("kind", NO_ROWS)
+def test_what_is_no_table_of_numbers_is_called_so(kind, numbers):
+    X, error, message = NO_ROWS[kind]
+    with pytest.raises(error, match=message):
+        OnnxClassifier(numbers).predict(X)
+
+
+def test_what_is_no_list_of_sequences_is_called_so():
+    names = ["Anna", "Otto"] * 10
+    model = RNNClassifier(4, max_epochs=1, random_state=0).fit(names, [0, 1] * 10)
+    reader = OnnxClassifier(to_onnx(model, names).to_bytes())
+    for X in (None, 3, "Anna", {"a": 1}, len):
+        with pytest.raises(TypeError, match="X must hold sequences"):
+            reader.predict(X)
+    with pytest.raises(ValueError, match="no valid Unicode"):
+        reader.predict(["\ud800"])
+
+
+def test_sequences_of_huge_integers_are_no_numbers():
+    series = [np.zeros((3, 2)), np.ones((2, 2))] * 10
+    model = RNNClassifier(4, max_epochs=1, random_state=0).fit(series, [0, 1] * 10)
+    reader = OnnxClassifier(to_onnx(model, series).to_bytes())
+    with pytest.raises(ValueError, match=r"X\[0\] .* is no number"):
+        reader.predict([[[10**400, 0]] * 3])
 
 
 # Without torch
