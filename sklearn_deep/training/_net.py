@@ -143,6 +143,13 @@ class AdoptedNet(NeuralNet):
         self.criterion_ = self.criterion
         return self
 
+    def initialize_optimizer(self, *args, **kwargs):
+        """Show our optimizer; a network of integers has no parameter to give it."""
+        if not any(True for _ in self.get_all_learnable_params()):
+            self.optimizer_ = self.optimizer([nn.Parameter(torch.empty(0))], lr=self.lr)
+            return self
+        return super().initialize_optimizer(*args, **kwargs)
+
     @property
     def _default_callbacks(self):
         return []

@@ -57,6 +57,7 @@ from sklearn_deep import (
     MLPClassifier,
     MLPRegressor,
     ModuleClassifier,
+    Quantized,
     RNNClassifier,
 )
 
@@ -727,6 +728,12 @@ def test_scores_of_what_is_no_table(cls, make):
     net.fit(X, y, X_val=X, y_val=y)
     for name in ("fresh", "given"):
         assert net.net_.history[-1, name] == net.score(X, y)
+
+
+def test_the_net_of_a_quantized_network_predicts(rows):
+    X, y, *_ = rows
+    quantized = Quantized(network()).fit(X, y).estimator_
+    assert_array_equal(quantized.net_.predict(X), quantized.predict(X))
 
 
 # Files
