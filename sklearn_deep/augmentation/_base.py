@@ -171,6 +171,8 @@ class FeatureAugmentation(Augmentation):
                 f"{type(self).__name__} changes numbers, not tokens. Set"
                 " augmentation=None."
             )
+        if not x.shape[1]:  # no row has a step
+            return x
         series = x.flatten(2).mT if x.ndim > 2 else x[:, None]  # (n, channel, time)
         if self._takes_unequal:
             place = torch.arange(x.shape[1], device=x.device)
@@ -179,7 +181,7 @@ class FeatureAugmentation(Augmentation):
             changed = torch.where(inside, drawn, series)
         else:
             changed = series.clone()
-            for length in lengths.unique().tolist():
+            for length in filter(None, lengths.unique().tolist()):
                 rows = torch.nonzero(lengths == length).flatten().to(x.device)
                 whole = series[rows, :, :length]
                 changed[rows, :, :length] = self._drawn(whole, generator, None)

@@ -1,5 +1,6 @@
 """Missing values among labels, tokens and cells: None, NaN, NaT and pandas.NA."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -64,3 +65,25 @@ def _objects(y: Any) -> np.ndarray | None:
     values = np.empty(len(y), object)
     values[:] = y
     return values
+
+
+def refuse_missing_sequences(items: Sequence, owner: str, name: str = "X") -> None:
+    """Raise where a whole sequence or text is missing.
+
+    Raises
+    ------
+    ValueError
+        That names the first row, and how many there are.
+    """
+    missing = [
+        i
+        for i, item in enumerate(items)
+        if not isinstance(item, (str, list, tuple, np.ndarray)) and is_missing(item)
+    ]
+    if not missing:
+        return
+    more = f", and so are {len(missing) - 1} more" if len(missing) > 1 else ""
+    raise ValueError(
+        f"{name}[{missing[0]}] of {owner} is missing ({items[missing[0]]!r}){more}: fill"
+        " it, with '' or [] for an empty sequence, or leave out the row."
+    )

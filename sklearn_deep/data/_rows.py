@@ -75,8 +75,10 @@ def _same_rows(X, one: np.ndarray, other: np.ndarray) -> np.ndarray:
     same = X.lengths[one] == X.lengths[other]
     if same.any():
         left, right = X[one[same]], X[other[same]]
-        steps = (left.values == right.values).reshape(len(left.values), -1).all(1)
-        same[same] = np.logical_and.reduceat(steps, left.offsets[:-1])
+        equal = left.values == right.values
+        steps = equal.all(tuple(range(1, equal.ndim)))
+        n_same = np.add.reduceat(np.append(steps, False), left.offsets[:-1], dtype=int)
+        same[same] = (n_same == left.lengths) | (left.lengths == 0)
     return same
 
 
@@ -90,12 +92,15 @@ def _row_hashes(X, seed: int) -> np.ndarray:
 def _sequence_hashes(X: Ragged, seed: int) -> np.ndarray:
     """The hashes of a sequence's steps, times odd numbers that tell the time, summed."""
     # The hash of zeros is 0: a constant tells such steps from those that are not there.
-    steps = _hash(X.values.reshape(len(X.values), -1), seed) + np.uint64(1)
+    width = math.prod(X.shape[1:])
+    steps = _hash(X.values.reshape(len(X.values), width), seed) + np.uint64(1)
     rng = np.random.default_rng(seed + 2)
     longest = int(X.lengths.max())
     odd = rng.integers(0, 2**63, longest, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
     time = np.arange(len(steps)) - X.repeat(X.offsets[:-1])
-    return np.add.reduceat(steps * odd[time], X.offsets[:-1])
+    # A number behind the end, for rows without a step there; and zero for all of them.
+    terms = np.append(steps * odd[time], np.uint64(0))
+    return np.where(X.lengths, np.add.reduceat(terms, X.offsets[:-1]), np.uint64(0))
 
 
 def _hash(block: np.ndarray, seed: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_deep.data._missing import is_missing, refuse_missing_sequences
 from sklearn_deep.data._ragged import Ragged
 
 _NUMBERS = "biuf"
@@ -35,7 +36,7 @@ def sequences_in(X: Any) -> list | None:
         return list(X)
     if X.ndim != 1 or X.dtype.kind not in "O" + _TEXT or not len(X):
         return None
-    return list(X) if is_sequence(X[0]) else None
+    return list(X) if is_sequence(_first_present(X)) else None
 
 
 def is_sequence(item: Any) -> bool:
@@ -45,8 +46,14 @@ def is_sequence(item: Any) -> bool:
     return not isinstance(item, (bytes, Mapping)) and np.ndim(item) > 0
 
 
+def _first_present(items: Sequence) -> Any:
+    """The first item that is not missing; an empty text where all are."""
+    sequences = (str, list, tuple, np.ndarray)
+    return next((i for i in items if isinstance(i, sequences) or not is_missing(i)), "")
+
+
 def _are_sequences(items: Sequence) -> bool:
-    first = items[0]
+    first = _first_present(items)
     if not is_sequence(first):
         return False
     if not isinstance(first, (list, tuple)):
@@ -55,24 +62,36 @@ def _are_sequences(items: Sequence) -> bool:
         isinstance(item, (list, tuple)) and len(item) != len(first) for item in items
     ):
         return True
-    return len(first) > 0 and isinstance(first[0], str)
+    return not len(first) or isinstance(first[0], str)
 
 
 def is_text(items: Sequence) -> bool:
     """Tell whether sequences are of text: bare strings, or lists of strings."""
-    first: Any = next((item for item in items if len(item)), ())
+    with_steps = (item for item in items if hasattr(item, "__len__") and len(item))
+    first: Any = next(with_steps, _first_present(items))
     if isinstance(first, str):
         return True
     if hasattr(first, "dtype"):
         first = np.asarray(first)
-        return first.dtype.kind in _TEXT or (
-            first.dtype.kind == "O" and isinstance(first.flat[0], str)
-        )
-    return len(first) > 0 and isinstance(first[0], str)
+        if first.dtype.kind != "O":
+            return first.dtype.kind in _TEXT
+        first = first.ravel().tolist()
+    return len(first) > 0 and isinstance(_first_present(first), str)
 
 
-def join(items: Sequence, owner: str, channels: str, name: str = "X") -> Ragged:
+def join(
+    items: Sequence,
+    owner: str,
+    channels: str,
+    name: str = "X",
+    n_channels: int | None = None,
+) -> Ragged:
     """Arrays of shape (time,) or (time, channels), or with channels first, as one.
+
+    Parameters
+    ----------
+    n_channels : int or None
+        Where no sequence has a step; None for 1.
 
     Returns
     -------
@@ -82,28 +101,32 @@ def join(items: Sequence, owner: str, channels: str, name: str = "X") -> Ragged:
     Raises
     ------
     ValueError
-        For a sequence that is empty or has another number of channels than the first.
+        For a sequence that has another number of channels than the first.
     """
+    refuse_missing_sequences(items, owner, name)
     arrays: list[np.ndarray] = []
+    first = None
     for i, item in enumerate(items):
         array = _array(item, owner, f"{name}[{i}]")
         if array.ndim == 1:
             array = array[:, None]
         elif channels == "first":
             array = array.T
-        if not array.shape[0]:
-            raise ValueError(
-                f"{name}[{i}] of {owner} is an empty sequence. Each needs at least one"
-                " step: leave it out, or give it one."
-            )
-        if arrays and array.shape[1] != arrays[0].shape[1]:
-            raise ValueError(
-                f"{name}[{i}] of {owner} has {array.shape[1]} channels, and {name}[0]"
-                f" has {arrays[0].shape[1]}. All sequences must have as many, in arrays"
-                f" of shape {_shapes(channels)} as channels={channels!r} says."
-            )
         arrays.append(array)
-    return Ragged.of_lengths(np.concatenate(arrays), [len(a) for a in arrays])
+        if not array.shape[0]:
+            continue  # it has no steps, and need not tell its channels
+        first = i if first is None else first
+        if array.shape[1] != arrays[first].shape[1]:
+            raise ValueError(
+                f"{name}[{i}] of {owner} has {array.shape[1]} channels, and"
+                f" {name}[{first}] has {arrays[first].shape[1]}. All sequences must have"
+                f" as many, in arrays of shape {_shapes(channels)} as"
+                f" channels={channels!r} says."
+            )
+    lengths = [len(array) for array in arrays]
+    if first is None:
+        return Ragged.of_lengths(np.empty((0, n_channels or 1)), lengths)
+    return Ragged.of_lengths(np.concatenate([a for a in arrays if len(a)]), lengths)
 
 
 def _shapes(channels: str) -> str:
@@ -160,11 +183,11 @@ def unpad(X: Any, lengths: Any, owner: str, channels: str, name: str = "X") -> R
             f"lengths of {owner} must be {n} integers, one a row of {name}; got shape"
             f" {given.shape} and dtype {given.dtype}."
         )
-    wrong = (given < 1) | (given > longest)
+    wrong = (given < 0) | (given > longest)
     if wrong.any():
         i = int(wrong.argmax())
         raise ValueError(
-            f"lengths[{i}] of {owner} is {given[i]}; it must lie between 1 and"
+            f"lengths[{i}] of {owner} is {given[i]}; it must lie between 0 and"
             f" {longest}, the padded length of {name}."
         )
     return Ragged.of_lengths(X[np.arange(longest) < given[:, None]], given)

@@ -101,7 +101,8 @@ def step_targets(y: Any, X: Ragged, owner: str, name: str = "y") -> Ragged:
             )
     for i, array in enumerate(arrays):
         refuse_missing_targets(array, owner, f"{name}[{i}]")
-    return X.with_values(np.concatenate(arrays))
+    filled = [array for array in arrays if len(array)]
+    return X.with_values(np.concatenate(filled or arrays))
 
 
 def _cut(y: np.ndarray, X: Ragged, owner: str, name: str) -> Ragged:

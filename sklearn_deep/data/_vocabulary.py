@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_deep._params import Number
+from sklearn_deep.data._missing import is_missing, refuse_missing_sequences
 from sklearn_deep.data._ragged import Ragged
 
 # The code of every token that is not in the vocabulary.
@@ -37,8 +38,9 @@ def tokenize(items: Sequence, analyzer: str, owner: str, name: str = "X") -> Rag
     Raises
     ------
     ValueError, TypeError
-        For a sequence without a token, or of what is neither text nor integers.
+        For what is missing, or is neither text nor integers.
     """
+    refuse_missing_sequences(items, owner, name)
     bare = [isinstance(item, str) for item in items]
     if any(bare) and not all(bare):
         i = bare.index(not bare[0])
@@ -54,12 +56,6 @@ def tokenize(items: Sequence, analyzer: str, owner: str, name: str = "X") -> Rag
         lists = [ANALYZERS[analyzer](i) for i in items] if bare[0] else items
         lengths = [len(item) for item in lists]
         values = _flat(lists)
-    for i, length in enumerate(lengths):
-        if not length:
-            raise ValueError(
-                f"{name}[{i}] of {owner} holds no token: {items[i]!r}. Each sequence"
-                " needs at least one: leave it out, or give it one."
-            )
     ragged = Ragged.of_lengths(values, lengths)
     return check_tokens(ragged, owner, name)
 
@@ -80,11 +76,16 @@ def _flat(lists: Sequence) -> np.ndarray:
 def check_tokens(ragged: Ragged, owner: str, name: str = "X") -> Ragged:
     """Make sure that steps are all strings or all integers."""
     values = ragged.values
+    if not len(values):
+        return ragged.with_values(np.empty(0, object))
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.dtype.kind == "U" and values.dtype.itemsize > 4:
         values = values.astype(object)
-    if values.dtype.kind == "O" and len(values) and not isinstance(values[0], str):
+    tokens = values.ravel().tolist() if values.dtype.kind == "O" else []
+    odd = next((i for i, t in enumerate(tokens) if not isinstance(t, str)), None)
+    if odd is not None:
+        _refuse_missing_tokens(ragged, tokens, owner, name)
         whole = np.array(values.tolist())
         values = whole if whole.dtype.kind in "iu" else values
     if values.ndim != 1 or values.dtype.kind not in "iuUO":
@@ -97,14 +98,24 @@ def check_tokens(ragged: Ragged, owner: str, name: str = "X") -> Ragged:
             f"{name} of {owner} holds the token {values.max()}. Integers that are tokens"
             " are below 2**63."
         )
-    if values.dtype.kind == "O":
-        for step, token in enumerate(values):
-            if not isinstance(token, str):
-                raise TypeError(
-                    f"{name}[{ragged.row_of(step)}] of {owner} holds {token!r}. Tokens"
-                    " are all strings, or all integers."
-                )
+    if values.dtype.kind == "O" and odd is not None:
+        raise TypeError(
+            f"{name}[{ragged.row_of(odd)}] of {owner} holds {tokens[odd]!r}. Tokens"
+            " are all strings, or all integers."
+        )
     return ragged.with_values(values)
+
+
+def _refuse_missing_tokens(ragged: Ragged, tokens: list, owner: str, name: str) -> None:
+    missing = [step for step, token in enumerate(tokens) if is_missing(token)]
+    if not missing or len(tokens) != len(ragged.values):
+        return
+    step, row = missing[0], ragged.row_of(missing[0])
+    more = f", and so are {len(missing) - 1} more tokens" if missing[1:] else ""
+    raise ValueError(
+        f"{name}[{row}][{step - ragged.offsets[row]}] of {owner} is missing"
+        f" ({tokens[step]!r}){more}: fill it with a token of its own, or leave it out."
+    )
 
 
 class Codes(Ragged):
@@ -178,6 +189,8 @@ class Vocabulary:
 
     def codes(self, values: np.ndarray, owner: str) -> np.ndarray:
         """Tokens of shape (n,) to codes."""
+        if not len(values):
+            return np.empty(0, np.int64)
         if (values.dtype.kind in "UO") != self.of_text:
             is_, was = (
                 ("text", "integers") if not self.of_text else ("integers", "text")

@@ -80,6 +80,9 @@ class Part:
         part = cls(X, y, weight, dtype, name=name)
         if weight is not None and not weight.all():
             part = part.take(np.flatnonzero(weight))
+        if isinstance(part.y, Ragged) and not part.y.lengths.all():
+            # A target a step, and no step: nothing to learn from, or to score.
+            part = part.take(np.flatnonzero(part.y.lengths))
         return part
 
     def __len__(self) -> int:

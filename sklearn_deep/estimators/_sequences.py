@@ -118,6 +118,11 @@ class SequenceEstimator(LayeredEstimator):
         sequences = self._as_sequences(X, reset)
         if sequences is None:
             return self._check_array(X, y, dtype, reset)
+        if reset and not len(sequences.values):
+            raise ValueError(
+                f"{owner} got empty sequences only: X has no step to learn from. Empty"
+                " sequences are rows like others beside those that have steps."
+            )
         if not isinstance(sequences, Codes):
             if self._of_tokens:
                 if not reset:
@@ -142,7 +147,8 @@ class SequenceEstimator(LayeredEstimator):
         if not self._of_tokens:
             if items is None:
                 return X if isinstance(X, Ragged) else None
-            return join(items, owner, self.channels)
+            n_channels = None if reset else self._n_channels
+            return join(items, owner, self.channels, n_channels=n_channels)
         if isinstance(X, Ragged):
             return check_tokens(X, owner)
         if items is None:
@@ -158,7 +164,7 @@ class SequenceEstimator(LayeredEstimator):
             return is_text(items)
         return isinstance(X, Ragged) and (
             X.dtype.kind == "U"
-            or (X.dtype.kind == "O" and isinstance(X.values[0], str))
+            or (X.dtype.kind == "O" and isinstance(next(iter(X.values), ""), str))
         )
 
     def _check_array(self, X: Any, y: Any, dtype: Any, reset: bool) -> Any:

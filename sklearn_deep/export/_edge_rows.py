@@ -71,16 +71,16 @@ def edge_rows(model: Any, X: Any) -> list[Any]:
 
 
 def _odd_sequences(X: np.ndarray) -> list[Any]:
-    """The first sequence cut to one step, and longer than it was; odd texts."""
+    """The first sequence cut to one step, longer than it was, and empty; odd texts."""
     first = X[0]
     if isinstance(first, str):
         written = (first.upper(), first.title(), first.swapcase())
         apart = (", ".join(first.split()), "\n \t".join(first.split()))
         return [STRANGER, f"{first} {STRANGER}", *written, *apart, *_ODD_TEXTS, ""]
     if isinstance(first, (list, tuple)):
-        return [first[:1], [*first, *first]]
+        return [first[:1], [*first, *first], first[:0]]
     array = np.asarray(first)
-    return [array[:1], np.concatenate([array, array])]
+    return [array[:1], np.concatenate([array, array]), array.ravel()[:0]]
 
 
 def _accepted(model: Any, odd: Any, kinds: Sequence[int]) -> list[Any]:

@@ -127,7 +127,8 @@ class _Comparison:
         gap[np.isnan(gap)] = np.inf
         finite = np.abs(expected[np.isfinite(expected)])
         scale = 1.0 if method == "predict_proba" else float(finite.max(initial=0.0))
-        self.largest[method] = max(self.largest.get(method, 0.0), float(gap.max()))
+        largest = float(gap.max(initial=0.0))  # a row may have no steps
+        self.largest[method] = max(self.largest.get(method, 0.0), largest)
         self.scales[method] = max(self.scales.get(method, 0.0), scale)
 
     def _note_labels(self, expected: dict[str, Any], got: np.ndarray, X: Any) -> None:

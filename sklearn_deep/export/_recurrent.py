@@ -74,9 +74,10 @@ def _for_steps(
             return value
         shape = graph.memo[BY_STEP]
         if not is_flat(model):
-            last = graph.constant(np.array([-1]))
-            shape = graph.concat([shape, last], axis=0)
-        return graph.node("Reshape", value, shape)
+            width = graph.node("Shape", value, dtype=INT, start=1, end=2)
+            shape = graph.concat([shape, width], axis=0)
+        # No row may have a step: then 0 is a size, and not that of the input.
+        return graph.node("Reshape", value, shape, allowzero=1)
 
     return write_for_steps
 

@@ -1,7 +1,8 @@
 """Rules of recurrent layers, of what reads their steps out, and of embeddings.
 
 A step that is no true one has no part in anything: the lengths of the rows are in the
-graph's memo while a network is written. onnxruntime has recurrent layers for float32
+graph's memo while a network is written. Rows without a step have zeros for states, also
+where the batch has no step at all; readouts give zeros for them. onnxruntime has recurrent layers for float32
 only.
 """
 
@@ -39,6 +40,9 @@ BY_STEP = "rows and steps"
 _STATES = "states"
 
 _INT32 = np.dtype(np.int32)
+
+# A score that is no score, and is finite in float32.
+_FAR_BELOW = -1e38
 
 # The operator, and torch's gates in the order of ONNX.
 _CELLS: dict[type[nn.RNNBase], tuple[str, list[int]]] = {
@@ -125,7 +129,8 @@ def recurrent(
         op, *operands, dtypes=(FLOAT, FLOAT), **attributes
     )
     by_row = graph.node("Transpose", steps, perm=[2, 0, 1, 3])
-    out = graph.cast(graph.reshape(by_row, (0, 0, -1)), x.dtype)
+    width = directions * module.hidden_size
+    out = graph.cast(graph.reshape(by_row, (0, 0, width)), x.dtype)
     of_row = graph.node("Transpose", states, perm=[1, 0, 2])
     graph.memo[_STATES, out.name] = graph.cast(graph.reshape(of_row, (0, -1)), x.dtype)
     return out
@@ -156,13 +161,15 @@ def _mask(graph: Graph, x: Value, lengths: Value) -> Value:
     return graph.node("Less", places, graph.reshape(lengths, (-1, 1)), dtype=BOOL)
 
 
-def _only_true(graph: Graph, x: Value, lengths: Value, n_axes: int) -> Value:
-    """Put minus infinity in the place of steps that are none."""
+def _only_true(
+    graph: Graph, x: Value, lengths: Value, n_axes: int, lowest: float
+) -> Value:
+    """Put ``lowest`` in the place of steps that are none."""
     mask = _mask(graph, x, lengths)
     if n_axes == 3:
         mask = graph.reshape(mask, (0, 0, 1))
-    lowest = graph.constant(np.array(-np.inf), x.dtype)
-    return graph.node("Where", mask, x, lowest, dtype=x.dtype)
+    below = graph.constant(np.array(lowest), x.dtype)
+    return graph.node("Where", mask, x, below, dtype=x.dtype)
 
 
 def _last(graph: Graph, module: Last, x: Value) -> Value:
@@ -173,15 +180,19 @@ def _mean(graph: Graph, module: Mean, x: Value) -> Value:
     lengths = graph.memo.get(LENGTHS)
     if lengths is None:
         return graph.mean(x, [1])
+    lengths = graph.math("Max", lengths, 1)  # the sum over no steps is zero
     n_steps = graph.cast(graph.reshape(lengths, (-1, 1)), x.dtype)
     return graph.node("Div", graph.sum(x, 1), n_steps)  # padding is zero
 
 
 def _max(graph: Graph, module: Max, x: Value) -> Value:
     lengths = graph.memo.get(LENGTHS)
-    if lengths is not None:
-        x = _only_true(graph, x, lengths, 3)
-    return graph.max(x, [1])
+    if lengths is None:
+        return graph.max(x, [1])
+    # The last states are those of true steps, or zeros for rows that have none.
+    states = graph.reshape(graph.memo[_STATES, x.name], (0, 1, -1))
+    steps = _only_true(graph, x, lengths, 3, -np.inf)
+    return graph.max(graph.concat([steps, states]), [1])
 
 
 def _attention(graph: Graph, module: Attention, x: Value) -> Value:
@@ -190,7 +201,8 @@ def _attention(graph: Graph, module: Attention, x: Value) -> Value:
     scores = graph.node("MatMul", x, graph.constant(weight.T, x.dtype))
     scores = graph.reshape(graph.math("Add", scores, bias), (0, -1))
     if lengths is not None:
-        scores = _only_true(graph, scores, lengths, 2)
+        # Finite: over no true step, equal weights of padding, which is zero.
+        scores = _only_true(graph, scores, lengths, 2, _FAR_BELOW)
     weights = graph.reshape(graph.node("Softmax", scores, axis=1), (0, 1, -1))
     return graph.reshape(graph.node("MatMul", weights, x), (0, -1))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_deep.data._missing import refuse_missing_sequences
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._sequences import check_numbers, join, sequences_in
 from sklearn_deep.data._vocabulary import tokenize
@@ -76,11 +77,12 @@ def joined(items: Any, form: dict[str, Any]) -> Ragged:
     Raises
     ------
     ValueError, TypeError
-        For sequences that are empty, or hold something else.
+        For sequences that are missing, or hold something else.
     """
     owner = form["owner"]
     if form["kind"] == "numbers":
-        ragged = join(items, owner, form["channels"])
+        n_channels = form.get("n_channels")
+        ragged = join(items, owner, form["channels"], n_channels=n_channels)
         return check_numbers(ragged, owner, [np.float64, np.float32])
     ragged = tokenize(items, form["analyzer"], owner)
     if ragged.dtype.kind in "iu":
@@ -121,10 +123,10 @@ def sequence_feeds(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
             " with texts."
         )
     ragged = joined(items, form)
-    strings = ragged.dtype == object
-    if strings != (part["dtype"] == "string"):
+    strings = part["dtype"] == "string"
+    if len(ragged.values) and (ragged.dtype == object) != strings:
         raise TypeError(
-            f"X holds tokens that are {'text' if strings else 'integers'}, unlike those"
+            f"X holds tokens that are {'integers' if strings else 'text'}, unlike those"
             " of the export."
         )
     if form["kind"] == "numbers" and ragged.shape[1] != form["n_channels"]:
@@ -132,6 +134,8 @@ def sequence_feeds(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
             f"X has {ragged.shape[1]} channels, and the model takes"
             f" {form['n_channels']}."
         )
+    if not len(ragged.values):  # tokens of no kind
+        ragged = ragged.with_values(ragged.values.astype(object if strings else float))
     steps, lengths = ragged.filled()
     dtype = object if strings else part["dtype"]
     return {STEPS: steps.astype(dtype, copy=False), LENGTHS: lengths}
@@ -148,14 +152,12 @@ def _rows(X: Any) -> np.ndarray:
 
 
 def _texts(items: np.ndarray, form: dict[str, Any]) -> np.ndarray:
+    refuse_missing_sequences(list(items), form["owner"])
     if not all(isinstance(item, str) for item in items):
         raise TypeError(
             "X must hold texts, as at the export. Join lists of tokens, or export with"
             " such lists."
         )
-    tokenize(
-        list(items), form["analyzer"], form["owner"]
-    )  # finds those without a token
     return np.array([str(item) for item in items], object)
 
 

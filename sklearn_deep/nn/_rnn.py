@@ -21,8 +21,38 @@ CELLS: dict[str, Callable[..., nn.RNNBase]] = {
 }
 
 # The steps of a batch: (n, time, channels), or packed where lengths differ, so that
-# nothing is computed for padding.
+# nothing is computed for padding. Rows without a step are not packed: their numbers are
+# not in ``sorted_indices``, and ``unsorted_indices`` has a place for them that means
+# nothing.
 Steps = Tensor | PackedSequence
+
+
+def pack(padded: Tensor, lengths: Tensor) -> PackedSequence:
+    """Pack padded rows, (n, time, ...), of these lengths, (n,) on the CPU, or of none."""
+    filled = lengths > 0
+    if filled.all():
+        return pack_padded_sequence(
+            padded, lengths, batch_first=True, enforce_sorted=False
+        )
+    rows, device = filled.nonzero().flatten(), padded.device
+    place = torch.zeros(len(lengths), dtype=torch.int64, device=device)
+    if not len(rows):  # a step that no row has: recurrent layers need one
+        step = padded.new_zeros(1, *padded.shape[2:])
+        return PackedSequence(step, torch.ones(1).long(), place[:0], place)
+    some = pack_padded_sequence(
+        padded[rows.to(device)], lengths[rows], batch_first=True, enforce_sorted=False
+    )
+    order = rows.to(device)[some.sorted_indices]
+    place[order] = torch.arange(len(rows), device=device)
+    return PackedSequence(some.data, some.batch_sizes, order, place)
+
+
+def rows_without_steps(steps: PackedSequence) -> Tensor | None:
+    """Mark the rows without a step, (n,); None where there are none."""
+    order, place = steps.sorted_indices, steps.unsorted_indices
+    if order is None or place is None or len(order) == len(place):
+        return None
+    return torch.ones_like(place, dtype=torch.bool).index_fill(0, order, False)
 
 
 def over_steps(function: Callable[[Tensor], Tensor], steps: Steps) -> Steps:
@@ -48,11 +78,9 @@ class Arrive(nn.Module):
         """Pack what is of unequal length; a Padded has its channels last."""
         if isinstance(x, tuple):
             padded, lengths = x
-            if int(lengths.min()) < padded.shape[1]:
-                return pack_padded_sequence(
-                    padded, lengths, batch_first=True, enforce_sorted=False
-                )
-            return padded
+            if 0 < padded.shape[1] <= int(lengths.min()):
+                return padded
+            return pack(padded, lengths)
         if self.tokens:
             return x
         if x.ndim == 2:
@@ -107,6 +135,8 @@ class Layer(nn.Module):
 class Readout(nn.Module):
     """What is handed on of all steps; a subclass writes ``read``.
 
+    A row without a step gives zeros, as the initial state of recurrent layers is.
+
     Shape: (n, time, width) or packed -> (n, width)
     """
 
@@ -123,7 +153,8 @@ class Readout(nn.Module):
         lengths = lengths.to(padded.device)
         time = torch.arange(padded.shape[1], device=padded.device)
         mask = time < lengths.unsqueeze(1)  # (n, time)
-        return self.read(padded, mask, lengths)
+        # Rows without a step read those of another one, so that nothing is NaN.
+        return _zeros_where_empty(self.read(padded, mask, lengths), steps)
 
     def read(self, x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
         """Read steps of shape (n, time, width)."""
@@ -138,15 +169,22 @@ class Last(Readout):
         if not isinstance(steps, PackedSequence):
             return self._join(steps[:, -1], steps[:, 0])
         first, last = _ends(steps)
-        return self._join(
+        read = self._join(
             steps.data.index_select(0, last),
             steps.data.index_select(0, first) if self.both else steps.data,
         )
+        return _zeros_where_empty(read, steps)
 
     def _join(self, last: Tensor, first: Tensor) -> Tensor:
         if not self.both:
             return last
         return torch.cat([last[:, : self.forwards], first[:, self.forwards :]], 1)
+
+
+def _zeros_where_empty(read: Tensor, steps: PackedSequence) -> Tensor:
+    """What was read, (n, width), with zeros for the rows without a step."""
+    empty = rows_without_steps(steps)
+    return read if empty is None else read.masked_fill(empty.unsqueeze(1), 0.0)
 
 
 def _ends(steps: PackedSequence) -> tuple[Tensor, Tensor]:
@@ -211,9 +249,17 @@ class Every(Readout):
     Shape: (n, time, width) or packed -> (n_steps, width)
     """
 
-    def read(self, x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
+    def forward(self, steps: Steps) -> Tensor:
         """Put the steps of all rows one behind the other."""
-        return x.flatten(0, 1) if mask is None else x[mask]
+        if not isinstance(steps, PackedSequence):
+            return steps.flatten(0, 1)
+        padded, lengths = pad_packed_sequence(steps, batch_first=True)
+        lengths = lengths.to(padded.device)
+        empty = rows_without_steps(steps)
+        if empty is not None:
+            lengths = lengths.masked_fill(empty, 0)
+        time = torch.arange(padded.shape[1], device=padded.device)
+        return padded[time < lengths.unsqueeze(1)]
 
 
 READOUTS: dict[str, type[Readout]] = {

@@ -14,6 +14,7 @@ from sklearn_deep.data._padded import Padded
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._rows import CHUNK_BYTES, chunks
 from sklearn_deep.nn._in_place import InPlace
+from sklearn_deep.nn._rnn import Every
 from sklearn_deep.training._devices import products, threads_for, told
 
 # float32 products treat the last rows of a block with other instructions; blocks of
@@ -85,13 +86,14 @@ def _by_length(
     step_bytes = max(math.prod(X.shape[1:]), widest) * X.dtype.itemsize
     raw, stop = [], len(order)
     while stop:  # from the longest on
-        size = max(_BLOCK, CHUNK_BYTES // int(lengths[order[stop - 1]] * step_bytes))
+        longest = max(1, int(lengths[order[stop - 1]]))
+        size = max(_BLOCK, CHUNK_BYTES // (longest * step_bytes))
         rows = order[max(0, stop - size) : stop]
         raw.append(module(Padded.of(X, rows, device)).cpu())
         stop -= len(rows)
     outputs = torch.cat(raw[::-1])
     back = np.argsort(order, kind="stable")
-    if len(outputs) != len(X):
+    if any(isinstance(part, Every) for part in module.modules()):
         steps = Ragged.of_lengths(outputs.numpy(), lengths[order])
         back = steps.steps_of(back)
     return outputs[torch.from_numpy(back)]

@@ -182,7 +182,8 @@ ROW = np.ones((3, 2))
 @pytest.mark.parametrize(
     ("items", "message"),
     [
-        ([ROW, ROW[:0]], r"X\[1\] of Net is an empty sequence"),
+        ([ROW, None], r"X\[1\] of Net is missing \(None\): fill it"),
+        ([ROW[:0], ROW, np.ones((4, 3))], r"X\[2\] of Net has 3 .* X\[1\] has 2"),
         ([ROW, ROW, np.ones((4, 3))], r"X\[2\] of Net has 3 channels, and X\[0\] has 2"),
         ([ROW, np.ones((2, 2, 2))], r"X\[1\] of Net has shape \(2, 2, 2\)"),
         ([[1.0, 2.0], [[1.0], [1.0, 2.0]]], r"X\[1\] of Net is no array"),
@@ -208,7 +209,7 @@ def test_a_value_too_large_for_the_dtype_is_named():
     [
         ([1, 2], "must be 3 integers"),
         ([1.0, 2.0, 3.0], "must be 3 integers"),
-        ([1, 0, 3], r"lengths\[1\] of Net is 0; it must lie between 1 and 4"),
+        ([1, -1, 3], r"lengths\[1\] of Net is -1; it must lie between 0 and 4"),
         ([1, 2, 5], r"lengths\[2\] of Net is 5"),
     ],
 )
@@ -220,3 +221,12 @@ def test_lengths_are_checked(lengths, message):
 def test_lengths_need_a_padded_array():
     with pytest.raises(ValueError, match="padded arrays"):
         unpad(np.zeros(3), [1, 1, 1], "Net", "last")
+
+
+def test_empty_sequences_take_channels_and_dtype_from_the_others():
+    ragged = join([[], ROW.astype(np.float32), np.empty((0, 7))], "Net", "last")
+    assert ragged.dtype == np.float32
+    assert_array_equal(ragged.lengths, [0, 3, 0])
+    assert ragged.shape == (3, 2)
+    assert join([[], []], "Net", "last", n_channels=5).shape == (2, 5)
+    assert_array_equal(unpad(np.ones((2, 3)), [0, 2], "Net", "last").lengths, [0, 2])

@@ -94,9 +94,15 @@ def test_a_given_vocabulary_is_checked(tokens, error, message):
 @pytest.mark.parametrize(
     ("items", "analyzer", "error", "message"),
     [
-        (["a", ""], "char", ValueError, r"X\[1\] of Net holds no token: ''"),
-        (["a", "  "], "word", ValueError, r"X\[1\] of Net holds no token"),
-        ([["a"], []], "char", ValueError, r"X\[1\] of Net holds no token"),
+        (
+            ["a", None],
+            "char",
+            ValueError,
+            r"X\[1\] of Net is missing \(None\): fill it",
+        ),
+        ([["a"], None], "word", ValueError, r"X\[1\] of Net is missing \(None\)"),
+        ([["a"], [None]], "char", ValueError, r"X\[1\]\[0\] of Net is missing \(None"),
+        ([[1], [2, None]], "char", ValueError, r"X\[1\]\[1\] of Net is missing \(None"),
         (["a", ["b"]], "char", TypeError, r"X\[1\] of Net is a list of tokens"),
         ([["a"], ["b", 3]], "char", TypeError, r"X\[1\] of Net holds 3"),
         (
@@ -117,3 +123,21 @@ def test_text_and_integers_are_not_mixed_up(learnt, asked):
     vocabulary = Vocabulary.learn(tokenize(learnt, "char", "Net").values, None)
     with pytest.raises(TypeError, match="the vocabulary is of"):
         vocabulary.encode(tokenize(asked, "char", "Net"), "Net")
+
+
+@pytest.mark.parametrize(
+    ("items", "analyzer", "lengths"),
+    [
+        (["ab", "", "c"], "char", [2, 0, 1]),
+        (["  ", "a b"], "word", [0, 2]),
+        ([["a"], [], ["b", "c"]], "char", [1, 0, 2]),
+        ([[], [4, 5]], "char", [0, 2]),
+        (["", ""], "char", [0, 0]),
+        ([[], []], "char", [0, 0]),
+    ],
+)
+def test_texts_and_lists_may_be_empty(items, analyzer, lengths):
+    ragged = tokenize(items, analyzer, "Net")
+    assert ragged.lengths.tolist() == lengths
+    vocabulary = Vocabulary.given([4, 5] if [4, 5] in items else ["a", "c"], "Net")
+    assert vocabulary.encode(ragged, "Net").lengths.tolist() == lengths

@@ -4,8 +4,10 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import sklearn
+import torch
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -26,14 +28,17 @@ from sklearn_deep import (
     Jitter,
     MagnitudeScaling,
     Mixup,
+    Quantized,
     RandAugment,
     RNNClassifier,
     RNNRegressor,
+    Sliced,
     TimeShift,
     TimeWarp,
     ValidationHoldout,
     stacking_report,
 )
+from sklearn_deep.nn._rnn import CELLS, READOUTS
 
 SMALL = {"hidden_size": 8, "max_epochs": 4, "random_state": 0}
 
@@ -526,16 +531,36 @@ def test_tokens_pass_through_a_search_with_a_monitor(texts):
 @pytest.mark.parametrize(
     ("X", "error", "message"),
     [
-        (
-            [np.ones(3), np.ones(0)] * 4,
-            ValueError,
-            r"X\[1\] of RNNClassifier is an empty",
-        ),
         ([np.ones(3), np.ones((2, 2))] * 4, ValueError, r"X\[1\] .* has 2 channels"),
         ([np.ones(3), np.full(2, np.nan)] * 4, ValueError, r"X\[1\] .* contains NaN"),
         ([[1.0, 2.0], ["a"]] * 4, ValueError, r"X\[1\] .* no number"),
         (np.ones((8, 2, 2, 2)), ValueError, "takes series of shape"),
-        (["a", ""] * 4, ValueError, r"X\[1\] of RNNClassifier holds no token"),
+        (
+            ["a", None] * 4,
+            ValueError,
+            r"X\[1\] of .* is missing \(None\), and so are 3",
+        ),
+        ([None, "a"] * 4, ValueError, r"X\[0\] of .* is missing \(None\).*: fill it"),
+        (pd.Series(["a", np.nan] * 4), ValueError, r"X\[1\] of .* is missing \(nan\)"),
+        (pd.Series(["a", pd.NA] * 4, dtype="string"), ValueError, r"missing \(<NA>\)"),
+        (pd.DataFrame({"t": [None, "a"] * 4}), ValueError, r"X\[0\] of .* is missing"),
+        (pl.Series(["a", None] * 4), ValueError, r"X\[1\] of .* is missing \(None\)"),
+        (objects([None, "a"] * 4), ValueError, r"X\[0\] of .* is missing \(None\)"),
+        ([np.ones(3), None] * 4, ValueError, r"X\[1\] of .* is missing \(None\)"),
+        (
+            [None] * 8,
+            ValueError,
+            r"X\[0\] of .* is missing \(None\), and so are 7 more",
+        ),
+        (
+            [["a"], ["b", None]] * 4,
+            ValueError,
+            r"X\[1\]\[1\] of .* missing \(None\), an",
+        ),
+        ([["a", np.nan], ["b"]] * 4, ValueError, r"X\[0\]\[1\] of .* missing \(nan\)"),
+        ([[None, "a"], ["b"]] * 4, ValueError, r"X\[0\]\[0\] of .* missing \(None\)"),
+        (["", ""] * 4, ValueError, "got empty sequences only"),
+        ([np.ones((0, 2))] * 8, ValueError, "got empty sequences only"),
         ([], ValueError, "Found array with 0 sample|minimum of 1|Expected 2D array"),
         (objects([]), ValueError, "Found array with 0 sample|minimum of 1|Expected 2D"),
     ],
@@ -717,3 +742,140 @@ def test_text_for_a_network_of_numbers_is_refused_in_words(unequal):
     network = classifier().fit(X, y)
     with pytest.raises(ValueError, match=r"no number: text\. Text is tokens"):
         network.predict(["ab", "a"])
+
+
+# Rows without a step
+
+WITH_EMPTY = {
+    "numbers": [
+        np.random.default_rng(i).normal(size=(n, 2))
+        for i, n in enumerate([3, 0, 5, 1, 0, 2] * 4)
+    ],
+    "texts": ["ab c", "", "bca d", "  ", "c", ""] * 4,
+    "words": [["a", "b"], [], ["c"], ["a", "a", "d"], [], ["b"]] * 4,
+    "integers": [[1, 2], [], [3, 1, 1], [2], [], [3]] * 4,
+}
+OF_EMPTY = np.array([0, 1, 1, 0, 1, 0] * 4)
+NOTHING = {"numbers": np.ones((0, 2)), "texts": "", "words": [], "integers": []}
+
+
+def lengths_of(X):
+    return np.array([len(x.split()) if isinstance(x, str) else len(x) for x in X])
+
+
+@pytest.mark.parametrize("kind", WITH_EMPTY)
+@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_an_empty_row_gives_what_the_output_makes_of_zeros(
+    kind, readout, cell, bidirectional
+):
+    X = WITH_EMPTY[kind]
+    net = classifier(
+        readout=readout,
+        cell=cell,
+        bidirectional=bidirectional,
+        analyzer="word",
+        num_layers=2,
+        max_epochs=2,
+    ).fit(X, OF_EMPTY)
+    bias = net.module_.output.bias.item()
+    p = net.predict_proba(X)
+    assert_allclose(p[lengths_of(X) == 0, 1], 1 / (1 + np.exp(-bias)), rtol=1e-6)
+    for rows in (1, 3):  # alone, and in a batch of its like
+        alone = net.predict_proba([NOTHING[kind]] * rows)
+        assert_allclose(alone[:, 1], 1 / (1 + np.exp(-bias)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", WITH_EMPTY)
+@pytest.mark.parametrize("readout", READOUTS)
+def test_empty_rows_change_nothing_for_the_others(kind, readout):
+    X = WITH_EMPTY[kind]
+    net = classifier(readout=readout, bidirectional=True, analyzer="word")
+    net.fit(X, OF_EMPTY)
+    filled = np.flatnonzero(lengths_of(X))
+    expected = net.predict_proba([X[i] for i in filled])
+    assert_allclose(net.predict_proba(X)[filled], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_batches_of_empty_rows_alone_train_the_output_only(readout, dtype):
+    X = [np.ones((3, 1)), *[np.ones((0, 1))] * 9]
+    net = regressor(readout=readout, batch_size=2, max_epochs=30, dtype=dtype)
+    net.fit(X, [5.0, *[1.0] * 9])
+    assert all(torch.isfinite(p).all() for p in net.module_.parameters())
+    assert net.predict(X[1:2])[0] == pytest.approx(1, abs=0.5)
+
+
+def test_an_empty_row_has_no_steps_to_predict():
+    X = WITH_EMPTY["numbers"]
+    y = [x[:, 0] for x in X]
+    net = regressor(return_sequences=True).fit(X, y)
+    assert [len(row) for row in net.predict(X)] == [len(x) for x in X]
+    assert [row.shape for row in net.predict(X[1:2] * 2)] == [(0,), (0,)]
+    filled = [i for i, x in enumerate(X) if len(x)]
+    without = clone(net).fit([X[i] for i in filled], [y[i] for i in filled])
+    for row, i in zip(without.predict([X[i] for i in filled]), filled, strict=True):
+        assert_allclose(net.predict(X)[i], row, rtol=1e-6)
+    steps = np.concatenate(y)
+    assert net.score(X, y) == pytest.approx(
+        r2_score(steps, np.concatenate(list(net.predict(X))))
+    )
+
+
+def test_rows_and_steps_of_one_number_are_told_apart():
+    X = [np.ones((0, 1)), np.array([[1.0], [2.0]]), np.array([[3.0]]), np.ones((1, 1))]
+    net = regressor(return_sequences=True).fit(X, [[], [1.0, 2.0], [3.0], [1.0]])
+    alone = [net.predict([x])[0] for x in X]
+    for row, expected in zip(net.predict(X), alone, strict=True):
+        assert_allclose(row, expected, rtol=1e-6)
+
+
+def test_lengths_of_zero_are_empty_rows(padded, unequal):
+    (X, lengths), (_, y) = padded, unequal
+    lengths = lengths.copy()
+    lengths[[1, 4]] = 0
+    rows = [x[:n] for x, n in zip(X, lengths, strict=True)]
+    net = classifier().fit(X, y, lengths=lengths, X_val=X, y_val=y, lengths_val=lengths)
+    expected = clone(net).fit(rows, y, X_val=rows, y_val=y)
+    assert_allclose(
+        net.predict_proba(X, lengths=lengths), expected.predict_proba(rows), rtol=1e-6
+    )
+    nothing = net.predict_proba(X[:2], lengths=[0, 0])
+    assert_allclose(nothing, net.predict_proba(rows[1:2] * 2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["numbers", "integers"])
+def test_equal_rows_of_full_batches_are_merged_with_empty_ones_among_them(kind):
+    X = WITH_EMPTY[kind]
+    tokens = None if kind == "numbers" else [1, 2, 3]
+    net = classifier(batch_size=1000, dtype="float64", vocabulary=tokens)
+    weight = np.arange(len(X)) % 3
+    repeated = [x for x, w in zip(X, weight, strict=True) for _ in range(w)]
+    net.fit(X, OF_EMPTY, sample_weight=weight)
+    other = clone(net).fit(repeated, np.repeat(OF_EMPTY, weight))
+    assert_allclose(net.predict_proba(X), other.predict_proba(X), rtol=1e-7)
+
+
+def test_empty_rows_pass_through_searches_validation_parts_and_augmentation():
+    X = WITH_EMPTY["numbers"]
+    net = classifier(early_stopping=True, validation_fraction=0.3)
+    net.set_params(augmentation=[Jitter(0.1), TimeShift(0.2), TimeWarp(0.2)])
+    with parallel_config(backend="stacked"):
+        search = GridSearchCV(net, {"readout": list(READOUTS)}, cv=2, n_jobs=2)
+        search.fit(X, OF_EMPTY)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert np.isfinite(search.predict_proba(X[1:2])).all()
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("readout", READOUTS)
+def test_compressed_networks_take_empty_rows(bits, readout):
+    X = WITH_EMPTY["texts"]
+    net = classifier(readout=readout, bidirectional=True).fit(X, OF_EMPTY)
+    whole = Quantized(net, bits, prefit=True).fit(X, OF_EMPTY)
+    expected = net.predict_proba([""])
+    assert_allclose(whole.predict_proba(["", ""]), np.repeat(expected, 2, 0), atol=0.1)
+    small = Sliced(net, 0.5, prefit=True, fine_tune_epochs=1).fit(X, OF_EMPTY)
+    assert np.isfinite(small.predict_proba([""])).all()

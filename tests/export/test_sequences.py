@@ -263,7 +263,7 @@ def test_arrays_go_through_an_ensemble(same):
     ("rows", "words"),
     [
         ([x[:, :1] for x in X], "1 channels, and the model takes 2"),
-        ([x[:0] for x in X], r"X\[0\].*empty sequence"),
+        ([None, *X], r"X\[0\].*is missing \(None\)"),
         ([["a", "b"], ["c"]], "holds what is no number"),
         ([], "0 sample"),
     ],
@@ -278,7 +278,7 @@ def test_sequences_unlike_those_of_the_export_are_refused(rows, words):
     ("rows", "words"),
     [
         ([["a", "b"]], "must hold texts"),
-        (["anna", ""], r"X\[1\].*no token"),
+        (["anna", None], r"X\[1\].*is missing \(None\)"),
         ([[1, 2]], "must hold texts"),
     ],
 )
@@ -294,3 +294,57 @@ def test_no_rows_are_refused_before_anything_is_written():
     for nothing in ([], np.empty(0, object), pd.Series([], dtype=object)):
         with pytest.raises(OnnxExportError, match=r"got shape \(0,\)|no row"):
             to_onnx(model, nothing)
+
+
+# Rows without a step
+
+KINDS = {
+    "numbers": [x[: i % 3] for i, x in enumerate(X)],
+    "texts": ["ab c", "", "bca", "  ", "c", ""] * 5,
+    "words": [["a", "b"], [], ["c"], ["a", "d"], [], ["b"]] * 5,
+    "integers": [[1, 2], [], [3, 1, 1], [2], [], [3]] * 5,
+}
+NOTHING = {"numbers": X[0][:0], "texts": "", "words": [], "integers": []}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_empty_rows_are_predicted_by_the_file(kind, readout, cell):
+    rows = KINDS[kind]
+    model = RNNClassifier(
+        cell=cell, readout=readout, bidirectional=True, analyzer="word", **SMALL
+    ).fit(rows, Y)
+    # The parity check makes empty rows up: none is among those given.
+    reader = OnnxClassifier(to_onnx(model, [r for r in rows if len(r)]).to_bytes())
+    np.testing.assert_allclose(
+        reader.predict_proba(rows), model.predict_proba(rows), atol=1e-5
+    )
+    bias = model.module_.output.bias.detach().numpy().astype(float)
+    expected = np.exp(bias) / np.exp(bias).sum()
+    for n in (1, 3):
+        alone = reader.predict_proba([NOTHING[kind]] * n)
+        np.testing.assert_allclose(alone, np.tile(expected, (n, 1)), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_empty_rows_have_no_steps_in_the_file(kind):
+    rows = KINDS[kind]
+    steps = [len(r.split()) if kind == "texts" else len(r) for r in rows]
+    y = [np.arange(n) % 3 for n in steps]
+    model = RNNClassifier(return_sequences=True, analyzer="word", **SMALL).fit(rows, y)
+    reader = OnnxClassifier(to_onnx(model, rows).to_bytes())
+    assert_same_steps(reader.predict_proba(rows), model.predict_proba(rows))
+    empty = reader.predict([NOTHING[kind]] * 2)
+    assert [len(row) for row in empty] == [0, 0]
+    n_classes = len(model.classes_)
+    assert reader.predict_proba([NOTHING[kind]])[0].shape == (0, n_classes)
+
+
+def test_raw_onnxruntime_gives_zeros_for_lengths_of_zero():
+    model = RNNRegressor(readout="max", **SMALL).fit(KINDS["numbers"], np.arange(N))
+    session = onnxruntime.InferenceSession(to_onnx(model, KINDS["numbers"]).to_bytes())
+    feeds = {"X": np.ones((2, 3, 2)), "lengths": np.array([0, 3])}
+    out = session.run(None, feeds)[0].ravel()
+    expected = model.predict([np.ones((0, 2)), np.ones((3, 2))])
+    np.testing.assert_allclose(out, expected, rtol=1e-5)
