@@ -26,7 +26,6 @@ from sklearn_deep.export._inputs import (
     may_lack,
     sequence_form,
 )
-from sklearn_deep.export._missing import MISSING
 from sklearn_deep.export._networks import has_std
 from sklearn_deep.export._sequences import flat_steps, is_items
 
@@ -72,7 +71,6 @@ def make_card(
             }
             for i in inputs
         ],
-        "missing": MISSING,
         "classes": _classes(model, options) if classifies else None,
         "class_numbers": classifies and options["nocl"] and not is_multilabel(model),
         "multilabel": classifies and is_multilabel(model),

@@ -242,7 +242,11 @@ class _Written:
         self.graph = Graph(
             opset[""] if isinstance(opset, dict) else opset,
             prefix=scope.get_unique_operator_name("deep") + "/",
-            settings={"options": scope.options, "dtype": _request().get("dtype")},
+            settings={
+                "options": scope.options,
+                "dtype": _request().get("dtype"),
+                "missing": _request().get("missing"),
+            },
         )
         self.rows = operator.inputs[0].get_first_dimension()
         table = _table(operator.inputs, model)

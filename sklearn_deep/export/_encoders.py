@@ -14,7 +14,8 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 from sklearn_deep.data._missing import is_missing
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import DOUBLE, INT, STRING, Graph, Value
-from sklearn_deep.export._missing import MISSING, where_equal
+from sklearn_deep.export._missing import where_equal
+from sklearn_deep.export._missing_mark import mark_of
 from sklearn_deep.export._rules import rule
 from sklearn_deep.export._table import Table
 
@@ -136,11 +137,14 @@ def _place(graph: Graph, column: Value, categories: list) -> Value:
 
 
 def _place_of_texts(graph: Graph, column: Value, categories: list) -> Value:
-    texts = [MISSING if is_missing(c) else str(c) for c in categories]
+    mark = mark_of(graph)
+    texts = [mark if is_missing(c) else str(c) for c in categories]
     if len(set(texts)) < len(texts):
         raise OnnxExportError(
-            f"The category {MISSING!r} and a missing value cannot be told apart in ONNX,"
-            f" where {MISSING!r} stands for missing. Rename the category."
+            f"An encoder has several categories that are the text {mark!r} in ONNX, which"
+            " stands for None, NaN and NA. Use one kind of missing value in a column; where"
+            f" {mark!r} is a category, export with sklearn_deep.to_onnx, which chooses"
+            " another text for missing values."
         )
     found = graph.ml_node(
         "LabelEncoder",

@@ -177,7 +177,10 @@ def _converted(
 ) -> np.ndarray:
     dtype = part["dtype"]
     if dtype == "string":
-        return _texts(values, label, card["missing"])
+        texts = _texts(values, label, card["missing"])
+        if card.get("missing_is_looked_up"):
+            _check_mark(values, label, card["missing"])
+        return texts
     if values.dtype == object:
         values = _numbers_of_objects(values, dtype, label)
     if values.dtype.kind not in "fiub":
@@ -272,3 +275,12 @@ def _texts(values: np.ndarray, label: str, missing: str) -> np.ndarray:
                 f" {type(value).__name__}."
             )
     return out
+
+
+def _check_mark(values: np.ndarray, label: str, missing: str) -> None:
+    if any(isinstance(value, str) and value == missing for value in values.ravel()):
+        raise ValueError(
+            f"Column {label} holds the text {missing!r}, which stands for a missing value"
+            " in this file. Export with rows that hold this text: another text is chosen"
+            " for missing values then."
+        )

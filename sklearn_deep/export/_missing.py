@@ -17,17 +17,15 @@ from sklearn_deep.export._graph import (
     Value,
     real,
 )
+from sklearn_deep.export._missing_mark import mark_of
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._table import Table
-
-# ONNX strings cannot be missing: this one stands for None, NaN and pandas.NA.
-MISSING = "nan"
 
 
 def where_equal(graph: Graph, column: Value, wanted: Any) -> Value:
     """Mark the places of a column that hold ``wanted``, or are missing if it is."""
     if column.dtype == STRING:
-        text = MISSING if is_missing(wanted) else str(wanted)
+        text = mark_of(graph) if is_missing(wanted) else str(wanted)
         found = graph.ml_node(
             "LabelEncoder",
             column,

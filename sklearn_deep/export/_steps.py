@@ -111,7 +111,7 @@ class _Search:
         return None
 
     def _gap(self, step: Any, given: Any, rows: Any, build: Build) -> float:
-        graph = Graph(self.opset)
+        graph = Graph(self.opset, settings={"missing": self.card["missing"]})
         table = transformed(graph, step, build(graph))
         out, _ = table.rows(graph, table.dtype)
         out = graph.node("Identity", out)  # a graph may not give an input as it is

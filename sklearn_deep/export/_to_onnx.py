@@ -32,6 +32,7 @@ from sklearn_deep.export._file import sealed
 from sklearn_deep.export._graph import rename_values
 from sklearn_deep.export._guard import check_graph
 from sklearn_deep.export._inputs import Input, as_rows, declared
+from sklearn_deep.export._missing_mark import choose_mark, is_looked_up
 from sklearn_deep.export._parity import check_parity
 from sklearn_deep.export._registration import in_registered_class
 from sklearn_deep.export._trial import refusal
@@ -204,10 +205,13 @@ def to_onnx(
     _check_labels(model, X)
     own, theirs = _split_options(options)
     inputs = declared(model, X)
-    proto = _convert(model, inputs, own, theirs, target_opset, dtype)
+    mark = choose_mark(model, X)
+    request = {"options": {"zipmap": False, **own}, "dtype": dtype, "missing": mark}
+    proto = _convert(model, inputs, request, theirs, target_opset)
     used = _give_names(proto, inputs)
-    chosen = {**DEFAULTS, "zipmap": False, **own}
+    chosen = {**DEFAULTS, **request["options"]}
     card = make_card(model, X, used, [out.name for out in proto.graph.output], chosen)
+    card |= {"missing": mark, "missing_is_looked_up": is_looked_up(proto, mark)}
     _describe(proto, model, doc_string)
     _type_foreign_outputs(proto)
     card["receipt"] = check_parity(model, X, proto, card, tolerance)
@@ -301,13 +305,12 @@ def _split_options(options: Any) -> tuple[dict[str, Any], dict[Any, Any]]:
 def _convert(
     model: Any,
     inputs: list[Input],
-    own: dict[str, Any],
+    request: dict[str, Any],
     theirs: dict[Any, Any],
     opset: int | None,
-    dtype: str | None,
 ) -> Any:
     types = [(f"input_{k}", _type_of(i)) for k, i in enumerate(inputs)]
-    token = REQUEST.set({"options": {"zipmap": False, **own}, "dtype": dtype})
+    token = REQUEST.set(request)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

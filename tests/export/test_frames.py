@@ -671,18 +671,6 @@ def test_the_model_is_valid_onnx():
     onnx.checker.check_model(to_onnx(model, frame).model, full_check=True)
 
 
-def test_a_category_that_reads_as_a_missing_value_is_refused():
-    both = pd.DataFrame({"c": np.array(["nan", "a", np.nan, "b"] * 10, object)})
-    model = fitted(("c", one_hot(), ["c"]), frame=both)
-    with pytest.raises(OnnxExportError, match="Rename the category"):
-        to_onnx(model, both)
-    # Without missing ones at the fit: a later one would be taken for that category.
-    either = pd.DataFrame({"c": ["nan", "a"] * 20})
-    model = fitted(("c", one_hot(), ["c"]), frame=either)
-    with pytest.raises(OnnxExportError, match="OneHotEncoder"):
-        to_onnx(model, either)
-
-
 def test_none_and_nan_in_one_column_are_refused_as_they_look_alike():
     values = [None, "a", np.nan, "b"] * 10
     frame = pd.DataFrame({"c": pd.Series(values, dtype=object)})
