@@ -377,6 +377,7 @@ FAULTS = {
     "n_features_in": [None, "3", 2, 4.0, -1, 2**70],
     "feature_names_in": ["abc", ["a"], [1, 2, 3], {}],
     "optional_columns": [None, [9], ["a"], [-1], "0"],
+    "missing_is_looked_up": [None, 1, "yes"],
     "sequences": [{}, [], True, {"kind": "numbers"}],
     "pixels": [1, "yes", True],
     "by_step": [None, 0],
@@ -420,7 +421,7 @@ def test_a_card_may_lack_no_field_but_those_that_came_later(model):
     whole = json.loads(model.metadata_props[0].value)
     for name in whole:
         card = {key: value for key, value in whole.items() if key != name}
-        if name == "optional_columns":
+        if name in ("optional_columns", "missing_is_looked_up"):
             content = resealed(with_card(model, json.dumps(card)))
             assert OnnxClassifier(content).predict(X).shape == (20,)
         else:
