@@ -33,14 +33,18 @@ def check_card_and_graph(card: dict[str, Any], session: Any) -> None:
     outputs = {info.name: info for info in session.get_outputs()}
     wanted = {part["name"] for part in card["inputs"]}
     _check_names("inputs", wanted, set(inputs))
-    roles = card["outputs"].values()
-    named = {name for role in roles for name in names_of(role)}
+    named = {name for role in _roles(card) for name in names_of(role)}
     _check_names("outputs", named, set(outputs))
     unnamed = sorted(set(inputs) - wanted)
     if unnamed:
         raise _changed(f"The card does not name the inputs {unnamed!r} of the model.")
     for fault in (*_input_faults(card, inputs), *_output_faults(card, outputs)):
         raise _changed(f"The card does not fit the model: {fault}.")
+
+
+def _roles(card: dict[str, Any]) -> list[dict[str, Any]]:
+    refusals = card.get("refusals")
+    return [*card["outputs"].values(), *([refusals] if refusals else [])]
 
 
 def _check_names(kind: str, named: set[str], there: set[str]) -> None:
@@ -76,7 +80,7 @@ def _fits(found: list[Any], row_shape: list[Any]) -> bool:
 
 
 def _output_faults(card: dict[str, Any], outputs: dict[str, Any]) -> Iterator[str]:
-    for role in card["outputs"].values():
+    for role in _roles(card):
         form = role.get("form", "tensor")
         for name in names_of(role):
             if not outputs[name].type.startswith(_FORMS[form]):

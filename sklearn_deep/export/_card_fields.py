@@ -219,7 +219,11 @@ _card = _fields(
         "feature_names_out": _maybe(_list(_text)),
         "receipt": _mapping(_plain),
     },
-    {"optional_columns": _list(_count()), "missing_is_looked_up": _truth},
+    {
+        "optional_columns": _list(_count()),
+        "refusals": _maybe(_ROLE),
+        "missing_is_looked_up": _truth,
+    },
 )
 
 

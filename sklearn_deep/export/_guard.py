@@ -6,6 +6,7 @@ are in the file, and sizes that follow from the file and the rows.
 """
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -165,7 +166,7 @@ class _Guard:
         held = [self.tensor(tensor) for tensor in tensors]
         if op == "Constant":
             return held[0] if held else self.listed(attributes)
-        numbers = {name: self.ints(a) for name, a in attributes.items()}
+        numbers = {name: partial(self.ints, a) for name, a in attributes.items()}
         return size_of(Node(op, given, numbers))
 
     def ints(self, attribute: Message) -> list[int]:

@@ -6,8 +6,8 @@ they are computed before any row comes, and rows as large as the largest of the 
 """
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,15 +51,18 @@ class Size(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A node: its operator, its inputs, and those attributes that sizes depend on."""
+    """A node: its operator, its inputs, and how to read the integers of its attributes.
+
+    These are read where a rule asks for them: a forest has millions.
+    """
 
     op: str
     inputs: Sequence[Size]
-    attributes: dict[str, Any]
+    attributes: Mapping[str, Callable[[], list[int]]]
 
     def ints(self, name: str) -> list[int]:
         """Integers of an attribute, none where it is absent."""
-        return self.attributes.get(name, [])
+        return self.attributes[name]() if name in self.attributes else []
 
 
 def _extent(numbers: np.ndarray) -> int:

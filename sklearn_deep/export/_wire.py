@@ -136,16 +136,20 @@ _REFUSED = {
     ("tensor", 13): "external_data",
 }
 
-# Repeated numbers by their tag. onnx writes them one by one: a forest has millions.
+# Repeated values by their tag. onnx writes them one by one: a forest has millions.
+_SHORT = b"|".join(rb"\x%02x[\x00-\xff]{%d}" % (n, n) for n in range(1, 32))
 _INTS = rb"(?:\x%02x[\x80-\xff]{0,9}[\x00-\x7f])++"
 _RUNS: dict[str, dict[int, tuple[str, re.Pattern[bytes]]]] = {
     "attribute": {
         0x3D: ("floats", re.compile(rb"(?:\x3d[\x00-\xff]{4})++")),
         0x40: ("ints", re.compile(_INTS % 0x40)),
+        0x4A: ("strings", re.compile(rb"(?:\x4a(?:%b))++" % _SHORT)),
     },
     "tensor": {0x08: ("dims", re.compile(_INTS % 0x08))},
 }
+_NOTHING = re.compile(b"(?!)")
 _PACKED = {("attribute", 7): "floats", ("attribute", 8): "ints", ("tensor", 1): "dims"}
+_MOST_FIELDS = 4_000_000  # they take a hundred bytes each here, and two in the file
 _DEEPEST = 8  # messages within messages; a graph within a graph takes three
 
 
@@ -160,10 +164,8 @@ class Span(NamedTuple):
 Message = dict[str, list[Any]]
 
 
-def parse(
-    data: bytes, kind: str = "model", span: Span | None = None, depth: int = 0
-) -> Message:
-    """Read a message.
+def parse(data: bytes, kind: str = "model", span: Span | None = None) -> Message:
+    """Read a message, and those in it.
 
     Parameters
     ----------
@@ -173,8 +175,6 @@ def parse(
         Key of ``FIELDS``.
     span : Span, default=None
         Where the message is; all of ``data`` by default.
-    depth : int, default=0
-        How many messages this one is in.
 
     Returns
     -------
@@ -186,37 +186,53 @@ def parse(
     OnnxFileError
         For what is no ONNX, or holds fields that are not taken.
     """
-    place, stop = (0, len(data)) if span is None else (span.start, span.stop)
-    if depth > _DEEPEST:
-        raise untrusted("graphs that are nested too deeply")
-    found: Message = {}
-    fields, runs = FIELDS[kind], _RUNS.get(kind, {})
-    while place < stop:
-        if data[place] in runs:
-            name, pattern = runs[data[place]]
+    return _Parser(data).message(kind, span or Span(0, len(data)), 0)
+
+
+class _Parser:
+    """Reads messages, of which there may be so many in one file."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.left = _MOST_FIELDS
+
+    def message(self, kind: str, span: Span, depth: int) -> Message:
+        data, (place, stop, _) = self.data, span
+        if depth > _DEEPEST:
+            raise untrusted("graphs that are nested too deeply")
+        found: Message = {}
+        runs = _RUNS.get(kind, {})
+        while place < stop:
+            self.left -= 1
+            if self.left < 0:
+                raise untrusted(f"more than {_MOST_FIELDS:,} fields")
+            name, pattern = runs.get(data[place], ("", _NOTHING))
             match = pattern.match(data, place, stop)
-            if match is None:
-                raise damaged()
-            found.setdefault(name, []).append(Span(place, match.end(), False))
-            place = match.end()
-            continue
-        tag, place = varint(data, place, stop)
+            if match is not None:
+                value, place = Span(place, match.end(), False), match.end()
+                found.setdefault(name, []).append(value)
+                continue
+            tag, place = varint(data, place, stop)
+            value, place = _value(data, place, stop, tag & 7)
+            self.add(found, kind, tag, value, depth)
+        return found
+
+    def add(self, found: Message, kind: str, tag: int, value: Any, depth: int) -> None:
+        """Enter a value under the name of its field."""
         number, wire = tag >> 3, tag & 7
-        value, place = _value(data, place, stop, wire)
         if (kind, number) in _PACKED and wire == 2:
             found.setdefault(_PACKED[kind, number], []).append(value)
-            continue
-        field = fields.get(number)
+            return
+        field = FIELDS[kind].get(number)
         if field is None or field.wire != wire:
             name = _REFUSED.get((kind, number), f"field {number} of a {kind}")
             raise untrusted(f"{name!r}")
         if field.message:
-            value = parse(data, field.message, value, depth + 1)
+            value = self.message(field.message, value, depth + 1)
         values = found.setdefault(field.name, [])
         if values and not field.many:
             raise untrusted(f"a second {field.name!r} in one {kind}")
         values.append(value)
-    return found
 
 
 def _value(data: bytes, place: int, stop: int, wire: int) -> tuple[Any, int]:

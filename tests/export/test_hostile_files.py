@@ -292,6 +292,15 @@ def test_graphs_within_graphs_are_read_to_a_certain_depth_only(model):
     refused(model, "nested too deeply")
 
 
+def test_a_file_of_nothing_but_fields_is_read_to_a_certain_number_only(
+    model, monkeypatch
+):
+    monkeypatch.setattr("sklearn_deep.export._wire._MOST_FIELDS", 1000)
+    assert OnnxClassifier(resealed(model)).predict(X).shape == (20,)
+    model.graph.node[0].input.extend([""] * 1000)
+    refused(model, "more than 1,000 fields")
+
+
 def test_what_is_refused_may_be_run_by_those_who_trust_it(model):
     model.graph.node.extend(NODES["if"])
     refused(model, "the operator If.*verify=False")
@@ -398,6 +407,7 @@ FAULTS = {
     "outputs/predict_proba/names": [["probabilities"], []],
     "target": [{}, {"ndim": 1, "dtype": "float64"}],
     "feature_names_out": ["abc", [1]],
+    "refusals": [[], {}, {"name": "none"}, {"name": "probabilities", "form": "zipmap"}],
     "receipt": [None, [], {"a": [[[[[[]]]]]]}],
 }
 
@@ -417,11 +427,14 @@ def test_every_field_of_a_card_is_checked(path, value, model):
     refused(with_card(model, json.dumps(card)), "card")
 
 
+LATER = ("optional_columns", "refusals", "missing_is_looked_up")
+
+
 def test_a_card_may_lack_no_field_but_those_that_came_later(model):
     whole = json.loads(model.metadata_props[0].value)
     for name in whole:
         card = {key: value for key, value in whole.items() if key != name}
-        if name in ("optional_columns", "missing_is_looked_up"):
+        if name in LATER:
             content = resealed(with_card(model, json.dumps(card)))
             assert OnnxClassifier(content).predict(X).shape == (20,)
         else:
