@@ -1,10 +1,8 @@
 """Rules of autoencoders."""
 
-from typing import Any
-
 from sklearn_deep.estimators._reconstructor import DeepReconstructor
 from sklearn_deep.export._graph import Graph, Value
-from sklearn_deep.export._networks import network_outputs
+from sklearn_deep.export._networks import finite_outputs, in_units, network_outputs
 from sklearn_deep.export._rules import rule
 from sklearn_deep.export._table import Table
 
@@ -20,7 +18,9 @@ def _encode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
 def _decode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
     """Rows in the units of X, (n, n_features)."""
     raw = network_outputs(graph, model, model._half("decoder"), table)
-    return Table.of(_in_units(graph, model, raw), model.n_features_in_)
+    decoded = in_units(graph, model._targets, raw)
+    width = model.n_features_in_
+    return Table.of(finite_outputs(graph, model, decoded, width), width)
 
 
 @rule("score_samples", DeepReconstructor)
@@ -30,10 +30,8 @@ def _score(graph: Graph, model: DeepReconstructor, table: Table) -> Value:
     x, row_shape = table.rows(graph, raw.dtype)
     if len(row_shape) > 1:
         x = graph.reshape(x, (0, -1))
-    error = graph.node("Sub", _in_units(graph, model, raw), x)
+    decoded = finite_outputs(
+        graph, model, in_units(graph, model._targets, raw), model._targets.n_outputs
+    )
+    error = graph.node("Sub", decoded, x)
     return graph.node("Neg", graph.mean(graph.node("Mul", error, error), [1]))
-
-
-def _in_units(graph: Graph, model: Any, raw: Value) -> Value:
-    rows = graph.math("Mul", raw, model._targets.scale)
-    return graph.math("Add", rows, model._targets.center)

@@ -13,6 +13,8 @@ from sklearn.model_selection import (
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import INT, Graph, Value
 from sklearn_deep.export._labels import labels_at
+from sklearn_deep.export._limits import not_asked
+from sklearn_deep.export._refusals import refuse_non_finite
 from sklearn_deep.export._responses import (
     mean,
     normalised,
@@ -23,6 +25,11 @@ from sklearn_deep.export._responses import (
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._scalers import interpolate
 from sklearn_deep.export._table import Table
+
+# Those that only move the threshold of the classifier inside.
+THRESHOLDS = (FixedThresholdClassifier, TunedThresholdClassifierCV)
+
+not_asked(CalibratedClassifierCV, *THRESHOLDS)
 
 
 @rule("predict_proba", CalibratedClassifierCV)
@@ -96,6 +103,7 @@ def _sigmoid(graph: Graph, calibrator: Any, scores: Value) -> Value:
 def _isotonic(graph: Graph, calibrator: Any, scores: Value) -> Value:
     xs = np.asarray(calibrator.X_thresholds_, float)
     ys = np.asarray(calibrator.y_thresholds_, float)
+    refuse_non_finite(graph, graph.reshape(scores, (-1, 1)), (1,))
     # To the last bit as SciPy does: whether all classes have 0 decides the result.
     return interpolate(graph, scores, xs, ys, reached_by="Greater")
 
@@ -119,11 +127,6 @@ METHODS: dict[str, Callable[[Graph, Any, Value, str], Value]] = {
     "isotonic": _one_by_one(_isotonic),
     "temperature": _temperature,
 }
-
-
-# Thresholds. The scores are those of the classifier inside.
-
-THRESHOLDS = (FixedThresholdClassifier, TunedThresholdClassifierCV)
 
 
 def _inner(method: str) -> Callable[[Graph, Any, Table], Value]:

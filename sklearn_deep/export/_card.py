@@ -75,6 +75,7 @@ def make_card(
         "class_numbers": classifies and options["nocl"] and not is_multilabel(model),
         "multilabel": classifies and is_multilabel(model),
         "outputs": OUTPUTS[task](model, outputs, options),
+        "refusals": refusals_role(model, outputs, options),
         "target": _target(model, X) if task == "regressor" else None,
         "feature_names_out": _names_out(model) if task == "transformer" else None,
     }
@@ -136,8 +137,22 @@ def _row_outputs(
 ) -> dict[str, Any]:
     return {
         method: {"name": name, "form": "tensor"}
-        for method, name in zip(row_methods(model), outputs, strict=True)
+        for method, name in zip(row_methods(model), outputs, strict=False)
     }
+
+
+def refusals_role(
+    model: Any, outputs: list[str], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Say which output shows the rows that are refused, and how."""
+    if not is_classifier(model):
+        marked = not is_regressor(model) and len(outputs) > len(row_methods(model))
+        return {"name": outputs[-1 if marked else 0], "form": "tensor"}
+    if is_multi_output(model):
+        return {"name": outputs[1], "form": "sequence"}
+    # Of one output a class the first will do.
+    form = "zipmap" if options["zipmap"] is True else "tensor"
+    return {"name": outputs[1], "form": form}
 
 
 OUTPUTS: dict[str, Callable[[Any, list[str], dict[str, Any]], dict[str, Any]]] = {

@@ -21,6 +21,7 @@ from sklearn_deep.compression._base import Compression
 from sklearn_deep.estimators._holdout import ValidationHoldout
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import Graph
+from sklearn_deep.export._limits import not_asked
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._table import Table
 
@@ -38,6 +39,9 @@ WRAPPERS: dict[type, Callable[[Any], Any]] = {
     ValidationHoldout: lambda model: model.estimator_,
     **dict.fromkeys(SEARCHES, lambda model: _best(model)),
 }
+
+
+not_asked(*WRAPPERS, ColumnTransformer, FeatureUnion, Pipeline)
 
 
 def _best(search: Any) -> Any:

@@ -23,6 +23,7 @@ from skl2onnx.common.data_types import (
 )
 from sklearn.base import is_classifier, is_regressor
 
+from sklearn_deep._announce import Announced
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._composition import final, layers
 from sklearn_deep.export._graph import (
@@ -38,6 +39,7 @@ from sklearn_deep.export._graph import (
 )
 from sklearn_deep.export._labels import stored_labels
 from sklearn_deep.export._networks import has_std
+from sklearn_deep.export._refusals import guarded, refusal_marks
 from sklearn_deep.export._responses import one_hot, stacked
 from sklearn_deep.export._rules import apply, find
 from sklearn_deep.export._table import Table
@@ -136,12 +138,32 @@ def _asked_row_methods(model: Any) -> list[str]:
     return row_methods(model) if REQUEST.get() is not None else ["transform"]
 
 
+# Name of the output that marks refused rows.
+REFUSED = "refused"
+
+
+def marks_refusals(model: Any) -> bool:
+    """Tell whether an output marks refused rows: NaN alone may be right in the others.
+
+    So it may be in those of transformers, save networks; and skl2onnx knows no such
+    output.
+    """
+    predicts = is_classifier(model) or is_regressor(model)
+    return (
+        REQUEST.get() is not None
+        and not predicts
+        and not isinstance(final(model), Announced)
+    )
+
+
 def _declare_numbers(scope, model, operator):
     names = ["variable"]
     if not is_regressor(model):
         names = [_ROW_METHODS[method] for method in _asked_row_methods(model)]
     elif has_std(final(model)):
         names += ["std"] if options_of(scope, model)["return_std"] else []
+    if marks_refusals(model):
+        names.append(REFUSED)
     for name in names:
         operator.outputs.append(scope.declare_local_variable(name, DoubleTensorType()))
     return operator.outputs
@@ -251,10 +273,16 @@ class _Written:
         self.rows = operator.inputs[0].get_first_dimension()
         table = _table(operator.inputs, model)
         write = self._labels if is_classifier(model) else self._numbers
+        outputs = write(operator, table)
+        n_by_row = 2 if is_classifier(model) else len(outputs)  # then class labels
+        outputs[:n_by_row] = guarded(self.graph, outputs[:n_by_row])
+        if marks_refusals(model):
+            marks = refusal_marks(self.graph, table.blocks[0][0])
+            outputs.append((marks, [self.rows]))
         self.outputs = [
             (variable, value, dimensions)
             for variable, (value, dimensions) in zip(
-                operator.outputs, write(operator, table), strict=True
+                operator.outputs, outputs, strict=True
             )
         ]
 

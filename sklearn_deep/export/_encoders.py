@@ -14,10 +14,14 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 from sklearn_deep.data._missing import is_missing
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import DOUBLE, INT, STRING, Graph, Value
+from sklearn_deep.export._limits import not_asked, refuse_floats
 from sklearn_deep.export._missing import where_equal
 from sklearn_deep.export._missing_mark import mark_of
+from sklearn_deep.export._refusals import refuse_where
 from sklearn_deep.export._rules import rule
 from sklearn_deep.export._table import Table
+
+not_asked(OneHotEncoder, OrdinalEncoder, TargetEncoder)
 
 
 @rule("transform", OneHotEncoder, OrdinalEncoder, TargetEncoder)
@@ -25,10 +29,15 @@ def _encode(graph: Graph, model: Any, table: Table) -> Table:
     widths = _widths(model)
     ends = np.cumsum(widths)
     parts = []
+    refuse_floats(graph, table, nan=False)
     for j, column in enumerate(table.columns(graph)):
         categories = list(model.categories_[j])
-        rows = _rows(model, j, categories)[:, ends[j] - widths[j] : ends[j]]
+        rows, takes_others = _rows(model, j, categories)
+        rows = rows[:, ends[j] - widths[j] : ends[j]]
         place = _place(graph, column, categories)
+        if not takes_others:
+            unknown = graph.compare("Equal", place, len(categories))
+            refuse_where(graph, graph.reshape(unknown, (-1, 1)), (1,))
         look_up = _look_up_ones if isinstance(model, OneHotEncoder) else _look_up
         parts.append((look_up(graph, rows, place), widths[j]))
     out = Table(tuple(part for part in parts if part[1]))
@@ -41,15 +50,11 @@ def _look_up(graph: Graph, rows: np.ndarray, place: Value) -> Value:
 
 def _look_up_ones(graph: Graph, rows: np.ndarray, place: Value) -> Value:
     """Look up rows with a single one by its column: thousands of zeros take no room."""
-    width, refused = rows.shape[1], np.isnan(rows).any(1)
+    width = rows.shape[1]
     columns = np.where((rows == 1).any(1), rows.argmax(1) if width else 0, width)
     column = graph.gather(graph.constant(columns.reshape(-1, 1)), place)
     ones = graph.compare("Equal", column, np.arange(width)[None])
-    ones = graph.cast(ones, rows.dtype)
-    if not refused.any():
-        return ones
-    error = np.where(refused, np.nan, 0.0).reshape(-1, 1).astype(rows.dtype)
-    return graph.node("Add", ones, graph.gather(graph.constant(error), place))
+    return graph.cast(ones, rows.dtype)
 
 
 def _widths(model: Any) -> list[int]:
@@ -72,8 +77,11 @@ def _one_hot_width(model: OneHotEncoder, j: int) -> int:
     return width - dropped
 
 
-def _rows(model: Any, j: int, categories: list) -> np.ndarray:
-    """What the encoder gives for each category of feature j, and for an unknown one."""
+def _rows(model: Any, j: int, categories: list) -> tuple[np.ndarray, bool]:
+    """What the encoder gives for each category of feature j, and for an unknown one.
+
+    Beside it stands whether it takes unknown ones; where not, zeros stand for them.
+    """
     first = [c[0] for c in model.categories_]
     X = np.empty((len(categories), len(first)), object)
     X[:] = np.array(first, object)
@@ -84,9 +92,9 @@ def _rows(model: Any, j: int, categories: list) -> np.ndarray:
     stranger[0, j] = _stranger(categories)
     try:
         unknown = _ask(model, stranger)
-    except ValueError:  # handle_unknown="error": predict refuses, a file cannot
-        unknown = np.full((1, known.shape[1]), np.nan, known.dtype)
-    return np.concatenate([known, unknown])
+    except ValueError:  # handle_unknown="error"
+        return np.concatenate([known, np.zeros_like(known[:1])]), False
+    return np.concatenate([known, unknown]), True
 
 
 def _ask(model: Any, X: np.ndarray) -> np.ndarray:

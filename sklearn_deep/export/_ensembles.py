@@ -17,6 +17,7 @@ from sklearn.ensemble import (
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import BOOL, DOUBLE, INT, Graph, Value
 from sklearn_deep.export._labels import labels_at
+from sklearn_deep.export._limits import not_asked
 from sklearn_deep.export._responses import (
     mean,
     one_hot,
@@ -26,6 +27,16 @@ from sklearn_deep.export._responses import (
 )
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._table import Table
+
+# Boosting looks at its rows; these hand them on.
+not_asked(
+    BaggingClassifier,
+    BaggingRegressor,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
 
 
 def _predictions(graph: Graph, models: Any, table: Table) -> list[Value]:

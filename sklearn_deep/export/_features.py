@@ -1,10 +1,13 @@
 """Rule of the transformer that gives a network's features."""
 
 from sklearn_deep.export._graph import Graph
+from sklearn_deep.export._limits import not_asked
 from sklearn_deep.export._networks import network_outputs
 from sklearn_deep.export._rules import rule
 from sklearn_deep.export._table import Table
 from sklearn_deep.transfer._features import NetworkFeatures
+
+not_asked(NetworkFeatures)
 
 
 @rule("transform", NetworkFeatures)

@@ -72,6 +72,8 @@ class Graph:
         Begins every name, so that graphs can be put into one another.
     settings : Mapping
         What rules may ask: ``"dtype"`` and ``"options"`` of the export.
+    checks, carried, carried_nan : list, dict, dict
+        Which rows are refused; see ``_refusals``.
     """
 
     opset: int
@@ -81,6 +83,9 @@ class Graph:
     constants: list[TensorProto] = field(default_factory=list)
     domains: dict[str, int] = field(default_factory=dict)
     memo: dict[Any, Any] = field(default_factory=dict)
+    checks: list[Any] = field(default_factory=list)
+    carried: dict[str, set[str]] = field(default_factory=dict)
+    carried_nan: dict[str, set[str]] = field(default_factory=dict)
     _n_names: int = 0
 
     def name(self) -> str:

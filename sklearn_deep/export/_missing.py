@@ -17,7 +17,9 @@ from sklearn_deep.export._graph import (
     Value,
     real,
 )
+from sklearn_deep.export._limits import not_asked, refuse_floats
 from sklearn_deep.export._missing_mark import mark_of
+from sklearn_deep.export._refusals import refuse_where
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._table import Table
 
@@ -72,11 +74,25 @@ def _impute(graph: Graph, model: SimpleImputer, table: Table) -> Table:
     return Table.of(out.matrix(graph), out.width)
 
 
+not_asked(MissingIndicator)
+
+
 @rule("transform", MissingIndicator)
 def _indicate(graph: Graph, model: MissingIndicator, table: Table) -> Table:
     places = [int(j) for j in model.features_]
+    refuse_floats(graph, table, nan=not is_missing(model.missing_values))
+    if model.features == "missing-only" and model.error_on_new:
+        _refuse_new(graph, model, table)
     if not places:  # nothing was missing at the fit
         return Table(())
     columns = table.select(graph, places).columns(graph)
     marks = [where_equal(graph, column, model.missing_values) for column in columns]
     return Table.of(graph.concat(marks), len(marks))
+
+
+def _refuse_new(graph: Graph, model: MissingIndicator, table: Table) -> None:
+    """Refuse what is missing in columns where nothing was missing at the fit."""
+    others = [j for j in range(table.width) if j not in set(model.features_)]
+    for column in table.select(graph, others).columns(graph):
+        if column.dtype in (FLOAT, DOUBLE, STRING):
+            refuse_where(graph, where_equal(graph, column, model.missing_values), (1,))

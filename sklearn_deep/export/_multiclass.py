@@ -20,6 +20,7 @@ from sklearn.multioutput import (
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import DOUBLE, INT, STRING, Graph, Value
 from sklearn_deep.export._labels import labels_at
+from sklearn_deep.export._limits import not_asked
 from sklearn_deep.export._responses import (
     binary_threshold,
     normalised,
@@ -30,6 +31,14 @@ from sklearn_deep.export._responses import (
 )
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._table import Table
+
+not_asked(
+    MultiOutputClassifier,
+    MultiOutputRegressor,
+    OneVsOneClassifier,
+    OneVsRestClassifier,
+    TransformedTargetRegressor,
+)
 
 # One network a class
 

@@ -10,16 +10,34 @@ from sklearn_deep.estimators._regressor import DeepRegressor
 from sklearn_deep.export._graph import DOUBLE, FLOAT, INT, Graph, Value
 from sklearn_deep.export._labels import labels_at
 from sklearn_deep.export._layers import emit_network, has_single_layers, softplus
+from sklearn_deep.export._limits import not_asked
+from sklearn_deep.export._recurrent_layers import BY_STEP
+from sklearn_deep.export._refusals import carries, refuse_non_finite
 from sklearn_deep.export._responses import sigmoid
 from sklearn_deep.export._rules import apply, find, rule
 from sklearn_deep.export._table import Table
 from sklearn_deep.nn._losses import _SMALLEST_STD
 
+not_asked(DeepEstimator)
+
 
 @rule("raw", DeepEstimator)
 def _raw(graph: Graph, model: Any, table: Table) -> Value:
     """The network's raw outputs, (n, n_raw)."""
-    return network_outputs(graph, model, model.module_, table)
+    raw = network_outputs(graph, model, model.module_, table)
+    n_raw = model._targets.n_outputs * model._loss.row.raw_per_target
+    return finite_outputs(graph, model, raw, n_raw)
+
+
+def finite_outputs(graph: Graph, model: Any, out: Value, width: int) -> Value:
+    """Refuse rows with outputs (n, width) that overflow, as ``predict`` does."""
+    if not getattr(model, "_by_step", False):
+        refuse_non_finite(graph, out, (width,))
+        return out
+    shape = [graph.memo[BY_STEP], graph.constant(np.array([width]))]
+    by_row = graph.node("Reshape", out, graph.concat(shape, axis=0))
+    refuse_non_finite(graph, by_row, (None, width))
+    return out
 
 
 class NetworkRows(NamedTuple):
@@ -45,6 +63,8 @@ def network_outputs(graph: Graph, model: Any, module: Any, table: Table) -> Valu
     write = find(model, "rows")
     assert write is not None
     rows = write(graph, model, table, _compute_dtype(graph, model, table))
+    if any(value.dtype in (FLOAT, DOUBLE) for value, _ in table.blocks):
+        refuse_non_finite(graph, rows.x, rows.row_shape, lengths=rows.lengths)
     return emit_network(graph, module, *rows)
 
 
@@ -133,15 +153,24 @@ def _predict_numbers(graph: Graph, model: Any, table: Table) -> Value:
     raw, targets = apply(graph, model, "raw", table), model._targets
     decode = LOCATIONS.get(model._loss.name)
     location = decode(graph, raw, targets.n_outputs) if decode else raw
-    y = graph.math("Mul", location, targets.scale)
-    return _shaped(graph, targets, graph.math("Add", y, targets.center))
+    y = in_units(graph, targets, location)
+    if decode is None:
+        carries(graph, raw, y)
+    return _shaped(graph, targets, finite_outputs(graph, model, y, targets.n_outputs))
+
+
+def in_units(graph: Graph, targets: Any, scaled: Value) -> Value:
+    """Standardised predictions in the units of the targets."""
+    y = graph.math("Mul", scaled, targets.scale)
+    return graph.math("Add", y, targets.center)
 
 
 @rule("predict_std", DeepRegressor)
 def _predict_std(graph: Graph, model: Any, table: Table) -> Value:
     raw, targets = apply(graph, model, "raw", table), model._targets
     spread = SPREADS[model._loss.name](graph, raw, targets.n_outputs)
-    return _shaped(graph, targets, graph.math("Mul", spread, targets.scale))
+    std = graph.math("Mul", spread, targets.scale)
+    return _shaped(graph, targets, finite_outputs(graph, model, std, targets.n_outputs))
 
 
 def _shaped(graph: Graph, targets: Any, y: Value) -> Value:

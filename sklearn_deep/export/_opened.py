@@ -28,7 +28,7 @@ from sklearn_deep.export._file import (
     read_card,
 )
 from sklearn_deep.export._guard import check_graph, read_metadata
-from sklearn_deep.export._outputs import names_of
+from sklearn_deep.export._outputs import check_taken, names_of, refused_rows
 from sklearn_deep.export._sequences import row_lengths
 
 
@@ -54,12 +54,25 @@ class Opened:
         outputs : list
         lengths : ndarray of shape (n,) or None
             How many steps of each row are true ones, where it matters.
+
+        Raises
+        ------
+        ValueError
+            For rows that the exported estimator refuses.
         """
-        feeds = make_feeds(X, self.card)
+        feeds, names = make_feeds(X, self.card), names_of(role)
+        shown_by = self.card.get("refusals")  # older files do not say
+        asked = names if shown_by is None else [*names, shown_by["name"]]
         with blaming_file("onnxruntime cannot run it on these rows"):
-            outputs = self.session.run(names_of(role), feeds)
+            outputs = self.session.run(asked, feeds)
         _check_rows(outputs, len(next(iter(feeds.values()))))
-        return outputs, row_lengths(feeds, self.card)
+        lengths = row_lengths(feeds, self.card)
+        if shown_by is not None:
+            marks = outputs.pop()
+            with blaming_file("it does not say which rows it refuses"):
+                refused = refused_rows(marks, shown_by["form"], lengths)
+            check_taken(refused, self.card["estimator"])
+        return outputs, lengths
 
 
 def _check_rows(outputs: list[Any], n_rows: int) -> None:

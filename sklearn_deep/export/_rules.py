@@ -10,6 +10,7 @@ from typing import Any
 
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import Graph
+from sklearn_deep.export._limits import refuse_by_limits
 from sklearn_deep.export._table import Table
 
 Rule = Callable[..., Any]
@@ -61,6 +62,7 @@ def apply(graph: Graph, model: Any, method: str, table: Table) -> Any:
             raise OnnxExportError(
                 f"{type(model).__name__} has no ONNX form of its {method}."
             )
+        refuse_by_limits(graph, model, method, table)
         # The model is kept with the result, so that no other takes its id.
         graph.memo[key] = model, found(graph, model, table)
     return graph.memo[key][1]

@@ -18,6 +18,7 @@ from sklearn.preprocessing import (
 
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import DOUBLE, FLOAT, INT, Graph, Value, real
+from sklearn_deep.export._refusals import carries
 from sklearn_deep.export._rules import rule
 from sklearn_deep.export._table import Table
 
@@ -29,10 +30,14 @@ def elementwise(graph: Graph, table: Table, *operations: tuple[str, Any]) -> Tab
     each result is rounded to float32.
     """
     kind = real(table.dtype)
-    x = table.matrix(graph, kind)
+    given = x = table.matrix(graph, kind)
     for op, numbers in operations:
         if numbers is not None:
             x = graph.cast(graph.math(op, graph.cast(x, DOUBLE), numbers), kind)
+    clipped = not {op for op, _ in operations} <= _UNDONE.keys()
+    carries(graph, given, x, nan_only=clipped)
+    if clipped:  # to finite numbers: what is none was none before
+        carries(graph, x, given)
     return Table.of(x, table.width)
 
 

@@ -10,6 +10,7 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_deep.export._graph import BOOL, DOUBLE, FLOAT, Graph, Value, real
+from sklearn_deep.export._refusals import carries
 from sklearn_deep.export._rules import apply, rule
 from sklearn_deep.export._scalers import interpolate
 from sklearn_deep.export._table import Table
@@ -44,6 +45,7 @@ def _power(graph: Graph, model: PowerTransformer, table: Table) -> Table:
         for column, exponent in zip(table.columns(graph), model.lambdas_, strict=True)
     ]
     out = graph.cast(graph.concat(columns), real(table.dtype))
+    carries(graph, table.matrix(graph), out, nan_only=True)
     bent = Table.of(out, table.width)
     if not model.standardize:
         return bent
@@ -123,7 +125,10 @@ def _quantile(graph: Graph, model: QuantileTransformer, table: Table) -> Table:
         shares = _normal_quantile(graph, shares)
     x = table.matrix(graph, DOUBLE)
     out = graph.node("Where", _is_nan(graph, x), x, shares, dtype=DOUBLE)
-    return Table.of(graph.cast(out, real(table.dtype)), table.width)
+    out = graph.cast(out, real(table.dtype))
+    carries(graph, table.matrix(graph), out, nan_only=True)
+    carries(graph, out, table.matrix(graph))  # shares are finite
+    return Table.of(out, table.width)
 
 
 @rule("inverse_transform", QuantileTransformer)

@@ -7,6 +7,7 @@ import numpy as np
 
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import DOUBLE, STRING, Graph, Value
+from sklearn_deep.export._refusals import carries
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,25 @@ class Table:
         """Give the rows for a network, (n, *row_shape), and the shape of a row."""
         if self.row_shape is None:
             return self.matrix(graph, dtype), (self.width,)
-        return graph.cast(self.blocks[0][0], dtype), self.row_shape
+        out = graph.cast(self.blocks[0][0], dtype)
+        carries(graph, self.blocks[0][0], out)
+        return out, self.row_shape
 
     def matrix(self, graph: Graph, dtype: np.dtype | None = None) -> Value:
         """Give all columns as one value of shape (n, width)."""
         self._check_flat()
         if not self.blocks:
             raise OnnxExportError("No column is left, which no ONNX graph can hold.")
-        kind = self.dtype if dtype is None else dtype
-        return graph.concat([graph.cast(value, kind) for value, _ in self.blocks])
+        key = "matrix", self, self.dtype if dtype is None else dtype
+        if key not in graph.memo:
+            graph.memo[key] = self._joined(graph, key[-1])
+        return graph.memo[key]
+
+    def _joined(self, graph: Graph, dtype: np.dtype) -> Value:
+        out = graph.concat([graph.cast(value, dtype) for value, _ in self.blocks])
+        for value, _ in self.blocks:
+            carries(graph, value, out)
+        return out
 
     def select(self, graph: Graph, places: Sequence[int]) -> "Table":
         """Take columns by their places, in this order."""

@@ -229,7 +229,7 @@ def test_a_clusterer_gives_labels_beside_distances(name, run):
     model = CLUSTERERS[name]().fit(X)
     export = to_onnx(model, X)
     outputs = run(export, X)
-    assert list(outputs) == ["variable", "label"]
+    assert list(outputs) == ["variable", "label", "refused"]
     np.testing.assert_array_equal(outputs["label"], model.predict(X))
     np.testing.assert_allclose(outputs["variable"], model.transform(X), atol=1e-9)
     reader = OnnxTransformer(export.to_bytes())

@@ -5,6 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 from numpy.testing import assert_array_equal
+from onnx.numpy_helper import to_array
 from sklearn.datasets import load_digits
 
 from sklearn_deep import (
@@ -98,7 +99,10 @@ def kernels(content, path):
     options.log_severity_level = 4
     options.optimized_model_filepath = str(path)
     onnxruntime.InferenceSession(content, options)
-    return [node.op_type for node in onnx.load(path).graph.node]
+    graph = onnx.load(path).graph
+    # Products with zeros are no layers: they look for rows that predict refuses.
+    zeros = {t.name for t in graph.initializer if not to_array(t).any()}
+    return [n.op_type for n in graph.node if zeros.isdisjoint(n.input[1:2])]
 
 
 @pytest.mark.oldest
