@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_deep.exceptions import OnnxExportError, OnnxParityError
 from sklearn_deep.export._composition import inside, steps_before
+from sklearn_deep.export._differing_rows import differing_row
 from sklearn_deep.export._edge_rows import edge_rows
 from sklearn_deep.export._feeds import make_feeds
 from sklearn_deep.export._margins import class_numbers, margins
@@ -54,11 +55,11 @@ def check_parity(
     n_made_up = sum(map(comparison.add, made_up))
     differences = comparison.differences()
     worst = max(differences, key=lambda name: differences[name]["relative"])
-    share = differences[worst]["relative"]
-    if not share <= tolerance or comparison.wrong_labels(tolerance):
+    if comparison.differs(tolerance):
         opset = next(o.version for o in proto.opset_import if o.domain == "")
-        blame = _blame(model, [X, *made_up], card, opset, tolerance)
-        raise _refusal(model, comparison, worst, tolerance, *blame)
+        step, where = _blame(model, [X, *made_up], card, opset, tolerance)
+        where += _made_up_at_fault(X, made_up, model, card, session, tolerance)
+        raise _refusal(model, comparison, worst, tolerance, step, where)
     return {
         "differences": differences,
         "rows": n_rows,
@@ -154,6 +155,12 @@ class _Comparison:
             for method, largest in self.largest.items()
         }
 
+    def differs(self, tolerance: float) -> bool:
+        """Tell whether any output differs by more than a share of its scale."""
+        shares = [each["relative"] for each in self.differences().values()]
+        near = all(share <= tolerance for share in shares)
+        return not near or self.wrong_labels(tolerance) > 0
+
     def _apart(self, tolerance: float) -> np.ndarray:
         """Mark the labels that differ though no other was nearly as good."""
         margins = np.concatenate([np.empty(0), *self.margins])
@@ -195,6 +202,29 @@ def _blame(
         return step, f"Its steps could not be compared one by one: {error}"
     by = "" if np.isnan(gap) else f", by {gap:.2g} of its scale"
     return step, f"The first step whose output differs is {step}{by}."
+
+
+def _made_up_at_fault(
+    X: Any,
+    made_up: list[Any],
+    model: Any,
+    card: dict[str, Any],
+    session: Any,
+    tolerance: float,
+) -> str:
+    """Describe the made-up row that differs, where the rows of X agree."""
+
+    def differs(rows: Any) -> bool:
+        alone = _Comparison(model, card, session)
+        alone.add(rows)
+        return alone.differs(tolerance)
+
+    try:
+        if any(map(differs, _chunks(X))):
+            return ""
+        return differing_row(X, made_up, differs)
+    except Exception:  # the difference must be reported, whatever happens here
+        return ""
 
 
 def _chunks(X: Any) -> list[Any]:

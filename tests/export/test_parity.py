@@ -673,6 +673,32 @@ def test_a_difference_on_a_made_up_row_alone_is_refused():
     to_onnx(make_pipeline(StandardScaler(), Shifted(), network()).fit(X, Y), X)
 
 
+def refused(model, rows):
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model, rows)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_the_made_up_row_that_differs_is_named(as_frame):
+    update_registered_converter(Filled, "TestsFilled", shifted_shape, shifted_nodes)
+    rows = frame_of(X) if as_frame else X
+    model = make_pipeline(Filled(), network()).fit(rows, Y)
+    message = refused(model, rows)
+    first = repr(rows.columns[0]) if as_frame else "0"
+    assert f"the first row of X with nan in column {first} differs" in message
+    assert f"X has no missing value in column {first}" in message
+    assert "filled" in message
+
+
+def test_where_the_rows_of_x_differ_no_made_up_row_is_blamed():
+    update_registered_converter(Filled, "TestsFilled", shifted_shape, shifted_nodes)
+    rows = X.copy()
+    rows[3, 1] = np.nan
+    model = make_pipeline(Filled(), network()).fit(rows, Y)
+    assert "first row of X" not in refused(model, rows)
+
+
 def test_ties_are_counted_and_no_error(monkeypatch):
     model = network().fit(X, Y)
     true = MLPClassifier.predict
