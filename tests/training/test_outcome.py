@@ -13,6 +13,7 @@ from sklearn.datasets import load_wine
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import log_loss, r2_score
 from sklearn.model_selection import GridSearchCV
+from torch import nn
 
 from sklearn_deep import (
     CNNRegressor,
@@ -25,6 +26,7 @@ from sklearn_deep import (
     TrainingWarning,
 )
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
+from sklearn_deep.training import _outcome
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 6))
@@ -180,6 +182,24 @@ def test_a_good_epoch_that_was_kept_is_no_reason_to_warn():
     assert network.score(X, Y) > 0
 
 
+@pytest.mark.parametrize("restore_best", [True, False])
+def test_rows_are_predicted_only_where_the_loss_of_the_kept_epoch_is_high(
+    restore_best, monkeypatch
+):
+    predicted = []
+    monkeypatch.setattr(
+        _outcome, "_losses", lambda *args: predicted.append(1) or (0, 1)
+    )
+    network = MLPRegressor(
+        **SMALL, optimizer="rmsprop", learning_rate=100.0, warmup=100, max_epochs=100,
+        n_iter_no_change=None, restore_best=restore_best,
+        learning_rate_schedule="constant",
+    )  # fmt: skip
+    network.fit(X, Y, X_val=X[:50], y_val=Y[:50])
+    assert network.loss_curve_[-1] > 1e5
+    assert bool(predicted) is not restore_best
+
+
 def test_an_autoencoder_of_features_of_any_size_is_not_warned_of():
     for factor in (1e-6, 1.0, 1e6):
         network = MLPAutoencoder((4,), max_epochs=10, random_state=0)
@@ -256,8 +276,6 @@ def test_the_warning_as_an_error_leaves_the_estimator_as_it_was():
 
 
 def test_a_module_of_ones_own_is_judged_as_well():
-    from torch import nn
-
     network = ModuleRegressor(
         nn.Linear, module__in_features=6, module__out_features=1, learning_rate=1e6,
         max_epochs=4, random_state=0,
