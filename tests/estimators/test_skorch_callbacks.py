@@ -736,6 +736,29 @@ def test_the_net_of_a_quantized_network_predicts(rows):
     assert_array_equal(quantized.net_.predict(X), quantized.predict(X))
 
 
+def shapes_agree(net, X, y):
+    return float(y.shape == net.predict(X).shape)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_binary_targets_have_one_axis_as_the_predictions_have(cached, rows):
+    X, y, X_val, y_val = rows
+    score = EpochScoring(shapes_agree, name="same", use_caching=cached)
+    net = network([score], max_epochs=1)
+    net.fit(X, y > 0, X_val=X_val, y_val=y_val > 0)
+    assert net.net_.history[-1, "same"] == 1.0
+
+
+def test_lbfgs_shows_its_one_batch(rows):
+    X, y, *_ = rows
+    score = EpochScoring("accuracy", name="acc", on_train=True)
+    net = network([score], "lbfgs", max_epochs=4).fit(X, y)
+    history = net.net_.history
+    assert history[:, "train_batch_count"] == [1] * net.n_iter_
+    assert history[-1, "batches", 0, "train_batch_size"] == len(X)
+    assert history[-1, "acc"] == net.score(X, y)
+
+
 # Files
 
 
