@@ -186,7 +186,7 @@ _ROLE = _fields(
 )
 _SEQUENCES = _fields(
     {
-        "kind": _one_of("numbers", "tokens", "text"),
+        "kind": _one_of("numbers", "tokens", "text", "document"),
         "owner": _text,
         "channels": _maybe(_one_of("first", "last")),
         "analyzer": _maybe(_text),
@@ -253,7 +253,8 @@ def _check_inputs(card: dict[str, Any]) -> None:
         raise _Wrong("card.inputs has a name twice")
     form = card["sequences"]
     if form is not None:
-        wanted = ["X"] if form["kind"] == "text" else ["X", "lengths"]
+        whole = form["kind"] in ("text", "document")
+        wanted = ["X"] if whole else ["X", "lengths"]
         if names != wanted or (wanted[1:] and parts[1]["dtype"] != "int64"):
             raise _Wrong(f"card.inputs of sequences must be {', '.join(wanted)}")
         return

@@ -148,7 +148,11 @@ def sequence_form(model: Any, X: Any) -> dict[str, Any]:
     """Say what sequences like these are, for whoever brings others."""
     network = sequence_network(model)
     if network is None:
-        return {"kind": "document", "owner": type(vectoriser(model)).__name__}
+        return {
+            "kind": "document",
+            "owner": type(vectoriser(model)).__name__,
+            **dict.fromkeys(("channels", "analyzer", "n_channels")),
+        }
     kind = "numbers"
     if network._of_tokens:
         kind = "text" if isinstance(X[0], str) else "tokens"
