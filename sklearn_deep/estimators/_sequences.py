@@ -41,6 +41,8 @@ class SequenceEstimator(LayeredEstimator):
     _n_channels: int
     _of_tokens: bool
     _by_step: bool
+    _channels: str
+    _analyzer: str
     vocabulary_: Any
 
     @names_unknown_arguments
@@ -95,25 +97,29 @@ class SequenceEstimator(LayeredEstimator):
             the estimator is as it was before the call.
         """
         return super().fit(
-            self._cut(X, lengths),
+            self._cut(X, lengths, channels=self.channels),
             y,
             sample_weight,
-            self._cut(X_val, lengths_val, "X_val"),
+            self._cut(X_val, lengths_val, "X_val", self.channels),
             y_val,
             sample_weight_val,
         )
 
-    def _cut(self, X: Any, lengths: Any, name: str = "X") -> Any:
-        """Padded arrays as sequences of their true lengths."""
+    def _cut(
+        self, X: Any, lengths: Any, name: str = "X", channels: str | None = None
+    ) -> Any:
+        """Padded arrays as sequences of their true lengths; ``channels`` of a fit."""
         if lengths is None:
             return X
-        return unpad(X, lengths, type(self).__name__, self.channels, name)
+        learnt: str = getattr(self, "_channels", self.channels)
+        return unpad(X, lengths, type(self).__name__, channels or learnt, name)
 
     # Features
 
     def _check_data(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
-        if reset:
+        if reset:  # later changes of the parameters are for the next fit
             self._by_step = bool(self.return_sequences)
+            self._channels, self._analyzer = self.channels, self.analyzer
         owner = type(self).__name__
         sequences = self._as_sequences(X, reset)
         if sequences is None:
@@ -148,12 +154,12 @@ class SequenceEstimator(LayeredEstimator):
             if items is None:
                 return X if isinstance(X, Ragged) else None
             n_channels = None if reset else self._n_channels
-            return join(items, owner, self.channels, n_channels=n_channels)
+            return join(items, owner, self._channels, n_channels=n_channels)
         if isinstance(X, Ragged):
             return check_tokens(X, owner)
         if items is None:
             items = list(check_array(X, dtype=None))
-        return tokenize(items, self.analyzer, owner)
+        return tokenize(items, self._analyzer, owner)
 
     def _takes_tokens(self, X: Any, items: list | None) -> bool:
         if self.tokens != "auto":
@@ -189,13 +195,13 @@ class SequenceEstimator(LayeredEstimator):
                 check_consistent_length(checked, y_too)
                 checked = checked, y_too
         x, *targets = checked if isinstance(checked, tuple) else (checked,)
-        layout = spatial_layout(owner, x.shape[1:], None, 1, self.channels)
+        layout = spatial_layout(owner, x.shape[1:], None, 1, self._channels)
         if reset:
             self._n_columns = x.shape[1] if x.ndim == 2 else None
         self._check_channels(layout.n_channels, reset)
         if not self._by_step:
             return (x, *targets) if targets else x
-        if self.channels == "first" and x.ndim == 3:
+        if self._channels == "first" and x.ndim == 3:
             x = x.transpose(0, 2, 1)
         n, time = x.shape[:2]
         values = np.ascontiguousarray(x).reshape(n * time, -1)
@@ -207,7 +213,7 @@ class SequenceEstimator(LayeredEstimator):
         elif n_channels != self._n_channels:
             raise ValueError(
                 f"X has {n_channels} channels, but {type(self).__name__} was fitted on"
-                f" sequences of {self._n_channels}, with channels={self.channels!r}."
+                f" sequences of {self._n_channels}, with channels={self._channels!r}."
             )
 
     def _with_targets(self, X: Ragged, y: Any) -> Any:
@@ -240,7 +246,7 @@ class SequenceEstimator(LayeredEstimator):
     def _layout(self, X: Any) -> Layout:
         if not isinstance(X, Ragged):
             owner = type(self).__name__
-            return spatial_layout(owner, X.shape[1:], None, 1, self.channels)
+            return spatial_layout(owner, X.shape[1:], None, 1, self._channels)
         if self._of_tokens:
             return ragged_layout(len(self.vocabulary_) + 1, tokens=True)
         return ragged_layout(self._n_channels)

@@ -159,8 +159,8 @@ def sequence_form(model: Any, X: Any) -> dict[str, Any]:
     return {
         "kind": kind,
         "owner": type(network).__name__,
-        "channels": network.channels,
-        "analyzer": network.analyzer,
+        "channels": network._channels,
+        "analyzer": network._analyzer,
         "n_channels": None if network._of_tokens else network._n_channels,
     }
 
@@ -278,7 +278,7 @@ def declared(model: Any, X: Any) -> list[Input]:
         shape: tuple[int | None, ...] = X.shape[1:]
         network = sequence_network(model)
         if network is not None:  # series of any length
-            time = 1 if network.channels == "first" else 0
+            time = 1 if network._channels == "first" else 0
             shape = tuple(None if i == time else n for i, n in enumerate(shape))
         return [Input("X", (), dtype, shape)]
     width = X.shape[1]

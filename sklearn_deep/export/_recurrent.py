@@ -52,7 +52,7 @@ def _codes_of_texts(
         "Tokenizer",
         texts,
         domain="com.microsoft",
-        separators=_SEPARATORS[model.analyzer],
+        separators=_SEPARATORS[model._analyzer],
         mark=0,
         mincharnum=1,
         pad_value=_FILLER,

@@ -161,6 +161,7 @@ class NetworkFeatures(
                     X, y, sample_weight, X_val, y_val, sample_weight_val
                 )
             self.estimator_ = network_in(network)
+            self._layer = self.layer  # a later change is for the next fit
             self._n_features_out = self._features(X, slice(1)).shape[1]
         return self
 
@@ -188,17 +189,17 @@ class NetworkFeatures(
             return raw_outputs(part, X).numpy()
         except ValueError as error:
             raise ValueError(
-                f"layer={self.layer!r} of {_name(self)}: {error}"
+                f"layer={self._layer!r} of {_name(self)}: {error}"
             ) from error
 
     def _part(self) -> nn.Module:
         """The network up to the layer."""
         try:
-            return cut(self.estimator_.module_, self.layer).eval()
+            return cut(self.estimator_.module_, self._layer).eval()
         except LookupError as error:
             raise InvalidParameterError(
                 f"The 'layer' parameter of {_name(self)} must be a layer of the network:"
-                f" {error.args[0]}. Got {self.layer!r} instead."
+                f" {error.args[0]}. Got {self._layer!r} instead."
             ) from error
 
     @property
