@@ -111,7 +111,7 @@ class SequenceEstimator(LayeredEstimator):
         """Padded arrays as sequences of their true lengths; ``channels`` of a fit."""
         if lengths is None:
             return X
-        learnt: str = getattr(self, "_channels", self.channels)
+        learnt: Any = getattr(self, "_channels", self.channels)
         return unpad(X, lengths, type(self).__name__, channels or learnt, name)
 
     # Features
