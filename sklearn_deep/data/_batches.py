@@ -107,6 +107,12 @@ class Rows:
         weight = None if self.weight is None else self.weight.index_select(0, rows)
         return Batch(self._gather(where), self.y.index_select(0, rows), weight)
 
+    def part(self, where: Tensor) -> "Rows":
+        """Some rows as a part of their own; the features are shared."""
+        index = where if self.index is None else self.index[where]
+        weight = None if self.weight is None else self.weight[where]
+        return replace(self, y=self.y[where], weight=weight, index=index)
+
     def in_order(self) -> Iterator[Batch]:
         """All rows in order, in chunks; for evaluation."""
         for part in self.parts():

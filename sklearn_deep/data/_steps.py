@@ -1,7 +1,7 @@
 """Rows with one target a time step."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,19 @@ class StepRows(Rows):
         steps = steps.to(self.device)
         weight = None if self.weight is None else self.weight.index_select(0, steps)
         return Batch(self._gather(where), self.y.index_select(0, steps), weight)
+
+    def part(self, where: Tensor) -> "StepRows":
+        """Some rows with all their steps; the features are shared."""
+        chosen = where.cpu().numpy()
+        steps = torch.from_numpy(self.steps.steps_of(chosen)).to(self.device)
+        lengths = self.steps.lengths[chosen]
+        return replace(
+            self,
+            y=self.y[steps],
+            weight=None if self.weight is None else self.weight[steps],
+            index=where if self.index is None else self.index[where],
+            steps=Ragged.of_lengths(np.arange(lengths.sum()), lengths),
+        )
 
     def in_order(self) -> Iterator[Batch]:
         """All rows in order, in chunks."""

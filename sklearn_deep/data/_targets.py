@@ -225,7 +225,10 @@ class RealTargets:
         return ((columns - self.center) / self.scale).astype(dtype, copy=False)
 
     def decode(self, location: np.ndarray) -> np.ndarray:
-        """Standardised predictions (n, n_targets) to the user's units and shape."""
+        """Standardised predictions to the user's units and shape.
+
+        They are of shape (n, n_targets), perhaps with further axes behind.
+        """
         return self._in_units(location, self.center)
 
     def decode_spread(self, spread: np.ndarray) -> np.ndarray:
@@ -234,10 +237,12 @@ class RealTargets:
 
     def _in_units(self, scaled: np.ndarray, center: Any) -> np.ndarray:
         dtype = np.result_type(scaled.dtype, self.dtype)
+        columns = (-1, *[1] * (scaled.ndim - 2))
+        scale, center = self.scale.reshape(columns), np.reshape(center, columns)
         with np.errstate(over="ignore"):  # found as an infinity, with a proper error
-            values = (scaled * self.scale + center).astype(dtype, copy=False)
+            values = (scaled * scale + center).astype(dtype, copy=False)
         if not np.isfinite(values).all():
-            n_bad = int((~np.isfinite(values)).any(1).sum())
+            n_bad = int((~np.isfinite(values)).reshape(len(values), -1).any(1).sum())
             raise ValueError(
                 f"The predictions of {n_bad} of {len(values)} rows overflow {dtype} in"
                 " the units of y. Scale X, or y with a TransformedTargetRegressor."

@@ -57,6 +57,7 @@ class Prepared:
 
     job: TrainJob
     attributes: dict[str, Any]
+    goes_on: bool
 
 
 def prepare(
@@ -92,7 +93,7 @@ def prepare(
         shared = rows.x if validation.X is train.X else None
         rows_val = encode(estimator, validation, targets, device, shared)
 
-    n_raw = targets.n_outputs * loss.row.raw_per_target
+    n_raw = targets.n_outputs * loss.raw_per_target
     layout = estimator._layout(whole.X)
     architecture = estimator._architecture(layout, n_raw)
     if goes_on:
@@ -118,7 +119,7 @@ def prepare(
         augmentation=augmentations(estimator, layout),
         kept=mask_of_nonzero(module) if attributes["_pruned"] else None,
     )
-    return Prepared(estimator._tried(job, architecture), attributes)
+    return Prepared(estimator._tried(job, architecture), attributes, goes_on)
 
 
 def with_found_rate(estimator: "DeepEstimator", job: TrainJob) -> TrainJob:

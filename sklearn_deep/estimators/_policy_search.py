@@ -8,7 +8,6 @@ import torch
 
 from sklearn_deep.augmentation._auto import AutoAugment, candidates
 from sklearn_deep.augmentation._policies import Policy
-from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._split import validation_split
 from sklearn_deep.exceptions import InvalidParameterError, TrainingDivergedError
 from sklearn_deep.nn._randomness import copy_to_train
@@ -98,8 +97,8 @@ def _child(job: TrainJob, search: AutoAugment) -> TrainJob:
     )
     return dataclasses.replace(
         job,
-        rows=_some(job.rows, train),
-        validation=_some(job.rows, aside),
+        rows=job.rows.part(torch.from_numpy(train).to(job.rows.device)),
+        validation=job.rows.part(torch.from_numpy(aside).to(job.rows.device)),
         monitor=None,
         batch_size=min(job.batch_size, len(train)),
         schedule=schedule,
@@ -122,14 +121,6 @@ def _split(job: TrainJob, share: float) -> tuple[np.ndarray, np.ndarray]:
     )
     alike = None if classes is None else classes.cpu().numpy()
     return validation_split(n_rows, share, job.seed, stratify=alike)
-
-
-def _some(rows: Rows, where: np.ndarray) -> Rows:
-    """Some of the rows; the features are shared."""
-    chosen = torch.from_numpy(where).to(rows.device)
-    index = chosen if rows.index is None else rows.index[chosen]
-    weight = None if rows.weight is None else rows.weight[chosen]
-    return Rows(rows.x, rows.y[chosen], weight, index)
 
 
 def _trained(jobs: Sequence[TrainJob]) -> list[Member]:

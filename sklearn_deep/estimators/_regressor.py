@@ -1,5 +1,6 @@
 """What regressors of every network family share."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
             With ``return_std=True`` for a network of another loss.
         """
         raw = self._raw(X)
-        location, *spread = (part.numpy() for part in self._loss.row.decode(raw))
+        location, *spread = (part.numpy() for part in self._loss.decode(raw))
         y = self._targets.decode(location)
         if not return_std:
             return y
@@ -92,7 +93,13 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
                 " its targets are scaled for another loss. Set warm_start=False, or"
                 " clone the estimator, to begin anew."
             )
-        return Loss.make(type(self).__name__, self.loss, "real", self.loss_params)
+        loss = Loss.make(type(self).__name__, self.loss, "real", self.loss_params)
+        earlier = getattr(self, "_loss", None)
+        if loss.calibrate and targets is getattr(self, "_targets", None):
+            # The network goes on: its rows are not new to it, its correction stays.
+            if earlier == loss:
+                return replace(loss, calibration=earlier.calibration)
+        return loss
 
     def __sklearn_tags__(self):
         """Say that y of several columns is welcome."""

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sklearn_deep.nn import _gaussian
 from sklearn_deep.nn._losses import smooths
 
 aten = torch.ops.aten
@@ -89,4 +90,5 @@ LOSS_BACKWARD: dict[tuple[str, str], LossBackward] = {
     ("log_loss", "softmax"): _log_loss_softmax,
     ("log_loss", "sigmoid"): _log_loss_sigmoid,
     ("squared_error", "real"): _squared_error,
+    ("gaussian", "real"): lambda raw, target, _: _gaussian.backward(raw, target),
 }

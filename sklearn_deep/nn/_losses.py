@@ -11,21 +11,18 @@ A loss belongs to a *kind* of output:
 Every function reduces the last axis only, so raw outputs may carry leading axes.
 """
 
-import math
+import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sklearn_deep._params import Number, Rules, merge_named
-
-# softplus(_UNIT) = 1: the raw output at which the gaussian loss starts with the
-# standard deviation of the target itself.
-_UNIT = math.log(math.expm1(1))
-_SMALLEST_STD = 1e-4
+from sklearn_deep._params import BOOLEAN, Number, Rules, Satisfies, merge_named
+from sklearn_deep.nn import _gaussian, _quantiles
 
 # Numbers in the widest vector register of a CPU.
 _REGISTER = 16
@@ -44,22 +41,30 @@ class LossRow:
     scaling : {"standard", "mean", None}
         How regression targets are scaled; ``"mean"`` divides by the mean, for
         targets that must stay positive.
-    raw_per_target : int
-        Raw outputs a target.
+    raw_per_target : callable ``(**params) -> int``
+        Number of raw outputs per target.
     prior : callable ``(target, weight, **params) -> Tensor`` or None
         Best constant raw output, for ``bias_init="prior"``.
-    decode : callable ``raw -> tuple of Tensors``
+    decode : callable ``(raw, **params) -> tuple of Tensors``
         Raw outputs to predictions in scaled units: the location, and for the
-        gaussian loss the standard deviation.
+        gaussian loss the standard deviation. Several quantiles are one tensor of
+        shape (..., n, n_targets, n_quantiles).
+    location : callable ``(decoded, **params) -> Tensor of shape (..., n, n_targets)``
+        The prediction that R^2 is computed of, from the first part of ``decode``.
+    calibration : callable ``(raw, target, weight, **params) -> Tensor`` or None
+        Correction of ``decode`` from rows that the network was not trained on; None
+        where nothing is corrected. ``decode`` takes it as ``calibration``.
     """
 
     rows: Callable[..., Tensor]
     rules: Rules = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     scaling: str | None = None
-    raw_per_target: int = 1
+    raw_per_target: Callable[..., int] = lambda **params: 1
     prior: Callable[..., Tensor] | None = None
-    decode: Callable[[Tensor], tuple[Tensor, ...]] = lambda raw: (raw,)
+    decode: Callable[..., tuple[Tensor, ...]] = lambda raw, **params: (raw,)
+    location: Callable[..., Tensor] = lambda decoded, **params: decoded
+    calibration: Callable[..., Tensor] | None = None
 
 
 def _log_loss_sigmoid(raw: Tensor, target: Tensor) -> Tensor:
@@ -113,23 +118,8 @@ def _huber(raw: Tensor, target: Tensor, delta: float) -> Tensor:
     return F.huber_loss(raw, target, reduction="none", delta=delta).mean(-1)
 
 
-def _quantile(raw: Tensor, target: Tensor, quantile: float) -> Tensor:
-    error = target - raw
-    return torch.maximum(quantile * error, (quantile - 1) * error).mean(-1)
-
-
 def _poisson(raw: Tensor, target: Tensor) -> Tensor:
     return (raw.exp() - target * raw).mean(-1)
-
-
-def _gaussian(raw: Tensor, target: Tensor) -> Tensor:
-    mean, std = _gaussian_decode(raw)
-    return (std.log() + 0.5 * ((target - mean) / std).square()).mean(-1)
-
-
-def _gaussian_decode(raw: Tensor) -> tuple[Tensor, Tensor]:
-    mean, spread = raw.chunk(2, -1)
-    return mean, F.softplus(spread) + _SMALLEST_STD
 
 
 def _log_odds(target: Tensor, weight: Tensor) -> Tensor:
@@ -146,16 +136,9 @@ def _weighted_mean(target: Tensor, weight: Tensor) -> Tensor:
     return (target * weight[:, None]).sum(0) / weight.sum()
 
 
-def _weighted_quantile(target: Tensor, weight: Tensor, quantile: float) -> Tensor:
-    values, order = target.sort(0)
-    mass = weight[order].cumsum(0)  # (n, n_targets)
-    first = (mass >= quantile * mass[-1:]).int().argmax(0)
-    return values.gather(0, first[None])[0]
-
-
 def _gaussian_prior(target: Tensor, weight: Tensor) -> Tensor:
     mean = _weighted_mean(target, weight)
-    return torch.cat([mean, torch.full_like(mean, _UNIT)])
+    return torch.cat([mean, torch.zeros_like(mean)])
 
 
 def _log_mean(target: Tensor, weight: Tensor) -> Tensor:
@@ -163,7 +146,7 @@ def _log_mean(target: Tensor, weight: Tensor) -> Tensor:
 
 
 def _median(target: Tensor, weight: Tensor) -> Tensor:
-    return _weighted_quantile(target, weight, 0.5)
+    return _quantiles.prior(target, weight, 0.5)
 
 
 _FOCAL: dict[str, Any] = {
@@ -171,7 +154,28 @@ _FOCAL: dict[str, Any] = {
     "defaults": {"gamma": 2.0},
 }
 _DELTA = {"delta": (Number(low=0, open_low=True),)}
-_QUANTILE = {"quantile": (Number(low=0, high=1, open_low=True, open_high=True),)}
+_SHARE = Number(low=0, high=1, open_low=True, open_high=True)
+
+
+def _are_quantiles(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple, np.ndarray))
+        and len(value) > 0
+        and all(map(_SHARE.allows, value))
+        and all(a < b for a, b in itertools.pairwise(value))
+    )
+
+
+_QUANTILE: Rules = {
+    "quantile": (
+        _SHARE,
+        Satisfies(
+            _are_quantiles,
+            "a sequence of such floats in increasing order, none of them twice",
+        ),
+    ),
+}
+_CALIBRATE: Rules = {"calibrate": (BOOLEAN,)}
 
 LOSSES: dict[tuple[str, str], LossRow] = {
     ("log_loss", "sigmoid"): LossRow(_log_loss_sigmoid),
@@ -194,21 +198,31 @@ LOSSES: dict[tuple[str, str], LossRow] = {
         prior=lambda target, weight, delta: _median(target, weight),
     ),
     ("quantile", "real"): LossRow(
-        _quantile,
-        rules=_QUANTILE,
-        defaults={"quantile": 0.5},
+        _quantiles.rows,
+        rules={**_QUANTILE, **_CALIBRATE},
+        defaults={"quantile": 0.5, "calibrate": True},
         scaling="standard",
-        prior=_weighted_quantile,
+        raw_per_target=_quantiles.n_raw,
+        prior=_quantiles.prior,
+        decode=_quantiles.decode,
+        location=_quantiles.location,
+        calibration=_quantiles.calibration,
     ),
     ("poisson", "real"): LossRow(
-        _poisson, scaling="mean", prior=_log_mean, decode=lambda raw: (raw.exp(),)
+        _poisson,
+        scaling="mean",
+        prior=_log_mean,
+        decode=lambda raw, **params: (raw.exp(),),
     ),
     ("gaussian", "real"): LossRow(
-        _gaussian,
+        _gaussian.rows,
+        rules=_CALIBRATE,
+        defaults={"calibrate": True},
         scaling="standard",
-        raw_per_target=2,
+        raw_per_target=lambda **params: 2,
         prior=_gaussian_prior,
-        decode=_gaussian_decode,
+        decode=_gaussian.decode,
+        calibration=_gaussian.calibration,
     ),
 }
 
@@ -230,12 +244,18 @@ class Loss:
         Label smoothing in [0, 1): the share of each target that is spread evenly
         over the classes (Szegedy et al., arXiv:1512.00567). Networks that are trained
         at once may have one each.
+    calibrate : bool
+        Whether predictions are corrected by rows that are held out.
+    calibration : ndarray or None
+        The correction; None before there is one.
     """
 
     name: str
     kind: str
     params: Mapping[str, Any]
     smoothing: Any = 0.0
+    calibrate: bool = False
+    calibration: np.ndarray | None = field(default=None, compare=False)
 
     @classmethod
     def make(
@@ -249,12 +269,41 @@ class Loss:
         """Check the user's ``loss_params`` and fill them up."""
         row = LOSSES[name, kind]
         values = merge_named(owner, "loss_params", params, row.rules, row.defaults)
-        return cls(name, kind, values, float(smoothing))
+        calibrate = bool(values.pop("calibrate", False))
+        if _are_quantiles(values.get("quantile")):
+            values["quantile"] = tuple(map(float, values["quantile"]))
+        else:  # a single quantile is given as it is learnt
+            calibrate = calibrate and name != "quantile"
+        return cls(name, kind, values, float(smoothing), calibrate)
 
     @property
     def row(self) -> LossRow:
         """The row of the table."""
         return LOSSES[self.name, self.kind]
+
+    @property
+    def raw_per_target(self) -> int:
+        """Number of raw outputs per target."""
+        return self.row.raw_per_target(**self.params)
+
+    def decode(self, raw: Tensor) -> tuple[Tensor, ...]:
+        """Predictions in scaled units, corrected where the loss is calibrated."""
+        if self.calibration is None:
+            return self.row.decode(raw, **self.params)
+        correction = raw.new_tensor(self.calibration)
+        return self.row.decode(raw, calibration=correction, **self.params)
+
+    def location(self, raw: Tensor) -> Tensor:
+        """The prediction that R^2 is computed of, of shape (..., n, n_targets)."""
+        return self.row.location(self.decode(raw)[0], **self.params)
+
+    def calibrated(self, raw: Tensor, target: Tensor, weight: Tensor | None) -> "Loss":
+        """The loss with a correction learnt from rows that were held out."""
+        assert self.row.calibration is not None
+        raw, target = raw.cpu().double(), target.cpu().double()
+        rows = torch.ones(len(raw)).double() if weight is None else weight.cpu().double()
+        correction = self.row.calibration(raw, target, rows, **self.params)
+        return replace(self, calibration=correction.numpy())
 
     def rows(self, raw: Tensor, target: Tensor) -> Tensor:
         """Loss of each row, without smoothing: what validation measures."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.nn._in_place import InPlace
@@ -15,10 +15,15 @@ from sklearn_deep.training._run import EpochNumbers
 
 def evaluate(job: TrainJob, rows: Rows) -> list[Tensor]:
     """Loss and score of a job's module on some rows, as scalar tensors."""
-    job.module.eval()
-    with torch.inference_mode(), InPlace(job.module):
-        raw = torch.cat([job.module(batch.x) for batch in rows.in_order()])
-        return judge(job.loss, raw, rows.y, rows.weight)
+    with torch.inference_mode():
+        return judge(job.loss, outputs_of(job.module, rows), rows.y, rows.weight)
+
+
+def outputs_of(module: nn.Module, rows: Rows) -> Tensor:
+    """Raw outputs of a module for all rows, in order."""
+    module.eval()
+    with torch.inference_mode(), InPlace(module):
+        return torch.cat([module(batch.x) for batch in rows.in_order()])
 
 
 def judge(loss: Loss, raw: Tensor, y: Tensor, weight: Tensor | None) -> list[Tensor]:
@@ -26,8 +31,7 @@ def judge(loss: Loss, raw: Tensor, y: Tensor, weight: Tensor | None) -> list[Ten
     if weight is None:
         weight = torch.ones(raw.shape[:-1], dtype=raw.dtype, device=raw.device)
     mean = (loss.rows(raw, y) * weight).sum(-1) / weight.sum(-1)
-    location = loss.row.decode(raw)[0]
-    return [mean, SCORES[loss.kind](location, y, weight)]
+    return [mean, SCORES[loss.kind](loss.location(raw), y, weight)]
 
 
 def to_numbers(tensors: Sequence[Tensor]) -> list[EpochNumbers]:

@@ -238,7 +238,7 @@ class AdoptedNet(NeuralNet):
         if loss.kind == "sigmoid":
             codes = (raw > 0).to(torch.int64)
             return (codes.squeeze(-1) if self._binary else codes).numpy()
-        return loss.row.decode(raw)[0].numpy()
+        return loss.decode(raw)[0].numpy()
 
     @property
     def _binary(self) -> bool:

@@ -1,0 +1,68 @@
+"""Corrects predicted spreads by rows that the network was not trained on.
+
+A network that knows its training rows by heart thinks that it is sure of others too, and
+one that is trained with dropout allows for noise that ``predict`` does not have. Where a
+fit holds no rows out, a second network is trained without some of them: its correction is
+that of the network that all rows have trained.
+"""
+
+import copy
+import dataclasses
+import math
+
+import torch
+from torch import nn
+
+from sklearn_deep.data._batches import Rows
+from sklearn_deep.data._split import validation_split
+from sklearn_deep.nn._losses import Loss
+from sklearn_deep.training._evaluation import outputs_of
+from sklearn_deep.training._job import TrainJob
+from sklearn_deep.training._train import train
+
+# The second network is trained without so many targets at least, and with twice as many.
+FEWEST = 20
+# Targets of a validation part that a correction is learnt from, at least.
+_FEWEST_VALIDATED = 10
+
+
+def corrected(loss: Loss, module: nn.Module, rows: Rows | None) -> Loss:
+    """The loss with the correction that these rows call for, where it takes one."""
+    if not loss.calibrate or rows is None or len(rows.y) < _FEWEST_VALIDATED:
+        return loss
+    return loss.calibrated(outputs_of(module, rows), rows.y, rows.weight)
+
+
+def of_second_network(job: TrainJob, fraction: float) -> Loss:
+    """The loss of a job, with the correction of a network without some of its rows.
+
+    Parameters
+    ----------
+    job : TrainJob
+        Before its training; its module stays as it is.
+    fraction : float
+        Share of the rows that the second network is trained without.
+    """
+    n_aside = _rows_aside(job.rows, fraction)
+    if not job.loss.calibrate or job.validation is not None or not n_aside:
+        return job.loss
+    job = job.placed()
+    n_rows = len(job.rows)
+    where = validation_split(n_rows, n_aside / n_rows, job.seed)
+    some, aside = (
+        job.rows.part(torch.from_numpy(part).to(job.rows.device)) for part in where
+    )
+    second = dataclasses.replace(
+        job,
+        module=copy.deepcopy(job.module),
+        rows=some,
+        batch_size=min(job.batch_size, len(some)),
+    )
+    return corrected(job.loss, train(second).module, aside)
+
+
+def _rows_aside(rows: Rows, fraction: float) -> int:
+    """Number of rows to set aside; 0 where there are too few."""
+    per_row = len(rows.y) / len(rows)  # 1, or the mean number of steps of a sequence
+    n_aside = max(round(fraction * len(rows)), math.ceil(FEWEST / per_row))
+    return n_aside if 3 * n_aside <= len(rows) else 0
