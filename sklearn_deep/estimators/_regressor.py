@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
 
 from sklearn_deep._arguments import names_unknown_arguments
+from sklearn_deep.data._scores import quantile_score
 from sklearn_deep.data._targets import RealTargets, check_real_targets
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments, Part
@@ -52,7 +54,9 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            The mean; the quantile or the median where the loss asks for it.
+            The mean; the quantile or the median where the loss asks for it. Several
+            quantiles are on a last axis, in their order: (n_samples, n_quantiles) or
+            (n_samples, n_targets, n_quantiles).
         std : ndarray of the same shape
             Standard deviation of the target, with ``return_std=True`` only.
 
@@ -73,7 +77,34 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
             )
         return y, self._targets.decode_spread(spread[0])
 
+    def score(self, X, y, sample_weight=None):
+        """Give R^2; for several quantiles, the mean of their D^2 pinball scores.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            True targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        score : float
+            The coefficient of determination of the predictions; with several quantiles
+            the mean of :func:`~sklearn.metrics.d2_pinball_score` over them. Either is 1
+            at best, and 0 for the best constant.
+        """
+        return self._score(y, self.predict(X), sample_weight=sample_weight)
+
     # Hooks
+
+    def _score(self, y: Any, predicted: Any, sample_weight: Any = None) -> float:
+        if self._loss.has_several_quantiles:
+            quantiles = self._loss.params["quantile"]
+            return quantile_score(y, predicted, quantiles, sample_weight)
+        return r2_score(y, predicted, sample_weight=sample_weight)
 
     def _check_y(self, y: Any) -> np.ndarray:
         return check_real_targets(y)

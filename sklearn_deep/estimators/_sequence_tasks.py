@@ -1,6 +1,6 @@
 """Classifiers and regressors of sequences: their methods take ``lengths``."""
 
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score
 
 from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep.estimators._classifier import DeepClassifier
@@ -196,7 +196,7 @@ class SequenceRegressor(SequenceEstimator, DeepRegressor):
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
             The mean; the quantile or the median where the loss asks for it. With
             ``return_sequences`` of every step: of shape (n_samples, time) for an array,
-            else an array of one array a sequence.
+            else an array of one array a sequence. Several quantiles are on a last axis.
         std : ndarray of the same shape
             Standard deviation of the target, with ``return_std=True`` only.
 
@@ -208,7 +208,7 @@ class SequenceRegressor(SequenceEstimator, DeepRegressor):
         return self._predicted(super().predict, X, lengths, return_std=return_std)
 
     def score(self, X, y, sample_weight=None, lengths=None):
-        """Give R^2; with ``return_sequences`` over all true steps.
+        """Give R^2, of several quantiles D^2; with ``return_sequences`` over all steps.
 
         Parameters
         ----------
@@ -225,6 +225,7 @@ class SequenceRegressor(SequenceEstimator, DeepRegressor):
         Returns
         -------
         score : float
-            The coefficient of determination, 1 at best.
+            The coefficient of determination, 1 at best; with several quantiles the
+            mean of :func:`~sklearn.metrics.d2_pinball_score` over them.
         """
-        return self._scored(r2_score, super().predict, X, y, sample_weight, lengths)
+        return self._scored(self._score, super().predict, X, y, sample_weight, lengths)

@@ -26,7 +26,7 @@ from sklearn_deep.export._inputs import (
     may_lack,
     sequence_form,
 )
-from sklearn_deep.export._networks import has_std
+from sklearn_deep.export._networks import has_several_quantiles, has_std
 from sklearn_deep.export._sequences import flat_steps, is_items
 
 
@@ -173,7 +173,10 @@ def _target(model: Any, X: Any) -> dict[str, Any]:
     y = np.asarray(model.predict(X[:1]))
     if is_by_step(model):
         y = flat_steps(y)
-    return {"ndim": y.ndim, "dtype": y.dtype.name}
+    last = final(model)
+    several = has_several_quantiles(last)
+    quantiles = list(last._loss.params["quantile"]) if several else None
+    return {"ndim": y.ndim, "dtype": y.dtype.name, "quantiles": quantiles}
 
 
 def write_card(proto: Any, card: dict[str, Any]) -> None:

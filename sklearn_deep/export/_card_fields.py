@@ -215,7 +215,12 @@ _card = _fields(
         "class_numbers": _truth,
         "multilabel": _truth,
         "outputs": _mapping(_ROLE),
-        "target": _maybe(_fields({"ndim": _count(1, 3), "dtype": _dtype("biuf")})),
+        "target": _maybe(
+            _fields(
+                {"ndim": _count(1, 3), "dtype": _dtype("biuf")},
+                {"quantiles": _maybe(_list(_scalar))},
+            )
+        ),
         "feature_names_out": _maybe(_list(_text)),
         "receipt": _mapping(_plain),
     },

@@ -38,7 +38,7 @@ from sklearn_deep.export._graph import (
     Value,
 )
 from sklearn_deep.export._labels import stored_labels
-from sklearn_deep.export._networks import has_std
+from sklearn_deep.export._networks import has_several_quantiles, has_std
 from sklearn_deep.export._refusals import guarded, refusal_marks
 from sklearn_deep.export._responses import one_hot, stacked
 from sklearn_deep.export._rules import apply, find
@@ -299,7 +299,11 @@ class _Written:
         values = [apply(graph, model, method, table) for method in methods]
         if is_by_step(model):
             targets = [] if final(model)._targets.flat else [None]
+            targets += [None] if has_several_quantiles(final(model)) else []
             return [(y, [self.rows, None, *targets]) for y in values]
+        last = final(model)
+        if has_several_quantiles(last) and not last._targets.flat:
+            return [(y, [self.rows, None, None]) for y in values]
         # A regressor of skl2onnx gives (n, 1) for one target.
         return [(graph.reshape(y, (0, -1)), [self.rows, None]) for y in values]
 

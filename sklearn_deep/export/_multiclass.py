@@ -18,9 +18,11 @@ from sklearn.multioutput import (
 )
 
 from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export._composition import final
 from sklearn_deep.export._graph import DOUBLE, INT, STRING, Graph, Value
 from sklearn_deep.export._labels import labels_at
 from sklearn_deep.export._limits import not_asked
+from sklearn_deep.export._networks import has_several_quantiles
 from sklearn_deep.export._responses import (
     binary_threshold,
     normalised,
@@ -165,7 +167,15 @@ def _transformed_target(graph: Graph, model: Any, table: Table) -> Value:
     width = 1 if one else transformer.n_features_in_
     out = apply(graph, transformer, "inverse_transform", Table.of(inner, width))
     y = out.matrix(graph)
-    return graph.column(y, 0) if model._training_dim == 1 else y
+    last = final(model.regressor_)
+    if not has_several_quantiles(last):
+        return graph.column(y, 0) if model._training_dim == 1 else y
+    if not one:
+        raise OnnxExportError(
+            "A TransformedTargetRegressor around several quantiles of several targets"
+            " has no ONNX form. Fit one for each target."
+        )
+    return graph.reshape(y, (-1, len(last._loss.params["quantile"])))
 
 
 # Refused

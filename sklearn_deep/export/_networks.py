@@ -1,5 +1,6 @@
 """Rules of the network estimators: the network, and what its raw outputs mean."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,13 @@ from sklearn_deep.export._refusals import carries, refuse_non_finite
 from sklearn_deep.export._responses import sigmoid
 from sklearn_deep.export._rules import apply, find, rule
 from sklearn_deep.export._table import Table
-from sklearn_deep.nn._losses import _SMALLEST_STD
+from sklearn_deep.nn._gaussian import LARGEST_STD, SHIFT, SMALLEST_STD
+from sklearn_deep.nn._quantiles import (
+    UNIT,
+    middle_of,
+    normal_quantiles,
+    scales_of,
+)
 
 not_asked(DeepEstimator)
 
@@ -25,7 +32,7 @@ not_asked(DeepEstimator)
 def _raw(graph: Graph, model: Any, table: Table) -> Value:
     """The network's raw outputs, (n, n_raw)."""
     raw = network_outputs(graph, model, model.module_, table)
-    n_raw = model._targets.n_outputs * model._loss.row.raw_per_target
+    n_raw = model._targets.n_outputs * model._loss.raw_per_target
     return finite_outputs(graph, model, raw, n_raw)
 
 
@@ -129,22 +136,63 @@ def _decision_function(graph: Graph, model: Any, table: Table) -> Value:
 # Regressors: raw outputs to the scaled location and spread, by the loss.
 
 
-def _exponential(graph: Graph, raw: Value, n_targets: int) -> Value:
+def _exponential(graph: Graph, raw: Value, model: Any) -> Value:
     return graph.node("Exp", raw)
 
 
-def _first_half(graph: Graph, raw: Value, n_targets: int) -> Value:
-    places = graph.constant(np.arange(n_targets))
-    return graph.node("Gather", raw, places, axis=1)
+def _first_half(graph: Graph, raw: Value, model: Any) -> Value:
+    return _places(graph, raw, range(model._targets.n_outputs))
 
 
-def _spread(graph: Graph, raw: Value, n_targets: int) -> Value:
-    places = graph.constant(np.arange(n_targets, 2 * n_targets))
-    second_half = graph.node("Gather", raw, places, axis=1)
-    return graph.math("Add", softplus(graph, second_half), _SMALLEST_STD)
+def _spread(graph: Graph, raw: Value, model: Any) -> Value:
+    n_targets = model._targets.n_outputs
+    second_half = _places(graph, raw, range(n_targets, 2 * n_targets))
+    share = graph.node("Sigmoid", graph.math("Sub", second_half, SHIFT))
+    std = graph.math("Mul", share, LARGEST_STD - SMALLEST_STD)
+    std = graph.math("Add", std, SMALLEST_STD)
+    if model._loss.calibration is None:
+        return std
+    std = graph.math("Mul", std, model._loss.calibration)
+    return graph.math("Min", graph.math("Max", std, SMALLEST_STD), LARGEST_STD)
 
 
-LOCATIONS = {"poisson": _exponential, "gaussian": _first_half}
+def _quantiles(graph: Graph, raw: Value, model: Any) -> Value:
+    """Several quantiles, (n, n_targets, n_quantiles); or the raw output of a single one."""
+    if not has_several_quantiles(model):
+        return raw
+    quantile, calibration = model._loss.params["quantile"], model._loss.calibration
+    m, n = middle_of(quantile), len(quantile)
+    raw = graph.reshape(raw, (0, model._targets.n_outputs, n))
+    middle = _places(graph, raw, [m])
+    middle = graph.math("Add", middle, normal_quantiles(quantile)[m])
+    if calibration is not None:
+        middle = graph.math("Add", middle, calibration[:, [m]])
+    parts = [middle]
+    for places, op in ((range(m), "Sub"), (range(m + 1, n), "Add")):
+        if not places:
+            continue
+        gaps = softplus(graph, graph.math("Add", _places(graph, raw, places), UNIT))
+        scales = scales_of(quantile)[:m] if op == "Sub" else scales_of(quantile)[m:]
+        gaps = graph.math("Mul", gaps, scales)
+        if calibration is not None:
+            gaps = graph.math("Mul", gaps, calibration[:, places])
+        axis = graph.constant(np.int64(2))
+        sums = graph.node("CumSum", gaps, axis, reverse=int(op == "Sub"))
+        outer = graph.node(op, middle, sums)
+        parts = [outer, *parts] if op == "Sub" else [*parts, outer]
+    return graph.concat(parts, axis=2)
+
+
+def _places(graph: Graph, value: Value, places: Sequence[int]) -> Value:
+    """Some entries of the last of two or three axes."""
+    return graph.node("Gather", value, graph.constant(np.array(places)), axis=-1)
+
+
+LOCATIONS = {
+    "poisson": _exponential,
+    "gaussian": _first_half,
+    "quantile": _quantiles,
+}
 SPREADS = {"gaussian": _spread}
 
 
@@ -152,29 +200,43 @@ SPREADS = {"gaussian": _spread}
 def _predict_numbers(graph: Graph, model: Any, table: Table) -> Value:
     raw, targets = apply(graph, model, "raw", table), model._targets
     decode = LOCATIONS.get(model._loss.name)
-    location = decode(graph, raw, targets.n_outputs) if decode else raw
-    y = in_units(graph, targets, location)
-    if decode is None:
+    location = decode(graph, raw, model) if decode else raw
+    y = in_units(graph, targets, location, has_several_quantiles(model))
+    if location is raw:
         carries(graph, raw, y)
-    return _shaped(graph, targets, finite_outputs(graph, model, y, targets.n_outputs))
+    if has_several_quantiles(model):
+        width = targets.n_outputs * len(model._loss.params["quantile"])
+        finite_outputs(graph, model, graph.reshape(y, (-1, width)), width)
+    else:
+        finite_outputs(graph, model, y, targets.n_outputs)
+    return _shaped(graph, targets, y)
 
 
-def in_units(graph: Graph, targets: Any, scaled: Value) -> Value:
+def in_units(
+    graph: Graph, targets: Any, scaled: Value, several_quantiles: bool = False
+) -> Value:
     """Standardised predictions in the units of the targets."""
-    y = graph.math("Mul", scaled, targets.scale)
-    return graph.math("Add", y, targets.center)
+    scale, center = targets.scale, targets.center
+    if several_quantiles:
+        scale, center = scale[:, None], center[:, None]
+    return graph.math("Add", graph.math("Mul", scaled, scale), center)
 
 
 @rule("predict_std", DeepRegressor)
 def _predict_std(graph: Graph, model: Any, table: Table) -> Value:
     raw, targets = apply(graph, model, "raw", table), model._targets
-    spread = SPREADS[model._loss.name](graph, raw, targets.n_outputs)
+    spread = SPREADS[model._loss.name](graph, raw, model)
     std = graph.math("Mul", spread, targets.scale)
     return _shaped(graph, targets, finite_outputs(graph, model, std, targets.n_outputs))
 
 
 def _shaped(graph: Graph, targets: Any, y: Value) -> Value:
     return graph.column(y, 0) if targets.flat else y
+
+
+def has_several_quantiles(model: Any) -> bool:
+    """Tell whether a network predicts several quantiles of each target."""
+    return isinstance(model, DeepRegressor) and model._loss.has_several_quantiles
 
 
 def has_std(model: Any) -> bool:

@@ -121,7 +121,11 @@ class _Comparison:
             ) from error
 
     def _note(self, method: str, expected: np.ndarray, got: np.ndarray) -> None:
-        got = np.asarray(got, float).reshape(expected.shape)
+        got = np.asarray(got, float)
+        if got.size != expected.size:  # of another shape: no number has a counterpart
+            self.largest[method], self.scales[method] = math.inf, 1.0
+            return
+        got = got.reshape(expected.shape)
         with np.errstate(invalid="ignore"):
             gap = np.abs(expected - got)
         gap[(expected == got) | (np.isnan(expected) & np.isnan(got))] = 0

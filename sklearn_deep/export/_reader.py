@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 
+from sklearn_deep.data._scores import quantile_score
 from sklearn_deep.export._opened import OnnxEstimator, blaming_file
 from sklearn_deep.export._outputs import assembled
 from sklearn_deep.export._sequences import cut
@@ -265,6 +266,28 @@ class OnnxRegressor(RegressorMixin, OnnxEstimator):
         both = {"names": [roles["predict"]["name"], roles["std"]["name"]]}
         (y, std), lengths = opened.run(both, X)
         return self._shaped(y, lengths), self._shaped(std, lengths)
+
+    def score(self, X, y, sample_weight=None):
+        """Give R^2; for several quantiles, the mean of their D^2 pinball scores.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Rows like those of the fit.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            True targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        score : float
+            1 at best, and 0 for the best constant.
+        """
+        quantiles = self._file.card["target"].get("quantiles")
+        if quantiles:
+            return quantile_score(y, self.predict(X), quantiles, sample_weight)
+        return super().score(X, y, sample_weight)
 
     def _shaped(self, y: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
         card = self._file.card

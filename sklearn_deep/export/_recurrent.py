@@ -11,7 +11,11 @@ from sklearn_deep.estimators._sequence_tasks import (
 )
 from sklearn_deep.estimators._sequences import SequenceEstimator
 from sklearn_deep.export._graph import INT, STRING, Graph, Value
-from sklearn_deep.export._networks import NetworkRows, rows_of_columns
+from sklearn_deep.export._networks import (
+    NetworkRows,
+    has_several_quantiles,
+    rows_of_columns,
+)
 from sklearn_deep.export._recurrent_layers import BY_STEP
 from sklearn_deep.export._rules import RULES, rule
 from sklearn_deep.export._sequences import WHITE_SPACE
@@ -66,15 +70,19 @@ def _codes_of_texts(
 
 
 def _for_steps(
-    write: Callable[..., Value], is_flat: Callable[[Any], bool]
+    write: Callable[..., Value], axes: Callable[[Any], list[int]]
 ) -> Callable[[Graph, Any, Table], Value]:
     def write_for_steps(graph: Graph, model: Any, table: Table) -> Value:
         value = write(graph, model, table)
         if not model._by_step:
             return value
         shape = graph.memo[BY_STEP]
-        if not is_flat(model):
-            width = graph.node("Shape", value, dtype=INT, start=1, end=2)
+        if behind := axes(model):
+            width = (
+                graph.node("Shape", value, dtype=INT, start=1, end=2)
+                if behind == [-1]
+                else graph.constant(np.array(behind))
+            )
             shape = graph.concat([shape, width], axis=0)
         # No row may have a step: then 0 is a size, and not that of the input.
         return graph.node("Reshape", value, shape, allowzero=1)
@@ -82,23 +90,30 @@ def _for_steps(
     return write_for_steps
 
 
-def _one_target(model: Any) -> bool:
-    return model._targets.flat
+def _axes_of_targets(model: Any) -> list[int]:
+    return [] if model._targets.flat else [model._targets.n_outputs]
 
 
-def _one_logit(model: Any) -> bool:
-    return not model._targets.multilabel and model._targets.kind == "sigmoid"
+def _axes_of_numbers(model: Any) -> list[int]:
+    several = has_several_quantiles(model)
+    quantiles = [len(model._loss.params["quantile"])] if several else []
+    return _axes_of_targets(model) + quantiles
 
 
-# Whether a step has one number, by the class and the method.
-_FLAT: dict[tuple[type, str], Callable[[Any], bool]] = {
-    (SequenceClassifier, "predict"): lambda model: not model._targets.multilabel,
-    (SequenceClassifier, "predict_proba"): lambda model: False,
-    (SequenceClassifier, "decision_function"): _one_logit,
-    (SequenceRegressor, "predict"): _one_target,
-    (SequenceRegressor, "predict_std"): _one_target,
+def _axes_of_scores(model: Any) -> list[int]:
+    one_logit = not model._targets.multilabel and model._targets.kind == "sigmoid"
+    return [] if one_logit else [-1]
+
+
+# The axes of what is predicted for a step, by the class and the method.
+_AXES: dict[tuple[type, str], Callable[[Any], list[int]]] = {
+    (SequenceClassifier, "predict"): lambda m: [-1] if m._targets.multilabel else [],
+    (SequenceClassifier, "predict_proba"): lambda m: [-1],
+    (SequenceClassifier, "decision_function"): _axes_of_scores,
+    (SequenceRegressor, "predict"): _axes_of_numbers,
+    (SequenceRegressor, "predict_std"): _axes_of_targets,
 }
 
-for (_cls, _method), _is_flat in _FLAT.items():
+for (_cls, _method), _axes in _AXES.items():
     _base = next(RULES[c, _method] for c in _cls.__mro__ if (c, _method) in RULES)
-    rule(_method, _cls)(_for_steps(_base, _is_flat))
+    rule(_method, _cls)(_for_steps(_base, _axes))

@@ -286,6 +286,11 @@ class Loss:
         """Number of raw outputs per target."""
         return self.row.raw_per_target(**self.params)
 
+    @property
+    def has_several_quantiles(self) -> bool:
+        """Whether each target has several quantiles, on a last axis of ``decode``."""
+        return isinstance(self.params.get("quantile"), tuple)
+
     def decode(self, raw: Tensor) -> tuple[Tensor, ...]:
         """Predictions in scaled units, corrected where the loss is calibrated."""
         if self.calibration is None:

@@ -15,8 +15,8 @@ from torch import Tensor
 
 Quantiles = float | tuple[float, ...]
 
-# softplus(_UNIT) = 1
-_UNIT = math.log(math.expm1(1))
+# softplus(UNIT) = 1
+UNIT = math.log(math.expm1(1))
 
 
 def n_raw(quantile: Quantiles) -> int:
@@ -82,8 +82,8 @@ def _parts(raw: Tensor, quantile: tuple[float, ...]) -> tuple[Tensor, Tensor, Te
     m = middle_of(quantile)
     raw = raw.unflatten(-1, (-1, len(quantile)))  # (..., n_targets, n_quantiles)
     scales = raw.new_tensor(scales_of(quantile))
-    below = F.softplus(raw[..., :m] + _UNIT) * scales[:m]
-    above = F.softplus(raw[..., m + 1 :] + _UNIT) * scales[m:]
+    below = F.softplus(raw[..., :m] + UNIT) * scales[:m]
+    above = F.softplus(raw[..., m + 1 :] + UNIT) * scales[m:]
     return raw[..., m : m + 1] + normal_quantiles(quantile)[m], below, above
 
 
@@ -94,7 +94,7 @@ def prior(target: Tensor, weight: Tensor, quantile: Quantiles) -> Tensor:
     values = torch.stack([_order_statistic(target, weight, q) for q in quantile], -1)
     m = middle_of(quantile)
     gaps = values.diff(dim=-1) / values.new_tensor(scales_of(quantile))
-    raw = torch.log(torch.expm1(gaps.clamp_min(1e-3))) - _UNIT
+    raw = torch.log(torch.expm1(gaps.clamp_min(1e-3))) - UNIT
     middle = values[..., m : m + 1] - normal_quantiles(quantile)[m]
     return torch.cat([raw[..., :m], middle, raw[..., m:]], -1).flatten()
 

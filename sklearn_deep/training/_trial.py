@@ -114,7 +114,7 @@ def _check_output(owner: str, raw: Any, batch: Batch, n_outputs: int) -> None:
     mend = (
         "Let it take n_outputs as an argument: it is 1 for two classes (one logit), the"
         " number of classes for more, and the number of targets for regression (twice"
-        " that for loss='gaussian')."
+        " that for loss='gaussian', times the quantiles for several of them)."
     )
     if n_outputs == 1 and tuple(raw.shape) == wanted[:1]:
         mend = "Leave the last axis where it is: do not squeeze."
