@@ -8,6 +8,13 @@ Every contestant has its defaults and the same preprocessing. Published splits a
 used where there are any (repeated with other seeds where there is one), else random
 80/20 splits. california_housing has a second row, with the features' quantiles mapped
 to a normal distribution as the published figure has it.
+
+A second table is about predicted distributions, on the sets with numeric targets: the
+gaussian loss and several quantiles from one network, beside gradient boosting with one
+model per quantile. CRPS is the continuous ranked probability score; from three quantiles
+(.05, .5, .95) it is twice the mean pinball loss. Both are in standard deviations of the
+target. "inside" is the share of test rows within the 90 % interval. ``--tables scores`` or
+``--tables spreads`` prints one of the two.
 """
 
 import argparse
@@ -16,6 +23,7 @@ import warnings
 
 import numpy as np
 from _common import print_table, print_versions, verdict
+from _spreads import COLUMNS, FLOORS, measure_spreads
 from _tables import PUBLISHED, load
 from joblib import Parallel, delayed
 from sklearn.ensemble import (
@@ -83,13 +91,8 @@ def sklearn_mlp(table, seed):
 CONTESTANTS = {"ours": ours, "MLP": sklearn_mlp, "HistGB": boosting}
 
 
-def run(folder, name, contestant, i, quantiles):
-    """Score and seconds of CPU of one fit."""
-    import torch
-
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    table = load(folder, name)
+def prepared(table, i, quantiles):
+    """X and y of the training part, and of the test part, of one split."""
     train, test = table.split(i)
     steps = [table.preprocessing()]
     if quantiles:
@@ -97,12 +100,30 @@ def run(folder, name, contestant, i, quantiles):
     prepare = make_pipeline(*steps)
     X_train = prepare.fit_transform(table.X.iloc[train], table.y[train])
     X_test = prepare.transform(table.X.iloc[test])
+    return X_train, table.y[train], X_test, table.y[test]
+
+
+def run(folder, name, contestant, i, quantiles):
+    """Score and seconds of CPU of one fit."""
+    import torch
+
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    table = load(folder, name)
+    X_train, y_train, X_test, y_test = prepared(table, i, quantiles)
     model = CONTESTANTS[contestant](table, i)
     start = time.process_time()
-    model.fit(X_train, table.y[train])
+    model.fit(X_train, y_train)
     seconds = time.process_time() - start
-    score = table.score(table.y[test], model.predict(X_test), table.y[train])
-    return score, seconds
+    return table.score(y_test, model.predict(X_test), y_train), seconds
+
+
+def run_spreads(folder, name, i, quantiles):
+    """What is measured of predicted distributions on one split."""
+    import torch
+
+    torch.set_num_threads(1)
+    return measure_spreads(*prepared(load(folder, name), i, quantiles), i)
 
 
 def main():
@@ -112,6 +133,9 @@ def main():
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument(
+        "--tables", nargs="+", default=["scores", "spreads"], choices=["scores", "spreads"]
+    )
     args = parser.parse_args()
     print_versions()
 
@@ -123,6 +147,10 @@ def main():
         name: args.splits * (4 if len(table.y) < SMALL else 1)
         for name, table in tables.items()
     }
+    if "spreads" in args.tables:
+        report_spreads(args, tables, n_splits, rows)
+    if "scores" not in args.tables:
+        return
     keys = [
         (name, quantiles, contestant, i)
         for name, quantiles in rows
@@ -135,6 +163,29 @@ def main():
     )
     results = dict(zip(keys, runs, strict=True))
     report(tables, n_splits, rows, results)
+
+
+def report_spreads(args, tables, n_splits, rows):
+    """Print the table of predicted distributions, and the sets that miss a floor."""
+    rows = [row for row in rows if "regression" in tables[row[0]].task]
+    keys = [(name, quantiles, i) for name, quantiles in rows for i in range(n_splits[name])]
+    runs = Parallel(n_jobs=args.jobs)(
+        delayed(run_spreads)(args.data, name, i, quantiles) for name, quantiles, i in keys
+    )
+    results = dict(zip(keys, runs, strict=True))
+    means, lines = {}, []
+    for name, quantiles in rows:
+        found = [results[name, quantiles, i] for i in range(n_splits[name])]
+        mean = {key: np.mean([run[key] for run in found]) for key in found[0]}
+        mean["largest std"] = max(run["largest std"] for run in found)
+        label = f"{name}, quantiles" if quantiles else name
+        means[label] = mean
+        lines.append([label, *(f"{mean[key]:.3f}" for key in COLUMNS.values())])
+    print_table(["set", *COLUMNS], lines)
+    for floor, holds in FLOORS.items():
+        missed = [label for label, mean in means.items() if not holds(mean)]
+        where = f" (missed by {', '.join(missed)})" if missed else ""
+        print(verdict(not missed, floor) + where)
 
 
 def report(tables, n_splits, rows, results):

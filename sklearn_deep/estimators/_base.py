@@ -23,7 +23,7 @@ from sklearn_deep._params import Rules, check_params
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.data._ragged import Ragged
-from sklearn_deep.estimators._calibration import corrected, of_second_network
+from sklearn_deep.estimators._calibration import corrected, with_correction
 from sklearn_deep.estimators._data import FitArguments, Part, check_data
 from sklearn_deep.estimators._fitting import (
     initialized,
@@ -215,11 +215,10 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         job = with_found_rate(self, prepared.job)
         job, found = with_found_policy(job, self._found_earlier(given))
         with make_watchers(self, job, given, prepared.attributes) as watching:
-            loss = job.loss
             if not (prepared.goes_on or given.incremental):
-                loss = of_second_network(job, self.validation_fraction)
+                job = with_correction(job, self.validation_fraction)
             result = train(job, watching.watchers)
-            attributes = {**prepared.attributes, "_found_policy": found, "_loss": loss}
+            attributes = {**prepared.attributes, "_found_policy": found}
             self._remember(result, job, attributes)
             self._bits = None  # not quantized any more
             if watching.net is not None:
@@ -236,7 +235,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         ]
         fitted = {
             **attributes,
-            "_loss": corrected(attributes["_loss"], result.module, job.validation),
+            "_loss": corrected(job.loss, result.module, job.validation),
             "module_": result.module,
             "n_iter_": len(history),
             "best_epoch_": result.best_epoch + len(earlier),

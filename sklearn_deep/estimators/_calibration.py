@@ -9,6 +9,7 @@ that of the network that all rows have trained.
 import copy
 import dataclasses
 import math
+import time
 
 import torch
 from torch import nn
@@ -18,6 +19,7 @@ from sklearn_deep.data._split import validation_split
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training._evaluation import outputs_of
 from sklearn_deep.training._job import TrainJob
+from sklearn_deep.training._stopping import StoppingSpec
 from sklearn_deep.training._train import train
 
 # The second network is trained without so many targets at least, and with twice as many.
@@ -33,8 +35,8 @@ def corrected(loss: Loss, module: nn.Module, rows: Rows | None) -> Loss:
     return loss.calibrated(outputs_of(module, rows), rows.y, rows.weight)
 
 
-def of_second_network(job: TrainJob, fraction: float) -> Loss:
-    """The loss of a job, with the correction of a network without some of its rows.
+def with_correction(job: TrainJob, fraction: float) -> TrainJob:
+    """The job, with the correction of a network that is trained without some rows.
 
     Parameters
     ----------
@@ -42,10 +44,17 @@ def of_second_network(job: TrainJob, fraction: float) -> Loss:
         Before its training; its module stays as it is.
     fraction : float
         Share of the rows that the second network is trained without.
+
+    Returns
+    -------
+    TrainJob
+        With what is left of its time limit.
     """
+    start = time.monotonic()
     n_aside = _rows_aside(job.rows, fraction)
     if not job.loss.calibrate or job.validation is not None or not n_aside:
-        return job.loss
+        return job
+    limit = job.stopping.time_limit
     job = job.placed()
     n_rows = len(job.rows)
     where = validation_split(n_rows, n_aside / n_rows, job.seed)
@@ -56,9 +65,16 @@ def of_second_network(job: TrainJob, fraction: float) -> Loss:
         job,
         module=copy.deepcopy(job.module),
         rows=some,
+        stopping=_within(job, limit and limit / 2),
         batch_size=min(job.batch_size, len(some)),
     )
-    return corrected(job.loss, train(second).module, aside)
+    loss = corrected(job.loss, train(second).module, aside)
+    left = limit and max(limit - (time.monotonic() - start), 0.0)
+    return dataclasses.replace(job, loss=loss, stopping=_within(job, left))
+
+
+def _within(job: TrainJob, limit: float | None) -> StoppingSpec:
+    return dataclasses.replace(job.stopping, time_limit=limit)
 
 
 def _rows_aside(rows: Rows, fraction: float) -> int:

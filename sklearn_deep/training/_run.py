@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,11 @@ from sklearn_deep.training._flat import FlatParameters
 from sklearn_deep.training._job import OptimizerState, TrainJob, TrainResult
 from sklearn_deep.training._schedules import Schedule
 from sklearn_deep.training._stopping import Stopper
+
+# The training loss that is watched is the mean of so many epochs: the loss of one is
+# noise of the batches and of dropout, and its lowest value is luck that a falling
+# learning rate takes long to reach again.
+_SMOOTHED = 5
 
 
 class Watcher:
@@ -102,6 +108,7 @@ class Run:
         self.best_epoch = 0
         self._stopper = Stopper(job.stopping)
         self._best: list[Tensor] | None = None
+        self._recent: deque[float] = deque(maxlen=_SMOOTHED)
         for watcher in watchers:
             watcher.train_begin(self)
         self._clock = clock or stopwatch()
@@ -188,5 +195,6 @@ class Run:
 
     def _monitored(self, row: dict[str, Any], numbers: EpochNumbers) -> float:
         if not self.job.stopping.on_validation:
-            return numbers.train_loss + numbers.penalty
+            self._recent.append(numbers.train_loss + numbers.penalty)
+            return math.fsum(self._recent) / len(self._recent)
         return -row["valid_score"] if self.job.monitor else row["valid_loss"]
