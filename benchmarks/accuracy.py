@@ -134,7 +134,10 @@ def main():
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument(
-        "--tables", nargs="+", default=["scores", "spreads"], choices=["scores", "spreads"]
+        "--tables",
+        nargs="+",
+        default=["scores", "spreads"],
+        choices=["scores", "spreads"],
     )
     args = parser.parse_args()
     print_versions()
@@ -168,9 +171,12 @@ def main():
 def report_spreads(args, tables, n_splits, rows):
     """Print the table of predicted distributions, and the sets that miss a floor."""
     rows = [row for row in rows if "regression" in tables[row[0]].task]
-    keys = [(name, quantiles, i) for name, quantiles in rows for i in range(n_splits[name])]
+    keys = [
+        (name, quantiles, i) for name, quantiles in rows for i in range(n_splits[name])
+    ]
     runs = Parallel(n_jobs=args.jobs)(
-        delayed(run_spreads)(args.data, name, i, quantiles) for name, quantiles, i in keys
+        delayed(run_spreads)(args.data, name, i, quantiles)
+        for name, quantiles, i in keys
     )
     results = dict(zip(keys, runs, strict=True))
     means, lines = {}, []

@@ -160,7 +160,12 @@ loss : {{"squared_error", "absolute_error", "huber", "quantile", "poisson", \\
     deviation, see ``predict(X, return_std=True)`` [2]_.
 loss_params : dict, default=None
     ``delta`` of huber, in standard deviations of the target (default 1.0);
-    ``quantile`` in (0, 1) (default 0.5).
+    ``quantile`` in (0, 1) (default 0.5), or a sequence of them in increasing order, of
+    which one network then gives all; ``calibrate`` of gaussian and of several quantiles
+    (default True): whether spreads are scaled for rows that the network was not trained
+    on, by the validation part, or else by a second network that is trained without
+    ``validation_fraction`` of the rows (which doubles the time; not for fewer than 60
+    rows, nor in ``partial_fit``).
 """,
     "training": """
 weight_decay : float or "auto", default={weight_decay}

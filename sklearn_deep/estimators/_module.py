@@ -198,7 +198,7 @@ class ModuleRegressor(DeepRegressor, OwnNetwork):
     -----
     The module gets X as it is, of shape (n_rows, ...), in the compute dtype, and gives
     raw outputs of shape (n_rows, n_outputs): one a target,
-    two a target with ``loss="gaussian"``.
+    two a target with ``loss="gaussian"``, one a target and quantile for several quantiles.
     Integers, pixels of 8 bits among them, come unscaled. Augmentations take rows of
     shape (channels, time) and (channels, height, width).
 

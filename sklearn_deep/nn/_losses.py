@@ -306,7 +306,9 @@ class Loss:
         """The loss with a correction learnt from rows that were held out."""
         assert self.row.calibration is not None
         raw, target = raw.cpu().double(), target.cpu().double()
-        rows = torch.ones(len(raw)).double() if weight is None else weight.cpu().double()
+        rows = (
+            torch.ones(len(raw)).double() if weight is None else weight.cpu().double()
+        )
         correction = self.row.calibration(raw, target, rows, **self.params)
         return replace(self, calibration=correction.numpy())
 

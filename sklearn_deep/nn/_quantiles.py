@@ -18,6 +18,9 @@ Quantiles = float | tuple[float, ...]
 # softplus(UNIT) = 1
 UNIT = math.log(math.expm1(1))
 
+# A correction does not blow up distances below this one.
+_SMALLEST_GAP = 1e-6
+
 
 def n_raw(quantile: Quantiles) -> int:
     """Number of raw outputs per target."""
@@ -153,5 +156,5 @@ def calibration(
 
 
 def _factor(beyond: Tensor, distance: Tensor, weight: Tensor, share: float) -> Tensor:
-    ratio = beyond / distance.clamp_min(torch.finfo(distance.dtype).tiny)
+    ratio = beyond / distance.clamp_min(_SMALLEST_GAP)
     return weighted_quantile(ratio, weight, share).clamp_min(0)

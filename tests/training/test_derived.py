@@ -106,11 +106,18 @@ def test_every_loss_agrees(name, kind, weighted, smoothing, n_outputs):
     if kind == "softmax" and n_outputs == 1:
         n_outputs = 2
     loss = Loss.make("Net", name, kind, None, smoothing if kind != "real" else 0.0)
-    n_raw = n_outputs * LOSSES[name, kind].raw_per_target
+    n_raw = n_outputs * loss.raw_per_target
     module = network(n_raw)
     raw = assert_same(module, loss, draw(kind, n_outputs, weighted))
     assert raw.shape == (N_ROWS, n_raw)
     assert not raw.requires_grad
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_several_quantiles_agree(n_outputs, weighted):
+    loss = Loss.make("Net", "quantile", "real", {"quantile": [0.1, 0.5, 0.8]})
+    assert_same(network(3 * n_outputs), loss, draw("real", n_outputs, weighted))
 
 
 @pytest.mark.parametrize("residual", [False, True])
@@ -176,6 +183,11 @@ def test_many_networks_take_the_step_of_each_for_every_loss(name, kind, n_output
     assert_stacks(loss, kind, n_outputs, activation="silu", residual=True)
 
 
+def test_many_networks_take_the_step_of_each_for_several_quantiles():
+    loss = Loss.make("Net", "quantile", "real", {"quantile": [0.1, 0.5, 0.8]})
+    assert_stacks(loss, "real", 3, activation="silu")
+
+
 @pytest.mark.parametrize("normalization", [None, *NORMALIZATIONS])
 @pytest.mark.parametrize("activation", ["relu", "prelu", "gelu"])
 def test_many_networks_take_the_step_of_each_for_every_layer(activation, normalization):
@@ -185,7 +197,8 @@ def test_many_networks_take_the_step_of_each_for_every_layer(activation, normali
 
 
 def assert_stacks(loss, kind, n_outputs, **changed):
-    modules = [network(n_outputs, seed=k, **changed) for k in range(3)]
+    n_raw = n_outputs * loss.raw_per_target
+    modules = [network(n_raw, seed=k, **changed) for k in range(3)]
     batches = [draw(kind, n_outputs, seed=k) for k in range(3)]
     alone = [by_autograd(m, loss, b) for m, b in zip(modules, batches, strict=True)]
     stack = copy.deepcopy(modules[0])
@@ -200,7 +213,7 @@ def assert_stacks(loss, kind, n_outputs, **changed):
         buffer.data = torch.stack(parts)
     together = Batch(*(torch.stack(parts) for parts in zip(*batches, strict=True)))
     values, raw = DerivedGradient(stack, loss)(together)
-    assert raw.shape == (3, N_ROWS, n_outputs)
+    assert raw.shape == (3, N_ROWS, n_raw)
     for k, (_, gradients) in enumerate(alone):
         for p, expected in zip(stack.parameters(), gradients, strict=True):
             torch.testing.assert_close(p.grad[k], expected, rtol=1e-10, atol=1e-10)
