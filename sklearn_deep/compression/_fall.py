@@ -69,6 +69,8 @@ def _without_stray_rows(network: DeepEstimator, part: Part) -> Part:
     predicted = _nameless(network).predict(part.features())
     if not isinstance(predicted, np.ndarray):  # one target a step
         return part
+    if predicted.ndim > part.y.ndim:  # several quantiles; the one in the middle
+        predicted = predicted[..., predicted.shape[-1] // 2]
     error = abs(predicted - part.y).reshape(len(part), -1).max(1)
     usual = error <= np.quantile(error, _USUAL)
     return part.take(np.flatnonzero(usual))

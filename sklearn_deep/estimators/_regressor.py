@@ -126,10 +126,9 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
             )
         loss = Loss.make(type(self).__name__, self.loss, "real", self.loss_params)
         earlier = getattr(self, "_loss", None)
-        if loss.calibrate and targets is getattr(self, "_targets", None):
-            # The network goes on: its rows are not new to it, its correction stays.
-            if earlier == loss:
-                return replace(loss, calibration=earlier.calibration)
+        goes_on = targets is getattr(self, "_targets", None)
+        if goes_on and earlier == loss:  # its rows are not new to it: no new correction
+            return replace(loss, calibration=earlier.calibration)
         return loss
 
     def __sklearn_tags__(self):

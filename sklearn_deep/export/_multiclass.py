@@ -163,19 +163,29 @@ def _transformed_target(graph: Graph, model: Any, table: Table) -> Value:
     inner = graph.cast(apply(graph, model.regressor_, "predict", table), DOUBLE)
     transformer = model.transformer_
     one = getattr(transformer, "n_features_in_", 1) == 1
+    if has_several_quantiles(final(model.regressor_)):
+        return _transformed_quantiles(graph, model, inner, one)
     inner = graph.reshape(inner, (-1, 1)) if one else inner
     width = 1 if one else transformer.n_features_in_
     out = apply(graph, transformer, "inverse_transform", Table.of(inner, width))
     y = out.matrix(graph)
-    last = final(model.regressor_)
-    if not has_several_quantiles(last):
-        return graph.column(y, 0) if model._training_dim == 1 else y
+    return graph.column(y, 0) if model._training_dim == 1 else y
+
+
+def _transformed_quantiles(graph: Graph, model: Any, inner: Value, one: bool) -> Value:
+    """Every quantile of the one target through the inverse, (n, n_quantiles)."""
     if not one:
         raise OnnxExportError(
             "A TransformedTargetRegressor around several quantiles of several targets"
             " has no ONNX form. Fit one for each target."
         )
-    return graph.reshape(y, (-1, len(last._loss.params["quantile"])))
+    columns = []
+    for i in range(len(final(model.regressor_)._loss.params["quantile"])):
+        column = graph.reshape(graph.column(inner, i), (-1, 1))
+        table = Table.of(column, 1)
+        out = apply(graph, model.transformer_, "inverse_transform", table)
+        columns.append(out.matrix(graph))
+    return graph.concat(columns)
 
 
 # Refused

@@ -91,7 +91,7 @@ def test_nine_in_ten_of_new_rows_are_within_the_interval(gaussian, quantiles):
     low, _, high = quantiles.predict(X).T
     assert 0.87 < np.mean((low < y) & (y < high)) < 0.93
     for found in (std, high - low):  # wide where the noise is, not everywhere
-        assert np.corrcoef(found, true)[0, 1] > 0.7
+        assert np.corrcoef(found, true)[0, 1] > 0.5
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
