@@ -223,9 +223,8 @@ def part(rows, i):
 
 def single(model):
     """Whether the file computes in 32 bits what the estimator does in 64."""
-    return isinstance(
-        model.steps[-1][1], (Quantized, CNNClassifier, RNNClassifier)
-    ) or (isinstance(model.steps[-1][1], (CNNRegressor, RNNRegressor)))
+    kinds = (Quantized, CNNClassifier, CNNRegressor, RNNClassifier, RNNRegressor)
+    return isinstance(model.steps[-1][1], kinds)
 
 
 def is_rounded(model, X):
