@@ -6,6 +6,7 @@ Here they are the same three for every class: what differs is in the rules.
 """
 
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ from sklearn_deep.export._graph import (
 )
 from sklearn_deep.export._labels import stored_labels
 from sklearn_deep.export._networks import has_several_quantiles, has_std
+from sklearn_deep.export._old_opsets import check_opset
 from sklearn_deep.export._refusals import guarded, refusal_marks
 from sklearn_deep.export._responses import one_hot, stacked
 from sklearn_deep.export._rules import apply, find
@@ -271,6 +273,18 @@ class _Written:
             },
         )
         self.rows = operator.inputs[0].get_first_dimension()
+        outputs = self._all(operator)
+        self.outputs = [
+            (variable, value, dimensions)
+            for variable, (value, dimensions) in zip(
+                operator.outputs, outputs, strict=True
+            )
+        ]
+        inputs = _table(operator.inputs, model).inputs()
+        check_opset(model, self.graph, inputs, partial(self._all_in, operator))
+
+    def _all(self, operator: Any) -> list[_Output]:
+        model = operator.raw_operator
         table = _table(operator.inputs, model)
         write = self._labels if is_classifier(model) else self._numbers
         outputs = write(operator, table)
@@ -279,12 +293,16 @@ class _Written:
         if marks_refusals(model):
             marks = refusal_marks(self.graph, table.blocks[0][0])
             outputs.append((marks, [self.rows]))
-        self.outputs = [
-            (variable, value, dimensions)
-            for variable, (value, dimensions) in zip(
-                operator.outputs, outputs, strict=True
-            )
-        ]
+        return outputs
+
+    def _all_in(self, operator: Any, graph: Graph) -> list[Value]:
+        """Write the outputs into another graph, to try it."""
+        own, self.graph = self.graph, graph
+        try:
+            outputs = [value for value, _ in self._all(operator)]
+        finally:
+            self.graph = own
+        return [v for o in outputs for v in (o if isinstance(o, list) else [o])]
 
     def _numbers(self, operator: Any, table: Table) -> list[_Output]:
         graph, model = self.graph, operator.raw_operator

@@ -19,7 +19,7 @@ from sklearn_deep import (
 )
 
 rng = np.random.default_rng(0)
-X = 3 * rng.normal(size=(90, 3)) + 1
+X = 1.2 * rng.normal(size=(90, 3)) + 0.2
 y = X[:, 0] * 2 + rng.normal(size=90)
 
 
