@@ -46,8 +46,9 @@ def warn_of_fall(
         part = _without_stray_rows(before, part)
     scores = [_score(network, part) for network in (before, after)]
     tolerated = max(_FALL, _FEWEST_ROWS / len(part))
-    # R2 of a network that is worse than the mean has no lower limit.
-    if scores[0] - scores[1] > tolerated * max(1.0, 1.0 - scores[0]):
+    if scores[0] < tolerated:  # no better than the mean: there is little to lose
+        tolerated = 1.0 - scores[0]
+    if scores[0] - scores[1] > tolerated:
         rows = "training rows" if aside is None else "rows held out for validation"
         warnings.warn(
             f"{owner}: the score falls from {scores[0]:.3g} to {scores[1]:.3g}, measured"
