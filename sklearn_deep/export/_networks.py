@@ -42,7 +42,7 @@ def finite_outputs(graph: Graph, model: Any, out: Value, width: int) -> Value:
         refuse_non_finite(graph, out, (width,))
         return out
     shape = [graph.memo[BY_STEP], graph.constant(np.array([width]))]
-    by_row = graph.node("Reshape", out, graph.concat(shape, axis=0))
+    by_row = graph.node("Reshape", out, graph.concat(shape, axis=0), allowzero=1)
     refuse_non_finite(graph, by_row, (None, width))
     return out
 
