@@ -54,7 +54,6 @@ def test_every_name_of_a_table_is_allowed_as_a_string_of_numpy(names):
         (SequenceOf(INT), (np.int64(3), 4)),
         (SequenceOf(OneOf("a", "b")), np.array(["a", "b"])),
     ],
-    ids=repr,
 )
 def test_scalars_and_strings_of_numpy_count_as_those_of_python(rule, value):
     assert rule.allows(value)
@@ -77,7 +76,6 @@ def test_scalars_and_strings_of_numpy_count_as_those_of_python(rule, value):
         (SequenceOf(REAL), np.array(3)),
         (SequenceOf(INT), np.array([[3]])),
     ],
-    ids=lambda value: shown(value)[:40],
 )
 def test_what_is_no_such_scalar_is_refused_by_an_error_that_shows_it(rule, value):
     with pytest.raises(InvalidParameterError) as caught:
