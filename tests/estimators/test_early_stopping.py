@@ -321,7 +321,9 @@ def test_a_monitor_survives_cloning_pickling_and_a_stacked_search(noisy):
     assert_array_equal(again.history_.valid_score, network.history_.valid_score)
 
 
-@pytest.mark.parametrize("monitor", ["f1", accuracy_of_estimator], ids=["name", "function"])
+@pytest.mark.parametrize(
+    "monitor", ["f1", accuracy_of_estimator], ids=["name", "function"]
+)
 @pytest.mark.parametrize("equal", [True, False], ids=["array", "sequences"])
 def test_targets_of_steps_are_scored_over_all_steps(monitor, equal, rng):
     lengths = np.full(12, 4) if equal else rng.integers(1, 5, 12)
