@@ -68,6 +68,25 @@ def test_regressors_of_every_loss_and_shape_agree(shape, loss, dtype, patients, 
     same(model, export, fresh(X).astype(dtype))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1), (-1, 2)])
+@pytest.mark.parametrize(
+    "quantile", [[0.05, 0.5, 0.95], [0.1, 0.2], [0.8], np.linspace(0.02, 0.98, 13)]
+)
+def test_several_quantiles_agree_and_never_cross(quantile, shape, dtype, patients, run):
+    X, y = patients
+    X = X.astype(dtype)
+    y = np.stack([y, y[::-1] ** 0.5], 1) if shape == (-1, 2) else y.reshape(shape)
+    params = {"loss": "quantile", "loss_params": {"quantile": quantile}}
+    model = MLPRegressor(**params, **SMALL).fit(X, y)
+    rows = np.vstack([fresh(X), 100 * X]).astype(dtype)
+    got = run(to_onnx(model, X), rows)["variable"]
+    expected = model.predict(rows)
+    assert got.shape == expected.shape
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5 * y.std())
+    assert (np.diff(got) >= 0).all()
+
+
 def test_the_standard_deviation_may_be_left_out(patients, run):
     X, y = patients
     model = MLPRegressor(loss="gaussian", **SMALL).fit(X, y)

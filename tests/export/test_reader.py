@@ -19,6 +19,7 @@ from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classific
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.inspection import permutation_importance
+from sklearn.metrics import d2_pinball_score
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -192,6 +193,23 @@ def test_the_standard_deviation_comes_back():
         strict=True,
     ):
         np.testing.assert_allclose(got, expected)
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 2)])
+def test_several_quantiles_come_back_with_their_score(shape):
+    X, y = load_diabetes(return_X_y=True)
+    y = y if shape == (-1,) else np.stack([y, -y], 1)
+    params = {"quantile": [0.1, 0.5, 0.9]}
+    model = MLPRegressor((6,), loss="quantile", loss_params=params, max_epochs=2)
+    model.fit(X, y)
+    reader = OnnxRegressor(to_onnx(model, X).to_bytes())
+    np.testing.assert_allclose(reader.predict(X), model.predict(X))
+    weight = np.linspace(0.1, 1, len(y))
+    scores = [
+        d2_pinball_score(y, model.predict(X)[..., i], alpha=q, sample_weight=weight)
+        for i, q in enumerate(params["quantile"])
+    ]
+    assert reader.score(X, y, weight) == pytest.approx(np.mean(scores))
 
 
 def test_a_standard_deviation_that_is_not_there_is_an_error():

@@ -231,6 +231,17 @@ def test_the_spread_of_every_step():
         assert_same_steps(got, expected)
 
 
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_the_quantiles_of_every_step(n_targets):
+    params = {"quantile": [0.1, 0.5, 0.9]}
+    model = RNNRegressor(
+        return_sequences=True, loss="quantile", loss_params=params, **SMALL
+    )
+    model.fit(X, [x[:, 0] if n_targets == 1 else x[:, [0, 0]] for x in X])
+    reader = OnnxRegressor(to_onnx(model, X).to_bytes())
+    assert_same_steps(reader.predict(X), model.predict(X))
+
+
 def test_every_character_is_predicted():
     y = [[int(c in "aeiou") for c in word] for word in WORDS]
     model = RNNClassifier(return_sequences=True, **SMALL).fit(WORDS, y)
