@@ -24,6 +24,9 @@ from sklearn_deep.training._train import train
 
 # The second network is trained without so many targets at least, and with twice as many.
 FEWEST = 20
+# Small sets give more: as many targets as this, up to a quarter of the rows. The 0.9
+# quantile of 30 errors is mostly noise.
+_ENOUGH, _MOST = 200, 0.25
 # Targets of a validation part that a correction is learnt from, at least.
 _FEWEST_VALIDATED = 10
 
@@ -80,5 +83,7 @@ def _within(job: TrainJob, limit: float | None) -> StoppingSpec:
 def _rows_aside(rows: Rows, fraction: float) -> int:
     """Number of rows to set aside; 0 where there are too few."""
     per_row = len(rows.y) / len(rows)  # 1, or the mean number of steps of a sequence
-    n_aside = max(round(fraction * len(rows)), math.ceil(FEWEST / per_row))
+    enough = min(math.ceil(_ENOUGH / per_row), round(_MOST * len(rows)))
+    fewest = math.ceil(FEWEST / per_row)
+    n_aside = max(round(fraction * len(rows)), enough, fewest)
     return n_aside if 3 * n_aside <= len(rows) else 0

@@ -164,8 +164,8 @@ loss_params : dict, default=None
     which one network then gives all; ``calibrate`` of gaussian and of several quantiles
     (default True): whether spreads are scaled for rows that the network was not trained
     on, by the validation part, or else by a second network that is trained without
-    ``validation_fraction`` of the rows (which doubles the time; not for fewer than 60
-    rows, nor in ``partial_fit``).
+    ``validation_fraction`` of the rows, or more of few (which doubles the time; not for
+    fewer than 60 rows, nor in ``partial_fit``).
 """,
     "training": """
 weight_decay : float or "auto", default={weight_decay}
