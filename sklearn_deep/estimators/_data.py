@@ -83,6 +83,9 @@ class Part:
         if isinstance(part.y, Ragged) and not part.y.lengths.all():
             # A target a step, and no step: nothing to learn from, or to score.
             part = part.take(np.flatnonzero(part.y.lengths))
+        # Equal weights are as none, to the last bit: a weighted mean is rounded otherwise.
+        if part.weight is not None and (part.weight == part.weight[:1]).all():
+            part = replace(part, weight=None)
         return part
 
     def __len__(self) -> int:
