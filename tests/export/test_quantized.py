@@ -63,7 +63,7 @@ def test_recurrent_weights_are_stored_in_the_file_as_whole_numbers(params, bits)
     draw = np.random.default_rng(0)
     X = [draw.normal(size=(int(n), 2)).astype("f4") for n in draw.integers(3, 9, 60)]
     y = np.array([int(x[:, 0].mean() > 0) for x in X])
-    net = RNNClassifier(128, **params, max_epochs=3, random_state=0).fit(X, y)
+    net = RNNClassifier(160, **params, max_epochs=3, random_state=0).fit(X, y)
     whole = Quantized(net, bits, prefit=True).fit(X, y)
     export = to_onnx(whole, X)
     assert export.receipt["differences"]["predict_proba"]["relative"] < 1e-5
