@@ -149,13 +149,15 @@ def _classes(value: Any, path: str) -> None:
     _fields({"dtype": _dtype("biufUO"), "values": _list(_scalar)})(value, path)
     dtype, values = np.dtype(value["dtype"]), value["values"]
     longest = max([len(v) for v in values if isinstance(v, str)], default=0)
-    if dtype.kind == "U" and dtype.itemsize > 4 * max(longest, _MOST_CHARACTERS):
+    widest = 4 * max(longest, _MOST_CHARACTERS)
+    # Some versions of NumPy count a huge width as a negative one.
+    if dtype.kind == "U" and not 0 <= dtype.itemsize <= widest:
         _fail(f"{path}.dtype", "no wider than its labels", value["dtype"])
     kinds = {isinstance(v, str) for v in values}
     try:
         with np.errstate(all="ignore"):
             same = len(kinds) <= 1 and np.array(values, dtype).tolist() == values
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, MemoryError):
         same = False
     if not same:
         _fail(f"{path}.values", f"labels of dtype {dtype.name}", values)

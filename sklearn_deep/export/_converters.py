@@ -45,6 +45,7 @@ from sklearn_deep.export._refusals import guarded, refusal_marks
 from sklearn_deep.export._responses import one_hot, stacked
 from sklearn_deep.export._rules import apply, find
 from sklearn_deep.export._table import Table
+from sklearn_deep.export._unseen_missing import refuse_missing
 
 
 class UnreadableTensorType(Int64TensorType):
@@ -286,6 +287,7 @@ class _Written:
     def _all(self, operator: Any) -> list[_Output]:
         model = operator.raw_operator
         table = _table(operator.inputs, model)
+        refuse_missing(self.graph, table, _request().get("refuse_missing", ()))
         write = self._labels if is_classifier(model) else self._numbers
         outputs = write(operator, table)
         n_by_row = 2 if is_classifier(model) else len(outputs)  # then class labels

@@ -3,6 +3,7 @@
 import math
 import platform
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -20,6 +21,7 @@ from sklearn_deep.export._outputs import assembled, names_of
 from sklearn_deep.export._runtime import open_session
 from sklearn_deep.export._sequences import flat_steps, is_items, row_lengths, true_steps
 from sklearn_deep.export._steps import first_difference
+from sklearn_deep.export._unseen_missing import without_missing
 
 # Rows that are compared at once, and their values; columns that texts may have.
 _CHUNK, _VALUES, _TERMS = 16384, 1 << 20, 1 << 13
@@ -35,9 +37,16 @@ _LIBRARIES = (
 
 
 def check_parity(
-    model: Any, X: Any, proto: Any, card: dict[str, Any], tolerance: float
+    model: Any,
+    X: Any,
+    proto: Any,
+    card: dict[str, Any],
+    tolerance: float,
+    refused_missing: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Compare an ONNX model with its estimator.
+
+    Made-up rows with a missing value in the columns of ``refused_missing`` are left out.
 
     Returns
     -------
@@ -49,7 +58,7 @@ def check_parity(
         Where they differ by more than ``tolerance``.
     """
     session = open_session(proto.SerializeToString())
-    made_up = edge_rows(model, X)
+    made_up = without_missing(model, edge_rows(model, X), refused_missing)
     comparison = _Comparison(model, card, session)
     n_rows = sum(map(comparison.add, _chunks(X)))
     n_made_up = sum(map(comparison.add, made_up))

@@ -2,8 +2,8 @@
 
 A step that is no true one has no part in anything: the lengths of the rows are in the
 graph's memo while a network is written. Rows without a step have zeros for states, also
-where the batch has no step at all; readouts give zeros for them. onnxruntime has recurrent layers for float32
-only.
+where the batch has no step at all; readouts give zeros for them. onnxruntime has
+recurrent layers for float32 only.
 """
 
 from collections.abc import Callable, Mapping
@@ -107,15 +107,19 @@ def recurrent(
     directions = 2 if module.bidirectional else 1
     lengths = graph.memo.get(LENGTHS)
     biases = [by_direction(module, values, name) for name in ("bias_ih", "bias_hh")]
+    by_time = graph.node("Transpose", graph.cast(x, FLOAT), perm=[1, 0, 2])
+    given = lengths
+    if op == "RNN" and lengths is not None:
+        by_time, given = _with_one_step(graph, by_time, lengths)
     operands = [
-        graph.node("Transpose", graph.cast(x, FLOAT), perm=[1, 0, 2]),
+        by_time,
         weight("weight_ih"),
         weight("weight_hh"),
         graph.constant(np.concatenate(biases, 1), FLOAT),
     ]
-    if lengths is not None:
+    if given is not None:
         to = TensorProto.INT32
-        operands.append(graph.node("Cast", lengths, dtype=_INT32, to=to))
+        operands.append(graph.node("Cast", given, dtype=_INT32, to=to))
     attributes: dict[str, Any] = {
         "hidden_size": module.hidden_size,
         "direction": "bidirectional" if directions == 2 else "forward",
@@ -132,8 +136,35 @@ def recurrent(
     width = directions * module.hidden_size
     out = graph.cast(graph.reshape(by_row, (0, 0, width)), x.dtype)
     of_row = graph.node("Transpose", states, perm=[1, 0, 2])
-    graph.memo[_STATES, out.name] = graph.cast(graph.reshape(of_row, (0, -1)), x.dtype)
+    last = graph.cast(graph.reshape(of_row, (0, -1)), x.dtype)
+    if op == "RNN" and lengths is not None:
+        out = _zero_without_steps(graph, _without_last_step(graph, out), lengths, 3)
+        last = _zero_without_steps(graph, last, lengths, 2)
+    graph.memo[_STATES, out.name] = last
     return out
+
+
+# onnxruntime 1.23 crashes where its plain RNN gets a row without a step: such rows get
+# one of zeros, and their outputs become the zeros that other cells give.
+
+
+def _with_one_step(graph: Graph, x: Value, lengths: Value) -> tuple[Value, Value]:
+    """Give every row of (time, n, width) at least one step, at the end of all."""
+    pads = graph.constant(np.array([0, 0, 0, 1, 0, 0]))
+    return graph.node("Pad", x, pads), graph.math("Max", lengths, 1)
+
+
+def _without_last_step(graph: Graph, x: Value) -> Value:
+    start, stop, axis = (graph.constant(np.array([k])) for k in (0, -1, 1))
+    return graph.node("Slice", x, start, stop, axis)
+
+
+def _zero_without_steps(graph: Graph, x: Value, lengths: Value, n_axes: int) -> Value:
+    some = graph.reshape(
+        graph.compare("Greater", lengths, 0), (-1, *[1] * (n_axes - 1))
+    )
+    zero = graph.constant(np.array(0.0), x.dtype)
+    return graph.node("Where", some, x, zero, dtype=x.dtype)
 
 
 def by_direction(

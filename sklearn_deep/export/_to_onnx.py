@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 import sklearn_deep
-from sklearn_deep.exceptions import OnnxExportError, OnnxFileError
+from sklearn_deep.exceptions import OnnxExportError, OnnxFileError, OnnxParityError
 from sklearn_deep.export._card import make_card, write_card
 from sklearn_deep.export._composition import final
 from sklearn_deep.export._converters import (
@@ -36,6 +37,7 @@ from sklearn_deep.export._missing_mark import choose_mark, is_looked_up
 from sklearn_deep.export._parity import check_parity
 from sklearn_deep.export._registration import in_registered_class
 from sklearn_deep.export._trial import refusal
+from sklearn_deep.export._unseen_missing import unseen_missing
 
 OLDEST_OPSET = 17
 
@@ -207,14 +209,18 @@ def to_onnx(
     inputs = declared(model, X)
     mark = choose_mark(model, X)
     request = {"options": {"zipmap": False, **own}, "dtype": dtype, "missing": mark}
-    proto = _convert(model, inputs, request, theirs, target_opset)
-    used = _give_names(proto, inputs)
-    chosen = {**DEFAULTS, **request["options"]}
-    card = make_card(model, X, used, [out.name for out in proto.graph.output], chosen)
-    card |= {"missing": mark, "missing_is_looked_up": is_looked_up(proto, mark)}
-    _describe(proto, model, doc_string)
-    _type_foreign_outputs(proto)
-    card["receipt"] = check_parity(model, X, proto, card, tolerance)
+    write = partial(_written, model, X, inputs, theirs, target_opset, doc_string)
+    proto, card = write(request)
+    try:
+        card["receipt"] = check_parity(model, X, proto, card, tolerance)
+    except OnnxParityError as error:
+        # Perhaps only made-up rows differ: then the file refuses such rows.
+        columns = unseen_missing(model, X)
+        try:
+            proto, card = write({**request, "refuse_missing": columns})
+            card["receipt"] = check_parity(model, X, proto, card, tolerance, columns)
+        except Exception:  # the first difference is to be told, whatever happens here
+            raise error from None
     write_card(proto, card)
     onnx.checker.check_model(proto, full_check=True)
     export = OnnxExport(proto, card["receipt"])
@@ -222,6 +228,27 @@ def to_onnx(
     if path is not None:
         export.save(path)
     return export
+
+
+def _written(
+    model: Any,
+    X: Any,
+    inputs: list[Input],
+    theirs: dict[Any, Any],
+    opset: int | None,
+    doc_string: str | None,
+    request: dict[str, Any],
+) -> tuple[Any, dict[str, Any]]:
+    """Write the model with its card, which has no receipt yet."""
+    proto = _convert(model, inputs, request, theirs, opset)
+    used = _give_names(proto, inputs)
+    chosen = {**DEFAULTS, **request["options"]}
+    card = make_card(model, X, used, [out.name for out in proto.graph.output], chosen)
+    mark = request["missing"]
+    card |= {"missing": mark, "missing_is_looked_up": is_looked_up(proto, mark)}
+    _describe(proto, model, doc_string)
+    _type_foreign_outputs(proto)
+    return proto, card
 
 
 def _warn_of_readers(export: OnnxExport) -> None:

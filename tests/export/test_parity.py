@@ -28,7 +28,13 @@ from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sklearn_deep import MLPClassifier, MLPRegressor, OnnxExport, to_onnx
+from sklearn_deep import (
+    MLPClassifier,
+    MLPRegressor,
+    OnnxClassifier,
+    OnnxExport,
+    to_onnx,
+)
 from sklearn_deep.exceptions import OnnxExportError, OnnxParityError, SklearnDeepError
 from sklearn_deep.export import _parity, _steps
 
@@ -664,13 +670,41 @@ class Filled(Shifted):
         return np.nan_to_num(np.asarray(X, float), nan=5.0) + 1.0
 
 
-def test_a_difference_on_a_made_up_row_alone_is_refused():
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_missing_values_that_x_never_has_are_refused_by_a_file_that_would_differ(
+    as_frame, run
+):
     update_registered_converter(Filled, "TestsFilled", shifted_shape, shifted_nodes)
-    model = make_pipeline(StandardScaler(), Filled(), network()).fit(X, Y)
-    with pytest.raises(OnnxParityError) as caught:
-        to_onnx(model, X)
-    assert caught.value.step == "filled -> Filled"
-    to_onnx(make_pipeline(StandardScaler(), Shifted(), network()).fit(X, Y), X)
+    rows = frame_of(X) if as_frame else X
+    model = make_pipeline(Filled(), network()).fit(rows, Y)
+    export = to_onnx(model, rows)
+    odd = rows[:3].copy()
+    if as_frame:
+        odd.iloc[1, 2] = np.nan
+    else:
+        odd[1, 2] = np.nan
+    probabilities = run(export, odd)["probabilities"]
+    expected = model.predict_proba(odd)
+    assert np.isnan(probabilities[1]).all()
+    np.testing.assert_allclose(probabilities[[0, 2]], expected[[0, 2]], atol=1e-6)
+    with pytest.raises(ValueError, match="refuses 1 of 3 rows of X: 1"):
+        OnnxClassifier(export.to_bytes()).predict(odd)
+
+
+def test_a_file_that_agrees_on_missing_values_takes_them(run):
+    imputed = make_pipeline(SimpleImputer(), network()).fit(X, Y)
+    odd = X[:2].copy()
+    odd[1, 2] = np.nan
+    got = run(to_onnx(imputed, X), odd)["probabilities"]
+    np.testing.assert_allclose(got, imputed.predict_proba(odd), atol=1e-6)
+
+
+class Odd(Shifted):
+    """A transformer whose file is off at a number that X lacks: one above its largest."""
+
+    def transform(self, X):
+        X = super().transform(X)
+        return np.where(X[:, :1] == 598.0, X - 100.0, X)
 
 
 def refused(model, rows):
@@ -681,14 +715,14 @@ def refused(model, rows):
 
 @pytest.mark.parametrize("as_frame", [True, False])
 def test_the_made_up_row_that_differs_is_named(as_frame):
-    update_registered_converter(Filled, "TestsFilled", shifted_shape, shifted_nodes)
-    rows = frame_of(X) if as_frame else X
-    model = make_pipeline(Filled(), network()).fit(rows, Y)
+    update_registered_converter(Odd, "TestsOdd", shifted_shape, shifted_nodes)
+    rows = np.arange(600).reshape(150, 4)  # integers: the next one is made up
+    rows = frame_of(rows) if as_frame else rows
+    model = make_pipeline(Odd(), StandardScaler(), network()).fit(rows, Y)
     message = refused(model, rows)
     first = repr(rows.columns[0]) if as_frame else "0"
-    assert f"the first row of X with nan in column {first} differs" in message
-    assert f"X has no missing value in column {first}" in message
-    assert "filled" in message
+    assert f"the first row of X with 597 in column {first} differs" in message
+    assert "odd" in message
 
 
 def test_where_the_rows_of_x_differ_no_made_up_row_is_blamed():
