@@ -131,9 +131,7 @@ class Rows:
     def _gather(self, where: Tensor) -> Tensor | Padded:
         if isinstance(self.x, Ragged):
             return Padded.of(self.x, where.cpu().numpy(), self.device)
-        if sp.issparse(self.x):
-            return self._densify(self.x[where.cpu().numpy()])
-        return self.x.index_select(0, where)
+        return gather(self.x, where)
 
     def _densify(self, x: Any) -> Tensor | Padded:
         if isinstance(x, Ragged):
@@ -141,6 +139,28 @@ class Rows:
         if not sp.issparse(x):
             return x
         return torch.from_numpy(x.toarray()).to(self.device)
+
+
+def gather(x: Any, where: Tensor) -> Tensor:
+    """Some rows of a tensor or CSR matrix as a dense tensor on the device of ``where``.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_all, ...) or CSR matrix
+    where : Tensor of shape (n_rows,)
+
+    Returns
+    -------
+    Tensor of shape (n_rows, ...)
+    """
+    if sp.issparse(x):
+        return torch.from_numpy(x[where.cpu().numpy()].toarray()).to(where.device)
+    return x.index_select(0, where)
+
+
+def torch_dtype(x: Any) -> torch.dtype:
+    """The dtype of a tensor, or of the tensors that rows of a CSR matrix become."""
+    return torch.from_numpy(x.data[:0]).dtype if sp.issparse(x) else x.dtype
 
 
 def _stays(x: Any) -> bool:

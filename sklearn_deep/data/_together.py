@@ -1,12 +1,21 @@
 """Minibatches of many jobs at once: each network's own rows, one network behind the other."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from sklearn_deep.data._batches import Batch, Rows, batch_bounds
+from sklearn_deep.data._batches import (
+    Batch,
+    Rows,
+    batch_bounds,
+    gather,
+    torch_dtype,
+)
 from sklearn_deep.data._rows import chunks
 
 _SAMPLE = 64
@@ -15,25 +24,44 @@ _SAMPLE = 64
 Group = tuple[slice, int, int]
 
 
-def shared_features(features: Sequence[Tensor]) -> list[Tensor]:
+def shared_features(features: Sequence[Any]) -> list[Any]:
     """Give arrays of equal content as one, so that it is held and read once.
 
-    The folds of a search come as an array a task: each configuration has its own copy of
-    the same rows.
+    The folds of a search come as one array per task: each configuration has its own copy
+    of the same rows.
+
+    Parameters
+    ----------
+    features : sequence of Tensor or CSR matrix
     """
-    seen: dict[tuple, list[Tensor]] = {}
+    seen: dict[tuple, list[Any]] = {}
     result = []
     for x in features:
-        some = x.reshape(-1)[:: max(1, x.numel() // _SAMPLE)]
-        alike = seen.setdefault((x.shape, x.dtype, tuple(some.tolist())), [])
+        values = _values(x)
+        some = values.reshape(-1)[:: max(1, values.numel() // _SAMPLE)]
+        alike = seen.setdefault((x.shape, values.dtype, tuple(some.tolist())), [])
         for other in alike:
-            if other.data_ptr() == x.data_ptr() or torch.equal(other, x):
+            if _equal(other, x):
                 result.append(other)
                 break
         else:
             alike.append(x)
             result.append(x)
     return result
+
+
+def _values(x: Any) -> Tensor:
+    return torch.from_numpy(x.data) if sp.issparse(x) else x
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if sp.issparse(one) != sp.issparse(other):
+        return False
+    if not sp.issparse(one):
+        return one.data_ptr() == other.data_ptr() or torch.equal(one, other)
+    names = ("indptr", "indices", "data")
+    pairs = [(getattr(one, name), getattr(other, name)) for name in names]
+    return all(a is b or np.array_equal(a, b) for a, b in pairs)
 
 
 def lockstep(sizes: Sequence[int], batch_size: int) -> list[list[Group]]:
@@ -69,44 +97,71 @@ def lockstep(sizes: Sequence[int], batch_size: int) -> list[list[Group]]:
 class RowsTogether:
     """The rows of some networks; features may be the same array for several.
 
+    Networks that take the same rows at the same time, such as the candidates of a search
+    with one ``random_state``, share one gathered batch.
+
     Parameters
     ----------
     parts : sequence of Rows
-        Dense, and on one device.
+        Dense or CSR, with targets on one device.
     """
 
     def __init__(self, parts: Sequence[Rows]):
         self._sizes = [len(part) for part in parts]
         self._starts = np.cumsum([0, *self._sizes[:-1]]).tolist()
         self._features = [part.x for part in parts]
+        self._dtype = torch_dtype(parts[0].x)
         self._y = torch.cat([part.y for part in parts])
         self.device = self._y.device
         self._weight: Tensor | None = None
         if any(part.weight is not None for part in parts):
             weights = [
-                torch.ones(len(part), dtype=part.x.dtype, device=self.device)
+                torch.ones(len(part), dtype=self._dtype, device=self.device)
                 if part.weight is None
                 else part.weight
                 for part in parts
             ]
             self._weight = torch.cat(weights)
-        self._index = torch.cat(
-            [
-                torch.arange(len(part), device=self.device)
-                if part.index is None
-                else part.index
-                for part in parts
-            ]
-        )
-        self.put_in_order([torch.arange(size) for size in self._sizes])
+        indices = [
+            torch.arange(len(part), device=self.device)
+            if part.index is None
+            else part.index
+            for part in parts
+        ]
+        self._index = torch.cat(indices)
+        # Whether a network's rows are those of the network before it.
+        self._as_before = [False] + [
+            x is before and torch.equal(index, index_before)
+            for x, before, index, index_before in zip(
+                self._features[1:],
+                self._features,
+                indices[1:],
+                indices,
+                strict=False,
+            )
+        ]
+        orders = {size: torch.arange(size) for size in self._sizes}
+        self.put_in_order([orders[size] for size in self._sizes])
 
     def put_in_order(self, orders: Sequence[Tensor]) -> None:
-        """Take each network's rows in this order from now on; tensors on the CPU."""
+        """Take each network's rows in this order from now on.
+
+        Parameters
+        ----------
+        orders : sequence of Tensor
+            On the CPU; one object for networks that take the same order.
+        """
         places = torch.zeros(len(orders), max(self._sizes), dtype=torch.int64)
         for row, order, start in zip(places, orders, self._starts, strict=True):
             torch.add(order, start, out=row[: len(order)])
         self._places = places.to(self.device)
         self._where = self._index[self._places]
+        same_order = [False] + [a is b for a, b in pairwise(orders)]
+        self._twins = [
+            rows and order
+            for rows, order in zip(self._as_before, same_order, strict=True)
+        ]
+        self._sources: dict[tuple[int, int], _Source] = {}
 
     def batch(self, nets: slice, start: int, stop: int) -> Batch:
         """The rows from ``start`` to ``stop`` of some networks.
@@ -114,7 +169,8 @@ class RowsTogether:
         Returns
         -------
         Batch
-            ``x`` of shape (n_nets, n_batch, ...), and targets and weights likewise.
+            ``x`` of shape (n_nets, n_batch, ...), and targets and weights likewise. Where
+            all networks take the same rows, ``x`` is an expanded view: read only.
         """
         places = self._places[nets, start:stop]
         shape, flat = places.shape, places.reshape(-1)
@@ -133,19 +189,61 @@ class RowsTogether:
             yield self.batch(everyone, part.start, part.stop)
 
     def _gather(self, nets: slice, where: Tensor) -> Tensor:
-        features = self._features[nets]
-        first = features[0]
-        if all(x is first for x in features):
-            x = first.index_select(0, where.reshape(-1))
-            return x.view(*where.shape, *first.shape[1:])
-        out = first.new_empty(*where.shape, *first.shape[1:])
-        start = 0
-        while start < len(features):
-            stop = start + 1
-            while stop < len(features) and features[stop] is features[start]:
-                stop += 1
+        key = nets.start, nets.stop
+        if key not in self._sources:
+            self._sources[key] = _Source.of(self._features[nets], self._twins[nets])
+        source = self._sources[key]
+        x = self._gather_distinct(source, where)
+        if len(source.first) == 1:
+            return x.expand(len(where), *x.shape[1:])
+        if len(source.first) == len(where):
+            return x
+        return x[source.of_net]
+
+    def _gather_distinct(self, source: "_Source", where: Tensor) -> Tensor:
+        """Gather the rows of the first network of each group of twins."""
+        if len(source.first) < len(where):
+            where = where[source.first]
+        first = source.runs[0][0]
+        shape = *where.shape, *first.shape[1:]
+        if len(source.runs) == 1:
+            return gather(first, where.reshape(-1)).view(shape)
+        out = torch.empty(shape, dtype=self._dtype, device=self.device)
+        for x, start, stop in source.runs:
             rows = where[start:stop].reshape(-1)
             place = out[start:stop].view(len(rows), *first.shape[1:])
-            torch.index_select(features[start], 0, rows, out=place)
-            start = stop
+            if isinstance(x, Tensor):
+                torch.index_select(x, 0, rows, out=place)
+            else:
+                place.copy_(gather(x, rows))
         return out
+
+
+class _Source(NamedTuple):
+    """Where the batches of neighbours come from.
+
+    Attributes
+    ----------
+    first : list of int
+        The first network of each group that takes the same rows.
+    of_net : list of int
+        The group of each network.
+    runs : list of (features, start, stop)
+        Neighbouring groups whose rows are of one array.
+    """
+
+    first: list[int]
+    of_net: list[int]
+    runs: list[tuple[Any, int, int]]
+
+    @classmethod
+    def of(cls, features: Sequence[Any], twins: Sequence[bool]) -> "_Source":
+        first = [k for k, twin in enumerate(twins) if k == 0 or not twin]
+        of_net = [sum(start <= k for start in first) - 1 for k in range(len(features))]
+        runs: list[tuple[Any, int, int]] = []
+        for i, x in enumerate(features[k] for k in first):
+            if runs and runs[-1][0] is x:
+                runs[-1] = x, runs[-1][1], i + 1
+            else:
+                runs.append((x, i, i + 1))
+        return cls(first, of_net, runs)

@@ -7,7 +7,7 @@ neither fight for the interpreter nor for the cache.
 """
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -57,6 +57,7 @@ class Cohort:
         self._held, self._most_held = 0, 0
         self._most_in_flight = MOST_IN_FLIGHT
         self._shapes: dict[Hashable, int] = {}
+        self._divided: Counter[Hashable] = Counter()  # networks so far, by shape
         self._crowded = False  # whether there are several units for the cores
         self._failed: list[tuple[Task, BaseException]] = []  # before they began
 
@@ -156,7 +157,7 @@ class Cohort:
         owners = {id(task.member): task for task in parked}
         members = [task.member for task in parked if task.member is not None]
         try:
-            units = make_units(members, self.cores)
+            units = make_units(members, self.cores, self._divided)
         except Exception as error:  # each fit raises it: nobody is left waiting
             for member in members:
                 member.error = error

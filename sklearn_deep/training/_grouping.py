@@ -1,6 +1,7 @@
 """Which jobs are trained at once: those of one shape, as many as pay."""
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,6 +10,7 @@ import scipy.sparse as sp
 import torch
 from torch import nn
 
+from sklearn_deep.data._batches import torch_dtype
 from sklearn_deep.training._augmenting import mixes
 from sklearn_deep.training._derived import is_plain
 from sklearn_deep.training._devices import products, told
@@ -32,6 +34,15 @@ _SMALL_CONVOLUTIONS = 2e6
 _WORTH_A_CORE = 4
 
 
+# Why networks that could be stacked are not; the user guide explains each.
+FILLS_A_CORE = "its steps fill a core: nothing to gain"
+CONVOLUTIONS = "its convolutions are faster alone"
+FILLS_THE_DEVICE = "two of its steps exceed the device's memory"
+UNLIKE_OTHERS = "no other of its shape"
+ODD_ONE = "the odd one of {}"
+TOO_FEW = "only {} of its shape: too few to gain"
+
+
 @dataclass(frozen=True)
 class Unit:
     """Members that are trained in one go; ``reason`` says why one stands alone."""
@@ -47,8 +58,20 @@ def full_width(member: Member) -> tuple[Hashable, int]:
     return stack_key(member.job), max(1, stack_width(member.job))
 
 
-def make_units(members: Sequence[Member], cores: int) -> list[Unit]:
-    """Divide members into stacks, for so many cores, and those who train alone."""
+def make_units(
+    members: Sequence[Member], cores: int, earlier: Counter[Hashable] | None = None
+) -> list[Unit]:
+    """Divide members into stacks, and those who train alone.
+
+    Parameters
+    ----------
+    members : sequence of Member
+    cores : int
+        Number of stacks that may train at a time.
+    earlier : Counter or None
+        Number of networks of each shape that this call has divided before; updated.
+    """
+    earlier = Counter() if earlier is None else earlier
     units, groups = [], {}  # type: ignore[var-annotated]
     for member in members:
         reason = why_alone(member)
@@ -56,8 +79,9 @@ def make_units(members: Sequence[Member], cores: int) -> list[Unit]:
             groups.setdefault(stack_key(member.job), []).append(member)
         else:
             units.append(Unit([member], reason))
-    for alike in groups.values():
-        units += _stacks(alike, cores)
+    for key, alike in groups.items():
+        earlier[key] += len(alike)
+        units += _stacks(alike, cores, earlier[key])
     # The longest first: cores then end at about the same time.
     return sorted(units, key=lambda unit: -len(unit.members))
 
@@ -69,7 +93,6 @@ def why_alone(member: Member) -> str | None:
         "lbfgs": OPTIMIZERS[job.optimizer.name].update is None,
         "callbacks for every batch": any(w.per_batch for w in member.watchers),
         "time_limit": job.stopping.time_limit is not None,
-        "sparse X": sp.issparse(job.rows.x),
         # They have no rule for vmap, and packed sequences no axis of networks.
         "recurrent layers": any(
             isinstance(m, nn.RNNBase) for m in job.module.modules()
@@ -89,7 +112,7 @@ def stack_key(job: TrainJob) -> Hashable:
         job.optimizer.name,
         (job.loss.name, job.loss.kind, tuple(sorted(job.loss.params.items()))),
         job.batch_size,
-        (job.rows.device, job.rows.x.dtype, job.rows.x.shape[1:]),
+        (job.rows.device, torch_dtype(job.rows.x), tuple(job.rows.x.shape[1:])),
         (job.rows.y.dtype, job.rows.y.shape[1:]),
     )
 
@@ -106,45 +129,59 @@ def _n_stacks(n_networks: int, widest: int, cores: int) -> int:
     return n_full if n_networks >= n_full * _WORTH_A_CORE else n_stacks
 
 
-def _stacks(members: list[Member], cores: int) -> list[Unit]:
-    """Jobs of one shape as stacks of about the same width."""
+def _stacks(members: list[Member], cores: int, n_alike: int) -> list[Unit]:
+    """Divide jobs of one shape into stacks of about the same width.
+
+    Parameters
+    ----------
+    members : list of Member
+    cores : int
+    n_alike : int
+        Networks of this shape in the whole call, as far as it has come.
+    """
     job = members[0].job
-    widest = stack_width(job)
-    plain = is_plain(job.module)
-    if len(members) == 1:
-        return [Unit(members, "no other of its shape")]
+    widest, narrow = _limit(job)
     if widest < 2:
-        return [Unit([member], "large steps") for member in members]
+        return [Unit([member], narrow) for member in members]
     n_stacks = _n_stacks(len(members), widest, cores)
+    if n_alike == 1:
+        return [Unit(members, UNLIKE_OTHERS)]
     on_cpu = job.rows.device.type == "cpu"
-    if on_cpu and not plain and len(members) < n_stacks * _VMAP_PAYS:
-        return [Unit([member], "too few of its shape") for member in members]
+    few = len(members) < n_stacks * _VMAP_PAYS
+    if on_cpu and few and len(members) > 1 and not is_plain(job.module):
+        reason = TOO_FEW.format(len(members))
+        return [Unit([member], reason) for member in members]
     # Neighbours have as many rows: their batches are of one size to the last.
     members = sorted(members, key=lambda member: -len(member.job.rows))
     bounds = [len(members) * i // n_stacks for i in range(n_stacks + 1)]
     return [
-        Unit(members[a:b], None if b - a > 1 else "no other of its shape")
+        Unit(members[a:b], None if b - a > 1 else ODD_ONE.format(n_alike))
         for a, b in pairwise(bounds)
     ]
 
 
 def stack_width(job: TrainJob) -> int:
     """How many networks like this one are best trained at once."""
+    return _limit(job)[0]
+
+
+def _limit(job: TrainJob) -> tuple[int, str]:
+    """The width of the widest stack, and why there is none where it is below 2."""
     device = job.rows.device
     if device.type == "cpu":
         large = job.batch_size * products(job.module) > _SMALL_CONVOLUTIONS
         if large and any(isinstance(m, _CONVOLUTIONS) for m in job.module.modules()):
-            return 1
-        return int(_CACHE_BYTES // step_bytes(job))
+            return 1, CONVOLUTIONS
+        return int(_CACHE_BYTES // step_bytes(job)), FILLS_A_CORE
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return int(free // 2 // step_bytes(job))
-    return 64
+        return int(free // 2 // step_bytes(job)), FILLS_THE_DEVICE
+    return 64, UNLIKE_OTHERS
 
 
 def step_bytes(job: TrainJob) -> int:
     """Memory that a step of one network touches, about."""
-    size = job.rows.y.new_empty((), dtype=job.rows.x.dtype).element_size()
+    size = torch_dtype(job.rows.x).itemsize
     n_values, units = _sizes(job.module)
     n_slots = OPTIMIZERS[job.optimizer.name].n_slots
     # Weights, gradient, slots; what goes in, and each layer's output forth and back.
@@ -155,7 +192,7 @@ def step_bytes(job: TrainJob) -> int:
 def held_bytes(job: TrainJob) -> int:
     """Memory that a job in flight holds, about: rows as they came, and encoded."""
     x = job.rows.x
-    own = x.data.nbytes if sp.issparse(x) else x.nbytes
+    own = x.data.nbytes + x.indices.nbytes if sp.issparse(x) else x.nbytes
     return 3 * own + 8 * 4 * _sizes(job.module)[0]
 
 

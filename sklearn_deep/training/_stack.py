@@ -103,7 +103,8 @@ class Stack:
             except Exception as error:
                 member.error = error
         # Those with more rows have more steps: they are the first in every step.
-        nets.sort(key=lambda net: (-len(net.job.rows), id(net.job.rows.x)))
+        # Those that take the same rows in the same order are neighbours.
+        nets.sort(key=lambda n: (-len(n.job.rows), id(n.job.rows.x), n.job.seed))
         self._compose(nets)
 
     def epoch(self) -> None:
@@ -160,12 +161,7 @@ class Stack:
 
     def _take_steps(self) -> Tensor:
         """Take every step of the epoch; gives the mean loss of each network."""
-        orders = []
-        for net in self.nets:
-            reseed(self._order, net.job.seed, "order", net.run.state.epoch)
-            rows = len(net.job.rows)
-            orders.append(epoch_order(rows, net.job.batch_size, self._order))
-        self._rows.put_in_order(orders)
+        self._rows.put_in_order(self._orders())
         self._masks.begin([net.run.state.epoch for net in self.nets])
         for net, augmenter in zip(self.nets, self._augmenters, strict=False):
             augmenter.begin(net.run.state.epoch)
@@ -186,6 +182,19 @@ class Stack:
             if all(net.member.cancelled for net in self.nets):
                 break
         return totals.div_(self._sizes)
+
+    def _orders(self) -> list[Tensor]:
+        """The order of each network's rows in this epoch; equal orders once."""
+        orders: dict[tuple[int, int, int], Tensor] = {}
+        keys = [
+            (net.job.seed, net.run.state.epoch, len(net.job.rows)) for net in self.nets
+        ]
+        for seed, epoch, n_rows in dict.fromkeys(keys):
+            reseed(self._order, seed, "order", epoch)
+            batch_size = self.nets[0].job.batch_size
+            order = epoch_order(n_rows, batch_size, self._order)
+            orders[seed, epoch, n_rows] = order
+        return [orders[key] for key in keys]
 
     def _epoch_numbers(self) -> list[Any]:
         """The numbers of every step: one for all networks, or tensors over them."""
@@ -285,7 +294,10 @@ def _placed_features(jobs: Sequence[TrainJob]) -> list[tuple[Rows, Rows | None]]
     given = [rows for job in jobs for rows in (job.rows, job.validation) if rows]
     own = list({id(rows.x): rows.x for rows in given}.values())
     one = dict(zip(map(id, own), shared_features(own), strict=True))
-    there = {id(x): x.to(given[0].device) for x in one.values()}
+    there = {
+        id(x): x.to(given[0].device) if isinstance(x, Tensor) else x
+        for x in one.values()
+    }
 
     def placed(rows: Rows | None) -> Rows | None:
         return rows and rows.placed(there[id(one[id(rows.x)])])

@@ -29,7 +29,8 @@ def vmapped_forward(template: nn.Module, x: Tensor) -> Tensor:
     """
     parameters = {k: p.detach() for k, p in template.named_parameters()}
     tensors = {**parameters, **dict(template.named_buffers())}
-    return vmap(lambda own, rows: functional_call(template, own, (rows,)))(tensors, x)
+    forward = vmap(lambda own, rows: functional_call(template, own, (rows,)))
+    return forward(tensors, x.contiguous())
 
 
 class VmappedGradient:
@@ -64,7 +65,7 @@ class VmappedGradient:
         gradients, (loss, raw) = call(
             self._parameters,
             self._buffers,
-            batch.x,
+            batch.x.contiguous(),  # a module may work in place, an expanded view not
             batch.y,
             batch.weight,
             self._smoothing,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,3 +84,45 @@ def test_all_rows_come_in_order(monkeypatch):
     assert len(batches) > 1
     assert torch.equal(torch.cat([batch.x for batch in batches], 1)[1], big.x)
     assert len(list(RowsTogether([one]).in_order())) == 1
+
+
+def as_csr(rows):
+    return Rows(sp.csr_matrix(rows.x.numpy()), rows.y, rows.weight, rows.index)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_networks_that_take_the_same_rows_share_a_batch(sparse):
+    one = parts(weighted=(False,) * 3)[0]
+    one = as_csr(one) if sparse else one
+    other = Rows(one.x, one.y, None, one.index.flip(0))
+    together = RowsTogether([one, one, other, one])
+    order = torch.randperm(len(one), generator=torch.Generator().manual_seed(0))
+    together.put_in_order([order, order, order, order])
+    batch = together.batch(slice(0, 2), 1, 5)
+    assert batch.x.stride(0) == 0
+    assert torch.equal(batch.x[1], one.take(order[1:5]).x)
+    everyone = together.batch(slice(0, 4), 1, 5).x
+    for k, rows in enumerate([one, one, other, one]):
+        assert torch.equal(everyone[k], rows.take(order[1:5]).x)
+    together.put_in_order([order, order.flip(0), order, order])
+    batch = together.batch(slice(0, 2), 1, 5)
+    assert torch.equal(batch.x[1], one.take(order.flip(0)[1:5]).x)
+
+
+def test_dense_and_sparse_rows_side_by_side():
+    dense = parts(weighted=(True,) * 3)
+    mixed = [as_csr(dense[0]), dense[1], as_csr(dense[2])]
+    batch = RowsTogether(mixed).batch(slice(0, 3), 2, 8)
+    expected = RowsTogether(dense).batch(slice(0, 3), 2, 8)
+    assert torch.equal(batch.x, expected.x)
+
+
+def test_sparse_arrays_of_equal_content_are_one():
+    x = sp.random(30, 5, 0.4, format="csr", random_state=0)
+    near = x.copy()
+    near.indices[0] = (near.indices[0] + 1) % 5
+    dense = torch.from_numpy(x.toarray())
+    one, same, other, last = shared_features([x, x.copy(), near, dense])
+    assert same is one is x
+    assert other is near
+    assert last is dense

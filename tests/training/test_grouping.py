@@ -1,17 +1,28 @@
 """Which jobs are trained at once, and how many."""
 
+import ast
+import dataclasses
+import inspect
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
-from sklearn_deep import MLPClassifier
+from sklearn_deep import CNNClassifier, MLPClassifier, RNNClassifier
 from sklearn_deep.training import _grouping
 from sklearn_deep.training._grouping import (
+    ODD_ONE,
+    TOO_FEW,
+    UNLIKE_OTHERS,
     held_bytes,
     make_units,
     stack_width,
     step_bytes,
     why_alone,
 )
+from sklearn_deep.training._run import Watcher
 from sklearn_deep.training._stack import Member
 
 
@@ -53,7 +64,13 @@ def test_large_steps_are_taken_alone(members):
         members(3, n_rows=3000, hidden_layer_sizes=(900,), batch_size=2000), 1
     )
     assert widths(units) == [1, 1, 1]
-    assert {unit.reason for unit in units} == {"large steps"}
+    assert {unit.reason for unit in units} == {_grouping.FILLS_A_CORE}
+
+
+def test_one_network_whose_steps_are_large_is_not_said_to_be_the_only_one(members):
+    large = members(1, n_rows=3000, hidden_layer_sizes=(900,), batch_size=2000)
+    (unit,) = make_units(large, 1)
+    assert unit.reason == _grouping.FILLS_A_CORE
 
 
 def test_networks_with_as_many_rows_are_neighbours(members):
@@ -62,15 +79,104 @@ def test_networks_with_as_many_rows_are_neighbours(members):
     assert [{len(m.job.rows) for m in unit.members} for unit in units] == [{100}, {90}]
 
 
-def test_a_job_is_alone_for_a_reason(members):
-    assert why_alone(*members(1)) is None
+def changed(member, **fields):
+    return Member(dataclasses.replace(member.job, **fields))
+
+
+def test_a_job_that_cannot_be_stacked_says_why(members, make_job):
+    (one,) = members(1)
+    assert why_alone(one) is None
     assert why_alone(*members(1, optimizer="lbfgs")) == "lbfgs"
     assert why_alone(*members(1, time_limit=1.0)) == "time_limit"
-    (frozen,) = members(1)
-    next(frozen.job.module.parameters()).requires_grad_(False)
-    assert why_alone(frozen) == "frozen parameters"
-    (unit,) = make_units(members(1), 1)
-    assert unit.reason == "no other of its shape"
+    assert why_alone(changed(one, shape=None)) == ("a network without a declared shape")
+    recurrent = make_job(RNNClassifier(3), np.zeros((8, 4, 2)), np.arange(8) % 2)
+    assert why_alone(Member(recurrent)) == "recurrent layers"
+    each_batch = Watcher()
+    each_batch.per_batch = True
+    assert why_alone(Member(one.job, [each_batch])) == "callbacks for every batch"
+    next(one.job.module.parameters()).requires_grad_(False)
+    assert why_alone(one) == "frozen parameters"
+    (unit,) = make_units([one], 1)
+    assert unit.reason == "frozen parameters"
+
+
+def test_the_only_network_of_its_shape_says_so(members):
+    units = make_units(members(1) + members(4, activation="tanh"), 1)
+    assert [(len(unit.members), unit.reason) for unit in units] == [
+        (4, None),
+        (1, UNLIKE_OTHERS),
+    ]
+
+
+@pytest.fixture
+def in_pairs(members, monkeypatch):
+    one = members(1)[0].job
+    monkeypatch.setattr(_grouping, "_CACHE_BYTES", 2.5 * step_bytes(one))
+
+
+@pytest.mark.parametrize("n", [3, 5])
+def test_the_odd_one_among_pairs_says_how_many_there_were(n, members, in_pairs):
+    units = make_units(members(n), 1)
+    assert widths(units) == [2] * (n // 2) + [1]
+    assert units[-1].reason == f"the odd one of {n}"
+
+
+def test_the_odd_one_that_comes_later_is_still_one_of_many(members, in_pairs):
+    earlier = Counter()
+    assert widths(make_units(members(2), 1, earlier)) == [2]
+    (unit,) = make_units(members(1), 1, earlier)
+    assert unit.reason == "the odd one of 3"
+    (unit,) = make_units(members(1, activation="tanh"), 1, earlier)
+    assert unit.reason == UNLIKE_OTHERS
+
+
+def images(make_job, n, size, n_rows=40, **settings):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows, size, size)).astype(np.float32)
+    network = CNNClassifier((4,), **settings)
+    return [Member(make_job(network, X, np.arange(n_rows) % 2)) for _ in range(n)]
+
+
+def test_large_convolutions_are_faster_alone(make_job):
+    units = make_units(images(make_job, 6, size=30, batch_size=40), 1)
+    assert widths(units) == [1] * 6
+    assert {unit.reason for unit in units} == {_grouping.CONVOLUTIONS}
+
+
+def test_few_networks_that_share_a_fixed_cost_say_how_few(make_job):
+    small = {"architecture": "plain", "batch_size": 4}
+    units = make_units(images(make_job, 3, size=6, **small), 1)
+    assert widths(units) == [1, 1, 1]
+    assert {unit.reason for unit in units} == {TOO_FEW.format(3)}
+    assert widths(make_units(images(make_job, 6, size=6, **small), 1)) == [6]
+
+
+def test_a_device_without_room_for_two_says_so(members, monkeypatch):
+    class Rows:  # no such device is at hand everywhere
+        device, x = torch.device("cuda"), torch.zeros(1, 4)
+
+    job = dataclasses.replace(members(1)[0].job, rows=Rows())
+    free = 3 * step_bytes(job)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, free))
+    assert _grouping._limit(job) == (1, _grouping.FILLS_THE_DEVICE)
+
+
+def test_the_guide_explains_every_reason():
+    guide = Path(__file__).parents[2] / "docs/user_guide/stacking.rst"
+    text = " ".join(guide.read_text(encoding="utf-8").split())
+    tree = ast.parse(inspect.getsource(why_alone).strip())
+    table = next(node for node in ast.walk(tree) if isinstance(node, ast.Dict))
+    reasons = [ast.literal_eval(key) for key in table.keys]
+    reasons += [
+        _grouping.FILLS_A_CORE,
+        _grouping.CONVOLUTIONS,
+        _grouping.FILLS_THE_DEVICE,
+        UNLIKE_OTHERS,
+        ODD_ONE.format("N"),
+        TOO_FEW.format("N"),
+    ]
+    assert len(reasons) > 10
+    assert [r for r in reasons if f'"{r}"' not in text] == []
 
 
 def test_more_rows_or_wider_layers_hold_more(members):

@@ -103,7 +103,7 @@ def test_few_of_them_train_alone_where_that_is_faster(data):
     net = GatedClassifier((6,), max_epochs=3, batch_size=16, random_state=0)
     with parallel_config(backend="stacked"):
         few = cross_val_score(net, X, targets["sigmoid"], cv=3)
-        assert stacking_report().alone == {"too few of its shape": 3}
+        assert stacking_report().alone == {"only 3 of its shape: too few to gain": 3}
         cross_val_score(net, X, targets["sigmoid"], cv=6)
         assert stacking_report().stacks == [6]
     np.testing.assert_allclose(few, cross_val_score(net, X, targets["sigmoid"], cv=3))
