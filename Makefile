@@ -1,5 +1,5 @@
 # Everything runs in a virtual environment of its own, made on first use.
-#   make quickstart     the main job, on real data
+#   make quickstart     the main job: search, compare, export
 #   make test           the tests
 # make help lists the rest.
 
@@ -13,14 +13,14 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 CONSTRAINTS ?= constraints.txt
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# One thread a test worker: the workers share the cores already.
+# One thread per process: test workers and searches share the cores already.
 RUN := OMP_NUM_THREADS=1 MPLBACKEND=agg
 PYTEST := $(RUN) $(BIN)/python -m pytest -n 2
 EXAMPLES := $(sort $(wildcard examples/plot_*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all test-slow test-oldest lint types examples docs \
-        bench clean
+        bench dist clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -32,7 +32,7 @@ $(VENV)/.torch: $(CONSTRAINTS)
 	@touch $@
 
 $(VENV)/.run: pyproject.toml $(VENV)/.torch
-	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[plot]" pandas rich
+	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[plot,onnx]" pandas rich
 	@touch $@
 
 $(VENV)/.test: pyproject.toml $(VENV)/.torch
@@ -43,8 +43,13 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.torch
 	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[dev]"
 	@touch $@
 
+$(VENV)/.build:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) build
+	@touch $@
+
 quickstart: $(VENV)/.run  ## install, and run examples/quickstart.py
-	MPLBACKEND=agg $(BIN)/python examples/quickstart.py --figure quickstart.png
+	$(RUN) $(BIN)/python examples/quickstart.py --figure quickstart.png
 
 test: $(VENV)/.test  ## install, and run the tests but the slow ones
 	$(PYTEST) -m "not slow" $(ARGS)
@@ -66,7 +71,7 @@ lint: $(VENV)/.dev  ## look for faults and foreign formatting
 types: $(VENV)/.dev  ## check the type annotations
 	$(BIN)/mypy
 
-examples: $(VENV)/.run  ## run every example without showing its pictures
+examples: $(VENV)/.dev  ## run every example without showing its pictures
 	@set -e; for file in $(EXAMPLES); do echo "$$file"; \
 	    $(RUN) $(BIN)/python -W error::DeprecationWarning $$file > /dev/null; done
 
@@ -81,6 +86,9 @@ bench: $(VENV)/.test  ## print the benchmarks that need no data (minutes)
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/exporting.py
 
+dist: $(VENV)/.build  ## build a wheel and a source archive into dist/
+	$(BIN)/python -m build --outdir dist .
+
 clean:  ## remove what these targets made
-	rm -rf .venv .venv-oldest build *.egg-info docs/_build docs/auto_examples \
+	rm -rf .venv .venv-oldest build dist *.egg-info docs/_build docs/auto_examples \
 	    docs/generated .pytest_cache .ruff_cache .mypy_cache quickstart.png
