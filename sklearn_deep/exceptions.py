@@ -173,7 +173,8 @@ class MissingDependencyError(SklearnDeepError, ImportError):
     def __str__(self):
         return (
             f"{self.feature} needs {self.library}, which is not installed. Install it"
-            f" with: pip install 'sklearn-deep[{self.extra}]'"
+            f" with its companions from a clone of sklearn-deep: pip install"
+            f" '.[{self.extra}]'; or alone: pip install {self.library}"
         )
 
 

@@ -68,7 +68,7 @@ def test_the_quickstart_prints_the_table_of_the_readme(tmp_path):
     table = {
         name: float(cm) for name, cm in printed if "sklearn" in name or "-" in name
     }
-    assert list(table)[0].startswith("sklearn_deep")
+    assert next(iter(table)).startswith("sklearn_deep")
     assert list(table.values()) == pytest.approx(errors_of_the_table(), rel=0.15)
     (from_file,) = re.findall(r"read by onnxruntime: ([\d.]+) cm", done.stdout)
     assert float(from_file) == next(iter(table.values()))

@@ -18,7 +18,7 @@ _IMAGES = frozenset({"images"})
 class Brightness(RowAugmentation):
     """Add a random number to all values of each image.
 
-    Needs kornia (``pip install "sklearn-deep[image]"``). Values are not cut off at 0
+    Needs kornia (``pip install ".[image]"`` in a clone). Values are not cut off at 0
     and 1: standardised images have no such bounds.
 
     Parameters
@@ -62,7 +62,7 @@ class Brightness(RowAugmentation):
 class Contrast(RowAugmentation):
     """Stretch or shrink the values of each image about their mean.
 
-    Needs kornia (``pip install "sklearn-deep[image]"``). Values are not cut off at 0
+    Needs kornia (``pip install ".[image]"`` in a clone). Values are not cut off at 0
     and 1: standardised images have no such bounds.
 
     Parameters

@@ -20,7 +20,7 @@ _PADDING = (OneOf(*PADDING_MODES),)
 class Rotation(RowAugmentation):
     """Turn each image about its centre by a random angle.
 
-    Needs kornia (``pip install "sklearn-deep[image]"``).
+    Needs kornia (``pip install ".[image]"`` in a clone).
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Rotation(RowAugmentation):
 class Translation(RowAugmentation):
     """Move each image to a side and up or down by random amounts.
 
-    Needs kornia (``pip install "sklearn-deep[image]"``). Moves are not whole pixels;
+    Needs kornia (``pip install ".[image]"`` in a clone). Moves are not whole pixels;
     for whole ones see ``Crop``.
 
     Parameters
@@ -115,7 +115,7 @@ class Translation(RowAugmentation):
 class Scaling(RowAugmentation):
     """Magnify or shrink each image about its centre by a random factor.
 
-    Needs kornia (``pip install "sklearn-deep[image]"``).
+    Needs kornia (``pip install ".[image]"`` in a clone).
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ class RandAugment(_OfOperations):
 
     Notes
     -----
-    For images it needs kornia (``pip install "sklearn-deep[image]"``).
+    For images it needs kornia (``pip install ".[image]"`` in a clone).
 
     References
     ----------
@@ -131,7 +131,7 @@ class TrivialAugment(_OfOperations):
 
     Notes
     -----
-    For images it needs kornia (``pip install "sklearn-deep[image]"``).
+    For images it needs kornia (``pip install ".[image]"`` in a clone).
 
     References
     ----------
@@ -189,7 +189,7 @@ class Policy(RowAugmentation):
 
     Notes
     -----
-    For images it needs kornia (``pip install "sklearn-deep[image]"``).
+    For images it needs kornia (``pip install ".[image]"`` in a clone).
 
     References
     ----------

@@ -20,7 +20,9 @@ from sklearn_deep.inspection._fit_curve import find_network
 BATCHES = (1, 32, 1024)
 _SECONDS, _FEWEST = 0.1, 5
 
-_NEEDS_ONNX = "no ONNX columns: pip install 'sklearn-deep[onnx]'"
+_NEEDS_ONNX = (
+    "no ONNX columns: they need pip install '.[onnx]' in a clone of sklearn-deep"
+)
 
 
 @dataclass(frozen=True)

@@ -464,7 +464,8 @@ def test_reading_without_onnxruntime_names_the_extra(path):
         "except sklearn_deep.MissingDependencyError as error:\n    print(error)"
     )
     assert "needs onnxruntime" in out
-    assert "sklearn-deep[onnx]" in out
+    assert "clone of sklearn-deep" in out
+    assert "pip install '.[onnx]'" in out
 
 
 def test_exporting_without_the_libraries_names_the_extra():
@@ -473,4 +474,5 @@ def test_exporting_without_the_libraries_names_the_extra():
         "try:\n    sklearn_deep.to_onnx\n"
         "except sklearn_deep.MissingDependencyError as error:\n    print(error)"
     )
-    assert "sklearn-deep[onnx]" in out
+    assert "clone of sklearn-deep" in out
+    assert "pip install '.[onnx]'" in out
