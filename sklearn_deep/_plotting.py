@@ -21,3 +21,20 @@ def plain_ticks(axis: Any) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def whole_ticks(axis: Any) -> None:
+    """Ticks at whole numbers only, for what is counted."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def legend_beside(ax: Any) -> None:
+    """Add a legend to the right of the axes, where it hides no curve.
+
+    A figure without a layout has no room there and gets the constrained one.
+    """
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.6)
+    if ax.figure.get_layout_engine() is None:
+        ax.figure.set_layout_engine("constrained")

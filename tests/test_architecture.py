@@ -20,8 +20,8 @@ ORDER = [
     "estimators",
     "compression",
     "transfer",
-    "inspection",
     "export",
+    "inspection",
 ]
 
 # Imported where they are used: they are optional, slow to load, or skorch's.

@@ -11,11 +11,13 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 # A block of code, and the indented block after it: what the code prints.
-CODE = re.compile(r"^```python\n(.*?)^```\n+((?: {4}.*\n)*)", re.MULTILINE | re.DOTALL)
+CODE = re.compile(
+    r"^```python\n(.*?)^```\n+((?: {4}[^\n]*\n)*)", re.MULTILINE | re.DOTALL
+)
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e[+-]?\d+)?")
 
-# Times and rounding errors depend on the machine.
-DIFFERENT = re.compile(r"[\d.]+ s\b|difference [\d.e-]+")
+# Times, rounding errors and the number of stacks depend on the machine.
+DIFFERENT = re.compile(r"[\d.]+ s\b|difference [\d.e-]+|stacks: .*")
 
 
 def numbers(text):
@@ -28,10 +30,10 @@ def words(text):
     return " ".join(NUMBER.sub("", DIFFERENT.sub("", text)).split())
 
 
-# Kernels round otherwise on other processors, and training makes a tenth of it.
 def assert_prints(text, stated):
+    # Processors round differently, which changes what training arrives at a little.
     assert words(text) == words(stated)
-    assert numbers(text) == pytest.approx(numbers(stated), rel=0.15, abs=1)
+    assert numbers(text) == pytest.approx(numbers(stated), rel=0.15)
 
 
 @pytest.mark.slow
@@ -48,8 +50,6 @@ def test_the_code_blocks_run_in_order_and_print_what_stands_below_them(
         assert_prints(capsys.readouterr().out, stated)
     written = [path.name for path in tmp_path.iterdir()]
     assert written == ["arm.onnx"], "an example writes what it does not say"
-    (error,) = re.findall(r"off by ([\d.]+) cm", README)
-    assert namespace["distance"].mean() == pytest.approx(float(error), abs=0.3)
 
 
 def errors_of_the_table():

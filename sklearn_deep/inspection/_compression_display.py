@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_deep._plotting import plain_ticks, pyplot
+from sklearn_deep._plotting import legend_beside, plain_ticks, pyplot
 from sklearn_deep.inspection._compression_report import compression_report
 
 _SIZES = {"onnx_bytes": "bytes of the ONNX file", "pickle_bytes": "bytes of the pickle"}
@@ -89,7 +89,7 @@ class CompressionDisplay:
         """
         if axes is None:
             _, axes = pyplot(type(self).__name__).subplots(
-                1, 2, sharey=True, figsize=(9, 4), layout="constrained"
+                1, 2, sharey=True, figsize=(10.5, 4), layout="constrained"
             )
         axes = np.asarray(axes, dtype=object)
         for ax, choices in zip(axes, (_SIZES, _TIMES), strict=True):
@@ -103,6 +103,6 @@ class CompressionDisplay:
             plain_ticks(ax.xaxis)
             ax.margins(x=0.1)
         axes[0].set_ylabel("score")
-        axes[-1].legend()
+        legend_beside(axes[-1])
         self.axes_, self.figure_ = axes, axes[0].figure
         return self

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_deep._plotting import pyplot
+from sklearn_deep._plotting import legend_beside, pyplot, whole_ticks
 
 _LABELS = {"train_loss": "training", "valid_loss": "validation"}
 
@@ -110,7 +110,9 @@ class FitCurveDisplay:
             The display itself.
         """
         if ax is None:
-            _, ax = pyplot(type(self).__name__).subplots()
+            _, ax = pyplot(type(self).__name__).subplots(
+                figsize=(8.0, 4.2), layout="constrained"
+            )
         self.lines_ = [
             ax.plot(self.epochs, values, label=label)[0]
             for label, values in self.curves.items()
@@ -119,12 +121,13 @@ class FitCurveDisplay:
             self.best_epoch,
             color="0.5",
             linestyle="--",
-            label=f"weights kept (epoch {self.best_epoch})",
+            label=f"weights kept\n(epoch {self.best_epoch})",
         )
         if log_scale:
             ax.set_yscale("log")
         ax.set(xlabel="epoch", ylabel="loss", title=self.estimator_name or "")
-        ax.legend()
+        whole_ticks(ax.xaxis)
+        legend_beside(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

@@ -45,10 +45,36 @@ def test_training_and_validation_losses_are_drawn_with_the_best_epoch_marked(
     assert words == [
         "training",
         "validation",
-        f"weights kept (epoch {network.best_epoch_})",
+        f"weights kept\n(epoch {network.best_epoch_})",
     ]
     assert display.ax_.get_title() == "MLPClassifier"
     assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("epoch", "loss")
+
+
+@pytest.mark.parametrize("max_epochs", [1, 2, 3, 7, 40])
+def test_epochs_have_whole_ticks(network, iris, max_epochs):
+    network.set_params(max_epochs=max_epochs, early_stopping=False)
+    ax = FitCurveDisplay.from_estimator(network.fit(*iris)).ax_
+    ax.figure.canvas.draw()
+    assert ax.get_xticks().size
+    assert_array_equal(ax.get_xticks(), np.round(ax.get_xticks()))
+
+
+@pytest.mark.parametrize("layout", [None, "constrained"])
+def test_the_legend_stands_beside_the_curves_and_inside_of_the_figure(
+    network, iris, layout
+):
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout=layout)
+    for ax in axes:
+        FitCurveDisplay.from_estimator(network.fit(*iris), ax=ax)
+    figure.canvas.draw()
+    for ax in axes:
+        legend = ax.get_legend().get_window_extent()
+        assert not legend.overlaps(ax.get_window_extent())
+        assert figure.bbox.containsx(legend.x1 - 1)
+        assert figure.bbox.containsy(legend.y0)
+    first, second = axes
+    assert first.get_legend().get_window_extent().x1 < second.get_window_extent().x0
 
 
 def test_without_validation_there_is_one_curve(network, iris):
