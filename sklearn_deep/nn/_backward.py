@@ -16,6 +16,9 @@ from sklearn_deep.nn._losses import smooths
 
 aten = torch.ops.aten
 
+# From here on log(1 + exp(z)) is z to the last bit of float64.
+_EXACT = 40.0
+
 # ``(gradient, before, after, module) -> gradient`` with respect to what goes in.
 ActivationBackward = Callable[[Tensor, Tensor, Tensor, Any], Tensor]
 
@@ -75,8 +78,12 @@ def _log_loss_sigmoid(
 ) -> tuple[Tensor, Tensor]:
     if smooths(smoothing):
         target = target * (1 - smoothing) + smoothing / 2
-    loss = F.binary_cross_entropy_with_logits(raw, target, reduction="none").mean(-1)
-    return loss, (torch.sigmoid(raw) - target).div_(raw.shape[-1])
+    # log(1 + exp(raw)) - target * raw: a third of the passes of torch's own form.
+    loss = F.softplus(raw, threshold=_EXACT).addcmul_(raw, target, value=-1)
+    gradient = torch.sigmoid(raw).sub_(target)
+    if raw.shape[-1] == 1:
+        return loss.squeeze(-1), gradient
+    return loss.mean(-1), gradient.div_(raw.shape[-1])
 
 
 def _squared_error(

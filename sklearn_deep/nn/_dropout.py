@@ -116,7 +116,7 @@ class RateModule(RandomModule):
         """Draw what ``x`` is multiplied by, and perhaps what is added then."""
         raise NotImplementedError
 
-    def _draw(self, x: Tensor) -> tuple[Tensor, Any]:
+    def draw(self, x: Tensor) -> tuple[Tensor, Any]:
         """Ones where a unit stays and zeros where not, and the rate as it is drawn."""
         if isinstance(self.rate, Tensor):
             of_each = self.rate.view(-1, *(1,) * (x.ndim - 1))
@@ -149,7 +149,7 @@ class Dropout(RateModule):
 
     def parts(self, x: Tensor) -> tuple[Tensor, ...]:
         """Draw what ``x`` is multiplied by: 0, or 1 / (1 - rate)."""
-        kept, rate = self._draw(x)
+        kept, rate = self.draw(x)
         return (kept.mul_(1 / (1 - rate)),)
 
 
@@ -165,7 +165,7 @@ class AlphaDropout(RateModule):
 
     def parts(self, x: Tensor) -> tuple[Tensor, ...]:
         """Draw what sets units to SELU's floor, and mends the moments."""
-        kept, rate = self._draw(x)
+        kept, rate = self.draw(x)
         scale = ((1 - rate) * (1 + rate * _SELU_FLOOR**2)) ** -0.5
         shift = -scale * rate * _SELU_FLOOR
         return kept * scale, (1 - kept) * (_SELU_FLOOR * scale) + shift

@@ -14,9 +14,18 @@ from torch import Tensor, nn
 from sklearn_deep.data._batches import Batch
 from sklearn_deep.nn._autoencoder import Autoencoder
 from sklearn_deep.nn._backward import LOSS_BACKWARD
+from sklearn_deep.nn._dropout import Dropout
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._mlp import MLP, Block, Output
-from sklearn_deep.training._passes import PASSES, LinearPass, Pass, affine, gradient_of
+from sklearn_deep.training._passes import (
+    PASSES,
+    LinearPass,
+    Pass,
+    RectifiedDropoutPass,
+    affine,
+    gradient_of,
+    scaled_product,
+)
 
 
 def derived_gradient(module: nn.Module, loss: Loss) -> "DerivedGradient | None":
@@ -69,31 +78,37 @@ class DerivedGradient:
 
     def __init__(self, module: Any, loss: Loss):
         self.loss = loss
-        self.blocks = [_BlockPass(b, first=i == 0) for i, b in enumerate(module.hidden)]
-        self._output = module.output
+        # In place, where nothing else needs the values.
+        in_place = all(block.shortcut is None for block in module.hidden)
+        self.blocks = [
+            _BlockPass(b, i == 0, in_place) for i, b in enumerate(module.hidden)
+        ]
         self._weight, self._bias = module.output.weight.data, module.output.bias.data
+        self._weight_gradient = gradient_of(module.output.weight)
+        self._bias_gradient = gradient_of(module.output.bias)
         self._narrow = module.output.out_features < Output._NARROW
         self._loss_backward = LOSS_BACKWARD.get((loss.name, loss.kind))
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Compute the batch's loss and write its gradient."""
-        x = batch.x
+        x, scale = batch.x, 1.0
         for block in self.blocks:
-            x = block.forward(x)
-        raw = self._raw(x)
+            x = block.forward(x, scale)
+            scale = block.scale
+        raw = self._raw(x, scale)
         loss, g = self._of_loss(raw, batch)
-        torch.matmul(g.mT, x, out=gradient_of(self._output.weight))
-        torch.sum(g, -2, out=gradient_of(self._output.bias))
+        scaled_product(g.mT, x, scale, out=self._weight_gradient)
+        torch.sum(g, -2, out=self._bias_gradient)
         if self.blocks:
-            g = torch.matmul(g, self._weight)
+            g = scaled_product(g, self._weight, scale)
         for block in reversed(self.blocks):
             g = block.backward(g)
         return loss, raw
 
-    def _raw(self, x: Tensor) -> Tensor:
+    def _raw(self, x: Tensor, scale: float) -> Tensor:
         if self._narrow:  # see Output
-            return affine(self._bias.unsqueeze(-1), self._weight, x.mT).mT
-        return affine(self._bias.unsqueeze(-2), x, self._weight.mT)
+            return affine(self._bias.unsqueeze(-1), self._weight, x.mT, scale).mT
+        return affine(self._bias.unsqueeze(-2), x, self._weight.mT, scale)
 
     def _of_loss(self, raw: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Mean loss of the batch, and its gradient by the raw outputs."""
@@ -121,11 +136,18 @@ class DerivedGradient:
 class _BlockPass:
     """A hidden block: its layers, and perhaps a shortcut around them."""
 
-    def __init__(self, block: Block, first: bool):
+    def __init__(self, block: Block, first: bool, in_place: bool):
         linear, *others = block.layers
         assert isinstance(linear, nn.Linear)
-        self.passes: list[Pass] = [LinearPass(linear, first)]
+        self.linear = LinearPass(linear, first)
+        self.last: RectifiedDropoutPass | None = None
+        if in_place and RectifiedDropoutPass.replaces(others):
+            dropout = others.pop() if isinstance(others[-1], Dropout) else None
+            others.pop()
+            self.last = RectifiedDropoutPass(dropout)
+        self.passes: list[Pass] = [self.linear]
         self.passes += [PASSES[type(layer)](layer) for layer in others]
+        self.passes += [self.last] if self.last else []
         self.first = first
         self.adds_input = block.shortcut is not None
         self.projection = (
@@ -134,8 +156,14 @@ class _BlockPass:
             else None
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the block."""
+    @property
+    def scale(self) -> float:
+        """What the output has still to be multiplied by."""
+        return 1.0 if self.last is None else self.last.scale
+
+    def forward(self, x: Tensor, scale: float) -> Tensor:
+        """Apply the block to ``scale * x``."""
+        self.linear.scale = scale
         y = x
         for layer in self.passes:
             y = layer.forward(y)

@@ -22,6 +22,11 @@ from sklearn_deep.training._stack import Member
 # another network costs more than it saves.
 _CACHE_BYTES = 4 << 20
 
+# So many networks share the cost of each operation well enough that this outweighs a few
+# more bytes, up to a size of one network's step whose numbers alone fill the core.
+_NARROW = 5
+_FILLING_BYTES = 2 << 20
+
 # Under vmap a step has a fixed cost that so many networks on a CPU have to share.
 _VMAP_PAYS = 5
 
@@ -30,8 +35,10 @@ _VMAP_PAYS = 5
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _SMALL_CONVOLUTIONS = 2e6
 
-# Splitting a stack for another core should leave this many networks in each part.
+# Splitting a stack for another core should leave this many networks in each part; stacks
+# that are narrow anyway consist of large steps, which are worth a core each.
 _WORTH_A_CORE = 4
+_LARGE_STEPS = 8
 
 
 # Why networks that could be stacked are not; the user guide explains each.
@@ -126,7 +133,8 @@ def _n_stacks(n_networks: int, widest: int, cores: int) -> int:
     n_stacks = math.ceil(n_networks / widest)
     # Every core has its stacks, as long as these are not too narrow to pay.
     n_full = cores * math.ceil(n_stacks / cores)
-    return n_full if n_networks >= n_full * _WORTH_A_CORE else n_stacks
+    fewest = _WORTH_A_CORE if widest > _LARGE_STEPS else 1
+    return n_full if n_networks >= n_full * fewest else n_stacks
 
 
 def _stacks(members: list[Member], cores: int, n_alike: int) -> list[Unit]:
@@ -172,11 +180,19 @@ def _limit(job: TrainJob) -> tuple[int, str]:
         large = job.batch_size * products(job.module) > _SMALL_CONVOLUTIONS
         if large and any(isinstance(m, _CONVOLUTIONS) for m in job.module.modules()):
             return 1, CONVOLUTIONS
-        return int(_CACHE_BYTES // step_bytes(job)), FILLS_A_CORE
+        return _width_on_cpu(job), FILLS_A_CORE
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int(free // 2 // step_bytes(job)), FILLS_THE_DEVICE
     return 64, UNLIKE_OTHERS
+
+
+def _width_on_cpu(job: TrainJob) -> int:
+    size = step_bytes(job)
+    width = int(_CACHE_BYTES // size)
+    if is_plain(job.module):
+        return max(width, _NARROW) if size <= _FILLING_BYTES else 1
+    return width if width >= _VMAP_PAYS else 1
 
 
 def step_bytes(job: TrainJob) -> int:

@@ -14,7 +14,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+aten = torch.ops.aten
+
 _EPS = 1e-8
+
+# So late a step that averages have no bias left.
+_NO_BIAS = torch.tensor(torch.finfo(torch.float32).max)
 
 
 class Hyper(NamedTuple):
@@ -45,6 +50,9 @@ class Optimizer:
         Tensors of the weights' size that it keeps between steps.
     full_batch : bool
         Whether every step sees all rows.
+    fused : callable or None
+        The rule, and the decay of the weights before, in a single pass over one network
+        on a CPU: ``(n_decayed, keep, weights, gradient, slots, *numbers)``.
     weight_decay : float
         What ``weight_decay="auto"`` means.
     """
@@ -53,6 +61,7 @@ class Optimizer:
     numbers: Callable[[Hyper], tuple] = lambda h: (h.learning_rate,)
     n_slots: int = 0
     full_batch: bool = False
+    fused: Update | None = None
     weight_decay: float = 0.0
 
 
@@ -107,6 +116,41 @@ def _adam(
     _subtract_ratio(w, mean, square.sqrt().add_(eps), rate)
 
 
+def _adam_fused(
+    n_decayed: int,
+    keep: float | None,
+    w: Tensor,
+    g: Tensor,
+    slots: list[Tensor],
+    rate: float,
+    share1: float,
+    share2: float,
+    eps: float,
+) -> None:
+    """Do what ``_adam`` does, for one network on a CPU, in a single pass.
+
+    The first ``n_decayed`` values are multiplied by ``keep`` before.
+    """
+    parts = [(slice(None), 0.0)]
+    if keep is not None and rate:
+        parts = [(slice(n_decayed), (1 - keep) / rate), (slice(n_decayed, None), 0.0)]
+    for part, decay in parts:
+        tensors = [[tensor[part]] for tensor in (w, g, *slots)]
+        # The corrections of the bias are in the numbers: none is left for this step.
+        aten._fused_adamw_.default(
+            *tensors,
+            [],
+            [_NO_BIAS],
+            lr=rate,
+            beta1=1 - share1,
+            beta2=1 - share2,
+            weight_decay=decay,
+            eps=eps,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
 def _adam_numbers(h: Hyper) -> tuple:
     unbias1, unbias2 = 1 - h.beta1**h.step, 1 - h.beta2**h.step
     # Both corrections go into two scalars: two passes over the weights fewer.
@@ -133,8 +177,10 @@ def _subtract_ratio(
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "adam": Optimizer(_adam, _adam_numbers, n_slots=2),
-    "adamw": Optimizer(_adam, _adam_numbers, n_slots=2, weight_decay=0.1),
+    "adam": Optimizer(_adam, _adam_numbers, n_slots=2, fused=_adam_fused),
+    "adamw": Optimizer(
+        _adam, _adam_numbers, n_slots=2, fused=_adam_fused, weight_decay=0.1
+    ),
     "sgd": Optimizer(_sgd),
     "momentum": Optimizer(_momentum, _momentum_numbers, n_slots=1),
     "nesterov": Optimizer(_nesterov, _momentum_numbers, n_slots=1),

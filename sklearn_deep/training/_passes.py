@@ -5,6 +5,7 @@ tensor. Rows are the axis before the last; tensors and parameters may have an ax
 networks in front of it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,9 +18,22 @@ from sklearn_deep.nn._mlp import BatchNorm
 aten = torch.ops.aten
 
 
-def affine(bias: Tensor, left: Tensor, right: Tensor) -> Tensor:
-    """Compute ``bias + left @ right``, of one network or of many."""
-    return (torch.addmm if left.ndim == 2 else torch.baddbmm)(bias, left, right)
+def affine(bias: Tensor, left: Tensor, right: Tensor, scale: float = 1.0) -> Tensor:
+    """Compute ``bias + scale * left @ right``, of one network or of many."""
+    product = torch.addmm if left.ndim == 2 else torch.baddbmm
+    return product(bias, left, right, alpha=scale)
+
+
+def scaled_product(
+    left: Tensor, right: Tensor, scale: float, out: Tensor | None = None
+) -> Tensor:
+    """Compute ``scale * left @ right``, of one network or of many."""
+    if scale == 1.0:
+        return torch.matmul(left, right, out=out)
+    if out is None:
+        out = left.new_empty(*left.shape[:-1], right.shape[-1])
+    product = torch.addmm if left.ndim == 2 else torch.baddbmm
+    return product(out, left, right, beta=0, alpha=scale, out=out)
 
 
 class Pass:
@@ -49,12 +63,19 @@ def gradient_of(parameter: Tensor) -> Tensor:
 
 
 class LinearPass(Pass):
-    """A linear layer; with ``first`` its input is data, and needs no gradient."""
+    """A linear layer; with ``first`` its input is data, and needs no gradient.
+
+    Attributes
+    ----------
+    scale : float
+        What the input has still to be multiplied by: the product does it at no cost.
+    """
 
     def __init__(self, layer: nn.Linear, first: bool = False):
         super().__init__(layer)
-        self.first = first
+        self.first, self.scale = first, 1.0
         self.weight, self.weight_gradient = layer.weight.data, gradient_of(layer.weight)
+        self.transposed = self.weight.mT
         self.has_bias = layer.bias is not None
         if self.has_bias:
             self.bias = layer.bias.data.unsqueeze(-2)
@@ -64,15 +85,15 @@ class LinearPass(Pass):
         """Multiply, and add the bias."""
         self.x = x
         if self.has_bias:
-            return affine(self.bias, x, self.weight.mT)
-        return torch.matmul(x, self.weight.mT)
+            return affine(self.bias, x, self.transposed, self.scale)
+        return scaled_product(x, self.transposed, self.scale)
 
     def backward(self, g: Tensor) -> Tensor:
         """Write the gradients of weight and bias."""
-        torch.matmul(g.mT, self.x, out=self.weight_gradient)
+        scaled_product(g.mT, self.x, self.scale, out=self.weight_gradient)
         if self.has_bias:
             torch.sum(g, -2, out=self.bias_gradient)
-        return g if self.first else torch.matmul(g, self.weight)
+        return g if self.first else scaled_product(g, self.weight, self.scale)
 
 
 class ActivationPass(Pass):
@@ -237,6 +258,53 @@ class DropoutPass(Pass):
     def backward(self, g: Tensor) -> Tensor:
         """Drop their gradients."""
         return g * self.factor if self.drops else g
+
+
+class RectifiedDropoutPass(Pass):
+    """A rectifier and the dropout behind it, in place, where no shortcut goes around.
+
+    What is positive in the end is where the gradient passes: no mask is kept. The factor
+    of the units that stay is left to the product of the next layer.
+
+    Attributes
+    ----------
+    scale : float
+        What the output has still to be multiplied by.
+    """
+
+    def __init__(self, dropout: Dropout | None):
+        super().__init__(dropout)
+        self.scale = 1.0
+        self._factor: Tensor | None = None
+
+    @staticmethod
+    def replaces(layers: Sequence[nn.Module]) -> bool:
+        """Tell whether the last layers of a block are such."""
+        kinds = [type(layer) for layer in layers]
+        return kinds[-1:] == [nn.ReLU] or kinds[-2:] == [nn.ReLU, Dropout]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rectify, and drop units."""
+        self.y = torch.relu_(x)
+        self.scale, self._factor = 1.0, None
+        if self.layer is None:
+            return self.y
+        if not self.layer.drops:
+            self.layer.source.skip(x)
+            return self.y
+        kept, rate = self.layer.draw(x)
+        self.y.mul_(kept)
+        if isinstance(rate, Tensor):  # a product of many networks has one factor
+            self._factor = 1 / (1 - rate)
+            self.y.mul_(self._factor)
+        else:
+            self.scale = 1 / (1 - rate)
+        return self.y
+
+    def backward(self, g: Tensor) -> Tensor:
+        """Let the gradient through where a unit was positive and stayed."""
+        aten.threshold_backward.grad_input(g, self.y, 0, grad_input=g)
+        return g if self._factor is None else g.mul_(self._factor)
 
 
 PASSES: dict[type[nn.Module], type[Pass]] = {

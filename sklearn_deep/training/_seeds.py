@@ -29,6 +29,15 @@ def reseed(
     generator: torch.Generator, seed: int, stream: str, *place: int
 ) -> torch.Generator:
     """Set a generator to the start of one stream at a place: an epoch, a block of it."""
-    words = np.random.SeedSequence((seed, STREAMS[stream], *place))
+    words = _seed_words(seed, stream, *place)
     # torch takes signed 64-bit seeds.
     return generator.manual_seed(int(words.generate_state(1, np.uint64)[0]) >> 1)
+
+
+def bit_generator(seed: int, stream: str, *place: int) -> np.random.BitGenerator:
+    """A fresh NumPy generator for one stream at a place; the fastest for many bits."""
+    return np.random.SFC64(_seed_words(seed, stream, *place))
+
+
+def _seed_words(seed: int, stream: str, *place: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence((seed, STREAMS[stream], *place))

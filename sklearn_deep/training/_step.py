@@ -23,6 +23,9 @@ from sklearn_deep.training._vmapped import VmappedGradient
 # gradients, slots and temporaries then stay in the core's own cache.
 _PIECE = 1 << 15
 
+# From so many values on, a call per network costs less than passes over many networks.
+_LARGE = 1 << 14
+
 # What is left of the weights, or None, and the numbers of the update rule.
 StepNumbers = tuple[Any, ...]
 
@@ -100,7 +103,13 @@ class Steps:
         self._norm = None if min(norms) == math.inf else column(norms, self.values)
         update = OPTIMIZERS[jobs[0].optimizer.name].update
         self._update: Any = update
-        self._pieces = list(_pieces([self.values, self.gradient_, *slots]))
+        tensors = [self.values, self.gradient_, *slots]
+        self._pieces = list(_pieces(tensors))
+        # Large networks are updated one by one, in a single pass over each.
+        large = self.values.shape[-1] >= _LARGE and self.values.device.type == "cpu"
+        row = OPTIMIZERS[jobs[0].optimizer.name]
+        self._fused: Any = row.fused if large else None
+        self._each = list(_each(tensors))
 
     def choose_gradient(self) -> None:
         """Derive the gradient by hand where that can be; hooks need the module itself."""
@@ -159,11 +168,26 @@ class Steps:
         self.complete()
         if self._norm is not None:
             clip_(self.gradient_, self._norm)
+        if self._fused is not None:
+            self._apply_fused(keep, *numbers)
+            return
         if keep is not None:
             self.values[..., : self.n_penalised].mul_(keep)
         for nets, weights, gradient, slots in self._pieces:
             of_piece = numbers if nets is None else [_of(n, nets) for n in numbers]
             self._update(weights, gradient, slots, *of_piece)
+
+    def _apply_fused(self, *numbers: Number | None) -> None:
+        """Change the weights of each network in a single pass."""
+        n_nets = len(self._each)
+        of_each = [
+            n.flatten().tolist() if isinstance(n, Tensor) else [n] * n_nets
+            for n in numbers
+        ]
+        for tensors, (keep, *own) in zip(
+            self._each, zip(*of_each, strict=True), strict=True
+        ):
+            self._fused(self.n_penalised, keep, *tensors, *own)
 
     def _joint_loss(self, losses: list[Loss]) -> Loss:
         smoothing = column([loss.smoothing for loss in losses], self.values)
@@ -210,6 +234,16 @@ def _pieces(
         parts = [tensor[nets].split(size, 1) for tensor in tensors]
         for weights, gradient, *slots in zip(*parts, strict=True):
             yield nets, weights, gradient, slots
+
+
+def _each(tensors: list[Tensor]) -> Iterator[tuple[Tensor, Tensor, list[Tensor]]]:
+    """Weights, gradient and slots of each network, one by one."""
+    if tensors[0].ndim == 1:
+        tensors = [tensor.unsqueeze(0) for tensor in tensors]
+    for weights, gradient, *slots in zip(
+        *(tensor.unbind() for tensor in tensors), strict=True
+    ):
+        yield weights, gradient, slots
 
 
 def make_slots(state: OptimizerState, job: TrainJob, values: Tensor) -> list[Tensor]:

@@ -59,6 +59,22 @@ def test_stacks_are_no_wider_than_the_cache(members, monkeypatch):
     assert widths(make_units(members(25), 2)) == [7, 6, 6, 6]
 
 
+def default_networks(members, n, **settings):
+    """Networks of the default size at the batch size of a few thousand rows."""
+    common = {"hidden_layer_sizes": (256, 128), "batch_size": 256}
+    return members(n, n_rows=600, **common, **settings)
+
+
+def test_networks_of_the_default_size_make_stacks_that_keep_every_core_busy(members):
+    assert widths(make_units(default_networks(members, 20), 1)) == [5, 5, 5, 5]
+    assert widths(make_units(default_networks(members, 12), 2)) == [3, 3, 3, 3]
+    units = make_units(default_networks(members, 3), 2)
+    assert [(len(u.members), u.reason) for u in units] == [
+        (2, None),
+        (1, "the odd one of 3"),
+    ]
+
+
 def test_large_steps_are_taken_alone(members):
     units = make_units(
         members(3, n_rows=3000, hidden_layer_sizes=(900,), batch_size=2000), 1
@@ -112,6 +128,7 @@ def test_the_only_network_of_its_shape_says_so(members):
 def in_pairs(members, monkeypatch):
     one = members(1)[0].job
     monkeypatch.setattr(_grouping, "_CACHE_BYTES", 2.5 * step_bytes(one))
+    monkeypatch.setattr(_grouping, "_NARROW", 2)
 
 
 @pytest.mark.parametrize("n", [3, 5])
