@@ -4,7 +4,7 @@
 digits, behind a StandardScaler. First CPU time on one thread, then wall time on all
 cores, then memory, and how time grows with the number of fits.
 
-    python benchmarks/search.py [--rounds 2] [--device cuda]
+    python benchmarks/search.py [--rounds 2] [--data DIR] [--sections NAME ...] [--device cuda]
 """
 
 import argparse
@@ -18,6 +18,8 @@ import joblib
 import numpy as np
 import torch
 from _common import best_times, print_table, print_versions, verdict
+from _search_cases import cases, roofline
+from _search_cases import stacked as all_at_once
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -243,6 +245,40 @@ def at_the_edges(rounds):
     print_table([*head, "stacked / n_jobs=1", "stacked / n_jobs=-1"], rows)
 
 
+def products_share(rounds):
+    """CPU time of 20 fits of the default network against that of their products."""
+    table = roofline(max(rounds, 3))
+    head = ["20 fits, (256, 128), batch 256 (CPU s, one thread)", "products", "alone"]
+    head += ["stacked", "products' share, alone", "products' share, stacked"]
+    print_table(head, table)
+    share = table[0][-1]
+    print(verdict(share >= 0.8, "float32: products are .80 of the stacked time"), "\n")
+
+
+def against_processes(rounds, data):
+    """Ratios of wall time to our own default backend on ordinary searches."""
+    torch.set_num_threads(joblib.cpu_count())
+    rows = []
+    for name, run in cases(data).items():
+        runs = {
+            "stacked": lambda run=run: all_at_once(run),
+            "n_jobs=1": run,
+            "n_jobs=-1": lambda run=run: run(n_jobs=-1),
+        }
+        runs["n_jobs=-1"]()
+        times = best_times(runs, rounds, time.perf_counter)
+        report = stacking_report()
+        stacks = ", ".join(map(str, sorted(report.stacks, reverse=True))) or "none"
+        alone = ", ".join(f"{n} {reason}" for reason, n in report.alone.items())
+        ratios = [times["stacked"] / times[peer] for peer in ("n_jobs=1", "n_jobs=-1")]
+        rows.append([name, times["stacked"], *ratios, stacks, alone or "none"])
+    cores = f"wall time, {joblib.cpu_count()} cores"
+    head = [cores, "stacked, s", "/ n_jobs=1", "/ n_jobs=-1", "stacks", "alone"]
+    print_table(head, rows)
+    worst = max(ratio for row in rows for ratio in row[2:4])
+    print(verdict(worst <= 1, "never slower than our default backend"), "\n")
+
+
 def growth():
     """CPU time a fit as the number of fits grows."""
     X, y = data()
@@ -315,17 +351,25 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--data", help="folder of the data sets, for adult")
+    parser.add_argument("--sections", nargs="*", help="names of some of the tables")
     args = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     print_versions()
     if args.device != "cpu":
         on_device(args.device, args.rounds)
         return
-    on_one_thread(args.rounds)
-    on_all_cores(args.rounds)
-    at_the_edges(args.rounds)
-    growth()
-    memory()
+    sections = {
+        "threads": lambda: on_one_thread(args.rounds),
+        "cores": lambda: on_all_cores(args.rounds),
+        "edges": lambda: at_the_edges(args.rounds),
+        "roofline": lambda: products_share(args.rounds),
+        "cases": lambda: against_processes(args.rounds, args.data),
+        "growth": growth,
+        "memory": memory,
+    }
+    for name in args.sections or sections:
+        sections[name]()
 
 
 if __name__ == "__main__":

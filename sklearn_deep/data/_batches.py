@@ -154,8 +154,25 @@ def gather(x: Any, where: Tensor) -> Tensor:
     Tensor of shape (n_rows, ...)
     """
     if sp.issparse(x):
-        return torch.from_numpy(x[where.cpu().numpy()].toarray()).to(where.device)
+        return torch.from_numpy(_dense_rows(x, where.cpu().numpy())).to(where.device)
     return x.index_select(0, where)
+
+
+def _dense_rows(x: Any, rows: np.ndarray) -> np.ndarray:
+    """Do what ``x[rows].toarray()`` does, in half the time for a minibatch."""
+    if not x.has_canonical_format:  # values of one place are added up
+        return x[rows].toarray()
+    n_columns = x.shape[1]
+    starts = x.indptr[rows].astype(np.int64)
+    lengths = x.indptr[rows + 1] - starts
+    ends = np.cumsum(lengths)
+    stored = np.repeat(starts - ends + lengths, lengths)
+    stored += np.arange(len(stored))
+    places = np.repeat(np.arange(len(rows)) * n_columns, lengths)
+    places += x.indices.take(stored)
+    out = np.zeros(len(rows) * n_columns, x.dtype)
+    out[places] = x.data.take(stored)
+    return out.reshape(len(rows), n_columns)
 
 
 def torch_dtype(x: Any) -> torch.dtype:

@@ -37,9 +37,7 @@ def shared_features(features: Sequence[Any]) -> list[Any]:
     seen: dict[tuple, list[Any]] = {}
     result = []
     for x in features:
-        values = _values(x)
-        some = values.reshape(-1)[:: max(1, values.numel() // _SAMPLE)]
-        alike = seen.setdefault((x.shape, values.dtype, tuple(some.tolist())), [])
+        alike = seen.setdefault((x.shape, x.dtype, sample(x)), [])
         for other in alike:
             if _equal(other, x):
                 result.append(other)
@@ -50,8 +48,10 @@ def shared_features(features: Sequence[Any]) -> list[Any]:
     return result
 
 
-def _values(x: Any) -> Tensor:
-    return torch.from_numpy(x.data) if sp.issparse(x) else x
+def sample(x: Any) -> tuple[float, ...]:
+    """Some values of a tensor or CSR matrix; arrays of equal content have the same."""
+    values = (torch.from_numpy(x.data) if sp.issparse(x) else x).reshape(-1)
+    return tuple(values[:: max(1, values.numel() // _SAMPLE)].tolist())
 
 
 def _equal(one: Any, other: Any) -> bool:

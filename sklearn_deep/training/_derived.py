@@ -142,8 +142,8 @@ class _BlockPass:
         self.linear = LinearPass(linear, first)
         self.last: RectifiedDropoutPass | None = None
         if in_place and RectifiedDropoutPass.replaces(others):
-            dropout = others.pop() if isinstance(others[-1], Dropout) else None
-            others.pop()
+            dropout = others[-1] if isinstance(others[-1], Dropout) else None
+            others = others[: -1 if dropout is None else -2]
             self.last = RectifiedDropoutPass(dropout)
         self.passes: list[Pass] = [self.linear]
         self.passes += [PASSES[type(layer)](layer) for layer in others]

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from sklearn_deep.data._batches import torch_dtype
+from sklearn_deep.data._together import sample
 from sklearn_deep.training._augmenting import mixes
 from sklearn_deep.training._derived import is_plain
 from sklearn_deep.training._devices import products, told
@@ -25,7 +26,7 @@ _CACHE_BYTES = 4 << 20
 # So many networks share the cost of each operation well enough that this outweighs a few
 # more bytes, up to a size of one network's step whose numbers alone fill the core.
 _NARROW = 5
-_FILLING_BYTES = 2 << 20
+_FILLING_BYTES = 3 << 20
 
 # Under vmap a step has a fixed cost that so many networks on a CPU have to share.
 _VMAP_PAYS = 5
@@ -159,13 +160,19 @@ def _stacks(members: list[Member], cores: int, n_alike: int) -> list[Unit]:
     if on_cpu and few and len(members) > 1 and not is_plain(job.module):
         reason = TOO_FEW.format(len(members))
         return [Unit([member], reason) for member in members]
-    # Neighbours have as many rows: their batches are of one size to the last.
-    members = sorted(members, key=lambda member: -len(member.job.rows))
+    # Neighbours have as many rows: their batches are of one size to the last. Those of one
+    # fold and one seed, which take the same rows at the same time, share them.
+    members = sorted(members, key=_likeness)
     bounds = [len(members) * i // n_stacks for i in range(n_stacks + 1)]
     return [
         Unit(members[a:b], None if b - a > 1 else ODD_ONE.format(n_alike))
         for a, b in pairwise(bounds)
     ]
+
+
+def _likeness(member: Member) -> tuple:
+    job = member.job
+    return -len(job.rows), sample(job.rows.x), job.seed
 
 
 def stack_width(job: TrainJob) -> int:

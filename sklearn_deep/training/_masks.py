@@ -92,12 +92,14 @@ class _BitsOnCPU:
         """Go to the start of an epoch."""
         self._epoch = epoch
         self._generator: np.random.BitGenerator | None = None
+        self._bits, self._start, self._stop = _NOTHING, 0, 0
 
     def read(self, place: int, n: int) -> Tensor:
         """The ``n`` numbers from a place in the epoch on."""
-        if self._generator is None or place < self._start:
+        if place < self._start:
+            self.begin(self._epoch)
+        if self._generator is None:  # a network without dropout never comes here
             self._generator = bit_generator(self._seed, self._stream, self._epoch)
-            self._bits, self._start, self._stop = _NOTHING, 0, 0
         if place >= self._stop:
             self._skip((place - self._stop) // _PER_WORD)
         missing = place + n - self._stop

@@ -25,7 +25,7 @@ from sklearn_deep.training._job import OptimizerSpec, TrainJob, TrainResult
 from sklearn_deep.training._masks import Masks
 from sklearn_deep.training._run import EpochNumbers, Run, Watcher, stopwatch
 from sklearn_deep.training._seeds import reseed
-from sklearn_deep.training._step import Steps, make_slots, step_numbers
+from sklearn_deep.training._step import Steps, fused_update, make_slots, step_numbers
 from sklearn_deep.training._vmapped import vmapped_forward
 
 _FEW = 4
@@ -214,8 +214,11 @@ class Stack:
                 run.learning_rate = float(rates[n - 1, k])
             steps[:, k] = np.arange(state.step + 1, state.step + 1 + most)
             state.step += n
+        values = self._flat.values
+        wide = fused_update(values, self._spec) is not None
+        like = values.new_empty((), dtype=torch.float64 if wide else values.dtype)
         return [
-            _over_steps(number, rates.shape, self._flat.values)
+            _over_steps(number, rates.shape, like)
             for number in step_numbers(self._spec, rates, steps)
         ]
 

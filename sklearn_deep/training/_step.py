@@ -16,7 +16,13 @@ from sklearn_deep.nn._penalties import PENALTIES
 from sklearn_deep.training._derived import derived_gradient
 from sklearn_deep.training._flat import FlatParameters
 from sklearn_deep.training._job import OptimizerSpec, OptimizerState, TrainJob
-from sklearn_deep.training._optimizers import OPTIMIZERS, Hyper, Number, clip_
+from sklearn_deep.training._optimizers import (
+    OPTIMIZERS,
+    Hyper,
+    Number,
+    Update,
+    clip_,
+)
 from sklearn_deep.training._vmapped import VmappedGradient
 
 # Values that are updated at once on a CPU: the optimizer's passes over weights,
@@ -50,6 +56,15 @@ def step_numbers(spec: OptimizerSpec, learning_rate: Any, step: Any) -> StepNumb
         keep = 1 - learning_rate * spec.weight_decay
     hyper = Hyper(learning_rate, spec.momentum, *spec.betas, step)
     return keep, *OPTIMIZERS[spec.name].numbers(hyper)
+
+
+def fused_update(values: Tensor, spec: OptimizerSpec) -> Update | None:
+    """The update of one network in a single pass, where that is the fastest.
+
+    Small networks are updated many at a time. Numbers of a step are doubles here.
+    """
+    large = values.shape[-1] >= _LARGE and values.device.type == "cpu"
+    return OPTIMIZERS[spec.name].fused if large else None
 
 
 def column(numbers: Sequence[float], like: Tensor) -> Number:
@@ -105,10 +120,7 @@ class Steps:
         self._update: Any = update
         tensors = [self.values, self.gradient_, *slots]
         self._pieces = list(_pieces(tensors))
-        # Large networks are updated one by one, in a single pass over each.
-        large = self.values.shape[-1] >= _LARGE and self.values.device.type == "cpu"
-        row = OPTIMIZERS[jobs[0].optimizer.name]
-        self._fused: Any = row.fused if large else None
+        self._fused: Any = fused_update(self.values, jobs[0].optimizer)
         self._each = list(_each(tensors))
 
     def choose_gradient(self) -> None:

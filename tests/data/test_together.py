@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_deep.data._batches import Rows, batch_bounds
+from sklearn_deep.data._batches import Rows, batch_bounds, gather
 from sklearn_deep.data._together import RowsTogether, lockstep, shared_features
 
 
@@ -126,3 +126,24 @@ def test_sparse_arrays_of_equal_content_are_one():
     assert same is one is x
     assert other is near
     assert last is dense
+
+
+@pytest.mark.parametrize("change", ["canonical", "unsorted", "duplicates", "empty"])
+def test_gathered_sparse_rows_are_those_of_scipy(change):
+    x = sp.random(40, 6, 0.3, format="csr", dtype=np.float32, random_state=0)
+    if change == "unsorted":
+        x.indices[x.indptr[3] : x.indptr[4]] = x.indices[x.indptr[3] : x.indptr[4]][
+            ::-1
+        ]
+        x.data[x.indptr[3] : x.indptr[4]] = x.data[x.indptr[3] : x.indptr[4]][::-1]
+        x.has_sorted_indices = x.has_canonical_format = False
+    if change == "duplicates":
+        x = sp.csr_matrix(
+            (np.ones(6, np.float32), [0, 0, 5, 2, 2, 1], [0, 3, 6]), shape=(2, 6)
+        )
+    if change == "empty":
+        x = sp.csr_matrix((4, 6), dtype=np.float32)
+    rows = torch.randint(x.shape[0], (9,), generator=torch.Generator().manual_seed(0))
+    expected = np.stack([x.toarray()[row] for row in rows])
+    assert torch.equal(gather(x, rows), torch.from_numpy(expected))
+    assert gather(x, rows[:0]).shape == (0, 6)

@@ -1,5 +1,6 @@
 """Bits for dropout masks: a function of seed, epoch and place, whoever draws beside."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -7,6 +8,7 @@ from torch import nn
 from sklearn_deep.nn._dropout import AlphaDropout, Dropout, set_source
 from sklearn_deep.training import _masks
 from sklearn_deep.training._masks import Masks
+from sklearn_deep.training._seeds import STREAMS
 
 CPU = torch.device("cpu")
 
@@ -116,3 +118,21 @@ def test_a_module_that_is_trained_by_hand_draws_from_torch():
     layer = nn.Sequential(Dropout(0.5), Dropout(0.0)).train()
     out = layer(torch.ones(100, 100))
     assert 0.4 < float((out == 0).float().mean()) < 0.6
+
+
+def test_the_bits_of_an_epoch_are_one_stream_however_they_are_cut():
+    whole, cut = Masks([4], CPU), Masks([4], CPU)
+    whole.begin([2])
+    cut.begin([2])
+    n = 5 * _masks._BLOCK + 6
+    (expected,) = draws(whole, [(n,)])
+    sizes = [1, 2, 70_000, 3, 40_000, 5]
+    sizes.append(n - sum(sizes))
+    assert torch.equal(torch.cat(draws(cut, [(size,) for size in sizes])), expected)
+    cut.begin([2])
+    cut.skip(torch.empty(50_001))
+    (rest,) = draws(cut, [(n - 50_001,)])
+    assert torch.equal(rest, expected[50_001:])
+    words = np.random.SFC64(np.random.SeedSequence((4, STREAMS["masks"], 2)))
+    raw = torch.from_numpy(words.random_raw(n // 4).view(np.int16))
+    assert torch.equal(expected[: len(raw)], raw)

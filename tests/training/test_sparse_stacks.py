@@ -14,6 +14,7 @@ from sklearn_deep import (
     MLPRegressor,
     stacking_report,
 )
+from sklearn_deep.data import _batches
 from sklearn_deep.training._grouping import stack_key, why_alone
 from sklearn_deep.training._loop import train_alone
 from sklearn_deep.training._stack import Member, train_stack
@@ -150,15 +151,15 @@ def test_x_is_densified_a_batch_at_a_time_and_once_for_those_of_one_seed(
     X, y, make_job, monkeypatch
 ):
     sizes = []
-    toarray = sp.csr_matrix.toarray
+    dense_rows = _batches._dense_rows
 
-    def counted(self, *args, **kwargs):
-        sizes.append(self.shape[0])
-        return toarray(self, *args, **kwargs)
+    def counted(x, rows):
+        sizes.append(len(rows))
+        return dense_rows(x, rows)
 
     one_seed = networks(MLPClassifier, [{"dropout": d} for d in (0.1, 0.2, 0.3)])
     members = [Member(make_job(net, sp.csr_matrix(X), y)) for net in one_seed]
-    monkeypatch.setattr(sp.csr_matrix, "toarray", counted)
+    monkeypatch.setattr(_batches, "_dense_rows", counted)
     train_stack(members)
     assert max(sizes) == 16
     assert sum(sizes) == N_ROWS * 6  # each row once an epoch, for three networks

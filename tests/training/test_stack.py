@@ -14,6 +14,7 @@ from sklearn_deep.nn._initializers import INITIALIZERS
 from sklearn_deep.nn._losses import LOSSES
 from sklearn_deep.nn._mlp import NORMALIZATIONS
 from sklearn_deep.nn._penalties import PENALTIES
+from sklearn_deep.training import _step
 from sklearn_deep.training._grouping import stack_key, why_alone
 from sklearn_deep.training._loop import train_alone
 from sklearn_deep.training._optimizers import OPTIMIZERS
@@ -411,6 +412,21 @@ def test_the_seconds_of_a_stack_are_shared_out(parity, data):
     _, stacked = parity.both(three(MLPRegressor), data["target"])
     seconds = [row["seconds"] for row in stacked[0].history]
     assert (np.diff(seconds) > 0).all()
+
+
+@pytest.mark.parametrize("normalization", [None, "batch"])
+def test_large_networks_with_numbers_of_each_agree(
+    normalization, monkeypatch, parity, data
+):
+    """Their update is another one: a single pass over each."""
+    monkeypatch.setattr(_step, "_LARGE", 1)
+    own = (
+        {"learning_rate": 0.01, "weight_decay": 0.1, "dropout": 0.2},
+        {"learning_rate": 0.002, "weight_decay": 0.0, "dropout": 0.2},
+        {"learning_rate": 0.02, "betas": (0.8, 0.99), "dropout": 0.2},
+    )
+    networks = three(MLPClassifier, own, normalization=normalization)
+    parity.check(networks, data["classes"])
 
 
 def test_a_shape_of_its_own_does_not_stack(make_job, data):
