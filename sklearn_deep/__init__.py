@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn_deep._late import import_after
 
 if TYPE_CHECKING:
+    from sklearn_deep._trusted import SKOPS_TRUSTED_TYPES
     from sklearn_deep.augmentation._auto import AutoAugment
     from sklearn_deep.augmentation._base import Augmentation
     from sklearn_deep.augmentation._colour import Brightness, Contrast
@@ -114,6 +115,7 @@ _HOMES = {
     "RNNRegressor": "estimators._rnn",
     "RandAugment": "augmentation._policies",
     "Rotation": "augmentation._geometry",
+    "SKOPS_TRUSTED_TYPES": "_trusted",
     "Scaling": "augmentation._geometry",
     "SegmentPermutation": "augmentation._series",
     "SklearnDeepError": "exceptions",
@@ -184,6 +186,7 @@ __all__ = [
     "RNNRegressor",
     "RandAugment",
     "Rotation",
+    "SKOPS_TRUSTED_TYPES",
     "Scaling",
     "SegmentPermutation",
     "SklearnDeepError",

@@ -11,7 +11,9 @@ from sklearn.datasets import load_iris
 
 import sklearn_deep
 
-PUBLIC = [getattr(sklearn_deep, name) for name in sorted(sklearn_deep.__all__)]
+NAMES = {name: getattr(sklearn_deep, name) for name in sorted(sklearn_deep.__all__)}
+CONSTANTS = {name for name, value in NAMES.items() if not callable(value)}
+PUBLIC = [value for name, value in NAMES.items() if name not in CONSTANTS]
 CLASSES = [value for value in PUBLIC if isinstance(value, type)]
 FUNCTIONS = [value for value in PUBLIC if not isinstance(value, type)]
 SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)

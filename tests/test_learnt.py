@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
@@ -187,6 +188,20 @@ def test_parameters_set_after_fit_change_no_output_pickle_or_file(case, fitted):
     assert_same(outputs(pickle.loads(pickle.dumps(model)), X, y), expected)
     assert_same(outputs(copy.deepcopy(model), X, y), expected)
     assert file is None or to_onnx(model, X).to_bytes() == file
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_skops_file_asks_for_listed_types_only_and_predicts_the_same_bits(
+    case, fitted
+):
+    _, X, y = CASES[case]
+    model = fitted(case)
+    file = skops.io.dumps(model)
+    own = {f"{Net.__module__}.Net"} if "module" in case else set()
+    listed = sklearn_deep.SKOPS_TRUSTED_TYPES
+    assert own <= set(skops.io.get_untrusted_types(data=file)) <= {*listed, *own}
+    loaded = skops.io.loads(file, trusted=[*listed, *own])
+    assert_same(outputs(loaded, X, y), outputs(model, X, y))
 
 
 def test_every_public_estimator_is_among_the_cases():

@@ -28,7 +28,7 @@ class Reconstruction(RealTargets):
         variance[np.sqrt(variance) <= 1e-12 * np.abs(mean)] = 0.0
         spread = np.sqrt(variance.mean()) * top
         scale = spread if spread >= np.finfo(np.float64).tiny else 1.0
-        return cls(mean * top, np.full_like(mean, scale), False, y.dtype, None)
+        return cls(mean * top, np.full_like(mean, scale), False, y.dtype.name, None)
 
     def attributes(self) -> dict[str, Any]:
         """Nothing: the outputs are the features."""

@@ -145,8 +145,8 @@ class RealTargets:
         In the user's units; ``encoded = (y - center) / scale``.
     flat : bool
         Whether the user's targets are of shape (n,).
-    dtype : numpy.dtype
-        Floating dtype of the user's targets.
+    dtype : str
+        Name of the floating dtype of the user's targets.
     scaling : {"standard", "mean", None}
         How they are scaled, see ``LossRow``.
     """
@@ -154,7 +154,7 @@ class RealTargets:
     center: np.ndarray
     scale: np.ndarray
     flat: bool
-    dtype: np.dtype
+    dtype: str
     scaling: str | None
 
     @classmethod
@@ -189,7 +189,7 @@ class RealTargets:
         # A spread below the smallest normal number cannot be divided by.
         scale = scale * top
         scale[scale < np.finfo(scale.dtype).tiny] = 1.0
-        return cls(center * top, scale, y.ndim == 1, y.dtype, scaling)
+        return cls(center * top, scale, y.ndim == 1, y.dtype.name, scaling)
 
     def attributes(self) -> dict[str, Any]:
         """Fitted attributes of an estimator with such targets."""

@@ -353,6 +353,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         state.pop("_net", None)
         if "module_" in state:
             state["module_"] = pack_module(self.module_)
+            state["_dtype"] = self._dtype.name
         if "_optimizer_state" in state:
             state["_optimizer_state"] = pack_optimizer(self._optimizer_state)
         return state
@@ -365,6 +366,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
             state["_optimizer_state"] = unpack_optimizer(state["_optimizer_state"])
         super().__setstate__(state)
         if values is not None:
+            self._dtype = np.dtype(self._dtype)
             self.module_ = self._filled(values)
 
     def __copy__(self):

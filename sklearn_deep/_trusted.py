@@ -1,0 +1,73 @@
+"""The types to trust when a fitted estimator is loaded by skops.
+
+A list that is written out, not computed: whoever trusts it can read it. It names types
+of plain data and the estimators around them, and nothing that runs code from a file:
+no module of torch, no function. ``tests/test_trusted.py`` holds it complete.
+"""
+
+_PUBLIC = {
+    "augmentation._auto": ["AutoAugment"],
+    "augmentation._base": ["Augmentation"],
+    "augmentation._colour": ["Brightness", "Contrast"],
+    "augmentation._geometry": ["Rotation", "Scaling", "Translation"],
+    "augmentation._image": ["Crop", "Erasing", "Flip"],
+    "augmentation._mix": ["CutMix", "Mixup"],
+    "augmentation._policies": ["Policy", "RandAugment", "TrivialAugment"],
+    "augmentation._series": [
+        "Jitter",
+        "MagnitudeScaling",
+        "SegmentPermutation",
+        "TimeShift",
+        "TimeWarp",
+        "WindowSlice",
+    ],
+    "augmentation._table": ["FeatureMask", "GaussianNoise", "SwapNoise"],
+    "compression._prune": ["Pruned"],
+    "compression._quantize": ["Quantized"],
+    "compression._slice": ["Sliced"],
+    "estimators._autoencoder": ["MLPAutoencoder"],
+    "estimators._cnn": ["CNNClassifier", "CNNRegressor"],
+    "estimators._conv_autoencoder": ["CNNAutoencoder"],
+    "estimators._holdout": ["ValidationHoldout"],
+    "estimators._lr_finder": ["LearningRateFinder"],
+    "estimators._mlp": ["MLPClassifier", "MLPRegressor"],
+    "estimators._module": ["ModuleClassifier", "ModuleRegressor"],
+    "estimators._rnn": ["RNNClassifier", "RNNRegressor"],
+    "export._reader": ["OnnxClassifier", "OnnxRegressor", "OnnxTransformer"],
+    "transfer._features": ["NetworkFeatures"],
+}
+
+# What fitted estimators hold: frozen dataclasses of plain data and arrays.
+_HELD = {
+    "data._layout": ["Layout"],
+    "data._reconstruction": ["Reconstruction"],
+    "data._targets": ["ClassTargets", "RealTargets"],
+    "nn._losses": ["Loss"],
+    "training._job": ["NetSettings", "OptimizerSpec"],
+}
+
+# What a fitted search of scikit-learn holds at its default scoring and skops does not
+# trust by default; the requests up to scikit-learn 1.8.
+_OF_SEARCHES = [
+    "sklearn.metrics._scorer._PassthroughScorer",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn.utils._metadata_requests.MetadataRequest",
+    "sklearn.utils._metadata_requests.MethodMetadataRequest",
+]
+
+SKOPS_TRUSTED_TYPES = [
+    *(
+        f"sklearn_deep.{module}.{name}"
+        for table in (_PUBLIC, _HELD)
+        for module, names in table.items()
+        for name in names
+    ),
+    *_OF_SEARCHES,
+]
+"""Names of the types in fitted estimators of this package, for ``skops.io.load``.
+
+Pass it as ``trusted`` to ``skops.io.load`` or as ``skops_trusted_types`` to
+``mlflow.sklearn``. The classes of your own modules, callbacks and augmentations are not
+on it: add those that you know. See the user guide, :doc:`/user_guide/files`.
+"""
