@@ -135,6 +135,15 @@ def test_every_name_has_a_summary_of_its_own(cls):
         assert inspect.getdoc(member), name
 
 
+@pytest.mark.parametrize("value", PUBLIC)
+def test_a_summary_has_no_citation_and_no_address(value):
+    """Tables of the API page show it, far from the references."""
+    members = public_members(value) if isinstance(value, type) else {}
+    for member in (value, *members.values()):
+        summary, *_ = inspect.getdoc(member).split("\n\n")
+        assert not re.search(r"\[\w+\]_|arXiv|https?:", summary), summary
+
+
 @pytest.mark.parametrize(
     "cls",
     [

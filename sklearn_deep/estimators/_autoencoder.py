@@ -37,10 +37,10 @@ RECONSTRUCTION_RULES: Rules = {
 
 @document
 class MLPAutoencoder(DeepReconstructor, LayeredEstimator):
-    """Feed-forward network that learns a short code of each row [2]_.
+    """Feed-forward network that learns a short code of each row.
 
     An encoder of ``hidden_layer_sizes`` leads to ``code_size`` linear units, and a
-    mirrored decoder from them back to the row. ``transform`` gives the code,
+    mirrored decoder from them back to the row [2]_. ``transform`` gives the code,
     ``inverse_transform`` decodes it, and ``score_samples`` tells how well a row is
     reconstructed: rows unlike those of the training have low scores. With an
     ``augmentation`` such as noise the network gets the augmented row and has to give

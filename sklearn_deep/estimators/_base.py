@@ -366,7 +366,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
             state["_optimizer_state"] = unpack_optimizer(state["_optimizer_state"])
         super().__setstate__(state)
         if values is not None:
-            self._dtype = np.dtype(self._dtype)
+            self._dtype = np.dtype(state["_dtype"])
             self.module_ = self._filled(values)
 
     def __copy__(self):

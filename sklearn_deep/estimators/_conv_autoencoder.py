@@ -21,10 +21,10 @@ _EACH = (_POSITIVE_INT, SequenceOf(_POSITIVE_INT, 1))
 
 @document
 class CNNAutoencoder(DeepReconstructor, Convolutional):
-    """Convolutional network that learns a short code of each image or series [2]_.
+    """Convolutional network that learns a short code of each image or series.
 
     Blocks of convolution and pooling lead to ``code_size`` linear units, and blocks of
-    enlargement and convolution from them back. ``transform`` gives the code as flat rows,
+    enlargement and convolution from them back [2]_. ``transform`` gives the code as flat rows,
     ``inverse_transform`` decodes it into rows of the shape of X, and ``score_samples``
     tells how well a row is reconstructed. With an ``augmentation`` it is a denoising
     autoencoder [5]_: the network gets the augmented row and has to give the clean one.

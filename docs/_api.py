@@ -1,0 +1,187 @@
+"""The API page: every public name once, in the group where a user looks for it.
+
+``GROUPS`` is the one table. A public name that it lacks, or that it has twice, is an
+error of the build and of the tests.
+"""
+
+import sklearn_deep
+
+# (title, one line on the group, names); a title that starts with a space is a part of
+# the group above it.
+GROUPS = [
+    (
+        "Tables",
+        "Rows of numbers: arrays, sparse matrices, frames. :doc:`user_guide/network`.",
+        ["MLPClassifier", "MLPRegressor"],
+    ),
+    (
+        "Images and series",
+        "Convolutions over images and over time. :doc:`user_guide/images`.",
+        ["CNNClassifier", "CNNRegressor"],
+    ),
+    (
+        "Sequences and texts",
+        "Recurrent networks: series, sequences of unequal length, tokens, texts."
+        " :doc:`user_guide/sequences`.",
+        ["RNNClassifier", "RNNRegressor"],
+    ),
+    (
+        "Your own networks",
+        "Any ``torch.nn.Module`` as an estimator. :doc:`user_guide/modules`.",
+        ["ModuleClassifier", "ModuleRegressor"],
+    ),
+    (
+        "Features",
+        "Transformers: codes, reconstructions, what a layer gives."
+        " :doc:`user_guide/features`.",
+        ["CNNAutoencoder", "MLPAutoencoder", "NetworkFeatures"],
+    ),
+    (
+        "Search and validation",
+        "Learning rates, early stopping without leaks, and what the stacked backend did."
+        " :doc:`user_guide/stacking`, :doc:`user_guide/validation`.",
+        [
+            "LearningRateFinder",
+            "StackingReport",
+            "ValidationHoldout",
+            "stacking_report",
+        ],
+    ),
+    (
+        "Compression",
+        "Smaller and faster networks. :doc:`user_guide/compression`.",
+        ["Pruned", "Quantized", "Sliced"],
+    ),
+    (
+        "Augmentation",
+        "Batches that change from epoch to epoch. :doc:`user_guide/augmentation`.",
+        ["Augmentation"],
+    ),
+    (" Of tables", "", ["FeatureMask", "GaussianNoise", "SwapNoise"]),
+    (
+        " Of images",
+        "",
+        [
+            "Brightness",
+            "Contrast",
+            "Crop",
+            "Erasing",
+            "Flip",
+            "Rotation",
+            "Scaling",
+            "Translation",
+        ],
+    ),
+    (
+        " Of series",
+        "",
+        [
+            "Jitter",
+            "MagnitudeScaling",
+            "SegmentPermutation",
+            "TimeShift",
+            "TimeWarp",
+            "WindowSlice",
+        ],
+    ),
+    (" Of pairs of rows", "", ["CutMix", "Mixup"]),
+    (" Policies", "", ["AutoAugment", "Policy", "RandAugment", "TrivialAugment"]),
+    (
+        "Export and files",
+        "One ONNX file, what reads it, and what skops may load."
+        " :doc:`user_guide/export`, :doc:`user_guide/files`.",
+        [
+            "OnnxClassifier",
+            "OnnxExport",
+            "OnnxRegressor",
+            "OnnxTransformer",
+            "SKOPS_TRUSTED_TYPES",
+            "register_onnx_layer",
+            "to_onnx",
+        ],
+    ),
+    (
+        "Reports and pictures",
+        "What a fit, a compression and an augmentation look like."
+        " :doc:`user_guide/watching`.",
+        [
+            "CompressionDisplay",
+            "CompressionReport",
+            "FitCurveDisplay",
+            "augmentation_preview",
+            "compression_report",
+        ],
+    ),
+    (
+        "Exceptions and warnings",
+        "All are :class:`SklearnDeepError` or :class:`SklearnDeepWarning`."
+        " :doc:`user_guide/errors`.",
+        [
+            "CompressionLossError",
+            "CompressionLossWarning",
+            "InvalidParameterError",
+            "MissingDependencyError",
+            "OnnxExportError",
+            "OnnxFileError",
+            "OnnxParityError",
+            "SklearnDeepError",
+            "SklearnDeepWarning",
+            "TrainingDivergedError",
+            "TrainingWarning",
+        ],
+    ),
+]
+
+# scikit-learn's docstrings of ``score`` and ``set_output`` refer to these labels of its
+# own pages.
+INHERITED = """
+.. _accuracy_score:
+.. _r2_score:
+
+Scores
+------
+
+``score(X, y)`` of a classifier is the accuracy (:func:`sklearn.metrics.accuracy_score`),
+of a regressor R\u00b2 (:func:`sklearn.metrics.r2_score`).
+
+.. _df_output_transform:
+.. _sphx_glr_auto_examples_miscellaneous_plot_set_output.py:
+
+Frames out
+----------
+
+``set_output(transform="pandas")`` or ``"polars"`` makes ``transform`` of a transformer
+give a frame, with the columns of ``get_feature_names_out()``.
+""".splitlines()
+
+
+def api_page():
+    """Text of the API page.
+
+    Raises
+    ------
+    ValueError
+        If the groups and ``__all__`` do not have the same names, each once.
+    """
+    grouped = [name for _, _, names in GROUPS for name in names]
+    if sorted(grouped) != sorted(sklearn_deep.__all__):
+        public = set(sklearn_deep.__all__)
+        raise ValueError(
+            "GROUPS in docs/_api.py has to hold each public name once. It lacks"
+            f" {sorted(public - set(grouped))}, has {sorted(set(grouped) - public)}"
+            f" besides, and {sorted({n for n in grouped if grouped.count(n) > 1})} twice."
+        )
+    lines = [
+        "API reference",
+        "=============",
+        "",
+        ".. currentmodule:: sklearn_deep",
+        "",
+    ]
+    for title, about, names in GROUPS:
+        rule = "^" if title.startswith(" ") else "-"
+        lines += [title.strip(), rule * len(title.strip()), ""]
+        lines += [about, ""] if about else []
+        lines += [".. autosummary::", "   :toctree: generated", "   :nosignatures:", ""]
+        lines += [f"   {name}" for name in names] + [""]
+    return "\n".join([*lines, *INHERITED])
