@@ -1,5 +1,6 @@
 """The documentation and the package name the same things, and its snippets run."""
 
+import inspect
 import re
 import runpy
 import sys
@@ -7,8 +8,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+import skorch
+from sklearn import neural_network
 
 import sklearn_deep
+from sklearn_deep import MLPClassifier, MLPRegressor, ModuleClassifier, ModuleRegressor
 
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = DOCS.parent / "examples"
@@ -31,6 +35,79 @@ def test_the_api_page_lists_exactly_all_public_names(monkeypatch):
     monkeypatch.setattr("sys.path", [*sys.path])  # the file puts folders in front
     conf = runpy.run_path(str(DOCS / "conf.py"))
     assert sorted(entries(conf["api_page"]())) == sorted(sklearn_deep.__all__)
+
+
+def test_a_public_name_without_a_group_is_an_error_of_the_api_page(monkeypatch):
+    monkeypatch.setattr("sys.path", [*sys.path])
+    api_page = runpy.run_path(str(DOCS / "conf.py"))["api_page"]
+    names = [*sklearn_deep.__all__, "NewEstimator"]
+    monkeypatch.setattr(sklearn_deep, "__all__", names)
+    with pytest.raises(ValueError, match=r"lacks \['NewEstimator'\]"):
+        api_page()
+
+
+def test_an_inventory_that_cannot_be_had_is_left_out(tmp_path, monkeypatch):
+    mapping = runpy.run_path(str(DOCS / "_inventories.py"))["mapping"]
+    for name, content in [
+        ("good", b"# Sphinx inventory version 2"),
+        ("bad", b"<html>"),
+    ]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "objects.inv").write_bytes(content)
+    projects = {
+        name: f"{(tmp_path / name).as_uri()}/" for name in ("good", "bad", "absent")
+    }
+    found = mapping(tmp_path / "kept", {**projects, "nobody": "http://127.0.0.1:9/"})
+    kept = tmp_path / "kept" / "good.inv"
+    assert found == {"good": (projects["good"], str(kept))}
+    (tmp_path / "good" / "objects.inv").unlink()  # it was fetched by an earlier build
+    assert mapping(tmp_path / "kept", projects) == found
+
+
+def table_rows(page, name):
+    """Cells of the rst list-table of this name, without its head."""
+    text = (DOCS / "user_guide" / f"{page}.rst").read_text(encoding="utf-8")
+    table = text.partition(f":name: {name}\n")[2]
+    table = re.split(r"\n\n(?=\S)", table)[0]
+    rows = re.split(r"^ {3}\* - ", table, flags=re.MULTILINE)[1:]
+    return [re.split(r"\n {5}- ", row.strip()) for row in rows][1:]
+
+
+def defaults(*classes):
+    """Every parameter of the constructors to its default, except ``*args``."""
+    return {
+        name: parameter.default
+        for cls in classes
+        for name, parameter in inspect.signature(cls.__init__).parameters.items()
+        if name != "self" and parameter.kind is not parameter.VAR_POSITIONAL
+        if parameter.kind is not parameter.VAR_KEYWORD
+    }
+
+
+MIGRATIONS = {
+    "from-mlp": (
+        (neural_network.MLPRegressor, neural_network.MLPClassifier),
+        (MLPRegressor, MLPClassifier),
+    ),
+    "from-skorch": (
+        (skorch.NeuralNet, skorch.NeuralNetClassifier, skorch.NeuralNetRegressor),
+        (ModuleRegressor, ModuleClassifier),
+    ),
+}
+
+
+@pytest.mark.parametrize("table", MIGRATIONS)
+def test_a_migration_table_has_every_parameter_of_theirs_and_names_ours(table):
+    theirs, ours = (defaults(*classes) for classes in MIGRATIONS[table])
+    rows = table_rows("migration", table)
+    assert sorted(row[0].strip("`") for row in rows) == sorted(theirs)
+    for their_name, our_names, differs in rows:
+        names = re.findall("``(.+?)``", our_names)
+        assert set(names) <= set(ours), our_names
+        assert names or our_names == "no parameter"
+        name = their_name.strip("`")
+        if names == [name] and name in theirs and theirs[name] != ours[name]:
+            assert re.search("ours|number|class|more losses", differs), their_name
 
 
 def test_the_user_guide_lists_all_its_pages():
