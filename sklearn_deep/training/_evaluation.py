@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Rows
-from sklearn_deep.nn._in_place import InPlace
+from sklearn_deep.nn._running import Running
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._scores import SCORES
 from sklearn_deep.training._job import TrainJob
@@ -22,7 +22,7 @@ def evaluate(job: TrainJob, rows: Rows) -> list[Tensor]:
 def outputs_of(module: nn.Module, rows: Rows) -> Tensor:
     """Raw outputs of a module for all rows, in order."""
     module.eval()
-    with torch.inference_mode(), InPlace(module):
+    with torch.inference_mode(), Running(module):
         return torch.cat([module(batch.x) for batch in rows.in_order()])
 
 

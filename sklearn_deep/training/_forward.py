@@ -13,7 +13,7 @@ from sklearn_deep.data._batches import as_tensor
 from sklearn_deep.data._padded import Padded
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._rows import CHUNK_BYTES, chunks
-from sklearn_deep.nn._in_place import InPlace
+from sklearn_deep.nn._running import Running
 from sklearn_deep.nn._rnn import Every
 from sklearn_deep.training._devices import products, threads_for, told
 
@@ -25,11 +25,11 @@ _BLOCK = 32
 
 # A module's size does not change, and counting it takes as long as a small layer; so
 # does looking for its first parameter, which tells where it is, and for its rectifiers.
-_sizes: WeakKeyDictionary[nn.Module, tuple[int, int, Tensor, InPlace]]
+_sizes: WeakKeyDictionary[nn.Module, tuple[int, int, Tensor, Running]]
 _sizes = WeakKeyDictionary()
 
 
-def _size(module: nn.Module) -> tuple[int, int, torch.device, InPlace]:
+def _size(module: nn.Module) -> tuple[int, int, torch.device, Running]:
     """Multiplications a row, values of the widest layer, where it is, and how to run it."""
     if module not in _sizes:
         parameters = [*module.parameters(), *module.buffers()]
@@ -37,9 +37,9 @@ def _size(module: nn.Module) -> tuple[int, int, torch.device, InPlace]:
         widest = told(module, "units") or widest  # all that a convolution gives
         # A stage that only rearranges has no numbers, and is anywhere.
         first = parameters[0] if parameters else torch.empty(0)
-        _sizes[module] = products(module), widest, first, InPlace(module)
-    n_products, widest, first, in_place = _sizes[module]
-    return n_products, widest, first.device, in_place
+        _sizes[module] = products(module), widest, first, Running(module)
+    n_products, widest, first, running = _sizes[module]
+    return n_products, widest, first.device, running
 
 
 def raw_outputs(module: nn.Module, X: Any) -> Tensor:
@@ -56,15 +56,15 @@ def raw_outputs(module: nn.Module, X: Any) -> Tensor:
     Tensor of shape (n_rows, n_outputs), on the CPU
         Of shape (n_steps, n_outputs) where every step of a sequence has an output.
     """
-    n_products, widest, device, in_place = _size(module)
+    n_products, widest, device, running = _size(module)
     if isinstance(X, Ragged):
         total = float(X.offsets[-1] * n_products)
-        with threads_for(total, device), torch.inference_mode(), in_place:
+        with threads_for(total, device), torch.inference_mode(), running:
             return _by_length(module, X, widest, device)
     width = max(math.prod(X.shape[1:]), widest)
     parts = chunks(X.shape[0], width * X.dtype.itemsize)
     total = float(X.shape[0] * n_products)
-    with threads_for(total, device), torch.inference_mode(), in_place:
+    with threads_for(total, device), torch.inference_mode(), running:
         raw = [_apply(module, X if len(parts) == 1 else X[p], device) for p in parts]
     return raw[0] if len(raw) == 1 else torch.cat(raw)
 

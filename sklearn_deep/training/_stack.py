@@ -17,7 +17,7 @@ from torch import Tensor
 from sklearn_deep.data._batches import Rows, batch_bounds, epoch_order
 from sklearn_deep.data._together import RowsTogether, lockstep, shared_features
 from sklearn_deep.nn._dropout import set_source
-from sklearn_deep.nn._in_place import InPlace
+from sklearn_deep.nn._running import Running
 from sklearn_deep.training._augmenting import Augmenter, augmented_together
 from sklearn_deep.training._evaluation import evaluate, judge, to_numbers
 from sklearn_deep.training._flat import FlatParameters
@@ -249,7 +249,7 @@ class Stack:
             each = [evaluate(job, job.validation) for job in jobs if job.validation]
             return [torch.stack(parts) for parts in zip(*each, strict=True)]
         template = self._section(nets).module.eval()
-        with torch.inference_mode(), InPlace(template):
+        with torch.inference_mode(), Running(template):
             batches = list(rows.in_order())
             raw = torch.cat([vmapped_forward(template, b.x) for b in batches], 1)
             y = torch.cat([b.y for b in batches], 1)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Batch
 from sklearn_deep.nn._dropout import rate_modules
-from sklearn_deep.nn._in_place import InPlace
+from sklearn_deep.nn._running import Running
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._penalties import PENALTIES
 from sklearn_deep.training._derived import derived_gradient
@@ -129,7 +129,7 @@ class Steps:
         if derived is None and not self.alone:
             derived = VmappedGradient(self.module, self.loss)
         self._derived = derived
-        self._in_place = InPlace(self.module)
+        self._running = Running(self.module)
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Put the gradient of the batch's loss into its place.
@@ -140,10 +140,10 @@ class Steps:
         raw : Tensor of shape (n_batch, n_outputs), or with an axis of networks before
         """
         if self._derived is not None:
-            with self._in_place:
+            with self._running:
                 return self._derived(batch)
         self.gradient_.zero_()
-        with self._in_place:
+        with self._running:
             raw = self.module(batch.x)
         values = self.loss.training_rows(raw, batch.y)
         if batch.weight is not None:

@@ -1,0 +1,169 @@
+"""Fast forms of torch's functions on float64 series and images, while we train and predict.
+
+Inside ``FastFloat64`` the functions of the table below take another way to the same values.
+It works on our networks and on a user's own, whose layers stay torch's; outside, and in an
+export, everything is torch's own.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from sklearn_deep.nn._products import Correlate, Geometry, Spread
+
+
+def _each(value: Any, n_axes: int) -> tuple[int, ...]:
+    """One number per axis, of one number or of a sequence."""
+    if isinstance(value, Sequence):
+        return tuple(value) if len(value) == n_axes else tuple(value) * n_axes
+    return (int(value),) * n_axes
+
+
+def _fits(x: Tensor, kernel: Tensor, n_axes: int, groups: int) -> bool:
+    """Whether the products can stand for torch's function."""
+    return (
+        groups == 1
+        and x.dtype == kernel.dtype == torch.float64
+        and x.ndim == kernel.ndim == n_axes + 2
+        and x.device.type == kernel.device.type == "cpu"
+        and x.numel() > 0
+    )
+
+
+def _sides(padding: Any, size: tuple[int, ...], dilation: tuple[int, ...]) -> Any:
+    """Padding before and after each axis."""
+    if padding == "same":
+        totals = [d * (k - 1) for k, d in zip(size, dilation, strict=True)]
+        return tuple((total // 2, total - total // 2) for total in totals)
+    n = (0,) * len(size) if padding == "valid" else _each(padding, len(size))
+    return tuple(zip(n, n, strict=True))
+
+
+def _with_bias(y: Tensor, bias: Tensor | None) -> Tensor:
+    return (y if bias is None else y + bias).movedim(-1, 1)
+
+
+def _convolution(own: Callable, n_axes: int) -> Callable:
+    """The fast form of ``torch.conv1d`` or ``torch.conv2d``."""
+
+    def convolve(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+    ) -> Tensor:
+        size, gaps = tuple(weight.shape[2:]), _each(dilation, n_axes)
+        steps = _each(stride, n_axes)
+        refused = padding == "same" and set(steps) != {1}
+        if _fits(input, weight, n_axes, groups) and not refused:
+            where = Geometry(size, steps, gaps, _sides(padding, size, gaps))
+            outputs = where.outputs(tuple(input.shape[2:]))
+            if weight.shape[1] == input.shape[1] and min(outputs) > 0:
+                y = Correlate.apply(input.movedim(1, -1), weight, where)
+                return _with_bias(y, bias)
+        return own(input, weight, bias, stride, padding, dilation, groups)
+
+    return convolve
+
+
+def _transposed(own: Callable, n_axes: int) -> Callable:
+    """The fast form of ``torch.conv_transpose1d`` or ``torch.conv_transpose2d``."""
+
+    def convolve(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        dilation: Any = 1,
+    ) -> Tensor:
+        size, gaps = tuple(weight.shape[2:]), _each(dilation, n_axes)
+        steps, more = _each(stride, n_axes), _each(output_padding, n_axes)
+        allowed = all(n < step for n, step in zip(more, steps, strict=True))
+        if _fits(input, weight, n_axes, groups) and allowed:
+            where = Geometry(size, steps, gaps, _sides(padding, size, gaps))
+            inputs = tuple(
+                (n - 1) * step + reach - sum(pad) + extra
+                for n, step, reach, pad, extra in zip(
+                    input.shape[2:], steps, where.reach, where.padding, more, strict=True
+                )
+            )
+            if weight.shape[0] == input.shape[1] and min(inputs) > 0:
+                y = Spread.apply(input.movedim(1, -1), weight, where, inputs)
+                return _with_bias(y, bias)
+        return own(
+            input, weight, bias, stride, padding, output_padding, groups, dilation
+        )
+
+    return convolve
+
+
+def _channels_last(x: Tensor) -> bool:
+    """Whether these are float64 series whose channels lie side by side."""
+    return (
+        x.ndim == 3
+        and x.dtype == torch.float64
+        and x.shape[1] > 1
+        and x.stride(1) == 1
+    )
+
+
+def _batch_norm(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """Take series as images of width one: of those torch knows the order."""
+    if not _channels_last(input):
+        return torch.batch_norm(input, *args, **kwargs)
+    return torch.batch_norm(input.unsqueeze(-1), *args, **kwargs).squeeze(-1)
+
+
+def _pad(
+    input: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None
+) -> Tensor:
+    """Keep the order of series, which torch does not."""
+    if mode != "constant" or len(pad) != 2 or not _channels_last(input):
+        return F.pad(input, pad, mode, value)
+    return F.pad(input.movedim(1, -1), (0, 0, *pad), mode, value).movedim(-1, 1)
+
+
+def _cat(tensors: Sequence[Tensor], dim: int = 0, **kwargs: Any) -> Tensor:
+    """Keep the order of series, which torch does not."""
+    if dim != 1 or kwargs or not all(map(_channels_last, tensors)):
+        return torch.cat(tensors, dim, **kwargs)  # type: ignore[arg-type]
+    return torch.cat([x.movedim(1, -1) for x in tensors], -1).movedim(-1, 1)
+
+
+_FORMS: dict[Any, Callable] = {
+    torch.conv1d: _convolution(torch.conv1d, 1),
+    torch.conv2d: _convolution(torch.conv2d, 2),
+    torch.conv_transpose1d: _transposed(torch.conv_transpose1d, 1),
+    torch.conv_transpose2d: _transposed(torch.conv_transpose2d, 2),
+    torch.batch_norm: _batch_norm,
+    torch.cat: _cat,
+    F.pad: _pad,
+}
+
+
+class FastFloat64(TorchFunctionMode):
+    """Inside, functions of torch's take their fast form, in this thread."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Call the fast form where there is one."""
+        return _FORMS.get(func, func)(*args, **(kwargs or {}))
+
+
+def gains(module: nn.Module) -> bool:
+    """Whether a network has float64 kernels on a CPU."""
+    return any(
+        p.ndim > 2 and p.dtype == torch.float64 and p.device.type == "cpu"
+        for p in module.parameters()
+    )
