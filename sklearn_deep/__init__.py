@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sklearn_deep._late import import_after
+from sklearn_deep._waiting import patient_threads
 
 if TYPE_CHECKING:
     from sklearn_deep._trusted import SKOPS_TRUSTED_TYPES
@@ -222,7 +223,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        with patient_threads():
+            value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     except ModuleNotFoundError as error:
         if error.name not in _EXTRAS:
             raise

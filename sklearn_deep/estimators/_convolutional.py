@@ -8,7 +8,7 @@ import numpy as np
 
 from sklearn_deep._params import NONE, Number, OneOf, Rules, SequenceOf
 from sklearn_deep.data._layout import Layout, spatial_layout
-from sklearn_deep.estimators._data import check_data
+from sklearn_deep.estimators._data import as_bytes, check_data
 from sklearn_deep.estimators._family import LayeredEstimator
 from sklearn_deep.estimators._rules import (
     HIDDEN_LAYER_SIZES,
@@ -72,9 +72,12 @@ class Convolutional(LayeredEstimator):
                 f" shape {fitted.row_shape}: it takes (n_samples,"
                 f" {', '.join(map(str, fitted.row_shape))})."
             )
-        if getattr(X, "dtype", None) == np.uint8 and len(shape) > 1:
+        given = getattr(X, "dtype", None)
+        if given == np.uint8 and len(shape) > 1:
             layout = fitted or self._layout_of(shape[1:])
-            dtype = np.uint8 if layout.kind == "images" else dtype
+            dtype = np.uint8 if layout.kind == "images" else as_bytes(dtype)
+        elif given == np.int8:
+            dtype = as_bytes(dtype)
         elif isinstance(dtype, np.dtype) and dtype == np.uint8:
             dtype = np.float32  # no cast to pixels, without a word
         checked = check_data(self, X, y, dtype, reset=reset, allow_nd=True)

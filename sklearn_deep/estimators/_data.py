@@ -240,6 +240,11 @@ def _fit_dtype(estimator: "DeepEstimator", device: torch.device) -> Any:
     return [np.float64, np.float32] if device.type == "cpu" else np.dtype("float32")
 
 
+def as_bytes(asked: Any) -> Any:
+    """The dtype for X of 8-bit integers, which float32 holds exactly."""
+    return np.dtype("float32") if isinstance(asked, list) else asked
+
+
 def _same_dtype(estimator: "DeepEstimator") -> np.dtype:
     dtype = estimator._dtype
     if estimator.dtype not in ("auto", dtype.name):

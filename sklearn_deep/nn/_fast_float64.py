@@ -94,7 +94,12 @@ def _transposed(own: Callable, n_axes: int) -> Callable:
             inputs = tuple(
                 (n - 1) * step + reach - sum(pad) + extra
                 for n, step, reach, pad, extra in zip(
-                    input.shape[2:], steps, where.reach, where.padding, more, strict=True
+                    input.shape[2:],
+                    steps,
+                    where.reach,
+                    where.padding,
+                    more,
+                    strict=True,
                 )
             )
             if weight.shape[0] == input.shape[1] and min(inputs) > 0:
@@ -108,34 +113,41 @@ def _transposed(own: Callable, n_axes: int) -> Callable:
 
 
 def _channels_last(x: Tensor) -> bool:
-    """Whether these are float64 series whose channels lie side by side."""
+    """Whether these are float64 values whose channels lie side by side."""
     return (
-        x.ndim == 3
+        x.ndim in (3, 4)
         and x.dtype == torch.float64
         and x.shape[1] > 1
         and x.stride(1) == 1
     )
 
 
+def _series(x: Tensor) -> bool:
+    """Whether these are series whose channels lie side by side: torch has no such order."""
+    return x.ndim == 3 and _channels_last(x)
+
+
 def _batch_norm(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Take series as images of width one: of those torch knows the order."""
+    """Normalise the columns of a matrix, forth and back: channels side by side are that."""
     if not _channels_last(input):
-        return torch.batch_norm(input, *args, **kwargs)
-    return torch.batch_norm(input.unsqueeze(-1), *args, **kwargs).squeeze(-1)
+        return F.batch_norm(input, *args, **kwargs)
+    last = input.movedim(1, -1)
+    columns = F.batch_norm(last.reshape(-1, last.shape[-1]), *args, **kwargs)
+    return columns.view(last.shape).movedim(-1, 1)
 
 
 def _pad(
     input: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None
 ) -> Tensor:
     """Keep the order of series, which torch does not."""
-    if mode != "constant" or len(pad) != 2 or not _channels_last(input):
+    if mode != "constant" or len(pad) != 2 or not _series(input):
         return F.pad(input, pad, mode, value)
     return F.pad(input.movedim(1, -1), (0, 0, *pad), mode, value).movedim(-1, 1)
 
 
 def _cat(tensors: Sequence[Tensor], dim: int = 0, **kwargs: Any) -> Tensor:
     """Keep the order of series, which torch does not."""
-    if dim != 1 or kwargs or not all(map(_channels_last, tensors)):
+    if dim != 1 or kwargs or not all(map(_series, tensors)):
         return torch.cat(tensors, dim, **kwargs)  # type: ignore[arg-type]
     return torch.cat([x.movedim(1, -1) for x in tensors], -1).movedim(-1, 1)
 
@@ -145,7 +157,7 @@ _FORMS: dict[Any, Callable] = {
     torch.conv2d: _convolution(torch.conv2d, 2),
     torch.conv_transpose1d: _transposed(torch.conv_transpose1d, 1),
     torch.conv_transpose2d: _transposed(torch.conv_transpose2d, 2),
-    torch.batch_norm: _batch_norm,
+    F.batch_norm: _batch_norm,
     torch.cat: _cat,
     F.pad: _pad,
 }
@@ -161,7 +173,7 @@ class FastFloat64(TorchFunctionMode):
         return _FORMS.get(func, func)(*args, **(kwargs or {}))
 
 
-def gains(module: nn.Module) -> bool:
+def has_float64_kernels(module: nn.Module) -> bool:
     """Whether a network has float64 kernels on a CPU."""
     return any(
         p.ndim > 2 and p.dtype == torch.float64 and p.device.type == "cpu"

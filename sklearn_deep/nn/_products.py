@@ -93,17 +93,6 @@ class Geometry:
         return Geometry(self.size, self.stride, self.dilation, padding)
 
 
-def _padded(x: Tensor, padding: tuple[tuple[int, int], ...]) -> Tensor:
-    """Put zeros around the positions; contiguous."""
-    if not any(map(any, padding)):
-        return x.contiguous()
-    sides = zip(x.shape[1:-1], padding, strict=True)
-    shape = [n + before + after for n, (before, after) in sides]
-    out = x.new_zeros(len(x), *shape, x.shape[-1])
-    _inner(out, x.shape[1:-1], padding).copy_(x)
-    return out
-
-
 def _inner(
     padded: Tensor, inputs: tuple[int, ...], padding: tuple[tuple[int, int], ...]
 ) -> Tensor:
@@ -115,6 +104,8 @@ def _inner(
 
 class _Windows:
     """The inputs under a kernel as matrices of few rows, one block after the other.
+
+    Blocks share their memory: use each before asking for the next.
 
     Parameters
     ----------
@@ -134,63 +125,80 @@ class _Windows:
     def __init__(
         self, x: Tensor, where: Geometry, outputs: tuple[int, ...], n_out: int
     ):
-        self._padded = _padded(x, where.padding)
-        self._where, self._outputs = where, outputs
+        self._x, self._where, self._outputs = x, where, outputs
         self._n_positions = math.prod(outputs)
         self._width = math.prod(where.size) * x.shape[-1]
-        self._copies = self._width > x.shape[-1] or set(where.stride) != {1}
-        self.n_parts = 1
+        row = self._width // where.size[0]
         # Products of few columns are quicker than the copies that they need. Copies of
         # windows along the last axis are enough then, with a product for each of the rest.
-        row = self._width // where.size[0]
-        if (
+        in_parts = (
             len(outputs) > 1
             and where.stride[0] == 1
             and self._width > _FEW_COLUMNS * n_out
             and self._n_positions * row >= _WORTH_PARTS
-        ):
-            self.n_parts = where.size[0]
+        )
+        self.n_parts = where.size[0] if in_parts else 1
 
     def __iter__(self) -> Iterator[tuple[slice, list[Tensor]]]:
         """Rows of the outputs, and for each part their matrix (n_rows, n_columns)."""
-        if not self._copies:
-            everything = self._padded.view(-1, self._width)
+        where, x = self._where, self._x
+        pointwise = self._width == x.shape[-1] and set(where.stride) == {1}
+        if pointwise and not any(map(any, where.padding)):
+            everything = x.reshape(-1, self._width)
             return iter([(slice(0, len(everything)), [everything])])
         return self._in_parts() if self.n_parts > 1 else self._whole()
 
-    def _whole(self) -> Iterator[tuple[slice, list[Tensor]]]:
-        view = self._where.windows(self._padded, self._outputs)
-        n, n_outer = len(view), 1 + len(self._outputs)
-        n_images = min(n, max(1, _BLOCK // (self._n_positions * self._width)))
-        run = self._where.size[-1] * self._padded.shape[-1]
-        planes = run < _SHORT_RUN and self._outputs[-1] > run
-        if planes:  # positions side by side, to copy longer runs of memory
-            axes = [*range(n_outer, view.ndim), *range(n_outer)]
-            view = view.permute(axes)
+    def _padded(self, n_images: int) -> Iterator[tuple[slice, Tensor]]:
+        """Some rows at a time, with zeros around their positions."""
+        x, padding = self._x, self._where.padding
+        n, *inputs, n_channels = x.shape
+        room = inner = None
+        if any(map(any, padding)):
+            shape = [i + sum(pad) for i, pad in zip(inputs, padding, strict=True)]
+            room = x.new_zeros(min(n, n_images), *shape, n_channels)
+            inner = _inner(room, tuple(inputs), padding)
         for start in range(0, n, n_images):
-            stop = min(n, start + n_images)
-            of_block = slice(start, stop)
-            rows = slice(start * self._n_positions, stop * self._n_positions)
+            some = x[start : start + n_images]
+            rows = slice(
+                start * self._n_positions, (start + len(some)) * self._n_positions
+            )
+            if room is not None and inner is not None:
+                inner[: len(some)].copy_(some)
+                some = room[: len(some)]
+            yield rows, some
+
+    def _whole(self) -> Iterator[tuple[slice, list[Tensor]]]:
+        n_images = max(1, _BLOCK // (self._n_positions * self._width))
+        n_outer = 1 + len(self._outputs)
+        run = self._where.size[-1] * self._x.shape[-1]
+        planes = run < _SHORT_RUN and self._outputs[-1] > run
+        block = self._x.new_empty(0)
+        for rows, padded in self._padded(n_images):
+            view = self._where.windows(padded, self._outputs)
+            if planes:  # positions side by side: longer runs of memory are copied
+                view = view.permute(*range(n_outer, view.ndim), *range(n_outer))
+            if block.shape != view.shape:
+                block = self._x.new_empty(view.shape)
+            block.copy_(view)
             if planes:
-                inner = (slice(None),) * (view.ndim - n_outer)
-                block = view[(*inner, of_block)].contiguous()
                 yield rows, [block.view(self._width, -1).t()]
             else:
-                yield rows, [view[of_block].contiguous().view(-1, self._width)]
+                yield rows, [block.view(-1, self._width)]
 
     def _in_parts(self) -> Iterator[tuple[slice, list[Tensor]]]:
-        where, padded = self._where, self._padded
-        flat = Geometry(
-            (1, *where.size[1:]), where.stride, (1, *where.dilation[1:]), where.padding
+        where, per_line = self._where, math.prod(self._outputs[1:])
+        along = Geometry(
+            (1, *where.size[1:]), where.stride, where.dilation, where.padding
         )
-        lines = padded.shape[1]
-        view = flat.windows(padded, (lines, *self._outputs[1:]))
-        per_line = math.prod(self._outputs[1:])
-        for i in range(len(padded)):
-            block = view[i].contiguous().view(lines * per_line, -1)
+        block = None
+        for rows, padded in self._padded(1):
+            lines = padded.shape[1]
+            view = along.windows(padded, (lines, *self._outputs[1:]))
+            if block is None:
+                block = self._x.new_empty(view.shape)
+            matrix = block.copy_(view).view(lines * per_line, -1)
             starts = [j * where.dilation[0] * per_line for j in range(self.n_parts)]
-            rows = slice(i * self._n_positions, (i + 1) * self._n_positions)
-            yield rows, [block[a : a + self._n_positions] for a in starts]
+            yield rows, [matrix[a : a + self._n_positions] for a in starts]
 
 
 def correlate(x: Tensor, kernel: Tensor, where: Geometry) -> Tensor:
@@ -360,9 +368,7 @@ class KernelGradient(torch.autograd.Function):
         ctx.save_for_backward(x, g)
 
     @staticmethod
-    def backward(
-        ctx: Any, kernel: Tensor
-    ) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, kernel: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         """Spread and convolve with the gradient in the kernel's place."""
         x, g = ctx.saved_tensors
         by_x = by_g = None

@@ -14,7 +14,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 # Below this many multiplications a step, a second thread saves little time and
 # changes the last bits of float32 products.
-_SMALL_STEP = 5e7
+_SMALL_STEP = 2e8
 
 
 def resolve_device(owner: str, name: str) -> torch.device:
@@ -60,13 +60,16 @@ class _OneThread:
 one_thread = _OneThread()
 
 
-def threads_for(products: float, device: torch.device) -> AbstractContextManager[None]:
+def threads_for(
+    products: float, device: torch.device, float64_kernels: bool = False
+) -> AbstractContextManager[None]:
     """Run what takes so many multiplications a step on one thread, if they are few.
 
     It is as fast, and float32 results then do not depend on how many threads torch
-    has (joblib's workers have fewer than the main process).
+    has (joblib's workers have fewer than the main process). Float64 convolutions are
+    made of many small products, for which threads would wait longer than they work.
     """
-    if device.type == "cpu" and products < _SMALL_STEP:
+    if device.type == "cpu" and (products < _SMALL_STEP or float64_kernels):
         return one_thread
     return nullcontext()
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Rows
-from sklearn_deep.nn._running import Running
 from sklearn_deep.nn._losses import Loss
+from sklearn_deep.nn._running import Running
 from sklearn_deep.nn._scores import SCORES
 from sklearn_deep.training._job import TrainJob
 from sklearn_deep.training._run import EpochNumbers

@@ -13,8 +13,8 @@ from sklearn_deep.data._batches import as_tensor
 from sklearn_deep.data._padded import Padded
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._rows import CHUNK_BYTES, chunks
-from sklearn_deep.nn._running import Running
 from sklearn_deep.nn._rnn import Every
+from sklearn_deep.nn._running import Running
 from sklearn_deep.training._devices import products, threads_for, told
 
 # float32 products treat the last rows of a block with other instructions; blocks of
@@ -59,12 +59,14 @@ def raw_outputs(module: nn.Module, X: Any) -> Tensor:
     n_products, widest, device, running = _size(module)
     if isinstance(X, Ragged):
         total = float(X.offsets[-1] * n_products)
-        with threads_for(total, device), torch.inference_mode(), running:
+        threads = threads_for(total, device, running.float64_kernels)
+        with threads, torch.inference_mode(), running:
             return _by_length(module, X, widest, device)
     width = max(math.prod(X.shape[1:]), widest)
     parts = chunks(X.shape[0], width * X.dtype.itemsize)
     total = float(X.shape[0] * n_products)
-    with threads_for(total, device), torch.inference_mode(), running:
+    threads = threads_for(total, device, running.float64_kernels)
+    with threads, torch.inference_mode(), running:
         raw = [_apply(module, X if len(parts) == 1 else X[p], device) for p in parts]
     return raw[0] if len(raw) == 1 else torch.cat(raw)
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sklearn_deep.data._batches import Batch, batch_bounds, epoch_batches
 from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.nn._fast_float64 import has_float64_kernels
 from sklearn_deep.training._augmenting import Augmenter
 from sklearn_deep.training._devices import step_products, threads_for
 from sklearn_deep.training._evaluation import evaluate, to_numbers
@@ -29,7 +30,8 @@ def train_alone(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
     """
     job = job.placed()
     products = step_products(job.module, job.batch_size)
-    with threads_for(products, job.rows.device):
+    float64 = has_float64_kernels(job.module)
+    with threads_for(products, job.rows.device, float64):
         solo = Solo(job, watchers)
         loop = descend if OPTIMIZERS[job.optimizer.name].update else minimise
         loop(solo)

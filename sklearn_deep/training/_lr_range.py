@@ -8,6 +8,7 @@ import torch
 
 from sklearn_deep.data._batches import epoch_batches
 from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.nn._fast_float64 import has_float64_kernels
 from sklearn_deep.nn._randomness import copy_to_train
 from sklearn_deep.training._augmenting import Augmenter
 from sklearn_deep.training._devices import step_products, threads_for
@@ -54,7 +55,8 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
     raw: list[float] = []
     pending: list[torch.Tensor] = []
     products = step_products(trial.module, job.batch_size)
-    with threads_for(products, job.rows.device):
+    float64 = has_float64_kernels(trial.module)
+    with threads_for(products, job.rows.device, float64):
         for i, batch in enumerate(_forever(trial, n_steps)):
             pending.append(stepper.step(batch, float(rates[i])))
             if len(pending) == _LOOK or i == n_steps - 1:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Batch
 from sklearn_deep.nn._dropout import rate_modules
-from sklearn_deep.nn._running import Running
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._penalties import PENALTIES
+from sklearn_deep.nn._running import Running
 from sklearn_deep.training._derived import derived_gradient
 from sklearn_deep.training._flat import FlatParameters
 from sklearn_deep.training._job import OptimizerSpec, OptimizerState, TrainJob

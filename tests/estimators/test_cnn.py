@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -235,3 +236,16 @@ def test_series_of_unequal_length_are_refused_in_words_at_fit_and_predict(contai
     network.fit(rng.normal(size=(20, 5, 2)), y)
     with pytest.raises(ValueError, match=r"unequal length.*RNNClassifier"):
         network.predict(rows)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_series_of_8_bit_integers_are_computed_in_float32(dtype):
+    X = np.random.default_rng(0).integers(0, 100, (40, 8, 2)).astype(dtype)
+    y = np.arange(40) % 2
+    net = CNNClassifier((4,), spatial_dims=1, max_epochs=2, random_state=0)
+    probabilities = net.fit(X, y).predict_proba(X)
+    assert {p.dtype for p in net.module_.parameters()} == {torch.float32}
+    same = net.fit(X.astype(np.float32), y).predict_proba(X.astype(np.float32))
+    np.testing.assert_array_equal(probabilities, same)
+    net.set_params(dtype="float64").fit(X, y)
+    assert {p.dtype for p in net.module_.parameters()} == {torch.float64}
