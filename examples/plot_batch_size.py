@@ -73,5 +73,5 @@ for pair, (optimizer, (rates, scalings)) in zip(axes, rows.items(), strict=True)
         ax.set_title(f"{optimizer}, learning_rate_scaling={scaling!r}")
 for ax in axes[:, 0]:
     ax.set_ylabel("validation loss, 6 epochs")
-axes[0, 0].legend()
+figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
 plt.show()

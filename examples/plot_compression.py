@@ -4,22 +4,23 @@ The smallest network that is as good
 
 How many units a network can lose, and how many connections, are hyperparameters: a search
 over ``keep`` and ``amount`` finds the smallest network that scores as well as the whole
-one. Here on a table of 30 measurements of cell nuclei.
+one. Here on handwritten digits, with half of the rows to compare on: of fewer, differences
+between good networks would be noise.
 """
 
 import joblib
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.datasets import load_breast_cancer
+from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_deep import CompressionDisplay, MLPClassifier, Pruned, Quantized, Sliced
 
-X, y = load_breast_cancer(return_X_y=True)
+X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
-    X.astype("float32"), y, stratify=y, random_state=0
+    X.astype("float32"), y, test_size=0.5, stratify=y, random_state=0
 )
 network = MLPClassifier((128, 128), max_epochs=30, random_state=0)
 

@@ -26,7 +26,7 @@ for optimizer in ("adamw", "nesterov", "sgd"):
     print(f"{optimizer}: {finder.suggestion_:.1e}")
 ax.set(xscale="log", xlabel="learning rate", ylabel="training loss (smoothed)")
 ax.set(ylim=(0, 4), title="dashed: the suggestion")
-ax.legend()
+figure.legend(loc="outside right upper")
 plt.show()
 
 # %%
