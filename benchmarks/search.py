@@ -247,7 +247,7 @@ def at_the_edges(rounds):
 
 def products_share(rounds):
     """CPU time of 20 fits of the default network against that of their products."""
-    table = roofline(max(rounds, 3))
+    table = roofline(rounds)
     head = ["20 fits, (256, 128), batch 256 (CPU s, one thread)", "products", "alone"]
     head += ["stacked", "products' share, alone", "products' share, stacked"]
     print_table(head, table)
