@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import _inventories
 from _api import api_page
+from sphinx.pycode import ModuleAnalyzer
 
 import sklearn_deep
 
@@ -63,6 +64,14 @@ def skip_foreign(app, what, name, obj, skip, options):
     return skip or generated or name in SKLEARN_METHODS
 
 
+def describe_constant(app, what, name, obj, options, lines):
+    """Take the docstring of a lazy constant from the module that it is written in."""
+    home = sklearn_deep._HOMES.get(name.removeprefix("sklearn_deep."))
+    if what == "data" and home is not None:
+        attributes = ModuleAnalyzer.for_module(f"sklearn_deep.{home}").find_attr_docs()
+        lines[:] = attributes["", name.rpartition(".")[2]]
+
+
 def link_projects(app, config):
     """Set ``intersphinx_mapping``, for the builder and not for who reads this file."""
     config.intersphinx_mapping = _inventories.mapping(Path(app.outdir) / ".inventories")
@@ -73,3 +82,4 @@ def setup(app):
     app.connect("config-inited", link_projects, priority=1)
     (Path(__file__).parent / "api.rst").write_text(api_page())
     app.connect("autodoc-skip-member", skip_foreign)
+    app.connect("autodoc-process-docstring", describe_constant)
