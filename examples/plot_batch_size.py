@@ -44,9 +44,9 @@ def validation_loss(**params):
 
 # %%
 # On the left each batch size has a curve of its own. On the right, with ``"linear"``, those
-# of plain gradient descent lie upon one another, and one rate suits all of them. adamw divides
-# its steps by the size of the gradient already; ``"sqrt"`` brings its curves closer together,
-# though a large batch still falls behind at small rates.
+# of plain gradient descent lie upon one another, up to a rate that is too large for the
+# largest batch. adamw divides its steps by the size of the gradient already; ``"sqrt"`` brings
+# its curves closer together, though a large batch still falls behind at small rates.
 
 batch_sizes = (32, 64, 256)
 rows = {
