@@ -3,7 +3,9 @@
 A task runs in a thread of its own until its ``fit`` has a job to train; there it waits.
 When every task waits, their jobs are trained, stack by stack, and the tasks go on. Only as
 many threads run at a time as there are cores: the others wait for a turn, so that they
-neither fight for the interpreter nor for the cache.
+neither fight for the interpreter nor for the cache. Where tasks wait for one another
+because of a lock that the cohort does not know of, nothing would ever move: a watch finds
+such stalls (``_stalls.py``), and those that wait for their networks train without the rest.
 """
 
 import threading
@@ -25,6 +27,7 @@ from sklearn_deep.training._loop import train_alone
 from sklearn_deep.training._report import Recorder
 from sklearn_deep.training._run import Run, Watcher
 from sklearn_deep.training._stack import Member, train_stack
+from sklearn_deep.training._stalls import Look, Watch, thread_clock
 from sklearn_deep.training._tasks import Call, Cancelled, Outcome, Task, enter_task
 
 # Threads of one cohort at most, whatever n_jobs says; nested calls come on top, with one
@@ -60,6 +63,8 @@ class Cohort:
         self._divided: Counter[Hashable] = Counter()  # networks so far, by shape
         self._crowded = False  # whether there are several units for the cores
         self._failed: list[tuple[Task, BaseException]] = []  # before they began
+        self._moves = 0
+        self._watch = Watch(self._look, self._resolve_stall)
 
     # Turns.
 
@@ -68,22 +73,63 @@ class Cohort:
         """Hold the state while it changes, and see what follows from that."""
         with self._lock:
             yield
+            self._moves += 1
             self._go_on()
+            if self._held_up():
+                self._watch.start()
             failed, self._failed = self._failed, []
         for task, error in failed:  # joblib has locks of its own
             task.callback(Outcome(error=error))
 
     def _go_on(self) -> None:
         """Give free turns away; where nobody runs, let the parked ones meet."""
-        while self._free_turns:
+        while self._free_turns > 0:
             if self._waiting:
                 self._give_turn(self._waiting.popleft())
             elif not self._full_stacks() and (task := self._next_to_start()):
                 self._start(task)
             elif self._parked and self._free_turns == self.cores:
-                self._meet()
+                # Others of their shape may come; without them, the rest trains as it is.
+                self._meet(self._full_stacks() or self._parked)
             else:
                 return
+
+    # Stalls: those that have a turn wait, for a lock, say, that others hold.
+
+    def _held_up(self) -> bool:
+        """Whether anybody waits for a turn, for the others, or to be started."""
+        queued = any(call.queue for call in self._calls)
+        return bool(self._parked or self._waiting or queued)
+
+    def _with_turn(self) -> list[Task]:
+        tasks = (task for call in self._calls for task in call.tasks)
+        return [task for task in tasks if task.has_turn]
+
+    def _look(self) -> Look:
+        with self._lock:
+            running = self._with_turn()
+            clocks = [task.clock for task in running]
+            clocks += [call.clock for call in self._calls if call.caller_has_turn]
+            training = any(task.unit is not None for task in running)
+            return Look(self._moves, clocks, self._held_up(), training)
+
+    def _resolve_stall(self, moves: int, may_start: bool) -> bool:
+        """Let those that wait go on, each beside one that has a turn and does not use it."""
+        with self._lock:
+            helps = self._parked or self._waiting or may_start
+            if moves != self._moves or not helps:
+                return False  # a call that changes nothing would count as a move
+        with self._changing():
+            if self._parked and not self._waiting:
+                self._meet(self._parked)
+                self.record.met_early()
+            idle = max(1, len(self._with_turn()))
+            given = [self._waiting.popleft() for _ in range(idle) if self._waiting]
+            for task in given:
+                self._give_turn(task)
+            if not given and may_start and (another := self._next_to_start()):
+                self._start(another)
+            return bool(given)
 
     def _give_turn(self, task: Task) -> None:
         self._free_turns -= 1
@@ -148,10 +194,8 @@ class Cohort:
             task.has_turn = False
             self._free_turns += 1
 
-    def _meet(self) -> None:
-        """Divide the waiting jobs into stacks; one task of each will train it."""
-        # Others of their shape may come; without them, the rest is trained as it is.
-        parked = self._full_stacks() or self._parked
+    def _meet(self, parked: list[Task]) -> None:
+        """Divide waiting jobs into stacks; one task of each will train it."""
         chosen = set(parked)
         self._parked = [task for task in self._parked if task not in chosen]
         owners = {id(task.member): task for task in parked}
@@ -173,6 +217,7 @@ class Cohort:
 
     def _run(self, task: Task) -> None:
         enter_task(task)
+        task.clock = thread_clock()
         try:
             outcome = Outcome(task.function())
         except BaseException as error:
@@ -247,6 +292,7 @@ class Cohort:
             self._calls.append(call)
             if parent is None:
                 self._free_turns -= 1
+                call.caller_has_turn, call.clock = True, thread_clock()
             else:
                 parent.children.append(call)
         return call
@@ -264,6 +310,7 @@ class Cohort:
                 self._pause(call.parent)
             else:
                 self._free_turns += 1
+                call.caller_has_turn = False
 
     def end_waiting(self, call: Call) -> None:
         """The caller has its results; a task among others needs a turn to go on."""
@@ -303,6 +350,8 @@ class Cohort:
         """Wait for the last threads of a call to end."""
         for thread in call.threads:
             thread.join()
+        if call.parent is None:
+            self._watch.stop()
         with self._lock:
             self._calls.remove(call)
             if call.parent is not None:

@@ -20,6 +20,10 @@ class StackingReport:
         Wall time in seconds during which at least one network was in training.
     seconds : float
         Wall time in seconds of the whole call.
+    met_early : int, default=0
+        How often networks were trained without waiting for further ones, because the
+        running tasks waited themselves: for a lock that another task held, or for a
+        subprocess.
 
     See Also
     --------
@@ -40,6 +44,7 @@ class StackingReport:
     alone: dict[str, int]
     training_seconds: float
     seconds: float
+    met_early: int = 0
 
     @property
     def n_networks(self) -> int:
@@ -57,6 +62,8 @@ class StackingReport:
         lines = [f"{self.n_networks} networks in {self.seconds:.1f} s"]
         lines.append(f"  stacks: {stacks or 'none'}")
         lines += [f"  alone: {n} ({reason})" for reason, n in self.alone.items()]
+        if self.met_early:
+            lines.append(f"  met early: {self.met_early} (tasks waited for a lock)")
         lines.append(
             f"  {self.training_seconds:.1f} s training, {self.other_seconds:.1f} s else"
         )
@@ -72,6 +79,7 @@ class Recorder:
         self._stacks: list[int] = []
         self._alone: Counter[str] = Counter()
         self._seconds, self._training, self._since = 0.0, 0, 0.0
+        self._met_early = 0
 
     def begin_training(self, width: int, reason: str | None) -> None:
         """Note a stack, or a network that stands alone for a reason."""
@@ -91,13 +99,20 @@ class Recorder:
             if self._training == 0:
                 self._seconds += time.monotonic() - self._since
 
+    def met_early(self) -> None:
+        """Note that jobs did not wait for further ones."""
+        with self._lock:
+            self._met_early += 1
+
     def end(self) -> None:
         """Make a report of it, the last one from now on, if networks were trained."""
         global _last
         if self._stacks or self._alone:
             seconds = time.monotonic() - self._start
             alone = dict(self._alone)
-            _last = StackingReport(self._stacks, alone, self._seconds, seconds)
+            _last = StackingReport(
+                self._stacks, alone, self._seconds, seconds, self._met_early
+            )
 
 
 _last: StackingReport | None = None

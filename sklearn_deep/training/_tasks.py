@@ -30,6 +30,7 @@ class Task:
         self.companions: list[Task] = []  # ... and for these
         self.kind = 0, 1  # number of its job's shape, and what makes a full stack
         self.has_turn = False
+        self.clock: int | None = None  # of its thread's CPU time
         self.woken = threading.Event()
         self.children: list[Call] = []
 
@@ -56,6 +57,8 @@ class Call:
         self.tasks: set[Task] = set()  # that have not ended
         self.threads: list[threading.Thread] = []
         self.in_flight = 0
+        self.caller_has_turn = False  # the caller of an outermost call
+        self.clock: int | None = None  # of that caller's CPU time
 
     def may_start(self, has_room: bool) -> bool:
         """Whether another task may; one at least, for the call to come to an end."""
