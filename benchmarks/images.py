@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from _common import print_table, print_versions, verdict
+from _float64 import table
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from threadpoolctl import threadpool_limits
@@ -165,6 +166,11 @@ def step(args):
     print(verdict(worst <= 1.15, "a step at most 1.15 times the hand-written loop"))
 
 
+def float64(args):
+    """Float64 images at default threads against float32 on one."""
+    table({"256 images 28 x 28": (256, 28, 28, 1)}, rounds=min(args.rounds, 3))
+
+
 # -- few labelled rows -----------------------------------------------------------------
 
 FOLDS = 2
@@ -221,6 +227,7 @@ def few(args):
 
 SECTIONS = {
     "step": step,
+    "float64": float64,
     "optdigits": optdigits,
     "mlp": mlp,
     "cnn": cnn,
@@ -232,7 +239,7 @@ SECTIONS = {
 def main():
     """Print each section's table and its floor."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder of the data sets")
+    parser.add_argument("--data", default=".", help="folder of the data sets")
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=[*SECTIONS])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(

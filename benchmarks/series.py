@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from _common import print_table, print_versions, verdict
+from _float64 import table
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -234,22 +235,30 @@ def texts(args):
     print_table(["texts", "model", "accuracy", "seconds of CPU"], lines)
 
 
+def float64(args):
+    """Float64 series at default threads against float32 on one."""
+    sets = {"1000 series 8 x 2": (1000, 8, 2), "100 series 200 x 1": (100, 200, 1)}
+    table(sets, args.rounds)
+
+
 SECTIONS = {
     "archive": archive,
     "regression": regression,
     "lengths": lengths,
     "texts": texts,
+    "float64": float64,
 }
 
 
 def main():
     """Print each section's tables and floors."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder of the data sets")
+    parser.add_argument("--data", default=".", help="folder of the data sets")
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=[*SECTIONS])
     parser.add_argument("--sets", nargs="+", choices=PUBLISHED, default=[*PUBLISHED])
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=[*NETWORKS])
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3, help="of the timed epochs")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     print_versions()
