@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 from sklearn_deep.data._columns import refuse_columns
 from sklearn_deep.data._missing import refuse_missing_targets
 from sklearn_deep.data._ragged import Ragged
+from sklearn_deep.data._row_view import RowView
 from sklearn_deep.data._rows import merge_equal_rows
 from sklearn_deep.data._split import validation_split
 from sklearn_deep.data._weights import check_sample_weight
@@ -77,7 +78,10 @@ class Part:
         name: str = "y",
     ) -> "Part":
         """All rows but those of weight zero, which are never trained on."""
-        part = cls(X, y, weight, dtype, name=name)
+        if isinstance(X, RowView):  # a fold of a search
+            part = cls(X.shared.values, y, weight, dtype, X.rows, name)
+        else:
+            part = cls(X, y, weight, dtype, name=name)
         if weight is not None and not weight.all():
             part = part.take(np.flatnonzero(weight))
         if isinstance(part.y, Ragged) and not part.y.lengths.all():
@@ -186,6 +190,9 @@ def check_data(
     owner = type(estimator).__name__
     refuse_columns(X, owner)
     kwargs = {"reset": reset, "dtype": dtype, "order": "C", **checks}
+    fold = X.in_dtype(dtype) if isinstance(X, RowView) and y is not None else None
+    if fold is not None:  # its values are checked; the rest is, without a copy of them
+        X, kwargs["order"] = fold.stand_in(), None
     # The overflow of a cast to float32 is found as an infinity, with a proper error.
     with np.errstate(over="ignore"):
         try:
@@ -205,7 +212,7 @@ def check_data(
             f"X of {owner} has shape {shape}: its rows hold no value. Every axis must"
             " have at least one."
         )
-    return checked
+    return checked if fold is None else (fold, checked[1])
 
 
 # What NumPy says of values that are no numbers, and what we say.

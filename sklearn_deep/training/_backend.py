@@ -16,6 +16,7 @@ from joblib.parallel import (
 
 from sklearn_deep._params import NONE, Number, check_value
 from sklearn_deep.training._cohort import MOST_IN_FLIGHT, Cohort
+from sklearn_deep.training._shared_folds import FoldLender
 from sklearn_deep.training._tasks import Call, Outcome, Task, current_task
 
 _CORES = (NONE, Number(Integral, 1))
@@ -35,6 +36,7 @@ class StackedBackend(ParallelBackendBase):
         self._cores = cores
         self._call: Call | None = None
         self._warnings: Any = None
+        self._lender = FoldLender()
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """Networks that may be in flight; memory may keep them fewer."""
@@ -64,11 +66,14 @@ class StackedBackend(ParallelBackendBase):
         else:
             cohort = parent.call.cohort
         self._call = cohort.open_call(self._n_jobs, parent)
+        self._lender = FoldLender()
 
     def submit(self, func: Callable[[], Any], callback: Any = None) -> Task:
         """Take a task in."""
         assert self._call is not None
+        shares_rows = self._lender.lend(func)
         task = Task(func, callback, self._call)
+        task.shares_rows = shares_rows
         self._call.cohort.submit(self._call, task)
         return task
 

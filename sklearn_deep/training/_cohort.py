@@ -234,7 +234,8 @@ class Cohort:
     ) -> TrainResult:
         """Wait for the others, and have the job trained among theirs."""
         member = Member(job, watchers)
-        size, (shape, width) = held_bytes(job), full_width(member)
+        size = 0 if task.shares_rows else held_bytes(job)
+        shape, width = full_width(member)
         with self._changing():
             self._check(task)
             task.member = member

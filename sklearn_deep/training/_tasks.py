@@ -29,6 +29,7 @@ class Task:
         self.unit: Unit | None = None  # what it is to train, for itself ...
         self.companions: list[Task] = []  # ... and for these
         self.kind = 0, 1  # number of its job's shape, and what makes a full stack
+        self.shares_rows = False  # its fold is a view of rows that others read too
         self.has_turn = False
         self.clock: int | None = None  # of its thread's CPU time
         self.woken = threading.Event()
