@@ -58,7 +58,8 @@ class RowView:
         if copy is False:
             raise ValueError("A view of rows becomes an array by a copy only.")
         values = self.shared.values
-        return np.array(values if self.rows is None else values[self.rows], dtype)
+        rows = values.copy() if self.rows is None else values[self.rows]
+        return rows if dtype is None else rows.astype(dtype, copy=False)
 
     def in_dtype(self, dtype: Any) -> "RowView | None":
         """The rows in a dtype that scikit-learn's ``check_array`` is asked for.
