@@ -324,6 +324,45 @@ def memory():
     print_table(["80 fits of 35,940 rows", "peak above the start / X"], rows)
 
 
+FOLDS_PEAK = """
+import resource, sys
+sys.path.insert(0, {folder!r})
+import joblib, numpy as np, search
+X = np.random.default_rng(0).normal(size=(250_000, 100))
+y = (X[:, 0] > 0).astype(int)
+search.folds_search(X[:500], y[:500])
+start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with joblib.parallel_config(backend={backend!r}):
+    search.folds_search(X, y)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) * 1024 / X.nbytes)
+"""
+
+
+def folds_search(X, y):
+    """40 fits of a network without a transformer."""
+    net = MLPClassifier(
+        (16,), max_epochs=1, batch_size=2048, early_stopping=False, random_state=0
+    )
+    grid = {"learning_rate": np.geomspace(1e-4, 1e-2, 8).tolist()}
+    GridSearchCV(net, grid, cv=5, refit=False, n_jobs=None).fit(X, y)
+
+
+def memory_of_folds():
+    """Peak memory above the start of fits that read X itself, in copies of X."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    rows = []
+    for name, backend in (("ours", "sequential"), ("stacked", "stacked")):
+        code = FOLDS_PEAK.format(folder=folder, backend=backend)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        rows.append([name, float(done.stdout)])
+    print_table(
+        ["40 fits on 200 MB of X, no transformer", "peak above the start / X"], rows
+    )
+    print(verdict(rows[-1][1] <= 1.6, "at most 1.6 X without a transformer"))
+
+
 def on_device(device, rounds):
     """Wall time of 100 fits on an accelerator, against one after the other."""
     X, y = data()
@@ -367,6 +406,7 @@ def main():
         "cases": lambda: against_processes(args.rounds, args.data),
         "growth": growth,
         "memory": memory,
+        "folds": memory_of_folds,
     }
     for name in args.sections or sections:
         sections[name]()

@@ -94,7 +94,9 @@ class SharedArray:
     def in_dtype(self, dtype: Any) -> "SharedArray | None":
         """The array in a dtype, or in the first of several where it has none of them."""
         wanted = dtype if isinstance(dtype, list) else [dtype]
-        target = np.dtype(self.values.dtype if self.values.dtype in wanted else wanted[0])
+        target = np.dtype(
+            self.values.dtype if self.values.dtype in wanted else wanted[0]
+        )
         with self._lock:
             if target not in self._cast:
                 self._cast[target] = _cast(self, target)

@@ -91,9 +91,29 @@ def told(module: nn.Module, name: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
+# Limit and use of a container, as cgroups of version 2 and of version 1 tell them.
+_CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+    ),
+)
+
+
 def available_memory() -> float:
     """Bytes of main memory that are free; infinite where the system does not tell."""
     try:
-        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        free = float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, OSError, ValueError):
+        free = math.inf
+    return min([free, *(_left_in_container(*files) for files in _CGROUPS)])
+
+
+def _left_in_container(limit: str, used: str) -> float:
+    """Bytes that a container may still use; infinite where it has no limit."""
+    try:
+        with open(limit) as most, open(used) as now:
+            return max(0.0, float(most.read()) - float(now.read()))
+    except (OSError, ValueError):  # no such file, or "max"
         return math.inf
