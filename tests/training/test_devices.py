@@ -7,7 +7,7 @@ import pytest
 from sklearn_deep.training import _devices
 
 
-@pytest.mark.parametrize("limit, left", [("4000\n", 3000.0), ("500\n", 0.0)])
+@pytest.mark.parametrize(("limit", "left"), [("4000\n", 3000.0), ("500\n", 0.0)])
 def test_what_a_container_may_still_use_counts_as_free(
     tmp_path, monkeypatch, limit, left
 ):
