@@ -56,12 +56,15 @@ class Rows:
     index : Tensor of shape (n_rows,) or None
         Where the rows are in ``x``, so that a training and a validation part share
         it; None for all of it, in order.
+    by_length : bool
+        Whether the batches of an epoch hold sequences of about one length.
     """
 
     x: Any
     y: Tensor
     weight: Tensor | None
     index: Tensor | None = None
+    by_length: bool = False
 
     @classmethod
     def make(
@@ -83,6 +86,14 @@ class Rows:
 
     def __len__(self) -> int:
         return self.y.shape[0]
+
+    @property
+    def lengths(self) -> np.ndarray | None:
+        """Lengths of the rows by which batches are put together, if they are."""
+        if not (self.by_length and isinstance(self.x, Ragged)):
+            return None
+        lengths = self.x.lengths
+        return lengths if self.index is None else lengths[self.index.cpu().numpy()]
 
     def placed(self, x: Any = None) -> "Rows":
         """The rows with their features, or with ``x`` for them, on the device."""
@@ -203,11 +214,34 @@ def batch_bounds(n_rows: int, batch_size: int) -> list[tuple[int, int]]:
     return list(zip(starts, [*starts[1:], n_rows], strict=True))
 
 
-def epoch_order(n_rows: int, batch_size: int, generator: torch.Generator) -> Tensor:
+# Shuffled rows are sorted by length so many batches at a time: the more, the less padding
+# there is, and the less batches differ from epoch to epoch.
+_POOL = 4
+
+
+def epoch_order(rows: Rows, batch_size: int, generator: torch.Generator) -> Tensor:
     """The rows of an epoch in the order in which it takes them."""
+    n_rows, lengths = len(rows), rows.lengths
     if batch_size >= n_rows:
         return torch.arange(n_rows)
-    return torch.randperm(n_rows, generator=generator)
+    order = torch.randperm(n_rows, generator=generator)
+    if lengths is None or lengths.min() == lengths.max():
+        return order
+    return _pooled_by_length(order, lengths, batch_size, generator)
+
+
+def _pooled_by_length(
+    order: Tensor, lengths: np.ndarray, batch_size: int, generator: torch.Generator
+) -> Tensor:
+    """Bring shuffled rows of about one length into one batch; batches stay shuffled."""
+    n_full = len(order) // batch_size
+    full = order[: n_full * batch_size]
+    batches = []
+    for pool in full.split(_POOL * batch_size):
+        by_length = np.argsort(lengths[pool.numpy()], kind="stable")
+        batches += pool[torch.from_numpy(by_length)].split(batch_size)
+    places = torch.randperm(n_full, generator=generator).tolist()
+    return torch.cat([*(batches[i] for i in places), order[n_full * batch_size :]])
 
 
 def epoch_batches(
@@ -225,6 +259,6 @@ def epoch_batches(
     if batch_size >= len(rows):
         yield rows.all()
         return
-    order = epoch_order(len(rows), batch_size, generator).to(rows.device)
+    order = epoch_order(rows, batch_size, generator).to(rows.device)
     for start, stop in batch_bounds(len(rows), batch_size):
         yield rows.take(order[start:stop])

@@ -193,6 +193,16 @@ def unpad(X: Any, lengths: Any, owner: str, channels: str, name: str = "X") -> R
     return Ragged.of_lengths(X[np.arange(longest) < given[:, None]], given)
 
 
+def of_one_length(x: np.ndarray, channels: str) -> Ragged:
+    """Series of one length, (n, time) or of three dimensions, as sequences."""
+    if channels == "first" and x.ndim == 3:
+        x = x.transpose(0, 2, 1)
+    n, time = x.shape[:2]
+    n_channels = x.shape[2] if x.ndim == 3 else 1
+    values = np.ascontiguousarray(x).reshape(n * time, n_channels)
+    return Ragged.of_lengths(values, [time] * n)
+
+
 def check_numbers(ragged: Ragged, owner: str, dtype: Any, name: str = "X") -> Ragged:
     """Validate numeric steps, and cast them.
 

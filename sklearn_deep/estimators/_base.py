@@ -91,6 +91,8 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
     _smallest_batch: ClassVar[int] = 32  # rows of an "auto" one, at the least
     # X may be a ``RowView``: ``fit`` and what predicts read it through ``_check_data``.
     _takes_row_views: ClassVar[bool] = True
+    # Whether batches hold sequences of about one length.
+    _batches_by_length: ClassVar[bool] = False
 
     def _check_data(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
         """Validate features, and targets unless ``y`` is None; see ``check_data``."""

@@ -2,16 +2,19 @@
 
 from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import OneOf
-from sklearn_deep.estimators._classifier import DeepClassifier
-from sklearn_deep.estimators._convolutional import CNN_RULES, Convolutional
+from sklearn_deep.estimators._convolutional import CNN_RULES
 from sklearn_deep.estimators._docs import document
-from sklearn_deep.estimators._regressor import DeepRegressor
 from sklearn_deep.estimators._rules import CLASSIFIER_RULES
+from sklearn_deep.estimators._sequence_tasks import (
+    SequenceClassifier,
+    SequenceRegressor,
+)
+from sklearn_deep.estimators._unequal_series import SeriesOfAnyLength
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 
 
 @document
-class CNNClassifier(DeepClassifier, Convolutional):
+class CNNClassifier(SequenceClassifier, SeriesOfAnyLength):
     """Convolutional network for classes of images or series.
 
     Takes images of shape (n, height, width) or (n, height, width, channels), series of
@@ -172,7 +175,7 @@ class CNNClassifier(DeepClassifier, Convolutional):
 
 
 @document
-class CNNRegressor(DeepRegressor, Convolutional):
+class CNNRegressor(SequenceRegressor, SeriesOfAnyLength):
     """Convolutional network for numbers that images or series tell.
 
     Takes images of shape (n, height, width) or (n, height, width, channels), series of

@@ -106,7 +106,7 @@ class Convolutional(LayeredEstimator):
 
     def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
         row = ARCHITECTURES[self.architecture]
-        n_dims = len(layout.spatial)
+        n_dims = 1 if layout.unequal else len(layout.spatial)
         channels = self._chosen("conv_channels", row.channels[n_dims])
         channels = [int(n) for n in np.atleast_1d(channels)]
         pooling = self._chosen("pooling", row.pooling[n_dims])

@@ -179,7 +179,7 @@ def encode(
     dtype = part.dtype
     y = _each(targets.encode, part.y, dtype, part.name)
     make = StepRows.of if isinstance(y, Ragged) else Rows.make
-    return make(
+    rows = make(
         part.X if shared is None else shared,
         y,
         estimator._row_weights(part, targets),
@@ -187,6 +187,9 @@ def encode(
         _TORCH_DTYPES[dtype],
         device,
     )
+    if not estimator._batches_by_length:
+        return rows
+    return dataclasses.replace(rows, by_length=True)
 
 
 def _each(function: Callable, y: Any, *args: Any) -> Any:

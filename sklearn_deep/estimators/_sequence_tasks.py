@@ -1,14 +1,14 @@
-"""Classifiers and regressors of sequences: their methods take ``lengths``."""
+"""Classifiers and regressors of series and sequences: their methods take ``lengths``."""
 
 from sklearn.metrics import accuracy_score
 
 from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep.estimators._classifier import DeepClassifier
+from sklearn_deep.estimators._lengths import TakesLengths
 from sklearn_deep.estimators._regressor import DeepRegressor
-from sklearn_deep.estimators._sequences import SequenceEstimator
 
 
-class SequenceClassifier(SequenceEstimator, DeepClassifier):
+class SequenceClassifier(TakesLengths, DeepClassifier):
     """Predicts labels of sequences, or of all their steps."""
 
     @names_unknown_arguments
@@ -20,8 +20,7 @@ class SequenceClassifier(SequenceEstimator, DeepClassifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, time) or (n_samples, time, channels), or \
-                n_samples sequences
+        X : array-like of shape (n_samples, ...), or n_samples sequences
             As in ``fit``.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels; with ``return_sequences`` of all steps.
@@ -50,8 +49,7 @@ class SequenceClassifier(SequenceEstimator, DeepClassifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, time) or (n_samples, time, channels), or \
-                n_samples sequences
+        X : array-like of shape (n_samples, ...), or n_samples sequences
             As in ``fit``; a list of sequences may be of any lengths.
         lengths : array-like of int of shape (n_samples,), default=None
             True lengths of the rows of a padded ``X``.
@@ -70,8 +68,7 @@ class SequenceClassifier(SequenceEstimator, DeepClassifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, time) or (n_samples, time, channels), or \
-                n_samples sequences
+        X : array-like of shape (n_samples, ...), or n_samples sequences
             As in ``fit``; a list of sequences may be of any lengths.
         lengths : array-like of int of shape (n_samples,), default=None
             True lengths of the rows of a padded ``X``.
@@ -90,8 +87,7 @@ class SequenceClassifier(SequenceEstimator, DeepClassifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, time) or (n_samples, time, channels), or \
-                n_samples sequences
+        X : array-like of shape (n_samples, ...), or n_samples sequences
             As in ``fit``; a list of sequences may be of any lengths.
         lengths : array-like of int of shape (n_samples,), default=None
             True lengths of the rows of a padded ``X``.
@@ -109,8 +105,7 @@ class SequenceClassifier(SequenceEstimator, DeepClassifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, time) or (n_samples, time, channels), or \
-                n_samples sequences
+        X : array-like of shape (n_samples, ...), or n_samples sequences
             As in ``fit``; a list of sequences may be of any lengths.
         lengths : array-like of int of shape (n_samples,), default=None
             True lengths of the rows of a padded ``X``.
@@ -129,8 +124,7 @@ class SequenceClassifier(SequenceEstimator, DeepClassifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, time) or (n_samples, time, channels), or \
-                n_samples sequences
+        X : array-like of shape (n_samples, ...), or n_samples sequences
             As in ``fit``; a list of sequences may be of any lengths.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             True labels; with ``return_sequences`` of all steps.
@@ -149,7 +143,7 @@ class SequenceClassifier(SequenceEstimator, DeepClassifier):
         )
 
 
-class SequenceRegressor(SequenceEstimator, DeepRegressor):
+class SequenceRegressor(TakesLengths, DeepRegressor):
     """Predicts numbers of sequences, or of all their steps."""
 
     @names_unknown_arguments
@@ -161,8 +155,7 @@ class SequenceRegressor(SequenceEstimator, DeepRegressor):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, time) or (n_samples, time, channels), or \
-                n_samples sequences
+        X : array-like of shape (n_samples, ...), or n_samples sequences
             As in ``fit``.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets; with ``return_sequences`` of all steps.
@@ -183,8 +176,7 @@ class SequenceRegressor(SequenceEstimator, DeepRegressor):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, time) or (n_samples, time, channels), or \
-                n_samples sequences
+        X : array-like of shape (n_samples, ...), or n_samples sequences
             As in ``fit``; a list of sequences may be of any lengths.
         return_std : bool, default=False
             Whether to give the standard deviation too; needs ``loss="gaussian"``.
@@ -212,8 +204,7 @@ class SequenceRegressor(SequenceEstimator, DeepRegressor):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, time) or (n_samples, time, channels), or \
-                n_samples sequences
+        X : array-like of shape (n_samples, ...), or n_samples sequences
             As in ``fit``; a list of sequences may be of any lengths.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             True targets; with ``return_sequences`` of all steps.

@@ -1,5 +1,6 @@
 """The convolutional networks, and the table of their architectures."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sklearn_deep.data._layout import Layout
+from sklearn_deep.data._padded import Padded
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._convolutions import (
     MAX_POOLS,
@@ -18,6 +20,7 @@ from sklearn_deep.nn._convolutions import (
 )
 from sklearn_deep.nn._dropout import AlphaDropout, Dropout
 from sklearn_deep.nn._layout import Arrange
+from sklearn_deep.nn._masked import masked_forward
 from sklearn_deep.nn._mlp import NORMALIZATIONS, Block, Output
 
 
@@ -174,15 +177,20 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
+# Positions that stand for any number of them, where windows and costs are worked out.
+_ANY_LENGTH = 1 << 20
+
+
 class CNN(nn.Module):
     """Convolutional blocks, pooling of all positions, hidden units, a linear output.
 
-    Shape: (batch, *row_shape) -> (batch, n_outputs)
+    Shape: (batch, *row_shape), or with global pooling over series padded ones
+    -> (batch, n_outputs)
 
     Parameters
     ----------
     layout : mapping
-        Plain form of a ``Layout``.
+        Plain form of a ``Layout``; of series of unequal length that of a step.
     n_outputs : int
     architecture : str
         A name in ``ARCHITECTURES``.
@@ -203,6 +211,8 @@ class CNN(nn.Module):
     ----------
     products, units : int
         Multiplications and values of a row's forward pass.
+    positions : int
+        Of a row to which these numbers refer: 1 for series of unequal length.
     """
 
     def __init__(
@@ -227,7 +237,8 @@ class CNN(nn.Module):
         super().__init__()
         where = Layout(**layout)
         self.arrange = Arrange(where)
-        kit = Kit(where.spatial, normalization, activation, activation_params)
+        spatial = where.spatial or (_ANY_LENGTH,)
+        kit = Kit(spatial, normalization, activation, activation_params)
         style = Style(conv_channels, kernel_size, stride, pooling, pool_size, residual)
         row, width = ARCHITECTURES[architecture], where.n_channels
         blocks: list[nn.Module] = []
@@ -264,8 +275,10 @@ class CNN(nn.Module):
         self.hidden = nn.Sequential(*hidden)
         self.output = Output(width, n_outputs)
         dense = [*self.hidden.parameters(), *self.output.parameters()]
-        self.products = kit.products + sum(p.numel() for p in dense)
-        self.units = kit.units + sum(hidden_layer_sizes) + width
+        counted = 1 if where.spatial else _ANY_LENGTH
+        self.products = kit.products // counted + sum(p.numel() for p in dense)
+        self.units = kit.units // counted + sum(hidden_layer_sizes) + width
+        self.positions = math.prod(where.spatial)
 
     def stages(self) -> list[tuple[str, nn.Module]]:
         """The parts that follow one another, with their names."""
@@ -280,7 +293,9 @@ class CNN(nn.Module):
             ("output", self.output),
         ]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor | Padded) -> Tensor:
         """Map rows to raw outputs."""
+        if isinstance(x, Padded):
+            return masked_forward((stage for _, stage in self.stages()), x)
         x = self.pool(self.blocks(self.arrange(x)))
         return self.output(self.hidden(self.dropout(x)))

@@ -19,9 +19,15 @@ class Arrange(nn.Module):
     layout : Layout
         With ``pixels``, rows of uint8 are scaled; floats, which an augmentation has
         made of them already, are left alone.
+
+    Attributes
+    ----------
+    under_vmap : bool
+        Whether ``torch.func.vmap`` hides the values of lengths from ``forward``.
     """
 
     scale: Tensor
+    under_vmap: bool = False
 
     def __init__(self, layout: Layout):
         super().__init__()

@@ -185,15 +185,17 @@ class Stack:
 
     def _orders(self) -> list[Tensor]:
         """The order of each network's rows in this epoch; equal orders once."""
-        orders: dict[tuple[int, int, int], Tensor] = {}
-        keys = [
-            (net.job.seed, net.run.state.epoch, len(net.job.rows)) for net in self.nets
-        ]
-        for seed, epoch, n_rows in dict.fromkeys(keys):
-            reseed(self._order, seed, "order", epoch)
-            batch_size = self.nets[0].job.batch_size
-            order = epoch_order(n_rows, batch_size, self._order)
-            orders[seed, epoch, n_rows] = order
+        orders: dict[tuple, Tensor] = {}
+        keys = []
+        for net in self.nets:
+            rows, epoch = net.job.rows, net.run.state.epoch
+            # Lengths of sequences take part in the order.
+            of_lengths = None if rows.lengths is None else rows.lengths.tobytes()
+            key = net.job.seed, epoch, len(rows), of_lengths
+            keys.append(key)
+            if key not in orders:
+                reseed(self._order, net.job.seed, "order", epoch)
+                orders[key] = epoch_order(rows, net.job.batch_size, self._order)
         return [orders[key] for key in keys]
 
     def _epoch_numbers(self) -> list[Any]:

@@ -1,0 +1,165 @@
+"""Convolutional networks over series of any length: what X they take beside arrays."""
+
+from typing import Any
+
+import numpy as np
+
+from sklearn_deep.data._layout import Layout, spatial_layout
+from sklearn_deep.data._ragged import Ragged, ragged_layout
+from sklearn_deep.data._sequences import (
+    check_numbers,
+    is_text,
+    join,
+    of_one_length,
+    sequences_in,
+)
+from sklearn_deep.estimators._convolutional import Convolutional
+from sklearn_deep.estimators._lengths import TakesLengths
+from sklearn_deep.exceptions import InvalidParameterError
+from sklearn_deep.nn._cnn import ARCHITECTURES
+from sklearn_deep.nn._quantization import QuantizedNetwork
+
+
+class SeriesOfAnyLength(TakesLengths, Convolutional):
+    """Takes series of unequal length where global pooling makes their widths one.
+
+    Series of one shape are an array, in a list too: of images, where ``spatial_dims``
+    and the fit do not say otherwise.
+    """
+
+    # Batches of about one length have little padding, which convolutions compute.
+    _batches_by_length = True
+
+    # Whether the network takes series of other lengths than those of its fit.
+    _any_length: bool
+
+    def _check_data(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
+        if reset:  # a later change of the parameter is for the next fit
+            self._channels = self.channels
+        X = self._arranged(X, dtype, reset)
+        if isinstance(X, Ragged):
+            return self._check_series(X, y, dtype, reset)
+        checked = super()._check_data(X, y, dtype, reset=reset)
+        if reset:
+            series = self._seen.kind == "series"
+            self._any_length = series and self._pools_all()
+            self._n_channels = self._seen.n_channels
+        return checked
+
+    def _arranged(self, X: Any, dtype: Any, reset: bool) -> Any:
+        """X as sequences where its rows have lengths of their own, else as an array."""
+        if isinstance(X, Ragged):
+            return X
+        items = sequences_in(X)
+        if items is None or is_text(items):
+            return self._of_other_length(X, dtype, reset)
+        shapes = {_shape(item) for item in items}
+        one = next(iter(shapes)) if len(shapes) == 1 else None
+        if one is not None and (
+            reset or not self._any_length or one == self._seen.row_shape
+        ):
+            return X if isinstance(X, (list, tuple)) else np.stack(items)
+        owner = type(self).__name__
+        if self._takes_images(reset):
+            raise ValueError(_images_differ(owner))
+        n_channels = None if reset else self._n_channels
+        try:
+            return join(items, owner, self._channels, n_channels=n_channels)
+        except ValueError as error:
+            axes = {len(shape or ()) for shape in shapes}
+            if self.spatial_dims == "auto" and len(axes) == 1 and max(axes) > 1:
+                raise ValueError(f"{error} {_images_differ(owner)}") from error
+            raise
+
+    def _of_other_length(self, X: Any, dtype: Any, reset: bool) -> Any:
+        """Sequences in place of an array of another length than that of the fit."""
+        if reset or not self._any_length:
+            return X
+        shape = np.shape(X)
+        other = self._seen.unequal or (
+            len(shape) == 3 and shape[1:] != self._seen.row_shape
+        )
+        if not other:
+            return X
+        x = self._check_other_lengths(X, None, dtype)
+        owner = type(self).__name__
+        spatial_layout(owner, x.shape[1:], None, 1, self._channels)
+        return of_one_length(x, self._channels)
+
+    def _check_series(self, X: Ragged, y: Any, dtype: Any, reset: bool) -> Any:
+        owner = type(self).__name__
+        if self._takes_images(reset):
+            raise ValueError(_images_differ(owner))
+        if reset:
+            self._check_parameters()
+            self._refuse_no_steps(X)
+        elif not self._any_length:
+            raise ValueError(
+                f"{owner} was fitted without global pooling, on series of shape"
+                f" {self._seen.row_shape}: it takes no series of other lengths."
+                f" {_POOL}"
+            )
+        elif isinstance(getattr(self, "module_", None), QuantizedNetwork):
+            raise ValueError(
+                f"{owner} is quantized, and takes series of the length of its fit only:"
+                f" of shape {self._seen.row_shape}."
+            )
+        X = check_numbers(X, owner, dtype)
+        self._check_channels(X.shape[1], reset)
+        if reset:
+            self._seen, self._any_length = ragged_layout(self._n_channels), True
+            self._forget_columns()
+        return self._with_targets(X, y)
+
+    def _check_parameters(self) -> None:
+        """Raise for parameters that series of unequal length do not allow."""
+        owner = type(self).__name__
+        if self.input_shape is not None:
+            raise InvalidParameterError(
+                f"The 'input_shape' parameter of {owner} must be None for series of"
+                f" unequal length. Got {self.input_shape!r} instead."
+            )
+        if not self._pools_all():
+            raise InvalidParameterError(
+                f"The 'global_pooling' parameter of {owner} must not be None for series"
+                f" of unequal length. {_POOL}"
+            )
+
+    def _pools_all(self) -> bool:
+        """Tell whether all positions of a series become one."""
+        default = ARCHITECTURES[self.architecture].global_pooling[1]
+        return self._chosen("global_pooling", default) is not None
+
+    def _takes_images(self, reset: bool) -> bool:
+        return self.spatial_dims == 2 if reset else self._seen.kind == "images"
+
+    def _layout(self, X: Any) -> Layout:
+        return self._seen if isinstance(X, Ragged) else super()._layout(X)
+
+    def _sequences_in(self, X: Any) -> list | None:
+        found = self._arranged(X, [np.float64, np.float32], False)
+        if not isinstance(found, Ragged):
+            return None
+        return sequences_in(X) or list(np.asarray(X))
+
+
+_POOL = (
+    "Set global_pooling='average' or 'max', or pad or cut the series, or use a recurrent"
+    " network."
+)
+
+
+def _images_differ(owner: str) -> str:
+    return (
+        f"{owner} takes images of one size; X has rows of unequal length or shape. Resize"
+        " or pad images; series of unequal length are of shape (time,) or (time,"
+        " channels), and need spatial_dims=1 or 'auto'."
+    )
+
+
+def _shape(item: Any) -> tuple[int, ...] | None:
+    """Shape of a row; None where it is no array."""
+    try:
+        return np.shape(item)
+    except ValueError:
+        return None
