@@ -98,7 +98,7 @@ class Rows:
     def placed(self, x: Any = None) -> "Rows":
         """The rows with their features, or with ``x`` for them, on the device."""
         x = self.x if x is None else x
-        if not _stays(x):
+        if isinstance(x, Tensor):
             x = x.to(self.device)
         return self if x is self.x else replace(self, x=x)
 
@@ -187,8 +187,10 @@ def _dense_rows(x: Any, rows: np.ndarray) -> np.ndarray:
 
 
 def torch_dtype(x: Any) -> torch.dtype:
-    """The dtype of a tensor, or of the tensors that rows of a CSR matrix become."""
-    return torch.from_numpy(x.data[:0]).dtype if sp.issparse(x) else x.dtype
+    """The dtype of a tensor, or of those that rows of other features become."""
+    if isinstance(x, Tensor):
+        return x.dtype
+    return torch.from_numpy((x.data if sp.issparse(x) else x.values)[:0]).dtype
 
 
 def _stays(x: Any) -> bool:

@@ -88,14 +88,16 @@ class Ragged:
         """One value a row as one value a step."""
         return np.repeat(of_rows, self.lengths, axis=0)
 
-    def filled(self, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def filled(
+        self, rows: np.ndarray | None = None, least: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Some rows, or all, filled up to the longest, (n, longest, ...); and lengths.
 
-        What is filled in is 0, or the empty string.
+        What is filled in is 0, or the empty string; up to ``least`` steps or more.
         """
         rows = np.arange(len(self)) if rows is None else rows
         steps, lengths, within = self._steps(rows)
-        longest = int(lengths.max(initial=0))
+        longest = max(least, int(lengths.max(initial=0)))
         shape = (len(rows) * longest, *self.values.shape[1:])
         out = np.zeros(shape, self.dtype)
         if self.dtype == object:

@@ -30,6 +30,11 @@ def row_values(X) -> int:
     return longest * math.prod(X.shape[1:])
 
 
+def mean_steps(X) -> float:
+    """Mean length of sequences; 1 for other rows, whose length is in their shape."""
+    return float(X.lengths.mean()) if isinstance(X, Ragged) else 1.0
+
+
 def merge_equal_rows(
     X, y: np.ndarray, weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:

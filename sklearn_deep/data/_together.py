@@ -16,7 +16,9 @@ from sklearn_deep.data._batches import (
     gather,
     torch_dtype,
 )
-from sklearn_deep.data._rows import chunks
+from sklearn_deep.data._padded import Padded
+from sklearn_deep.data._ragged import Ragged
+from sklearn_deep.data._rows import chunks, row_values
 
 _SAMPLE = 64
 
@@ -25,14 +27,14 @@ Group = tuple[slice, int, int]
 
 
 def shared_features(features: Sequence[Any]) -> list[Any]:
-    """Give arrays of equal content as one, so that it is held and read once.
+    """Give arrays, or sequences, of equal content as one, which is held and read once.
 
     The folds of a search come as one array per task: each configuration has its own copy
     of the same rows.
 
     Parameters
     ----------
-    features : sequence of Tensor or CSR matrix
+    features : sequence of Tensor, CSR matrix or Ragged
     """
     seen: dict[tuple, list[Any]] = {}
     result = []
@@ -49,17 +51,27 @@ def shared_features(features: Sequence[Any]) -> list[Any]:
 
 
 def sample(x: Any) -> tuple[float, ...]:
-    """Some values of a tensor or CSR matrix; arrays of equal content have the same."""
-    values = (torch.from_numpy(x.data) if sp.issparse(x) else x).reshape(-1)
+    """Some values of features; those of equal content have the same."""
+    values = _values(x).reshape(-1)
     return tuple(values[:: max(1, values.numel() // _SAMPLE)].tolist())
 
 
+def _values(x: Any) -> Tensor:
+    if isinstance(x, Ragged):
+        return torch.from_numpy(x.values)
+    return torch.from_numpy(x.data) if sp.issparse(x) else x
+
+
+# What makes up features that are no tensor.
+_PARTS = {True: ("indptr", "indices", "data"), False: ("offsets", "values")}
+
+
 def _equal(one: Any, other: Any) -> bool:
-    if sp.issparse(one) != sp.issparse(other):
+    if type(one) is not type(other):
         return False
-    if not sp.issparse(one):
+    if isinstance(one, Tensor):
         return one.data_ptr() == other.data_ptr() or torch.equal(one, other)
-    names = ("indptr", "indices", "data")
+    names = _PARTS[sp.issparse(one)]
     pairs = [(getattr(one, name), getattr(other, name)) for name in names]
     return all(a is b or np.array_equal(a, b) for a, b in pairs)
 
@@ -103,7 +115,7 @@ class RowsTogether:
     Parameters
     ----------
     parts : sequence of Rows
-        Dense or CSR, with targets on one device.
+        Dense, CSR or sequences, with targets on one device.
     """
 
     def __init__(self, parts: Sequence[Rows]):
@@ -114,9 +126,11 @@ class RowsTogether:
         self._y = torch.cat([part.y for part in parts])
         self.device = self._y.device
         self._weight: Tensor | None = None
-        if any(part.weight is not None for part in parts):
+        given = [part.weight for part in parts if part.weight is not None]
+        if given:
+            dtype = given[0].dtype
             weights = [
-                torch.ones(len(part), dtype=self._dtype, device=self.device)
+                torch.ones(len(part), dtype=dtype, device=self.device)
                 if part.weight is None
                 else part.weight
                 for part in parts
@@ -169,8 +183,9 @@ class RowsTogether:
         Returns
         -------
         Batch
-            ``x`` of shape (n_nets, n_batch, ...), and targets and weights likewise. Where
-            all networks take the same rows, ``x`` is an expanded view: read only.
+            ``x`` of shape (n_nets, n_batch, ...), padded where its rows are sequences,
+            and targets and weights likewise. Where all networks take the same rows, ``x``
+            is an expanded view: read only.
         """
         places = self._places[nets, start:stop]
         shape, flat = places.shape, places.reshape(-1)
@@ -184,11 +199,14 @@ class RowsTogether:
     def in_order(self) -> Iterator[Batch]:
         """All rows of all networks, which have as many each, in chunks."""
         everyone = slice(0, len(self._sizes))
-        width = int(np.prod(self._features[0].shape[1:])) * len(self._sizes)
+        width = max(map(row_values, self._features)) * len(self._sizes)
         for part in chunks(self._sizes[0], width * 8):
             yield self.batch(everyone, part.start, part.stop)
 
-    def _gather(self, nets: slice, where: Tensor) -> Tensor:
+    def _gather(self, nets: slice, where: Tensor) -> Tensor | Padded:
+        if isinstance(self._features[nets.start], Ragged):
+            features = self._features[nets]
+            return Padded.together(features, where.cpu().numpy(), self.device)
         key = nets.start, nets.stop
         if key not in self._sources:
             self._sources[key] = _Source.of(self._features[nets], self._twins[nets])

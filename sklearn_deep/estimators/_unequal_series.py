@@ -17,7 +17,6 @@ from sklearn_deep.estimators._convolutional import Convolutional
 from sklearn_deep.estimators._lengths import TakesLengths
 from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.nn._cnn import ARCHITECTURES
-from sklearn_deep.nn._quantization import QuantizedNetwork
 
 
 class SeriesOfAnyLength(TakesLengths, Convolutional):
@@ -52,13 +51,32 @@ class SeriesOfAnyLength(TakesLengths, Convolutional):
             return X
         items = sequences_in(X)
         if items is None or is_text(items):
-            return self._of_other_length(X, dtype, reset)
-        shapes = {_shape(item) for item in items}
-        one = next(iter(shapes)) if len(shapes) == 1 else None
-        if one is not None and (
-            reset or not self._any_length or one == self._seen.row_shape
-        ):
+            if reset or not self._of_other_length(X):
+                return X
+            x = self._check_other_lengths(X, None, dtype)
+            spatial_layout(type(self).__name__, x.shape[1:], None, 1, self._channels)
+            return of_one_length(x, self._channels)
+        if self._are_an_array(items, reset):
             return X if isinstance(X, (list, tuple)) else np.stack(items)
+        return self._joined(items, reset)
+
+    def _of_other_length(self, X: Any) -> bool:
+        """Tell whether rows of an array have not the length of those of the fit."""
+        if not self._any_length:
+            return False
+        shape = np.shape(X)
+        return self._seen.unequal or (
+            len(shape) == 3 and shape[1:] != self._seen.row_shape
+        )
+
+    def _are_an_array(self, items: list, reset: bool) -> bool:
+        """Tell whether rows in a list are those of an array."""
+        shapes = {_shape(item) for item in items}
+        if len(shapes) > 1 or None in shapes:
+            return False
+        return reset or not self._any_length or shapes == {self._seen.row_shape}
+
+    def _joined(self, items: list, reset: bool) -> Ragged:
         owner = type(self).__name__
         if self._takes_images(reset):
             raise ValueError(_images_differ(owner))
@@ -66,25 +84,10 @@ class SeriesOfAnyLength(TakesLengths, Convolutional):
         try:
             return join(items, owner, self._channels, n_channels=n_channels)
         except ValueError as error:
-            axes = {len(shape or ()) for shape in shapes}
+            axes = {len(_shape(item) or ()) for item in items}
             if self.spatial_dims == "auto" and len(axes) == 1 and max(axes) > 1:
                 raise ValueError(f"{error} {_images_differ(owner)}") from error
             raise
-
-    def _of_other_length(self, X: Any, dtype: Any, reset: bool) -> Any:
-        """Sequences in place of an array of another length than that of the fit."""
-        if reset or not self._any_length:
-            return X
-        shape = np.shape(X)
-        other = self._seen.unequal or (
-            len(shape) == 3 and shape[1:] != self._seen.row_shape
-        )
-        if not other:
-            return X
-        x = self._check_other_lengths(X, None, dtype)
-        owner = type(self).__name__
-        spatial_layout(owner, x.shape[1:], None, 1, self._channels)
-        return of_one_length(x, self._channels)
 
     def _check_series(self, X: Ragged, y: Any, dtype: Any, reset: bool) -> Any:
         owner = type(self).__name__
@@ -98,11 +101,6 @@ class SeriesOfAnyLength(TakesLengths, Convolutional):
                 f"{owner} was fitted without global pooling, on series of shape"
                 f" {self._seen.row_shape}: it takes no series of other lengths."
                 f" {_POOL}"
-            )
-        elif isinstance(getattr(self, "module_", None), QuantizedNetwork):
-            raise ValueError(
-                f"{owner} is quantized, and takes series of the length of its fit only:"
-                f" of shape {self._seen.row_shape}."
             )
         X = check_numbers(X, owner, dtype)
         self._check_channels(X.shape[1], reset)
@@ -137,10 +135,10 @@ class SeriesOfAnyLength(TakesLengths, Convolutional):
         return self._seen if isinstance(X, Ragged) else super()._layout(X)
 
     def _sequences_in(self, X: Any) -> list | None:
-        found = self._arranged(X, [np.float64, np.float32], False)
-        if not isinstance(found, Ragged):
-            return None
-        return sequences_in(X) or list(np.asarray(X))
+        items = sequences_in(X)
+        if items is None:
+            return list(np.asarray(X)) if self._of_other_length(X) else None
+        return None if self._are_an_array(items, reset=False) else items
 
 
 _POOL = (

@@ -34,7 +34,7 @@ from sklearn_deep.nn._convolutions import (
     Subsample,
 )
 from sklearn_deep.nn._layout import Arrange
-from sklearn_deep.nn._stages import Tapped
+from sklearn_deep.nn._stages import Tapped, UpTo
 
 
 def _identity(graph: Graph, module: nn.Module, x: Value) -> Value:
@@ -108,9 +108,10 @@ def _pads(sides: Sequence[int]) -> list[int]:
     return [*sides[-2::-2], *sides[::-2]]
 
 
-def _padded(
+def padded(
     graph: Graph, x: Value, sides: Sequence[int], mode: str, number: float = 0.0
 ) -> Value:
+    """Pad the axes behind the channels; ``sides`` are in the order of torch."""
     starts_and_ends = _pads(sides)
     n_axes = len(starts_and_ends) // 2
     pads = [0, 0, *starts_and_ends[:n_axes], 0, 0, *starts_and_ends[n_axes:]]
@@ -121,13 +122,13 @@ def _padded(
 
 
 def _constant_pad(graph: Graph, module: Any, x: Value) -> Value:
-    return _padded(graph, x, list(module.padding), "constant", module.value)
+    return padded(graph, x, list(module.padding), "constant", module.value)
 
 
 def _convolution(graph: Graph, module: Any, x: Value) -> Value:
     sides = list(module._reversed_padding_repeated_twice)
     if module.padding_mode != "zeros":
-        x = _padded(graph, x, sides, _MODES[module.padding_mode])
+        x = padded(graph, x, sides, _MODES[module.padding_mode])
         sides = [0] * len(sides)
     weights = [graph.constant(module.weight.detach().cpu().numpy(), FLOAT)]
     if module.bias is not None:
@@ -279,6 +280,7 @@ LAYERS.update(
         CNN: emit_stages,
         ConvAutoencoder: emit_stages,
         Tapped: _tapped,
+        UpTo: LAYERS[nn.Sequential],
         Arrange: _arrange,
         Restore: _restore,
         Flatten: _flatten,

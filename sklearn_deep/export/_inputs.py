@@ -10,6 +10,7 @@ from sklearn.utils import get_tags
 
 from sklearn_deep._announce import Announced
 from sklearn_deep.data._missing import is_missing
+from sklearn_deep.estimators._lengths import TakesLengths
 from sklearn_deep.estimators._sequences import SequenceEstimator
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._graph import (
@@ -24,7 +25,6 @@ from sklearn_deep.export._graph import (
 from sklearn_deep.export._sequences import (
     LENGTHS,
     STEPS,
-    as_items,
     as_texts,
     is_items,
     joined,
@@ -115,7 +115,7 @@ def _check_taken(model: Any, X: Any) -> None:
 
 def sequence_network(model: Any) -> Any:
     """Find the estimator of sequences inside a fitted estimator, or None."""
-    parts = (m for m in parts_within(model) if isinstance(m, SequenceEstimator))
+    parts = (m for m in parts_within(model) if isinstance(m, TakesLengths))
     return next((part for part in parts if hasattr(part, "module_")), None)
 
 
@@ -136,12 +136,13 @@ def _documents(X: Any) -> np.ndarray:
 
 
 def _items(model: Any, X: Any) -> np.ndarray | None:
-    items = as_items(X)
-    if items is None and sequence_network(model)._of_tokens:
-        items = objects(list(np.asarray(X)))  # rows of tokens, all of one length
-    if items is not None and not len(items):
+    network = sequence_network(model)
+    found = network._sequences_in(X)
+    if found is None and network._of_tokens:
+        found = list(np.asarray(X))  # rows of tokens, all of one length
+    if found is not None and not found:
         raise OnnxExportError("X has no row; give some to compare predictions on.")
-    return items
+    return None if found is None else objects(found)
 
 
 def sequence_form(model: Any, X: Any) -> dict[str, Any]:
@@ -277,7 +278,7 @@ def declared(model: Any, X: Any) -> list[Input]:
     if len(X.shape) > 2:
         shape: tuple[int | None, ...] = X.shape[1:]
         network = sequence_network(model)
-        if network is not None:  # series of any length
+        if isinstance(network, SequenceEstimator):  # series of any length
             time = 1 if network._channels == "first" else 0
             shape = tuple(None if i == time else n for i, n in enumerate(shape))
         return [Input("X", (), dtype, shape)]

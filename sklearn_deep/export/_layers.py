@@ -61,6 +61,10 @@ def emit_network(
     except NoRule as error:
         unknown = str(error)
     graph.cut(start)
+    if lengths is not None:
+        raise OnnxExportError(
+            f"{unknown} has no ONNX form for series of unequal length."
+        )
     return export_module(graph, network, x, row_shape, unknown)
 
 

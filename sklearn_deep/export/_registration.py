@@ -54,6 +54,7 @@ import sklearn_deep.export._missing
 import sklearn_deep.export._multiclass
 import sklearn_deep.export._neighbours
 import sklearn_deep.export._projections
+import sklearn_deep.export._masked_layers
 import sklearn_deep.export._quantized_layers
 import sklearn_deep.export._recurrent
 import sklearn_deep.export._scalers

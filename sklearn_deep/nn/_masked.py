@@ -21,6 +21,7 @@ from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._convolutions import (
     Branches,
     ChannelNorm,
+    Flatten,
     GlobalPool,
     Residual,
     Subsample,
@@ -38,14 +39,18 @@ class Series(NamedTuple):
         What stands behind the end of a series means nothing.
     lengths : Tensor of shape (n_rows,) or None
         True lengths, on the device of ``x``; None where all series are as long as ``x``.
+    edged : bool
+        Whether ``x`` has zeros for padding and more of them at both ends, for a
+        convolution of an even size.
     """
 
     x: Tensor
     lengths: Tensor | None
+    edged: bool = False
 
     def with_x(self, x: Tensor) -> "Series":
         """Other values of the same positions."""
-        return Series(x, self.lengths)
+        return self._replace(x=x)
 
     def outside(self) -> Tensor:
         """Mark the padding, (n_rows, 1, longest)."""
@@ -55,7 +60,7 @@ class Series(NamedTuple):
 
     def filled(self, value: float) -> Tensor:
         """The values, with ``value`` for padding."""
-        if self.lengths is None:
+        if self.lengths is None or self.edged:
             return self.x
         return self.x.masked_fill(self.outside(), value)
 
@@ -65,7 +70,7 @@ class Series(NamedTuple):
         return self.lengths.clamp(min=1).to(self.x.dtype).view(-1, 1, 1)
 
 
-Rule = Callable[[Any, Series], Series | Tensor]
+Rule = Callable[[Any, Any], Series | Tensor]
 
 
 def masked_forward(stages: Iterable[nn.Module], x: Padded) -> Tensor:
@@ -74,7 +79,7 @@ def masked_forward(stages: Iterable[nn.Module], x: Padded) -> Tensor:
     Parameters
     ----------
     stages : iterable of nn.Module
-        The first is an ``Arrange``.
+        The first is an ``Arrange``, or holds nothing else.
     x : Padded
 
     Returns
@@ -86,13 +91,13 @@ def masked_forward(stages: Iterable[nn.Module], x: Padded) -> Tensor:
     ValueError
         Where the last stage gives every position an output.
     """
-    first, *others = stages
-    out: Series | Tensor = _arranged(first, x)  # type: ignore[arg-type]
-    for stage in others:
+    out: Any = x
+    for stage in stages:
         out = apply(stage, out)
     if isinstance(out, Series):
         raise ValueError(NO_WIDTH)
-    return out
+    given: Tensor = out
+    return given
 
 
 NO_WIDTH = (
@@ -148,30 +153,34 @@ def _branches(layer: Branches, given: Series) -> Series:
     return parts[0].with_x(torch.cat([part.x for part in parts], 1))
 
 
+def _flatten(layer: nn.Module, given: Series) -> Series:
+    raise ValueError(NO_WIDTH)
+
+
 def _of_series(layer: nn.Module, given: Series) -> Series:
     out = apply(layer, given)
     assert isinstance(out, Series)
     return out
 
 
-# Convolutions. Those of an even size follow a layer that pads the edges.
+# Convolutions.
 
 
 def _edges(layer: nn.ConstantPad1d, given: Series) -> Series:
-    return given.with_x(layer(given.filled(0.0)))
+    return Series(layer(given.filled(0.0)), given.lengths, edged=True)
 
 
 def _convolution(layer: Any, given: Series) -> Series:
-    padded = layer.padding[0] > 0 or layer.kernel_size[0] == 1
-    x = layer(given.filled(0.0) if padded else given.x)
-    return Series(x, _strided(given.lengths, layer.stride[0]))
+    x = layer(given.filled(0.0))
+    return Series(x, strided(given.lengths, layer.stride[0]))
 
 
 def _subsample(layer: Subsample, given: Series) -> Series:
-    return Series(layer(given.x), _strided(given.lengths, layer.stride))
+    return Series(layer(given.x), strided(given.lengths, layer.stride))
 
 
-def _strided(lengths: Tensor | None, stride: int) -> Tensor | None:
+def strided(lengths: Tensor | None, stride: int) -> Tensor | None:
+    """Give the lengths of what a convolution makes of every ``stride``-th position."""
     if lengths is None or stride == 1:
         return lengths
     return (lengths + stride - 1) // stride
@@ -271,6 +280,7 @@ _ACTIVATIONS = {type(row.module(**row.defaults)) for row in ACTIVATIONS.values()
 
 RULES: dict[type[nn.Module], Rule] = {
     **dict.fromkeys(_ACTIVATIONS, _pointwise),
+    Arrange: _arranged,
     nn.Identity: _pointwise,
     nn.Sequential: _sequence,
     Residual: _residual,
@@ -283,4 +293,6 @@ RULES: dict[type[nn.Module], Rule] = {
     nn.MaxPool1d: _max_pool,
     nn.AvgPool1d: _average_pool,
     GlobalPool: _global_pool,
+    nn.Flatten: _flatten,
+    Flatten: _flatten,
 }

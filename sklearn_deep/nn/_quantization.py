@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sklearn_deep.data._padded import Padded
+from sklearn_deep.nn import _quantized_series  # noqa: F401  (its rules)
 from sklearn_deep.nn._cnn import CNN
 from sklearn_deep.nn._conv_autoencoder import ConvAutoencoder
 from sklearn_deep.nn._convolutions import (
@@ -15,6 +17,8 @@ from sklearn_deep.nn._convolutions import (
     Subsample,
 )
 from sklearn_deep.nn._dropout import AlphaDropout, Dropout
+from sklearn_deep.nn._layout import Arrange
+from sklearn_deep.nn._masked import masked_forward
 from sklearn_deep.nn._mlp import MLP, BatchNorm, Block
 from sklearn_deep.nn._quantized import (
     LIMITS,
@@ -85,8 +89,10 @@ class Staged(nn.Module):
         """The stages from the code on."""
         return self.stages()[self.n_encoding :]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Any) -> Tensor:
         """Map rows to raw outputs."""
+        if isinstance(x, Padded) and any(isinstance(m, Arrange) for m in self.parts[0]):
+            return masked_forward(self.parts, x)
         for part in self.parts:
             x = part(x)
         return x
@@ -106,7 +112,7 @@ class QuantizedNetwork(Staged):
             [(name, _final(part)) for name, part in rehearsal.stages()],
             rehearsal.n_encoding,
         )
-        for name in ("products", "units"):
+        for name in ("products", "units", "positions"):
             if hasattr(rehearsal, name):
                 setattr(self, name, getattr(rehearsal, name))
 
@@ -138,6 +144,8 @@ def rehearsed(network: Any, bits: int) -> Staged:
     }
     for name, number in numbers.items():
         setattr(staged, name, getattr(network, name, number))
+    if hasattr(network, "positions"):
+        staged.positions = network.positions
     return staged
 
 

@@ -5,6 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from sklearn_deep.data._padded import Padded
+from sklearn_deep.nn._layout import Arrange
+from sklearn_deep.nn._masked import NO_WIDTH, masked_forward
+
 Stages = list[tuple[str, nn.Module]]
 
 
@@ -23,6 +27,12 @@ class UpTo(nn.Sequential):
 
     def __init__(self, stages: Stages):
         super().__init__(*(stage for _, stage in stages), nn.Flatten())
+
+    def forward(self, x: Any) -> Any:
+        """Apply the stages; beside padding, those of a convolutional network."""
+        if isinstance(x, Padded) and isinstance(self[0], Arrange):
+            return masked_forward(self, x)
+        return super().forward(x)
 
 
 class Tapped(nn.Module):
@@ -50,6 +60,8 @@ class Tapped(nn.Module):
             self.network(x)
         finally:
             handle.remove()
+        if isinstance(x, Padded) and _has_time(seen):
+            raise ValueError(NO_WIDTH)
         if not seen:
             raise ValueError(f"the layer {self.name!r} is not used by the network")
         if not isinstance(seen[-1], Tensor):
@@ -57,6 +69,11 @@ class Tapped(nn.Module):
                 f"the layer {self.name!r} gives a {type(seen[-1]).__name__}, not a tensor"
             )
         return seen[-1].flatten(1)
+
+
+def _has_time(seen: list[Any]) -> bool:
+    """Tell whether a layer gave an output per time step, or is only a part of others."""
+    return not seen or (isinstance(seen[-1], Tensor) and seen[-1].ndim > 2)
 
 
 def cut(network: nn.Module, layer: int | str) -> nn.Module:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sklearn_deep.data._batches import Batch
+from sklearn_deep.data._padded import Padded
 from sklearn_deep.nn._layout import as_floats
 from sklearn_deep.training._job import TrainJob
 from sklearn_deep.training._seeds import reseed
@@ -57,15 +58,26 @@ class Augmenter:
         return self._layout.restore(x) if isinstance(x, Tensor) else x
 
 
+def _of_network(x: Any, k: int) -> Any:
+    return x.network(k) if isinstance(x, Padded) else x[k]
+
+
+def _stacked(parts: list[Any]) -> Any:
+    """Features of several networks; padded ones are equally long."""
+    if not isinstance(parts[0], Padded):
+        return torch.stack(parts)
+    return Padded(*(torch.stack(each) for each in zip(*parts, strict=True)))
+
+
 def augmented_together(augmenters: Sequence[Augmenter], batch: Batch) -> Batch:
     """Augment a batch of several networks, each part by its own network's draws."""
     parts = []
     for k, augmenter in enumerate(augmenters):
         weight = None if batch.weight is None else batch.weight[k]
-        parts.append(augmenter(Batch(batch.x[k], batch.y[k], weight)))
+        parts.append(augmenter(Batch(_of_network(batch.x, k), batch.y[k], weight)))
     weights = [part.weight for part in parts if part.weight is not None]
     return Batch(
-        torch.stack([part.x for part in parts]),
+        _stacked([part.x for part in parts]),
         torch.stack([part.y for part in parts]),
         torch.stack(weights) if weights else None,
     )

@@ -4,10 +4,12 @@ import math
 import os
 import threading
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import nn
 
+from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.exceptions import InvalidParameterError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -74,9 +76,17 @@ def threads_for(
     return nullcontext()
 
 
-def step_products(module: nn.Module, batch_size: int) -> float:
+def step_products(module: nn.Module, batch_size: int, x: Any) -> float:
     """Multiplications of a training step, about: forward, and twice that backward."""
-    return 3.0 * batch_size * products(module)
+    return 3.0 * batch_size * row_products(module, x)
+
+
+def row_products(module: nn.Module, x: Any) -> float:
+    """Multiplications of a forward pass of a row of ``x``, about."""
+    positions = told(module, "positions")
+    if positions is None or not isinstance(x, Ragged):
+        return products(module)
+    return products(module) * float(x.lengths.mean()) / positions
 
 
 def products(module: nn.Module) -> int:

@@ -58,7 +58,9 @@ def raw_outputs(module: nn.Module, X: Any) -> Tensor:
     """
     n_products, widest, device, running = _size(module)
     if isinstance(X, Ragged):
-        total = float(X.offsets[-1] * n_products)
+        positions = told(module, "positions") or 1
+        widest = -(-widest // positions)
+        total = float(X.offsets[-1] * n_products / positions)
         threads = threads_for(total, device, running.float64_kernels)
         with threads, torch.inference_mode(), running:
             return _by_length(module, X, widest, device)

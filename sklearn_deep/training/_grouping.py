@@ -12,9 +12,11 @@ from torch import nn
 
 from sklearn_deep.data._batches import torch_dtype
 from sklearn_deep.data._together import sample
+from sklearn_deep.data._ragged import Ragged
+from sklearn_deep.data._rows import mean_steps
 from sklearn_deep.training._augmenting import mixes
 from sklearn_deep.training._derived import is_plain
-from sklearn_deep.training._devices import products, told
+from sklearn_deep.training._devices import row_products, told
 from sklearn_deep.training._job import TrainJob
 from sklearn_deep.training._optimizers import OPTIMIZERS
 from sklearn_deep.training._stack import Member
@@ -122,6 +124,7 @@ def stack_key(job: TrainJob) -> Hashable:
         job.batch_size,
         (job.rows.device, torch_dtype(job.rows.x), tuple(job.rows.x.shape[1:])),
         (job.rows.y.dtype, job.rows.y.shape[1:]),
+        job.validation is not None and isinstance(job.validation.x, Ragged),
     )
 
 
@@ -184,7 +187,9 @@ def _limit(job: TrainJob) -> tuple[int, str]:
     """The width of the widest stack, and why there is none where it is below 2."""
     device = job.rows.device
     if device.type == "cpu":
-        large = job.batch_size * products(job.module) > _SMALL_CONVOLUTIONS
+        large = (
+            job.batch_size * row_products(job.module, job.rows.x) > _SMALL_CONVOLUTIONS
+        )
         if large and any(isinstance(m, _CONVOLUTIONS) for m in job.module.modules()):
             return 1, CONVOLUTIONS
         return _width_on_cpu(job), FILLS_A_CORE
@@ -204,11 +209,12 @@ def _width_on_cpu(job: TrainJob) -> int:
 
 def step_bytes(job: TrainJob) -> int:
     """Memory that a step of one network touches, about."""
-    size = torch_dtype(job.rows.x).itemsize
+    x = job.rows.x
+    size = torch_dtype(x).itemsize
     n_values, units = _sizes(job.module)
     n_slots = OPTIMIZERS[job.optimizer.name].n_slots
     # Weights, gradient, slots; what goes in, and each layer's output forth and back.
-    width = int(math.prod(job.rows.x.shape[1:])) + 3 * units
+    width = round(mean_steps(x) * (math.prod(x.shape[1:]) + 3 * units))
     return size * (n_values * (2 + n_slots) + job.batch_size * width)
 
 

@@ -29,7 +29,7 @@ def train_alone(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
         When the loss or a weight is no longer finite after an epoch.
     """
     job = job.placed()
-    products = step_products(job.module, job.batch_size)
+    products = step_products(job.module, job.batch_size, job.rows.x)
     float64 = has_float64_kernels(job.module)
     with threads_for(products, job.rows.device, float64):
         solo = Solo(job, watchers)

@@ -54,7 +54,7 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
     rates = np.geomspace(low, high, n_steps)
     raw: list[float] = []
     pending: list[torch.Tensor] = []
-    products = step_products(trial.module, job.batch_size)
+    products = step_products(trial.module, job.batch_size, job.rows.x)
     float64 = has_float64_kernels(trial.module)
     with threads_for(products, job.rows.device, float64):
         for i, batch in enumerate(_forever(trial, n_steps)):

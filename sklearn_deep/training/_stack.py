@@ -299,13 +299,14 @@ def _placed_features(jobs: Sequence[TrainJob]) -> list[tuple[Rows, Rows | None]]
     given = [rows for job in jobs for rows in (job.rows, job.validation) if rows]
     own = list({id(rows.x): rows.x for rows in given}.values())
     one = dict(zip(map(id, own), shared_features(own), strict=True))
-    there = {
-        id(x): x.to(given[0].device) if isinstance(x, Tensor) else x
-        for x in one.values()
-    }
+    device = given[0].device
+    there = {id(x): x.to(device) for x in one.values() if isinstance(x, Tensor)}
 
     def placed(rows: Rows | None) -> Rows | None:
-        return rows and rows.placed(there[id(one[id(rows.x)])])
+        if rows is None:
+            return None
+        shared = one[id(rows.x)]
+        return rows.placed(there.get(id(shared), shared))
 
     return [(placed(job.rows), placed(job.validation)) for job in jobs]  # type: ignore[misc]
 

@@ -1,0 +1,28 @@
+"""Quantized layers on series of unequal length: their rules beside padding.
+
+Zero stands on every grid, so that padding of zeros is what it is for floats.
+"""
+
+from typing import Any
+
+from sklearn_deep.nn._masked import RULES, Series, strided
+from sklearn_deep.nn._quantized import Quantize, Rehearsal, WeightOnly, WholeNumbers
+
+
+def _quantize(layer: Quantize, given: Series) -> Series:
+    return given.with_x(layer(given.filled(0.0)))
+
+
+def _product(layer: Any, given: Series) -> Series:
+    x = layer(given.filled(0.0))
+    return Series(x, strided(given.lengths, layer.how["stride"][0]))
+
+
+RULES.update(
+    {
+        Quantize: _quantize,
+        Rehearsal: _product,
+        WholeNumbers: _product,
+        WeightOnly: _product,
+    }
+)
