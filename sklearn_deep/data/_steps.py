@@ -42,7 +42,7 @@ class StepRows(Rows):
         """Take validated sequences, their targets and a weight a step."""
         flat = Rows.make(x, y.values, weight, index, dtype, device)
         steps = y.with_values(np.arange(len(y.values)))
-        return cls(flat.x, flat.y, flat.weight, flat.index, steps)
+        return cls(flat.x, flat.y, flat.weight, flat.index, steps=steps)
 
     def __len__(self) -> int:
         return len(self.steps)

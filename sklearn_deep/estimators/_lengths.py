@@ -29,7 +29,7 @@ class TakesLengths(DeepEstimator):
     _n_channels: int
     _channels: str
     _of_tokens: bool = False
-    _analyzer: str | None = None
+    _analyzer: str = ""
     _by_step: bool = False
 
     @names_unknown_arguments

@@ -24,7 +24,6 @@ from sklearn_deep.nn._convolutions import (
 from sklearn_deep.nn._layout import Arrange
 from sklearn_deep.nn._quantized import Quantize, WeightOnly, WholeNumbers
 
-
 # Key of a graph's memo: whether the last layer has put zeros behind the ends and more of
 # them at both ends, for a convolution of an even size.
 _EDGED = "edged"

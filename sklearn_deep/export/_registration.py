@@ -50,11 +50,11 @@ import sklearn_deep.export._features
 import sklearn_deep.export._foreign
 import sklearn_deep.export._histogram_boosting
 import sklearn_deep.export._linear
+import sklearn_deep.export._masked_layers
 import sklearn_deep.export._missing
 import sklearn_deep.export._multiclass
 import sklearn_deep.export._neighbours
 import sklearn_deep.export._projections
-import sklearn_deep.export._masked_layers
 import sklearn_deep.export._quantized_layers
 import sklearn_deep.export._recurrent
 import sklearn_deep.export._scalers

@@ -91,7 +91,9 @@ class Staged(nn.Module):
 
     def forward(self, x: Any) -> Tensor:
         """Map rows to raw outputs."""
-        if isinstance(x, Padded) and any(isinstance(m, Arrange) for m in self.parts[0]):
+        if isinstance(x, Padded) and any(
+            isinstance(m, Arrange) for m in self.modules()
+        ):
             return masked_forward(self.parts, x)
         for part in self.parts:
             x = part(x)
