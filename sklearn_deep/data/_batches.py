@@ -237,9 +237,10 @@ def _pooled_by_length(
 ) -> Tensor:
     """Bring shuffled rows of about one length into one batch; batches stay shuffled."""
     n_full = len(order) // batch_size
-    full = order[: n_full * batch_size]
-    batches = []
-    for pool in full.split(_POOL * batch_size):
+    full = order[: n_full * batch_size].view(n_full, batch_size)
+    batches: list[Tensor] = []
+    for part in full.tensor_split(-(-n_full // _POOL)):
+        pool = part.flatten()
         by_length = np.argsort(lengths[pool.numpy()], kind="stable")
         batches += pool[torch.from_numpy(by_length)].split(batch_size)
     places = torch.randperm(n_full, generator=generator).tolist()

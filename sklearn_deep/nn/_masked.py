@@ -27,6 +27,7 @@ from sklearn_deep.nn._convolutions import (
     Subsample,
 )
 from sklearn_deep.nn._layout import Arrange
+from sklearn_deep.nn._masked_norm import NormalizedBatch
 from sklearn_deep.nn._mlp import BatchNorm
 
 
@@ -52,6 +53,10 @@ class Series(NamedTuple):
         """Other values of the same positions."""
         return self._replace(x=x)
 
+    def inside(self) -> Tensor:
+        """1 at true positions and 0 at padding, (n_rows, 1, longest)."""
+        return self.outside().logical_not_().to(self.x.dtype)
+
     def outside(self) -> Tensor:
         """Mark the padding, (n_rows, 1, longest)."""
         assert self.lengths is not None
@@ -62,6 +67,8 @@ class Series(NamedTuple):
         """The values, with ``value`` for padding."""
         if self.lengths is None or self.edged:
             return self.x
+        if not value:  # several times as quick
+            return self.x * self.inside()
         return self.x.masked_fill(self.outside(), value)
 
     def n_positions(self) -> Tensor:
@@ -192,38 +199,26 @@ def strided(lengths: Tensor | None, stride: int) -> Tensor | None:
 def _batch_norm(layer: BatchNorm, given: Series) -> Series:
     if given.lengths is None or not layer.training:
         return given.with_x(layer(given.x))
-    n_positions = given.lengths.sum()
-    number, outside = n_positions.to(given.x.dtype), given.outside()
-    mean = given.x.masked_fill(outside, 0.0).sum((0, 2)) / number.clamp(min=1)
-    centred = (given.x - mean.unsqueeze(-1)).masked_fill(outside, 0.0)
-    var = centred.square().sum((0, 2)) / number.clamp(min=1)
-    before_mean, before_var = layer.running_mean.clone(), layer.running_var.clone()  # type: ignore[union-attr]
-    # A single value has no variance: the running moments stand in, as in BatchNorm.
-    few = n_positions < 2
-    unbiased = var.detach() * (number / (number - 1).clamp(min=1))
-    _move(layer.running_mean, mean.detach(), few, layer.momentum)
-    _move(layer.running_var, unbiased, few, layer.momentum)
-    layer.num_batches_tracked.add_(torch.where(few, 0, 1))  # type: ignore[union-attr]
-    centre = torch.where(few, mean - before_mean, 0.0)
-    scale = layer.weight * torch.rsqrt(torch.where(few, before_var, var) + layer.eps)
-    shift = layer.bias + centre * scale
-    return given.with_x(
-        torch.addcmul(shift.unsqueeze(-1), centred, scale.unsqueeze(-1))
+    inside, number = given.inside(), given.lengths.sum().to(given.x.dtype)
+    running = layer.running_mean, layer.running_var
+    x, mean, var, *_ = NormalizedBatch.apply(  # type: ignore[no-untyped-call]
+        given.x, layer.weight, layer.bias, *running, inside, number, layer.eps
     )
-
-
-def _move(running: Any, found: Tensor, few: Tensor, momentum: Any) -> None:
-    """Move a running moment towards that of a batch, unless it has too few positions."""
-    running.add_(torch.where(few, 0.0, momentum * (found - running)))
+    share = torch.where(number < 2, 0.0, layer.momentum)
+    unbiased = var * (number / (number - 1).clamp(min=1))
+    for moment, found in zip(running, (mean, unbiased), strict=True):
+        moment.add_(share * (found - moment))  # type: ignore[union-attr]
+    layer.num_batches_tracked.add_(torch.where(number < 2, 0, 1))  # type: ignore[union-attr]
+    return given.with_x(x)
 
 
 def _channel_norm(layer: ChannelNorm, given: Series) -> Series:
     if given.lengths is None:
         return given.with_x(layer(given.x))
-    outside, n_channels = given.outside(), given.x.shape[1]
+    inside, n_channels = given.inside(), given.x.shape[1]
     number = n_channels * given.n_positions()
     mean = given.filled(0.0).sum((1, 2), keepdim=True) / number
-    centred = (given.x - mean).masked_fill(outside, 0.0)
+    centred = (given.x - mean) * inside
     var = centred.square().sum((1, 2), keepdim=True) / number
     normal = centred * torch.rsqrt(var + layer.eps)
     return given.with_x(normal * layer.weight.view(-1, 1) + layer.bias.view(-1, 1))
@@ -256,8 +251,10 @@ def _pooled(layer: Any, given: Series, filler: float) -> Series:
             short = lengths < size
             lengths = torch.where(short, lengths.clamp(max=1), lengths // size)
     out = Series(layer(x), lengths)
-    # Infinite padding would make NaNs of gradients.
-    return out.with_x(out.filled(0.0))
+    if lengths is None:
+        return out
+    # Infinite padding would make NaNs.
+    return out.with_x(out.x.masked_fill(out.outside(), 0.0))
 
 
 def _size(layer: Any) -> int:
