@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from sklearn_deep.data._batches import torch_dtype
-from sklearn_deep.data._together import sample
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._rows import mean_steps
+from sklearn_deep.data._together import sample
 from sklearn_deep.training._augmenting import mixes
 from sklearn_deep.training._derived import is_plain
 from sklearn_deep.training._devices import row_products, told

@@ -65,7 +65,8 @@ class VmappedGradient:
         gradients, (loss, raw) = call(
             self._parameters,
             self._buffers,
-            batch.x.contiguous(),  # a module may work in place, an expanded view not
+            # A module may work in place, an expanded view not.
+            batch.x.contiguous() if isinstance(batch.x, Tensor) else batch.x,
             batch.y,
             batch.weight,
             self._smoothing,
