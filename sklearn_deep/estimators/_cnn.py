@@ -21,7 +21,8 @@ class CNNClassifier(SequenceClassifier, SeriesOfAnyLength):
     shape (n, time) or (n, time, channels), and flat rows that ``input_shape`` makes
     images or series of again, so that it stands behind a scaler in a
     :class:`~sklearn.pipeline.Pipeline`. Images of dtype uint8 are scaled to [0, 1]
-    inside.
+    inside. Series may be of unequal length: a list, an object array or a column of arrays,
+    or a padded array with ``lengths``; padding changes no prediction.
 
     Parameters
     ----------
@@ -180,8 +181,9 @@ class CNNRegressor(SequenceRegressor, SeriesOfAnyLength):
 
     Takes images of shape (n, height, width) or (n, height, width, channels), series of
     shape (n, time) or (n, time, channels), and flat rows that ``input_shape`` makes
-    images or series of again. Targets are standardised inside and given back in their
-    own units.
+    images or series of again. Series may be of unequal length, as for
+    :class:`CNNClassifier`. Targets are standardised inside and given back in their own
+    units.
 
     Parameters
     ----------

@@ -225,7 +225,7 @@ _UNUSABLE: dict[str, tuple[type[Exception], str]] = {
     "setting an array element with a sequence": (
         ValueError,
         "rows of unequal length or shape, and needs rows of one shape. Pad or cut them,"
-        " or use RNNClassifier and RNNRegressor, which take sequences of any length.",
+        " or use the CNN or RNN estimators, which take series of any length.",
     ),
     "float() argument must be": (
         TypeError,

@@ -204,7 +204,7 @@ def _batch_norm(layer: BatchNorm, given: Series) -> Series:
     x, mean, var, *_ = NormalizedBatch.apply(  # type: ignore[no-untyped-call]
         given.x, layer.weight, layer.bias, *running, inside, number, layer.eps
     )
-    share = torch.where(number < 2, 0.0, layer.momentum or 0.0)
+    share = (number >= 2).to(number.dtype) * (layer.momentum or 0.0)
     unbiased = var * (number / (number - 1).clamp(min=1))
     for moment, found in zip(running, (mean, unbiased), strict=True):
         moment.add_(share * (found - moment))  # type: ignore[union-attr]

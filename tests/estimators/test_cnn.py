@@ -225,19 +225,6 @@ def test_rows_without_a_value_are_refused(estimator, axes):
         estimator(max_epochs=1).fit(np.zeros((20, *axes)), np.arange(20) % 2)
 
 
-@pytest.mark.parametrize("container", [list, lambda rows: np.array(rows, object)])
-def test_series_of_unequal_length_are_refused_in_words_at_fit_and_predict(container):
-    rng = np.random.default_rng(0)
-    rows = container([rng.normal(size=(5 + i % 2, 2)) for i in range(20)])
-    y = np.arange(20) % 2
-    network = CNNClassifier((4,), spatial_dims=1, max_epochs=1)
-    with pytest.raises(ValueError, match=r"unequal length.*RNNClassifier"):
-        network.fit(rows, y)
-    network.fit(rng.normal(size=(20, 5, 2)), y)
-    with pytest.raises(ValueError, match=r"unequal length.*RNNClassifier"):
-        network.predict(rows)
-
-
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8])
 def test_series_of_8_bit_integers_are_computed_in_float32(dtype):
     X = np.random.default_rng(0).integers(0, 100, (40, 8, 2)).astype(dtype)
