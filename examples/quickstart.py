@@ -44,7 +44,7 @@ from sklearn_deep import (
 OURS = "sklearn_deep, MLP"
 GRID = {
     "mlpregressor__activation": ["tanh", "silu"],
-    "mlpregressor__learning_rate": [0.01, 0.02, 0.04],
+    "mlpregressor__learning_rate": [0.02, 0.04],
     "mlpregressor__weight_decay": [0.0, 0.1],
 }
 
@@ -79,8 +79,8 @@ def rivals():
         "scikit-learn, kernel ridge": (
             TransformedTargetRegressor(kernel, transformer=StandardScaler()),
             {
-                "regressor__kernelridge__gamma": [0.05, 0.1, 0.2, 0.4],
-                "regressor__kernelridge__alpha": [1e-6, 1e-5, 1e-4, 1e-3, 1e-2],
+                "regressor__kernelridge__gamma": [0.1, 0.2, 0.4],
+                "regressor__kernelridge__alpha": [1e-6, 1e-4, 1e-2],
             },
         ),
         "scikit-learn, boosted trees": (
