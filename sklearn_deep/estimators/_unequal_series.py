@@ -64,7 +64,7 @@ class SeriesOfAnyLength(TakesLengths, Convolutional):
         """Tell whether rows of an array have not the length of those of the fit."""
         if not self._any_length:
             return False
-        shape = np.shape(X)
+        shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
         return self._seen.unequal or (
             len(shape) == 3 and shape[1:] != self._seen.row_shape
         )

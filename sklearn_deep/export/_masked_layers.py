@@ -28,13 +28,19 @@ from sklearn_deep.nn._quantized import Quantize, WeightOnly, WholeNumbers
 # them at both ends, for a convolution of an even size.
 _EDGED = "edged"
 
+# Key of a graph's memo: whether the layers are those of a convolutional network; recurrent
+# ones have lengths too, and other axes.
+_CONVOLUTIONAL = "convolutional"
+
 
 def _or_masked(plain: LayerRule, masked: Any) -> LayerRule:
     """Use ``masked(graph, module, x, lengths, plain)`` where rows have lengths."""
 
     def write(graph: Graph, module: Any, x: Value) -> Value:
         lengths = graph.memo.get(LENGTHS)
-        if lengths is None:
+        if isinstance(module, Arrange):
+            graph.memo[_CONVOLUTIONAL] = True
+        if lengths is None or not graph.memo.get(_CONVOLUTIONAL):
             return plain(graph, module, x)
         out: Value = masked(graph, module, x, lengths, plain)
         return out

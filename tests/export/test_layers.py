@@ -46,7 +46,7 @@ from sklearn_deep.nn._rnn import (
     Max,
     Mean,
 )
-from sklearn_deep.nn._stages import Tapped
+from sklearn_deep.nn._stages import Tapped, UpTo
 
 OPSETS = range(OLDEST_OPSET, newest_opset() + 1)
 
@@ -160,6 +160,7 @@ OVER_ROWS = {
     CNN: cnn,
     ConvAutoencoder: autoencoder,
     Tapped: lambda: Tapped(cnn(), "blocks.1"),
+    UpTo: lambda: UpTo(cnn().stages()[:2]),
 }
 # Those over steps, (7, 4).
 OVER_STEPS = {
