@@ -220,6 +220,10 @@ def batch_bounds(n_rows: int, batch_size: int) -> list[tuple[int, int]]:
 # there is, and the less batches differ from epoch to epoch.
 _POOL = 4
 
+# An epoch of fewer batches is shuffled only: its pools would be most of the rows, and its
+# batches nearly the same in every epoch.
+_FEWEST = 4 * _POOL
+
 
 def epoch_order(rows: Rows, batch_size: int, generator: torch.Generator) -> Tensor:
     """The rows of an epoch in the order in which it takes them."""
@@ -227,7 +231,8 @@ def epoch_order(rows: Rows, batch_size: int, generator: torch.Generator) -> Tens
     if batch_size >= n_rows:
         return torch.arange(n_rows)
     order = torch.randperm(n_rows, generator=generator)
-    if lengths is None or lengths.min() == lengths.max():
+    few = n_rows // batch_size < _FEWEST
+    if lengths is None or few or lengths.min() == lengths.max():
         return order
     return _pooled_by_length(order, lengths, batch_size, generator)
 

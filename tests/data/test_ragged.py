@@ -6,6 +6,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
+from sklearn_deep.data._batches import Rows, epoch_order
 from sklearn_deep.data._padded import Padded
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._sequences import (
@@ -230,3 +231,16 @@ def test_empty_sequences_take_channels_and_dtype_from_the_others():
     assert ragged.shape == (3, 2)
     assert join([[], []], "Net", "last", n_channels=5).shape == (2, 5)
     assert_array_equal(unpad(np.ones((2, 3)), [0, 2], "Net", "last").lengths, [0, 2])
+
+
+@pytest.mark.parametrize("n_rows", [60, 80])
+def test_batches_of_many_hold_about_one_length_and_few_are_shuffled(n_rows):
+    lengths = np.random.default_rng(0).integers(1, 100, n_rows)
+    values = Ragged.of_lengths(np.zeros((lengths.sum(), 1)), lengths)
+    rows = Rows(values, torch.zeros(n_rows), None, by_length=True)
+    order = epoch_order(rows, 5, torch.Generator().manual_seed(0)).numpy()
+    assert sorted(order) == list(range(n_rows))
+    spread = np.ptp(lengths[order].reshape(-1, 5), axis=1).mean()
+    shuffled = np.ptp(np.sort(lengths).reshape(-1, 5), axis=1).mean()
+    assert (spread < 30) == (n_rows == 80)
+    assert spread > shuffled
