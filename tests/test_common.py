@@ -68,7 +68,13 @@ CONFIGURATIONS = {
 
 # Recurrent networks read a row as a series of one channel.
 RECURRENT = {
-    "attention_float32": {"readout": "attention", "dtype": "float32"},
+    # At the default rate the score of check_regressors_train is .5 to .7, by the seed,
+    # and the check asks .5.
+    "attention_float32": {
+        "readout": "attention",
+        "dtype": "float32",
+        "learning_rate": 0.01,
+    },
     "lstm_layers": {"cell": "lstm", "num_layers": 2, "bidirectional": True},
     "rnn_max": {"cell": "rnn", "readout": "max", "learning_rate": 0.03},
 }
