@@ -164,7 +164,8 @@ class Schedule:
         """Tell the schedule the monitored value of an epoch; lower is better."""
         if not self._row.reacts:
             return
-        if value < self._best:
+        # Rounding, which may differ from epoch to epoch, is no improvement.
+        if value < self._best and not math.isclose(value, self._best, rel_tol=1e-9):
             self._best, self._waited = value, 0
             return
         self._waited += 1
