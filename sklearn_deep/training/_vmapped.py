@@ -10,18 +10,19 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from sklearn_deep.data._batches import Batch
+from sklearn_deep.data._padded import Padded
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training._passes import gradient_of
 
 
-def vmapped_forward(template: nn.Module, x: Tensor) -> Tensor:
+def vmapped_forward(template: nn.Module, x: Tensor | Padded) -> Tensor:
     """Apply many networks, each to rows of its own, without a gradient.
 
     Parameters
     ----------
     template : torch.nn.Module
         Its parameters and buffers have an axis of networks in front.
-    x : Tensor of shape (n_nets, n_rows, ...)
+    x : Tensor of shape (n_nets, n_rows, ...), or Padded
 
     Returns
     -------
@@ -30,7 +31,7 @@ def vmapped_forward(template: nn.Module, x: Tensor) -> Tensor:
     parameters = {k: p.detach() for k, p in template.named_parameters()}
     tensors = {**parameters, **dict(template.named_buffers())}
     forward = vmap(lambda own, rows: functional_call(template, own, (rows,)))
-    return forward(tensors, x.contiguous())
+    return forward(tensors, x if isinstance(x, Padded) else x.contiguous())
 
 
 class VmappedGradient:

@@ -135,6 +135,18 @@ def test_stacks_train_the_networks_of_fits_alone(architecture):
         assert sum(stacking_report().stacks) == 12
 
 
+def test_stacks_judge_validation_rows_as_fits_alone_do():
+    grid = {"learning_rate": [1e-3, 1e-2, 3e-2], "dropout": [0.0, 0.3]}
+    net = network("plain", batch_size=8, early_stopping=True)
+    alone = GridSearchCV(net, grid, cv=2, refit=False).fit(ROWS, Y)
+    with joblib.parallel_config(backend="stacked"):
+        stacked = clone(alone).set_params(error_score="raise").fit(ROWS, Y)
+    np.testing.assert_allclose(
+        stacked.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"]
+    )
+    assert sum(stacking_report().stacks) == 12
+
+
 def test_regression_weights_and_pickles():
     net = network(cls=CNNRegressor).fit(ROWS, LENGTHS * 1.0, np.linspace(0, 1, 40))
     again = pickle.loads(pickle.dumps(net))
