@@ -174,8 +174,11 @@ def _stacks(members: list[Member], cores: int, n_alike: int) -> list[Unit]:
 
 
 def _likeness(member: Member) -> tuple:
-    job = member.job
-    return -len(job.rows), sample(job.rows.x), job.seed
+    """Sort key by which those of one fold and one seed are neighbours."""
+    rows, seed = member.job.rows, member.job.seed
+    # Folds may be row numbers into one array.
+    of_fold = () if rows.index is None else sample(rows.index)
+    return -len(rows), sample(rows.x), of_fold, seed
 
 
 def stack_width(job: TrainJob) -> int:

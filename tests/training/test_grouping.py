@@ -75,6 +75,20 @@ def test_networks_of_the_default_size_make_stacks_that_keep_every_core_busy(memb
     ]
 
 
+def test_networks_of_one_fold_of_a_shared_array_are_neighbours(members):
+    folds = [torch.arange(0, 80), torch.arange(20, 100)]
+    alike = []
+    for member, fold in zip(
+        members(6), folds * 3, strict=True
+    ):  # as a search gives them
+        rows = member.job.rows
+        rows = dataclasses.replace(rows, y=rows.y[fold], index=fold)
+        alike.append(Member(dataclasses.replace(member.job, rows=rows)))
+    (unit,) = make_units(alike, 1)
+    firsts = [int(member.job.rows.index[0]) for member in unit.members]
+    assert firsts == [0, 0, 0, 20, 20, 20]
+
+
 def test_large_steps_are_taken_alone(members):
     units = make_units(
         members(3, n_rows=3000, hidden_layer_sizes=(900,), batch_size=2000), 1
