@@ -80,7 +80,10 @@ def _odd_sequences(X: np.ndarray) -> list[Any]:
     if isinstance(first, (list, tuple)):
         return [first[:1], [*first, *first], first[:0]]
     array = np.asarray(first)
-    return [array[:1], np.concatenate([array, array]), array.ravel()[:0]]
+    odd = [array[:1], np.concatenate([array, array]), array.ravel()[:0]]
+    if array.ndim > 1:  # time may be the other axis: what is none is not accepted
+        odd += [array[:, :1], np.concatenate([array, array], axis=1), array[:, :0]]
+    return odd
 
 
 def _accepted(model: Any, odd: Any, kinds: Sequence[int]) -> list[Any]:
