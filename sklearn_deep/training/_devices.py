@@ -61,6 +61,10 @@ class _OneThread:
 
 one_thread = _OneThread()
 
+# Another thread may hold the lock when a process is forked, and is not in the child.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=one_thread.__init__)  # type: ignore[misc]
+
 
 def threads_for(
     products: float, device: torch.device, float64_kernels: bool = False

@@ -1,5 +1,6 @@
 """Tasks of the stacked backend, and the calls that they belong to."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -74,3 +75,12 @@ def current_task() -> Task | None:
 def enter_task(task: Task) -> None:
     """Note that this thread runs a task, to its end."""
     _here.task = task
+
+
+def _leave_task() -> None:
+    _here.task = None
+
+
+# A process that a task forks has none of the threads that the task would wait for.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_task)

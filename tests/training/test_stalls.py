@@ -1,6 +1,8 @@
 """Tasks that share a lock under the stacked backend: they end, with the same results."""
 
 import functools
+import multiprocessing
+import os
 import threading
 
 import joblib
@@ -194,3 +196,25 @@ def test_a_task_that_computes_for_long_is_waited_for(data):
     stacked(lambda: Parallel()(tasks), cores=2)
     assert stacking_report().stacks == [2]
     assert stacking_report().met_early == 0
+
+
+def fit_in_a_fork(estimator, X, y):
+    """A scorer that fits in a process forked from its task."""
+    child = multiprocessing.get_context("fork").Process(target=net().fit, args=(X, y))
+    child.start()
+    child.join(WATCHDOG / 4)
+    ended, code = not child.is_alive(), child.exitcode
+    child.kill()
+    assert ended, "the fork hangs"
+    return float(code)
+
+
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="no forks here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12
+def test_a_fit_in_a_process_forked_from_a_task_trains_by_itself(data):
+    scores = stacked(
+        lambda: cross_val_score(
+            net(), *data, cv=3, scoring=fit_in_a_fork, error_score="raise"
+        )
+    )
+    assert scores.tolist() == [0.0] * 3
