@@ -149,18 +149,13 @@ class ValidationHoldout(
             assert_all_finite(y, input_name="y")
         n = X.shape[0] if hasattr(X, "shape") else len(X)
         seed = draw_seed(self.random_state)
-        train, aside = validation_split(
-            n,
-            self.validation_fraction,
-            seed,
-            self._stratify(y),
-            groups,
-        )
         estimator = _seeded(clone(self.estimator), seed)
         pipe = estimator if isinstance(estimator, Pipeline) else None
         head = pipe[:-1] if pipe is not None and len(pipe.steps) > 1 else None
         final = _final(estimator)
         head_params, final_params = self._route(params, pipe, head, final)
+        weight = final_params.get("sample_weight")
+        train, aside = self._split(y, groups, weight, n, seed)
         X_train, X_val = _safe_indexing(X, train), _safe_indexing(X, aside)
         y_train, y_val = _safe_indexing(y, train), _safe_indexing(y, aside)
         if head is not None:
@@ -185,6 +180,37 @@ class ValidationHoldout(
         self.estimator_ = estimator
         self.validation_indices_ = aside
         return self
+
+    def _split(
+        self, y: Any, groups: Any, weight: Any, n: int, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of the rows to train on, and of those set aside.
+
+        Rows of weight zero are never set aside: they count as removed, and the network
+        drops them from its training rows.
+        """
+        strata = self._stratify(y)
+        if np.shape(weight) != (n,) or np.all(weight) or not np.any(weight):
+            return validation_split(n, self.validation_fraction, seed, strata, groups)
+        counted = np.flatnonzero(weight)
+        strata, groups_counted = (
+            None if of_rows is None else _safe_indexing(of_rows, counted)
+            for of_rows in (strata, groups)
+        )
+        share = self.validation_fraction
+        try:
+            _, aside = validation_split(
+                len(counted), share, seed, strata, groups_counted
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"{error} Rows whose sample_weight is zero are not counted."
+            ) from error
+        aside = counted[aside]
+        if groups is not None:  # whole groups: transformers must not see a part of one
+            groups = np.asarray(groups)
+            aside = np.flatnonzero(np.isin(groups, groups[aside]))
+        return np.setdiff1d(np.arange(n), aside), aside
 
     def _stratify(self, y: Any) -> np.ndarray | None:
         if not is_classifier(self.estimator):

@@ -121,7 +121,7 @@ class Cohort:
                 return False  # a call that changes nothing would count as a move
         with self._changing():
             if self._parked and not self._waiting:
-                self._meet(self._parked)
+                self._meet(self._parked, early=True)
                 self.record.met_early()
             idle = max(1, len(self._with_turn()))
             given = [self._waiting.popleft() for _ in range(idle) if self._waiting]
@@ -194,14 +194,14 @@ class Cohort:
             task.has_turn = False
             self._free_turns += 1
 
-    def _meet(self, parked: list[Task]) -> None:
+    def _meet(self, parked: list[Task], early: bool = False) -> None:
         """Divide waiting jobs into stacks; one task of each will train it."""
         chosen = set(parked)
         self._parked = [task for task in self._parked if task not in chosen]
         owners = {id(task.member): task for task in parked}
         members = [task.member for task in parked if task.member is not None]
         try:
-            units = make_units(members, self.cores, self._divided)
+            units = make_units(members, self.cores, self._divided, early)
         except Exception as error:  # each fit raises it: nobody is left waiting
             for member in members:
                 member.error = error

@@ -50,6 +50,7 @@ CONVOLUTIONS = "its convolutions are faster alone"
 FILLS_THE_DEVICE = "two of its steps exceed the device's memory"
 UNLIKE_OTHERS = "no other of its shape"
 ODD_ONE = "the odd one of {}"
+NOT_READY = "no other was ready"
 TOO_FEW = "only {} of its shape: too few to gain"
 
 
@@ -69,7 +70,10 @@ def full_width(member: Member) -> tuple[Hashable, int]:
 
 
 def make_units(
-    members: Sequence[Member], cores: int, earlier: Counter[Hashable] | None = None
+    members: Sequence[Member],
+    cores: int,
+    earlier: Counter[Hashable] | None = None,
+    early: bool = False,
 ) -> list[Unit]:
     """Divide members into stacks, and those who train alone.
 
@@ -80,6 +84,8 @@ def make_units(
         Number of stacks that may train at a time.
     earlier : Counter or None
         Number of networks of each shape that this call has divided before; updated.
+    early : bool
+        Whether others may come that could not be waited for.
     """
     earlier = Counter() if earlier is None else earlier
     units, groups = [], {}  # type: ignore[var-annotated]
@@ -91,7 +97,8 @@ def make_units(
             units.append(Unit([member], reason))
     for key, alike in groups.items():
         earlier[key] += len(alike)
-        units += _stacks(alike, cores, earlier[key])
+        left_over = NOT_READY if early else _left_over(earlier[key])
+        units += _stacks(alike, cores, left_over)
     # The longest first: cores then end at about the same time.
     return sorted(units, key=lambda unit: -len(unit.members))
 
@@ -141,26 +148,31 @@ def _n_stacks(n_networks: int, widest: int, cores: int) -> int:
     return n_full if n_networks >= n_full * fewest else n_stacks
 
 
-def _stacks(members: list[Member], cores: int, n_alike: int) -> list[Unit]:
+def _left_over(n_alike: int) -> str:
+    """Say why a network of a shape is alone, by the number of that shape in the call."""
+    return UNLIKE_OTHERS if n_alike == 1 else ODD_ONE.format(n_alike)
+
+
+def _stacks(members: list[Member], cores: int, left_over: str) -> list[Unit]:
     """Divide jobs of one shape into stacks of about the same width.
 
     Parameters
     ----------
     members : list of Member
     cores : int
-    n_alike : int
-        Networks of this shape in the whole call, as far as it has come.
+    left_over : str
+        Reason of one that has no stack.
     """
     job = members[0].job
     widest, narrow = _limit(job)
     if widest < 2:
         return [Unit([member], narrow) for member in members]
     n_stacks = _n_stacks(len(members), widest, cores)
-    if n_alike == 1:
-        return [Unit(members, UNLIKE_OTHERS)]
+    if len(members) == 1:
+        return [Unit(members, left_over)]
     on_cpu = job.rows.device.type == "cpu"
     few = len(members) < n_stacks * _VMAP_PAYS
-    if on_cpu and few and len(members) > 1 and not is_plain(job.module):
+    if on_cpu and few and not is_plain(job.module):
         reason = TOO_FEW.format(len(members))
         return [Unit([member], reason) for member in members]
     # Neighbours have as many rows: their batches are of one size to the last. Those of one
@@ -168,7 +180,7 @@ def _stacks(members: list[Member], cores: int, n_alike: int) -> list[Unit]:
     members = sorted(members, key=_likeness)
     bounds = [len(members) * i // n_stacks for i in range(n_stacks + 1)]
     return [
-        Unit(members[a:b], None if b - a > 1 else ODD_ONE.format(n_alike))
+        Unit(members[a:b], None if b - a > 1 else left_over)
         for a, b in pairwise(bounds)
     ]
 

@@ -139,6 +139,38 @@ def test_sample_weights_are_split_with_the_rows(numbered, network, rng):
     assert model.estimator_[0].sample_weight_ is None
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+def test_rows_of_weight_zero_count_as_removed(numbered, network, grouped):
+    X, y = numbered
+    weight = np.where(np.arange(100) < 80, 0.0, 1.0)
+    groups = np.arange(100) // 4 if grouped else None
+    for seed in range(5):
+        model = ValidationHoldout(network, validation_fraction=0.2, random_state=seed)
+        model.fit(X, y, groups=groups, sample_weight=weight)
+        aside = model.validation_indices_
+        assert len(aside) == 4
+        assert (weight[aside] > 0).all()
+        assert_array_equal(model.classes_, [False, True])
+
+
+def test_too_few_rows_of_positive_weight_are_named(numbered, network):
+    X, y = numbered
+    weight = np.arange(100) < 4
+    with pytest.raises(ValueError, match=r"n_samples=4 .* sample_weight is zero"):
+        ValidationHoldout(network).fit(X, y, sample_weight=weight)
+
+
+def test_a_group_of_which_some_rows_weigh_nothing_is_set_aside_whole(numbered, network):
+    X, y = numbered
+    weight, groups = np.tile([0.0, 1.0], 50), np.arange(100) // 10
+    pipe = make_pipeline(Remembering(), network)
+    model = ValidationHoldout(pipe, random_state=0)
+    model.fit(X, y, groups=groups, sample_weight=weight)
+    aside = model.validation_indices_
+    assert_array_equal(aside, np.flatnonzero(groups == groups[aside[0]]))
+    assert not set(aside) & set(model.estimator_[0].seen_)
+
+
 def test_one_weight_for_all_rows_is_as_none(numbered, network):
     X, y = numbered
     model = ValidationHoldout(network, random_state=0)

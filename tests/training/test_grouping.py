@@ -13,6 +13,7 @@ import torch
 from sklearn_deep import CNNClassifier, MLPClassifier, RNNClassifier
 from sklearn_deep.training import _grouping
 from sklearn_deep.training._grouping import (
+    NOT_READY,
     ODD_ONE,
     TOO_FEW,
     UNLIKE_OTHERS,
@@ -152,6 +153,11 @@ def test_the_odd_one_among_pairs_says_how_many_there_were(n, members, in_pairs):
     assert units[-1].reason == f"the odd one of {n}"
 
 
+def test_one_that_could_not_wait_for_others_is_not_called_the_only_one(members):
+    (unit,) = make_units(members(1), 1, early=True)
+    assert unit.reason == NOT_READY
+
+
 def test_the_odd_one_that_comes_later_is_still_one_of_many(members, in_pairs):
     earlier = Counter()
     assert widths(make_units(members(2), 1, earlier)) == [2]
@@ -204,6 +210,7 @@ def test_the_guide_explains_every_reason():
         _grouping.FILLS_THE_DEVICE,
         UNLIKE_OTHERS,
         ODD_ONE.format("N"),
+        NOT_READY,
         TOO_FEW.format("N"),
     ]
     assert len(reasons) > 10
