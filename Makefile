@@ -20,7 +20,7 @@ EXAMPLES := $(sort $(wildcard examples/plot_*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all test-slow test-oldest lint types examples docs \
-        bench dist clean
+        docstrings bench dist clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -77,6 +77,9 @@ examples: $(VENV)/.dev  ## run every example without showing its pictures
 
 docs: $(VENV)/.dev  ## build the documentation; a warning is an error
 	$(RUN) $(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+docstrings: $(VENV)/.dev  ## write the shared docstring entries into the classes
+	$(BIN)/python docs/_write_docstrings.py
 
 bench: $(VENV)/.test  ## print the benchmarks that need no data (minutes)
 	$(BIN)/python benchmarks/importing.py

@@ -4,17 +4,21 @@ import ast
 import doctest
 import inspect
 import re
+import runpy
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
 from sklearn.datasets import load_iris
 
 import sklearn_deep
+from sklearn_deep.estimators._base import DeepEstimator
 
 NAMES = {name: getattr(sklearn_deep, name) for name in sorted(sklearn_deep.__all__)}
 CONSTANTS = {name for name, value in NAMES.items() if not callable(value)}
 PUBLIC = [value for name, value in NAMES.items() if name not in CONSTANTS]
 CLASSES = [value for value in PUBLIC if isinstance(value, type)]
+NETWORKS = [cls for cls in CLASSES if issubclass(cls, DeepEstimator)]
 FUNCTIONS = [value for value in PUBLIC if not isinstance(value, type)]
 SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
 ENTRY = re.compile(r"^(\*{0,2}\w+(?:, \w+)*) :((?:.*\\\n)*.*)$", re.MULTILINE)
@@ -43,6 +47,23 @@ def parameters(function):
         for name, parameter in inspect.signature(function).parameters.items()
         if name not in ("self", "cls")
     }
+
+
+@pytest.fixture(scope="module")
+def generator():
+    """What ``make docstrings`` runs."""
+    docs = Path(__file__).parents[1] / "docs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(docs)
+        return runpy.run_path(str(docs / "_write_docstrings.py"))
+
+
+@pytest.mark.parametrize("cls", NETWORKS)
+def test_a_network_has_the_shared_entries_as_make_docstrings_writes_them(
+    cls, generator
+):
+    source = Path(inspect.getsourcefile(cls)).read_text(encoding="utf-8")
+    assert generator["with_shared_entries"](cls, source) == source
 
 
 def is_ours(cls):

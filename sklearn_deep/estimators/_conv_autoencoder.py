@@ -11,7 +11,6 @@ from sklearn_deep._params import NONE, Number, OneOf, SequenceOf
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.estimators._autoencoder import RECONSTRUCTION_RULES
 from sklearn_deep.estimators._convolutional import Convolutional
-from sklearn_deep.estimators._docs import document
 from sklearn_deep.estimators._reconstructor import DeepReconstructor
 from sklearn_deep.nn._conv_autoencoder import ConvAutoencoder
 
@@ -19,7 +18,6 @@ _POSITIVE_INT = Number(Integral, 1)
 _EACH = (_POSITIVE_INT, SequenceOf(_POSITIVE_INT, 1))
 
 
-@document
 class CNNAutoencoder(DeepReconstructor, Convolutional):
     """Convolutional network that learns a short code of each image or series.
 
@@ -43,20 +41,146 @@ class CNNAutoencoder(DeepReconstructor, Convolutional):
     code_size : int, default=32
         Number of features that ``transform`` gives.
     spatial_dims : {"auto", 1, 2}, default="auto"
-        1 for series, 2 for images. "auto": flat rows are series of one channel, 3-D X is
-        of grey images, 4-D X of images.
+        1 for series, 2 for images. "auto" reads it from X: 2-D X holds series of one
+        channel, 3-D X grey images, 4-D X images with channels.
     input_shape : sequence of int, default=None
-        What a flat row is: (height, width), (height, width, channels), (time,) or, with
-        ``spatial_dims=1``, (time, channels).
+        Shape that each row of a 2-D X is reshaped to: (height, width), (height, width,
+        channels), (time,) or, with ``spatial_dims=1``, (time, channels).
     channels : {"last", "first"}, default="last"
-        Where the axis of channels is.
-    {conv_encoder}
-    {reconstruction_objective}
-    {unmonitored_training}
+        Position of the channel axis: (n, height, width, channels) and (n, time,
+        channels), or (n, channels, height, width) and (n, channels, time).
+    activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", \
+            "prelu", "sigmoid", "tanh", "identity"}, default="relu"
+        Activation function of the hidden units.
+    activation_params : dict, default=None
+        Parameters of the activation: ``negative_slope`` (leaky_relu, default 0.01),
+        ``alpha`` (elu, 1.0), ``approximate`` (gelu, "none" or "tanh"), ``init`` (prelu,
+        0.25).
+    normalization : {None, "batch", "layer"}, default="batch"
+        Normalisation before each activation.
+    weight_init : {"auto", "xavier_uniform", "xavier_normal", "kaiming_uniform", \
+            "kaiming_normal", "orthogonal", "lecun_uniform", "lecun_normal", \
+            "uniform", "normal"}, default="auto"
+        Initialiser of the weights. "auto" depends on the activation: kaiming_uniform
+        for relu and similar ones, xavier_uniform for sigmoid and tanh, lecun_normal for
+        selu.
+    weight_init_params : dict, default=None
+        ``gain`` (xavier, kaiming, orthogonal; default: the activation's), ``low`` and
+        ``high`` (uniform, -0.05 and 0.05), ``mean`` and ``std`` (normal, 0 and 0.05).
+    bias_init : {"zeros", "uniform"} or float, default="zeros"
+        Initial biases: zeros; uniform in +-1/sqrt(fan-in); or a constant.
+    loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
+        Training loss, averaged over all columns of a row.
+    loss_params : dict, default=None
+        Parameters of the loss: ``delta`` (huber, in standard deviations of X, default
+        1.0).
+    weight_decay : float or "auto", default="auto"
+        Decoupled weight decay [3]_; each step multiplies it by the learning rate.
+        "auto" is 0.1 for adamw and 0 for the others. lbfgs has no learning rate and
+        adds it to ``l2``.
+    l2 : float, default=0.0
+        L2 penalty: ``0.5 * l2 * sum(w ** 2)`` is added to the loss.
+    l1 : float, default=0.0
+        L1 penalty: ``l1 * sum(abs(w))`` is added to the loss. Penalties and weight
+        decay do not apply to biases and normalisation parameters.
+    gradient_clip : float, default=None
+        Largest norm of the gradient; longer gradients are scaled down to it.
+    augmentation : augmentation or list of augmentations, default=None
+        Augmentations applied to training batches, in order, with random numbers from
+        ``random_state``; never to validation rows or in ``predict``. Their parameters
+        are named ``augmentation__std``, or ``augmentation__gaussiannoise__std`` in a
+        list.
+    optimizer : {"adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "gd", \
+            "lbfgs"}, default="adamw"
+        "gd" (gradient descent) and "lbfgs" use all rows in every step. "rmsprop"
+        averages squared gradients with ``betas[1]``.
+    learning_rate : float or "auto", default=0.002
+        Learning rate. "auto" takes the suggestion of a range test [4]_.
+    learning_rate_scaling : {None, "linear", "sqrt"}, default=None
+        Multiplies the learning rate by ``batch_size / 256`` or its square root, so that
+        one learning rate suits several batch sizes.
+    momentum : float, default=0.9
+        Momentum of "momentum" and "nesterov", in [0, 1).
+    betas : tuple of float, default=(0.9, 0.999)
+        Decay rates of the two moving averages of adam and adamw, each in [0, 1).
+    batch_size : int or "auto", default="auto"
+        Rows per step. "auto" is the power of two near ``n_samples / 20``, in
+        [8, 256]; with up to 32 rows, all of them.
+    max_epochs : int or "auto", default="auto"
+        Largest number of passes over the training rows (for lbfgs: of iterations).
+        "auto" gives about 2,500 steps, but at least 12 and at most 200 epochs.
+    learning_rate_schedule : {"constant", "step", "exponential", "cosine", \
+            "one_cycle", "plateau", "warm_restarts"}, default="cosine"
+        How the learning rate changes over the ``max_epochs`` epochs.
+    schedule_params : dict, default=None
+        ``every`` (epochs) and ``factor`` (step: 30, 0.1), ``factor`` (exponential: 0.95
+        per epoch), ``final`` (cosine: 0), ``start``, ``peak_at``, ``final`` (one_cycle:
+        0.04, 0.3, 1e-5), ``factor`` and ``patience`` in epochs (plateau: 0.2, 4),
+        ``period`` in epochs, ``multiplier``, ``final`` (warm_restarts: 10, 2, 0).
+        ``start`` and ``final`` are fractions of ``learning_rate``.
+    warmup : float, default=0
+        Number of epochs of linear increase before the schedule.
+    early_stopping : bool or "auto", default="auto"
+        Whether rows are held out for validation, to decide when training stops. "auto":
+        for more than 10,000 rows, or if ``X_val`` is given. Otherwise the training loss
+        decides.
+    validation_fraction : float, default=0.1
+        Fraction of the rows that is held out, in (0, 1); stratified by class.
+    n_iter_no_change : int or None, default=20
+        Training stops after this number of epochs without an improvement by ``tol``;
+        None turns this off.
+    tol : float, default=0.0001
+        Smallest decrease of the loss, or increase of the score, that is an improvement.
+    restore_best : bool, default=True
+        Whether early stopping restores the weights of the best epoch.
+    time_limit : float, default=None
+        Seconds after which training ends.
+    warm_start : bool, default=False
+        Whether ``fit`` continues from the weights of the previous fit.
+    callbacks : list, default=None
+        skorch callbacks, or pairs of a name and a callback. Their parameters are
+        ``callbacks__<name>__<parameter>``; the name defaults to that of the callback's
+        class. (scikit-learn's callbacks are set with ``set_callbacks``.)
+    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+        Device for training and prediction; "auto" uses an accelerator if there is one.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Floating-point type of all computations; "auto" is the dtype of X on a CPU
+        (float64 for integers) and float32 on an accelerator.
+    verbose : int, default=0
+        0 prints nothing, 1 shows one progress line, 2 prints one line per epoch.
+    random_state : int, RandomState or None, default=None
+        Seed of the initial weights, batches, dropout and the validation split. None gives
+        different results in each fit; global random generators are never used or
+        changed.
 
     Attributes
     ----------
-    {learnt}
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if the column names of X are strings.
+    n_iter_ : int
+        Number of epochs trained.
+    best_epoch_ : int
+        Epoch, counted from 1, that the weights are from.
+    history_ : DataFrame (a list of dicts without pandas)
+        One row per epoch: epoch, train_loss, valid_loss, valid_score (the monitored
+        score, else accuracy or R^2), learning_rate, seconds since the start.
+    loss_curve_ : list of float
+        Training loss of each epoch, without penalties.
+    learning_rate_ : float
+        Learning rate used, before any schedule.
+    stop_reason_ : {"max_epochs", "early_stopping", "converged", "diverged", \
+            "time_limit", "callback"}
+        Why training ended. "converged": the training loss stopped improving.
+        "diverged": it stopped improving far above the loss of a constant prediction.
+    augmentation_ : tuple of augmentations
+        Augmentations applied to training batches. An ``AutoAugment`` is replaced by the
+        ``Policy`` that it found, or left out if it found none.
+    module_ : torch.nn.Module
+        The network, in evaluation mode.
+    net_ : skorch.NeuralNet
+        The same network for code that expects skorch.
 
     See Also
     --------
