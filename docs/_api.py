@@ -117,13 +117,13 @@ GROUPS = [
         "All are :class:`SklearnDeepError` or :class:`SklearnDeepWarning`."
         " :doc:`user_guide/errors`.",
         [
-            "CompressionLossError",
-            "CompressionLossWarning",
             "InvalidParameterError",
             "MissingDependencyError",
             "OnnxExportError",
             "OnnxFileError",
             "OnnxParityError",
+            "ScoreDropError",
+            "ScoreDropWarning",
             "SklearnDeepError",
             "SklearnDeepWarning",
             "TrainingDivergedError",

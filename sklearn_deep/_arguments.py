@@ -23,7 +23,8 @@ def _use(ours: str, more: str = "") -> _Advice:
     return _Advice(ours, f"use {ours}{more}")
 
 
-# What scikit-learn's MLP, Keras and skorch call a parameter of the constructor.
+# Constructor parameters under the names of scikit-learn's MLP, Keras and skorch, and
+# under former names of ours.
 PARAMETERS = {
     "alpha": _use("weight_decay", ", or l2=alpha / batch_size for the same penalty"),
     "beta_1": _use("betas", "=(beta_1, beta_2)"),
@@ -37,8 +38,10 @@ PARAMETERS = {
     "lr": _use("learning_rate"),
     "max_fun": _use("max_epochs", ", the number of iterations of optimizer='lbfgs'"),
     "max_iter": _use("max_epochs"),
+    "max_loss": _use("max_score_drop"),
     "n_epochs": _use("max_epochs"),
     "nesterovs_momentum": _use("optimizer", "='nesterov'"),
+    "on_loss": _use("on_score_drop"),
     "patience": _use("n_iter_no_change"),
     "power_t": _use("learning_rate_schedule"),
     "scoring": _use("monitor"),

@@ -5,25 +5,25 @@
     SklearnDeepError
     ├── InvalidParameterError(ValueError, TypeError)    a constructor argument
     ├── TrainingDivergedError(ArithmeticError)          the loss or a weight left the reals
-    ├── CompressionLossError(ValueError)                a smaller network scores too low
+    ├── ScoreDropError(ValueError)                      a smaller network scores too low
     ├── OnnxExportError(ValueError)                     a model that has no ONNX form
     │   └── OnnxParityError                             an ONNX form that predicts otherwise
     ├── OnnxFileError(ValueError)                       a file that cannot be read
     └── MissingDependencyError(ImportError)             an optional library is not there
 
     SklearnDeepWarning(UserWarning)
-    ├── CompressionLossWarning                          a smaller network scores lower
+    ├── ScoreDropWarning                                a smaller network scores lower
     └── TrainingWarning                                 a fit whose result is likely useless
 """
 
 __all__ = [
-    "CompressionLossError",
-    "CompressionLossWarning",
     "InvalidParameterError",
     "MissingDependencyError",
     "OnnxExportError",
     "OnnxFileError",
     "OnnxParityError",
+    "ScoreDropError",
+    "ScoreDropWarning",
     "SklearnDeepError",
     "SklearnDeepWarning",
     "TrainingDivergedError",
@@ -79,7 +79,7 @@ class TrainingDivergedError(SklearnDeepError, ArithmeticError):
         )
 
 
-class CompressionLossError(SklearnDeepError, ValueError):
+class ScoreDropError(SklearnDeepError, ValueError):
     """A compressed network scores lower than the user allows.
 
     Parameters
@@ -91,7 +91,7 @@ class CompressionLossError(SklearnDeepError, ValueError):
     after : float
         Score of the compressed network.
     allowed : float
-        What it may lose.
+        Largest allowed drop of the score.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class CompressionLossError(SklearnDeepError, ValueError):
     after : float
         Score of the compressed network.
     allowed : float
-        What it may lose.
+        Largest allowed drop of the score.
     """
 
     def __init__(self, owner, before, after, allowed):
@@ -111,9 +111,9 @@ class CompressionLossError(SklearnDeepError, ValueError):
     def __str__(self):
         return (
             f"{self.owner}: the score falls from {self.before:.4g} to {self.after:.4g},"
-            f" by more than max_loss={self.allowed:g}. Compress less, fine-tune for"
-            " more epochs, or set on_loss='fall_back' for the last level that is good"
-            " enough."
+            f" by more than max_score_drop={self.allowed:g}. Compress less, fine-tune for"
+            " more epochs, or set on_score_drop='fall_back' to keep the last level whose"
+            " score is high enough."
         )
 
 
@@ -182,11 +182,12 @@ class SklearnDeepWarning(UserWarning):
     """Base class of every warning that sklearn_deep defines."""
 
 
-class CompressionLossWarning(SklearnDeepWarning):
+class ScoreDropWarning(SklearnDeepWarning):
     """A compressed network scores lower than the network that it was made from.
 
-    The message gives both scores and what to do. ``max_loss`` of the compression turns a
-    fall into an error, or keeps the network as it was.
+    The message gives both scores and what to do. With ``max_score_drop`` set, the
+    compression raises :class:`ScoreDropError` instead, or with
+    ``on_score_drop="fall_back"`` keeps the last network whose score is high enough.
     """
 
 

@@ -64,6 +64,14 @@ OF_SCIKIT_LEARN = {
 }
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [("max_loss", "max_score_drop"), ("on_loss", "on_score_drop")]
+)
+def test_the_old_names_of_the_allowed_drop_of_a_score_suggest_the_new_ones(old, new):
+    with pytest.raises(TypeError, match=f"{old!r}: use {new}"):
+        Pruned(MLPClassifier(), **{old: 0.01})
+
+
 @pytest.mark.parametrize(("name", "words"), OF_SCIKIT_LEARN.items())
 def test_names_of_scikit_learns_mlp_are_answered_with_ours(name, words):
     with pytest.raises(TypeError, match="unexpected keyword argument") as caught:
@@ -75,10 +83,11 @@ def test_names_of_scikit_learns_mlp_are_answered_with_ours(name, words):
 
 
 def test_every_name_in_the_tables_is_answered_with_one_that_exists():
-    parameters = inspect.signature(MLPClassifier).parameters
+    signatures = [inspect.signature(cls).parameters for cls in (MLPClassifier, Pruned)]
     for name, entry in PARAMETERS.items():
-        assert name not in parameters
-        assert entry.ours in parameters
+        having = [known for known in signatures if entry.ours in known]
+        assert having
+        assert all(name not in known for known in having)
     arguments = inspect.signature(MLPClassifier.fit).parameters
     for name, entry in ARGUMENTS.items():
         assert name not in arguments

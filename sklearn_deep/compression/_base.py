@@ -32,7 +32,7 @@ from sklearn_deep.compression._fall import warn_of_fall
 from sklearn_deep.compression._network import Judge, arguments, thawed
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.estimators._data import FitArguments
-from sklearn_deep.exceptions import CompressionLossError
+from sklearn_deep.exceptions import ScoreDropError
 from sklearn_deep.nn._quantization import QuantizedNetwork
 
 
@@ -54,8 +54,8 @@ BASE_RULES: Rules = {
             " step that the network was)",
         ),
     ),
-    "max_loss": (NONE, Number(low=0)),
-    "on_loss": (OneOf("raise", "fall_back"),),
+    "max_score_drop": (NONE, Number(low=0)),
+    "on_score_drop": (OneOf("raise", "fall_back"),),
     "scoring": (
         NONE,
         Satisfies(callable, "a callable"),
@@ -98,8 +98,8 @@ class Compression(Announced, Delegating, ABC):
         ("sample_weight", "X_val", "y_val", "sample_weight_val"), UNUSED
     )
 
-    max_loss: float | None
-    on_loss: str
+    max_score_drop: float | None
+    on_score_drop: str
     scoring: Any
     prefit: bool
     fine_tune_learning_rate: float | None
@@ -153,7 +153,7 @@ class Compression(Announced, Delegating, ABC):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Validation features, for early stopping and ``max_loss``.
+            Validation features, for early stopping and ``max_score_drop``.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Validation targets.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -175,8 +175,9 @@ class Compression(Announced, Delegating, ABC):
             For a network that is quantized already, among others.
         NotFittedError
             With ``prefit=True`` for a network that is not fitted.
-        CompressionLossError
-            Where the score falls by more than ``max_loss``, with ``on_loss="raise"``.
+        ScoreDropError
+            If the score drops by more than ``max_score_drop`` and ``on_score_drop`` is
+            "raise".
         """
         named = {
             "sample_weight": sample_weight,
@@ -198,7 +199,7 @@ class Compression(Announced, Delegating, ABC):
                     " Quantize last, as in Quantized(Sliced(...))."
                 )
             given = arguments(network, X, y, **passed)
-            for name in ("score_loss_", *DESCRIPTIONS):  # of an earlier fit
+            for name in ("score_drop_", *DESCRIPTIONS):  # of an earlier fit
                 self.__dict__.pop(name, None)
             # Of a network that is as it was, its own copy.
             self.estimator_ = copy.copy(self._compressed(network, given))
@@ -222,23 +223,23 @@ class Compression(Announced, Delegating, ABC):
 
     def _compressed(self, network: DeepEstimator, given: FitArguments) -> DeepEstimator:
         """The last level, or the last that is good enough."""
-        if self.max_loss is None:
+        if self.max_score_drop is None:
             *_, last = self._levels(network, given)
             if (advice := self._advice()) is not None:
                 warn_of_fall(type(self).__name__, network, last, given, advice)
             return last
         judge = Judge(network, given, self.scoring)
         before = judge(network)
-        good, self.score_loss_ = network, 0.0
+        good, self.score_drop_ = network, 0.0
         for level in self._levels(network, given):
-            lost = before - judge(level)
-            if lost > self.max_loss:
-                if self.on_loss == "raise":
-                    raise CompressionLossError(
-                        type(self).__name__, before, before - lost, self.max_loss
+            drop = before - judge(level)
+            if drop > self.max_score_drop:
+                if self.on_score_drop == "raise":
+                    raise ScoreDropError(
+                        type(self).__name__, before, before - drop, self.max_score_drop
                     )
                 break
-            good, self.score_loss_ = level, lost
+            good, self.score_drop_ = level, drop
         return good
 
     def get_metadata_routing(self):

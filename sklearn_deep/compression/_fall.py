@@ -11,7 +11,7 @@ from sklearn_deep.compression._network import parts
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments, Part
 from sklearn_deep.estimators._reconstructor import DeepReconstructor
-from sklearn_deep.exceptions import CompressionLossWarning
+from sklearn_deep.exceptions import ScoreDropWarning
 
 # Rows that both networks are scored on, at most.
 _MOST_ROWS = 4096
@@ -52,9 +52,9 @@ def warn_of_fall(
         rows = "training rows" if aside is None else "rows held out for validation"
         warnings.warn(
             f"{owner}: the score falls from {scores[0]:.3g} to {scores[1]:.3g}, measured"
-            f" on {len(part)} {rows}. {advice} Set max_loss to get an error, or with"
-            " on_loss='fall_back' the network as it was, where the score falls by more.",
-            CompressionLossWarning,
+            f" on {len(part)} {rows}. {advice} Set max_score_drop to raise an error"
+            " instead, with on_score_drop='fall_back' to keep the network as it was.",
+            ScoreDropWarning,
             stacklevel=3,
         )
 

@@ -62,12 +62,14 @@ class Pruned(Compression):
         network's own optimizer, schedule, augmentation and early stopping.
     fine_tune_learning_rate : float or None, default=None
         Learning rate of the fine-tuning; None for the network's own.
-    max_loss : float or None, default=None
-        By how much the score may fall; None for any. The score is taken on the rows
-        that were held out for early stopping, else on the training rows.
-    on_loss : {"raise", "fall_back"}, default="raise"
-        Whether a larger fall is an error, or the last good level is kept: of a gradual
-        schedule an earlier one, else the network as it was.
+    max_score_drop : float or None, default=None
+        Largest allowed drop of the score; None allows any. The score is measured on
+        ``X_val`` and ``y_val``, else on the rows held out for early stopping, else on the
+        training rows.
+    on_score_drop : {"raise", "fall_back"}, default="raise"
+        What a larger drop does: raise ``ScoreDropError``, or fall back to the last network
+        whose score is high enough. With ``schedule="gradual"`` this may be an earlier
+        level of sparsity; otherwise it is the unpruned network.
     scoring : str, callable or None, default=None
         A scorer of scikit-learn; None for the network's own ``score``.
     prefit : bool, default=False
@@ -80,8 +82,8 @@ class Pruned(Compression):
         The pruned network; its fitted attributes, ``classes_`` for one, are also here.
     sparsity_ : dict of str to float
         Share of zeros in the weights of each layer, and of all, as ``"all"``.
-    score_loss_ : float
-        By how much the score has fallen, where ``max_loss`` is set.
+    score_drop_ : float
+        Drop of the score; set if ``max_score_drop`` is not None.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -138,8 +140,8 @@ class Pruned(Compression):
         schedule="gradual",
         fine_tune_epochs=10,
         fine_tune_learning_rate=None,
-        max_loss=None,
-        on_loss="raise",
+        max_score_drop=None,
+        on_score_drop="raise",
         scoring=None,
         prefit=False,
     ):
@@ -150,8 +152,8 @@ class Pruned(Compression):
         self.schedule = schedule
         self.fine_tune_epochs = fine_tune_epochs
         self.fine_tune_learning_rate = fine_tune_learning_rate
-        self.max_loss = max_loss
-        self.on_loss = on_loss
+        self.max_score_drop = max_score_drop
+        self.on_score_drop = on_score_drop
         self.scoring = scoring
         self.prefit = prefit
 

@@ -58,13 +58,15 @@ class Quantized(Compression):
         pass as if nothing were rounded.
     fine_tune_learning_rate : float or None, default=None
         Learning rate of the fine-tuning; None for a fifth of the network's own.
-    max_loss : float or None, default=None
-        By how much the score may fall. The score is taken on the rows that were held
-        out for early stopping, else on the training rows. None for any fall; then one
-        of more than .02, and of more than 9 rows, of the network's own ``score`` is a
-        ``CompressionLossWarning``, measured on 4,096 of these rows at most.
-    on_loss : {"raise", "fall_back"}, default="raise"
-        Whether a larger fall is an error, or the network is kept as it was.
+    max_score_drop : float or None, default=None
+        Largest allowed drop of the score. The score is measured on ``X_val`` and
+        ``y_val``, else on the rows held out for early stopping, else on the training rows.
+        None allows any drop, but warns (``ScoreDropWarning``) if the network's own
+        ``score``, on at most 4,096 of these rows, drops by more than 0.02 and by more
+        than 9 rows.
+    on_score_drop : {"raise", "fall_back"}, default="raise"
+        What a larger drop does: raise ``ScoreDropError``, or keep the network
+        unquantized.
     scoring : str, callable or None, default=None
         A scorer of scikit-learn; None for the network's own ``score``.
     prefit : bool, default=False
@@ -77,8 +79,8 @@ class Quantized(Compression):
         The quantized network; its fitted attributes, ``classes_`` for one, are also here.
     ranges_ : dict of str to tuple of float
         Smallest and largest value that each rounded activation can have.
-    score_loss_ : float
-        By how much the score has fallen, where ``max_loss`` is set.
+    score_drop_ : float
+        Drop of the score; set if ``max_score_drop`` is not None.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -124,8 +126,8 @@ class Quantized(Compression):
         calibration="minmax",
         fine_tune_epochs=0,
         fine_tune_learning_rate=None,
-        max_loss=None,
-        on_loss="raise",
+        max_score_drop=None,
+        on_score_drop="raise",
         scoring=None,
         prefit=False,
     ):
@@ -134,8 +136,8 @@ class Quantized(Compression):
         self.calibration = calibration
         self.fine_tune_epochs = fine_tune_epochs
         self.fine_tune_learning_rate = fine_tune_learning_rate
-        self.max_loss = max_loss
-        self.on_loss = on_loss
+        self.max_score_drop = max_score_drop
+        self.on_score_drop = on_score_drop
         self.scoring = scoring
         self.prefit = prefit
 

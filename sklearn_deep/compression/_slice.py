@@ -68,11 +68,13 @@ class Sliced(Compression):
         Seconds a row to stay within, as this machine takes for 1,024 rows at once;
         then ``keep`` is not used. What is measured differs a little from run to run,
         and so may the widths.
-    max_loss : float or None, default=None
-        By how much the score may fall; None for any. The score is taken on the rows
-        that were held out for early stopping, else on the training rows.
-    on_loss : {"raise", "fall_back"}, default="raise"
-        Whether a larger fall is an error, or the network of the last good round is kept.
+    max_score_drop : float or None, default=None
+        Largest allowed drop of the score; None allows any. The score is measured on
+        ``X_val`` and ``y_val``, else on the rows held out for early stopping, else on the
+        training rows.
+    on_score_drop : {"raise", "fall_back"}, default="raise"
+        What a larger drop does: raise ``ScoreDropError``, or fall back to the network of
+        the last round whose score is high enough.
     scoring : str, callable or None, default=None
         A scorer of scikit-learn; None for the network's own ``score``.
     prefit : bool, default=False
@@ -86,8 +88,8 @@ class Sliced(Compression):
         ``classes_`` for one, are also here.
     architecture_ : dict of str to int or list of int
         Widths of its layers, by the parameter that sets them.
-    score_loss_ : float
-        By how much the score has fallen, where ``max_loss`` is set.
+    score_drop_ : float
+        Drop of the score; set if ``max_score_drop`` is not None.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -140,8 +142,8 @@ class Sliced(Compression):
         fine_tune_learning_rate=None,
         max_params=None,
         max_latency=None,
-        max_loss=None,
-        on_loss="raise",
+        max_score_drop=None,
+        on_score_drop="raise",
         scoring=None,
         prefit=False,
     ):
@@ -153,8 +155,8 @@ class Sliced(Compression):
         self.fine_tune_learning_rate = fine_tune_learning_rate
         self.max_params = max_params
         self.max_latency = max_latency
-        self.max_loss = max_loss
-        self.on_loss = on_loss
+        self.max_score_drop = max_score_drop
+        self.on_score_drop = on_score_drop
         self.scoring = scoring
         self.prefit = prefit
 

@@ -16,13 +16,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_deep import (
-    CompressionLossError,
     InvalidParameterError,
     MLPAutoencoder,
     MLPClassifier,
     MLPRegressor,
     Pruned,
     Quantized,
+    ScoreDropError,
     Sliced,
     ValidationHoldout,
 )
@@ -186,8 +186,8 @@ def test_a_larger_loss_than_allowed_is_an_error(seen, trained, iris):
     X, y = iris
     rest = {} if seen is None else {"X_val": X, "y_val": y}
     frozen = FrozenEstimator(trained)
-    model = Pruned(frozen, 0.95, fine_tune_epochs=0, max_loss=0.01)
-    with pytest.raises(CompressionLossError, match="by more than max_loss") as caught:
+    model = Pruned(frozen, 0.95, fine_tune_epochs=0, max_score_drop=0.01)
+    with pytest.raises(ScoreDropError, match="by more than max_score_drop") as caught:
         model.fit(X, y, **rest)
     assert caught.value.before == trained.score(X, y)
     assert pickle.loads(pickle.dumps(caught.value)).after == caught.value.after
@@ -196,10 +196,14 @@ def test_a_larger_loss_than_allowed_is_an_error(seen, trained, iris):
 
 def test_fall_back_keeps_the_last_good_level(trained, iris):
     X, y = iris
-    settings = {"fine_tune_epochs": 0, "on_loss": "fall_back", "max_loss": 0.0}
+    settings = {
+        "fine_tune_epochs": 0,
+        "on_score_drop": "fall_back",
+        "max_score_drop": 0.0,
+    }
     kept = Pruned(FrozenEstimator(trained), 0.95, **settings).fit(X, y)
     assert_array_equal(kept.predict_proba(X), trained.predict_proba(X))
-    assert kept.score_loss_ == 0
+    assert kept.score_drop_ == 0
 
 
 def test_fall_back_takes_the_levels_one_by_one(trained, iris):
@@ -210,10 +214,12 @@ def test_fall_back_takes_the_levels_one_by_one(trained, iris):
     lost = scores[0] - np.array(scores[1:])
     allowed = lost[:2].max() + 1e-9
     assert lost[2] > allowed
-    settings.update(max_loss=allowed, on_loss="fall_back", scoring="neg_log_loss")
+    settings.update(
+        max_score_drop=allowed, on_score_drop="fall_back", scoring="neg_log_loss"
+    )
     kept = Sliced(trained, 0.2, **settings).fit(X, y)
     assert_array_equal(kept.predict_proba(X), steps[1].predict_proba(X))
-    assert kept.score_loss_ == pytest.approx(lost[1])
+    assert kept.score_drop_ == pytest.approx(lost[1])
 
 
 @pytest.mark.oldest

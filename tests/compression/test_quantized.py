@@ -14,13 +14,13 @@ from torch import nn
 from sklearn_deep import (
     CNNAutoencoder,
     CNNClassifier,
-    CompressionLossWarning,
     MLPAutoencoder,
     MLPClassifier,
     MLPRegressor,
     ModuleClassifier,
     Quantized,
     RNNClassifier,
+    ScoreDropWarning,
 )
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._quantized import Stored
@@ -252,7 +252,7 @@ def test_rare_and_constant_columns_are_no_outliers(calibration):
 def test_a_fall_of_the_score_is_warned_of(of_four):
     X, y, *_ = four_classes()
     X = with_outliers(X, 1e4, "one value")
-    with pytest.warns(CompressionLossWarning, match="falls from 0.9") as caught:
+    with pytest.warns(ScoreDropWarning, match="falls from 0.9") as caught:
         Quantized(FrozenEstimator(of_four)).fit(X, y)
     text = str(caught[0].message)
     assert "calibration='percentile' or 'mse'" in text
@@ -261,7 +261,7 @@ def test_a_fall_of_the_score_is_warned_of(of_four):
 
 def test_the_fall_is_measured_on_the_validation_part_where_there_is_one(of_four):
     X, y, X_test, y_test = four_classes()
-    with pytest.warns(CompressionLossWarning, match="300 rows held out"):
+    with pytest.warns(ScoreDropWarning, match="300 rows held out"):
         Quantized(FrozenEstimator(of_four)).fit(
             with_outliers(X, 1e4, "rows"), y, X_val=X_test[:300], y_val=y_test[:300]
         )
@@ -269,7 +269,7 @@ def test_the_fall_is_measured_on_the_validation_part_where_there_is_one(of_four)
 
 def test_the_fall_of_a_large_set_is_measured_on_some_of_its_rows(of_four):
     X, y, *_ = four_classes(6000)
-    with pytest.warns(CompressionLossWarning, match="on 4096 training rows"):
+    with pytest.warns(ScoreDropWarning, match="on 4096 training rows"):
         Quantized(FrozenEstimator(of_four)).fit(with_outliers(X, 1e5, "rows"), y)
 
 
@@ -279,13 +279,15 @@ def test_a_fall_of_other_scores_is_warned_of(digits, kind):
     net = kind((16,), max_epochs=15, random_state=0).fit(X, y)
     X = X.copy()
     X[7] = 1e6
-    with pytest.warns(CompressionLossWarning, match="the score falls from 0"):
+    with pytest.warns(ScoreDropWarning, match="the score falls from 0"):
         Quantized(FrozenEstimator(net)).fit(X, y)
 
 
-def test_max_loss_takes_the_place_of_the_warning(of_four):
+def test_max_score_drop_takes_the_place_of_the_warning(of_four):
     X, y, *_ = four_classes()
-    make = Quantized(FrozenEstimator(of_four), max_loss=0.02, on_loss="fall_back")
+    make = Quantized(
+        FrozenEstimator(of_four), max_score_drop=0.02, on_score_drop="fall_back"
+    )
     kept = make.fit(with_outliers(X, 1e5, "rows"), y)
     assert_array_equal(kept.predict(X), of_four.predict(X))
 
