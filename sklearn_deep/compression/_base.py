@@ -29,7 +29,7 @@ from sklearn_deep._params import (
 )
 from sklearn_deep.compression._delegation import ROUTED, Delegating
 from sklearn_deep.compression._fall import warn_of_fall
-from sklearn_deep.compression._network import Judge, arguments, thawed
+from sklearn_deep.compression._network import Scorer, arguments, thawed
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.exceptions import ScoreDropError
@@ -228,11 +228,11 @@ class Compression(Announced, Delegating, ABC):
             if (advice := self._advice()) is not None:
                 warn_of_fall(type(self).__name__, network, last, given, advice)
             return last
-        judge = Judge(network, given, self.scoring)
-        before = judge(network)
+        scorer = Scorer(network, given, self.scoring)
+        before = scorer(network)
         good, self.score_drop_ = network, 0.0
         for level in self._levels(network, given):
-            drop = before - judge(level)
+            drop = before - scorer(level)
             if drop > self.max_score_drop:
                 if self.on_score_drop == "raise":
                     raise ScoreDropError(

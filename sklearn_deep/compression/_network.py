@@ -165,7 +165,7 @@ def fine_tuned(
     return fresh._as_fitted({**as_before, "learning_rate_": network.learning_rate_})
 
 
-class Judge:
+class Scorer:
     """Scores networks on the rows that the fit held out; without them, on its rows."""
 
     def __init__(self, network: DeepEstimator, given: FitArguments, scoring: Any):
