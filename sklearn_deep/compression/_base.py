@@ -29,7 +29,7 @@ from sklearn_deep._params import (
 )
 from sklearn_deep.compression._delegation import ROUTED, Delegating
 from sklearn_deep.compression._fall import warn_of_fall
-from sklearn_deep.compression._network import Scorer, arguments, thawed
+from sklearn_deep.compression._network import Scorer, arguments, unwrap_frozen
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.exceptions import ScoreDropError
@@ -38,7 +38,7 @@ from sklearn_deep.nn._quantization import QuantizedNetwork
 
 def network_in(estimator: Any) -> Any:
     """The network that a compression is about, through others and what is frozen."""
-    estimator = thawed(estimator)
+    estimator = unwrap_frozen(estimator)
     if isinstance(estimator, Compression):
         inside = vars(estimator).get("estimator_", estimator.estimator)
         return network_in(inside)
@@ -208,7 +208,7 @@ class Compression(Announced, Delegating, ABC):
 
     def _trained(self, X: Any, y: Any, passed: dict[str, Any]) -> Any:
         """The fitted network, or compression of one."""
-        estimator = thawed(self.estimator)
+        estimator = unwrap_frozen(self.estimator)
         if self.prefit or estimator is not self.estimator:
             check_is_fitted(estimator)
         else:
@@ -254,5 +254,5 @@ class Compression(Announced, Delegating, ABC):
         for method in ("fit", *ROUTED):
             mapping.add(caller=method, callee=method)
         return MetadataRouter(owner=self).add(
-            estimator=thawed(self.estimator), method_mapping=mapping
+            estimator=unwrap_frozen(self.estimator), method_mapping=mapping
         )

@@ -25,7 +25,7 @@ from sklearn_deep.training._train import train
 _BLOCK = 1024
 
 
-def thawed(estimator: Any) -> Any:
+def unwrap_frozen(estimator: Any) -> Any:
     """The estimator in a FrozenEstimator; others are themselves."""
     while isinstance(estimator, FrozenEstimator):
         estimator = estimator.estimator

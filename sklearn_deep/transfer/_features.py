@@ -26,7 +26,7 @@ from sklearn_deep._params import (
     check_params,
 )
 from sklearn_deep.compression._base import network_in
-from sklearn_deep.compression._network import thawed
+from sklearn_deep.compression._network import unwrap_frozen
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.nn._stages import cut
@@ -153,7 +153,7 @@ class NetworkFeatures(
         """
         with all_or_nothing(self):
             check_params(self, self._rules)
-            network = thawed(self.estimator)
+            network = unwrap_frozen(self.estimator)
             if self.prefit or network is not self.estimator:
                 check_is_fitted(network)
             else:
