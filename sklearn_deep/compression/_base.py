@@ -29,7 +29,7 @@ from sklearn_deep._params import (
 )
 from sklearn_deep.compression._delegation import ROUTED, Delegating
 from sklearn_deep.compression._fall import warn_of_fall
-from sklearn_deep.compression._network import Scorer, arguments, unwrap_frozen
+from sklearn_deep.compression._network import Scorer, make_fit_args, unwrap_frozen
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.exceptions import ScoreDropError
@@ -198,7 +198,7 @@ class Compression(Announced, Delegating, ABC):
                     " its whole numbers cannot be compressed or trained further."
                     " Quantize last, as in Quantized(Sliced(...))."
                 )
-            given = arguments(network, X, y, **passed)
+            given = make_fit_args(network, X, y, **passed)
             for name in ("score_drop_", *DESCRIPTIONS):  # of an earlier fit
                 self.__dict__.pop(name, None)
             # Of a network that is as it was, its own copy.

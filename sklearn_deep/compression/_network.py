@@ -32,7 +32,7 @@ def unwrap_frozen(estimator: Any) -> Any:
     return estimator
 
 
-def arguments(
+def make_fit_args(
     network: DeepEstimator,
     X: Any,
     y: Any,
