@@ -38,7 +38,7 @@ from sklearn_deep import (
     Sliced,
     to_onnx,
 )
-from sklearn_deep.compression._network import changed, fine_tuned
+from sklearn_deep.compression._network import fine_tuned, with_module
 from sklearn_deep.estimators._data import FitArguments
 
 ROWS, ROUNDS = 1024, 30
@@ -130,7 +130,7 @@ def by_torch_pruning(network, X, y, keep, epochs):
     if hasattr(module, "blocks"):
         sizes["conv_channels"] = [block[0].out_channels for block in module.blocks]
     params = {name: tuple(value) for name, value in sizes.items()}
-    small = changed(network, module, sizes, **params)
+    small = with_module(network, module, sizes, **params)
     rate = network.learning_rate_
     return fine_tuned(small, FitArguments(X, y), epochs=epochs, learning_rate=rate)
 

@@ -115,7 +115,7 @@ class Compression(Announced, Delegating, ABC):
         Parameters
         ----------
         network : DeepEstimator
-            Fitted, and not to be changed; ``changed`` makes a copy with another module.
+            Fitted, and not to be changed; ``with_module`` makes a copy with another module.
         given : FitArguments
             The rows of the fit, as the user passed them; ``rows_of`` encodes them.
         """

@@ -55,7 +55,7 @@ def make_fit_args(
     return FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
 
-def changed(
+def with_module(
     network: DeepEstimator,
     module: nn.Module,
     built_as: Mapping[str, Any] | None = None,

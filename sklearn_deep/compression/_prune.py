@@ -14,7 +14,7 @@ from sklearn_deep.compression._base import (
     Compression,
 )
 from sklearn_deep.compression._importance import IMPORTANCES
-from sklearn_deep.compression._network import changed, fine_tuned
+from sklearn_deep.compression._network import fine_tuned, with_module
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.nn._connections import connections
@@ -202,7 +202,7 @@ class Pruned(Compression):
             for name, mask in kept.items():
                 module.get_parameter(name).mul_(mask)
         # Whatever trains it later leaves the zeros alone: see ``mask_of_nonzero``.
-        return changed(network, module)._as_fitted({"_pruned": True}), kept
+        return with_module(network, module)._as_fitted({"_pruned": True}), kept
 
 
 def _cubic(epoch: int, n_ramp: int) -> float:

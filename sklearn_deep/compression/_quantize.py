@@ -14,7 +14,7 @@ from sklearn_deep.compression._base import (
     FINE_TUNE_RULES,
     Compression,
 )
-from sklearn_deep.compression._network import blocks, changed, fine_tuned, rows_of
+from sklearn_deep.compression._network import blocks, fine_tuned, rows_of, with_module
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments
@@ -174,7 +174,7 @@ class Quantized(Compression):
                 learning_rate=self._rate(network),
                 module=rehearsal,
             )
-        fresh = changed(network, QuantizedNetwork(rehearsal))
+        fresh = with_module(network, QuantizedNetwork(rehearsal))
         yield fresh._as_fitted({"_bits": self.bits, "_dtype": np.dtype("float32")})
 
 

@@ -16,7 +16,7 @@ from sklearn_deep.compression._base import (
     FINE_TUNE_RULES,
     Compression,
 )
-from sklearn_deep.compression._network import changed, fine_tuned, parts, rows_of
+from sklearn_deep.compression._network import fine_tuned, parts, rows_of, with_module
 from sklearn_deep.compression._units import Group
 from sklearn_deep.compression._weighing import fold_means, importance, measure
 from sklearn_deep.compression._widths import SLOTS, Width, Widths
@@ -274,7 +274,7 @@ class _Slicing:
             name: tuple(value) if isinstance(value, list) else value
             for name, value in arguments.items()
         }
-        return changed(self._network, module, arguments, **params)
+        return with_module(self._network, module, arguments, **params)
 
     def _counts(self, share: float) -> Counts:
         free = self._widths.free
