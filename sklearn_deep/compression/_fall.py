@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_regressor
 
-from sklearn_deep.compression._network import parts
+from sklearn_deep.compression._network import split_rows
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments, Part
 from sklearn_deep.estimators._reconstructor import DeepReconstructor
@@ -38,7 +38,7 @@ def warn_of_fall(
     fit held out, else on training rows, on 4,096 of them at most. R2 leaves out the 1 %
     of the rows that the network was worst at: one outlier would hide all others.
     """
-    whole, aside = parts(before, given)
+    whole, aside = split_rows(before, given)
     part = _some_rows(whole if aside is None else aside, before._weights_seed)
     if len(part) <= _FEWEST_ROWS:
         return

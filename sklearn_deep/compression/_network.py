@@ -75,7 +75,7 @@ def with_module(
     return fresh
 
 
-def parts(network: DeepEstimator, given: FitArguments) -> tuple[Part, Part | None]:
+def split_rows(network: DeepEstimator, given: FitArguments) -> tuple[Part, Part | None]:
     """All rows of a fit, validated, and those that it held out, if any."""
     device = _device(network.module_)
     whole = validate(copy.copy(network), given, device, goes_on=True)
@@ -85,7 +85,7 @@ def parts(network: DeepEstimator, given: FitArguments) -> tuple[Part, Part | Non
 
 def rows_of(network: DeepEstimator, given: FitArguments) -> Rows:
     """All rows of a fit as the network is fed them, with their weights."""
-    whole, _ = parts(network, given)
+    whole, _ = split_rows(network, given)
     return encode(network, whole, network._targets, _device(network.module_))
 
 
@@ -169,7 +169,7 @@ class Scorer:
     """Scores networks on the rows that the fit held out; without them, on its rows."""
 
     def __init__(self, network: DeepEstimator, given: FitArguments, scoring: Any):
-        whole, aside = parts(network, given)
+        whole, aside = split_rows(network, given)
         self._part = whole if aside is None else aside
         self._scorer = check_scoring(network, scoring=scoring)
         # A score of one's own, and that of autoencoders, need not know of weights.

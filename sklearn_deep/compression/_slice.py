@@ -16,7 +16,12 @@ from sklearn_deep.compression._base import (
     FINE_TUNE_RULES,
     Compression,
 )
-from sklearn_deep.compression._network import fine_tuned, parts, rows_of, with_module
+from sklearn_deep.compression._network import (
+    fine_tuned,
+    rows_of,
+    split_rows,
+    with_module,
+)
 from sklearn_deep.compression._units import Group
 from sklearn_deep.compression._weighing import fold_means, importance, measure
 from sklearn_deep.compression._widths import SLOTS, Width, Widths
@@ -329,7 +334,7 @@ class _Slicing:
         return sum(p.numel() for p in self._widths.on_meta(counts).parameters())
 
     def _timer(self) -> Callable[[Counts], float]:
-        whole, _ = parts(self._network, self._given)
+        whole, _ = split_rows(self._network, self._given)
         X = whole.features()[:_LATENCY_ROWS]
 
         def seconds(counts: Counts) -> float:
