@@ -38,7 +38,7 @@ from sklearn_deep import (
     Sliced,
     to_onnx,
 )
-from sklearn_deep.compression._network import fine_tuned, with_module
+from sklearn_deep.compression._network import fine_tune, with_module
 from sklearn_deep.estimators._data import FitArguments
 
 ROWS, ROUNDS = 1024, 30
@@ -132,7 +132,7 @@ def by_torch_pruning(network, X, y, keep, epochs):
     params = {name: tuple(value) for name, value in sizes.items()}
     small = with_module(network, module, sizes, **params)
     rate = network.learning_rate_
-    return fine_tuned(small, FitArguments(X, y), epochs=epochs, learning_rate=rate)
+    return fine_tune(small, FitArguments(X, y), epochs=epochs, learning_rate=rate)
 
 
 class Rows(CalibrationDataReader):

@@ -96,7 +96,7 @@ def blocks(rows: Rows) -> Iterator[Batch]:
         yield rows.take(torch.arange(start, stop, device=rows.device))
 
 
-def fine_tuned(
+def fine_tune(
     network: DeepEstimator,
     given: FitArguments,
     *,

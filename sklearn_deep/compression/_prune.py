@@ -14,7 +14,7 @@ from sklearn_deep.compression._base import (
     Compression,
 )
 from sklearn_deep.compression._importance import IMPORTANCES
-from sklearn_deep.compression._network import fine_tuned, with_module
+from sklearn_deep.compression._network import fine_tune, with_module
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.nn._connections import connections
@@ -168,7 +168,7 @@ class Pruned(Compression):
             before = network
             network, kept = self._pruned(network, given, share * self.amount)
             if network is not before:
-                network = fine_tuned(
+                network = fine_tune(
                     network,
                     given,
                     # Each amount has an epoch, the last and largest has the rest.

@@ -14,7 +14,7 @@ from sklearn_deep.compression._base import (
     FINE_TUNE_RULES,
     Compression,
 )
-from sklearn_deep.compression._network import blocks, fine_tuned, rows_of, with_module
+from sklearn_deep.compression._network import blocks, fine_tune, rows_of, with_module
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments
@@ -167,7 +167,7 @@ class Quantized(Compression):
         rehearsal = rehearsed(network.module_, self.bits).to(rows.device).eval()
         calibrate(rehearsal, rows, self.calibration)
         if self.fine_tune_epochs:
-            network = fine_tuned(
+            network = fine_tune(
                 network,
                 given,
                 epochs=self.fine_tune_epochs,

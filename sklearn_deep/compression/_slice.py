@@ -17,7 +17,7 @@ from sklearn_deep.compression._base import (
     Compression,
 )
 from sklearn_deep.compression._network import (
-    fine_tuned,
+    fine_tune,
     rows_of,
     split_rows,
     with_module,
@@ -184,7 +184,7 @@ class Sliced(Compression):
             )
             smaller = slicing.sliced(counts)
             if smaller is not network:
-                network = fine_tuned(
+                network = fine_tune(
                     smaller,
                     given,
                     epochs=self.fine_tune_epochs,
