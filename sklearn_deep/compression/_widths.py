@@ -17,55 +17,56 @@ from sklearn_deep.nn._mlp import MLP
 from sklearn_deep.nn._rnn import RNN
 
 # Where a width comes from: the name of a constructor argument, and the place in it.
-Slot = tuple[str, int]
-Slots = dict[str, Slot]
+WidthArgument = tuple[str, int]
+WidthArguments = dict[str, WidthArgument]
 
 
-def _of_mlp(network: Any) -> Slots:
+def _of_mlp(network: Any) -> WidthArguments:
     return {
         f"hidden.{i}.": ("hidden_layer_sizes", i) for i in range(len(network.hidden))
     }
 
 
-def _of_autoencoder(network: Any) -> Slots:
+def _of_autoencoder(network: Any) -> WidthArguments:
     depth = network.depth
-    slots = {f"hidden.{i}.": ("hidden_layer_sizes", i) for i in range(depth)}
+    arguments = {f"hidden.{i}.": ("hidden_layer_sizes", i) for i in range(depth)}
     mirrored = {
-        f"hidden.{2 * depth - i}.": slot for i, (_, slot) in enumerate(slots.items())
+        f"hidden.{2 * depth - i}.": argument
+        for i, (_, argument) in enumerate(arguments.items())
     }
-    return slots | mirrored
+    return arguments | mirrored
 
 
-def _of_cnn(network: Any) -> Slots:
-    slots, place = _of_mlp(network), 0
+def _of_cnn(network: Any) -> WidthArguments:
+    arguments, place = _of_mlp(network), 0
     for k, block in enumerate(network.blocks):
         if isinstance(block, Residual):  # around several blocks
             layers: Any = block.layers
             n = len(layers)
             for j in range(n):
-                slots[f"blocks.{k}.layers.{j}."] = "conv_channels", place + j
-            slots[f"blocks.{k}.shortcut."] = "conv_channels", place + n - 1
+                arguments[f"blocks.{k}.layers.{j}."] = "conv_channels", place + j
+            arguments[f"blocks.{k}.shortcut."] = "conv_channels", place + n - 1
             place += n
         else:
-            slots[f"blocks.{k}."] = "conv_channels", place
+            arguments[f"blocks.{k}."] = "conv_channels", place
             place += 1
-    return slots
+    return arguments
 
 
-def _of_conv_autoencoder(network: Any) -> Slots:
+def _of_conv_autoencoder(network: Any) -> WidthArguments:
     n = len(network.narrowing)
-    slots = {f"narrowing.{i}.": ("conv_channels", i) for i in range(n)}
-    slots["spread."] = "conv_channels", n - 1
+    arguments = {f"narrowing.{i}.": ("conv_channels", i) for i in range(n)}
+    arguments["spread."] = "conv_channels", n - 1
     for j in range(n):
-        slots[f"widening.{j}."] = "conv_channels", max(0, n - 2 - j)
-    return slots
+        arguments[f"widening.{j}."] = "conv_channels", max(0, n - 2 - j)
+    return arguments
 
 
-def _of_rnn(network: Any) -> Slots:
+def _of_rnn(network: Any) -> WidthArguments:
     return {"layers.": ("hidden_size", 0)}
 
 
-SLOTS: dict[type[nn.Module], Callable[[Any], Slots]] = {
+WIDTH_ARGUMENTS: dict[type[nn.Module], Callable[[Any], WidthArguments]] = {
     MLP: _of_mlp,
     Autoencoder: _of_autoencoder,
     CNN: _of_cnn,
@@ -84,13 +85,13 @@ class Width:
         Of the first layer.
     roots : list of Group
         Those that lose units of their own choice; others are tied to them.
-    slots : list of Slot
+    arguments : list of WidthArgument
     size : int
     """
 
     name: str
     roots: list[Group]
-    slots: list[Slot]
+    arguments: list[WidthArgument]
     size: int
 
 
@@ -116,17 +117,21 @@ class Widths:
 
     def __init__(self, network: DeepEstimator):
         module = network.module_
-        if type(module) not in SLOTS:
+        if type(module) not in WIDTH_ARGUMENTS:
             raise TypeError("its network cannot be built anew with fewer units")
         self._network = network
         self.units = Units(module)
-        self._slots = SLOTS[type(module)](module)
-        self.free = _free(_together(self.units.groups, self._slot_of))
+        self._arguments = WIDTH_ARGUMENTS[type(module)](module)
+        self.free = _free(_together(self.units.groups, self._argument_of))
 
-    def _slot_of(self, group: Group) -> Slot | None:
+    def _argument_of(self, group: Group) -> WidthArgument | None:
         name = group.name + "."
         return next(
-            (slot for start, slot in self._slots.items() if name.startswith(start)),
+            (
+                argument
+                for start, argument in self._arguments.items()
+                if name.startswith(start)
+            ),
             None,
         )
 
@@ -135,7 +140,7 @@ class Widths:
         before = self._network._built_as
         changes: dict[str, Any] = {}
         for width, count in counts.items():
-            for parameter, place in width.slots:
+            for parameter, place in width.arguments:
                 value = changes.get(parameter, before[parameter])
                 if isinstance(value, int):
                     changes[parameter] = count
@@ -146,8 +151,8 @@ class Widths:
     def on_meta(self, counts: Mapping[Width, int]) -> nn.Module:
         """The network with so many units, without values."""
         with torch.device("meta"):
-            arguments = {**self._network._built_as, **self.built_as(counts)}
-            return self._network._network(**arguments)
+            kwargs = {**self._network._built_as, **self.built_as(counts)}
+            return self._network._network(**kwargs)
 
     def feasible(self, counts: dict[Width, int]) -> dict[Width, int]:
         """Counts that leave the layers what they are.
@@ -195,25 +200,29 @@ def _select(value: Tensor, axes: list, kept: Mapping[Group, Tensor]) -> Tensor:
 @dataclass
 class _Gathering:
     roots: list[Group] = field(default_factory=list)
-    slots: list[Slot] = field(default_factory=list)
+    arguments: list[WidthArgument] = field(default_factory=list)
     fixed: bool = False
 
 
 def _together(
-    groups: list[Group], slot_of: Callable[[Group], Slot | None]
+    groups: list[Group], argument_of: Callable[[Group], WidthArgument | None]
 ) -> list[_Gathering]:
-    """Groups that share a slot, or units, with one another."""
+    """Groups that share a argument, or units, with one another."""
     found: list[_Gathering] = []
     for group in groups:
-        root, slot = group.root, slot_of(group)
-        alike = [g for g in found if root in g.roots or (slot and slot in g.slots)]
+        root, argument = group.root, argument_of(group)
+        alike = [
+            g
+            for g in found
+            if root in g.roots or (argument and argument in g.arguments)
+        ]
         found = [g for g in found if g not in alike]
         one = _Gathering()
-        for gathering in (*alike, _Gathering([root], [slot] if slot else [])):
+        for gathering in (*alike, _Gathering([root], [argument] if argument else [])):
             one.roots += [r for r in gathering.roots if r not in one.roots]
-            one.slots += [s for s in gathering.slots if s not in one.slots]
+            one.arguments += [s for s in gathering.arguments if s not in one.arguments]
             one.fixed = one.fixed or gathering.fixed
-        one.fixed = one.fixed or slot is None or root.fixed
+        one.fixed = one.fixed or argument is None or root.fixed
         found.append(one)
     return found
 
@@ -225,5 +234,7 @@ def _free(found: list[_Gathering]) -> list[Width]:
         fixed = gathering.fixed or any(root.fixed for root in gathering.roots)
         if not fixed and len(sizes) == 1:
             first = gathering.roots[0]
-            free.append(Width(first.name, gathering.roots, gathering.slots, first.size))
+            free.append(
+                Width(first.name, gathering.roots, gathering.arguments, first.size)
+            )
     return free
