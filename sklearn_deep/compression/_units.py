@@ -70,7 +70,7 @@ Segments = list[Segment]
 
 
 @dataclass(eq=False)
-class Consumer:
+class InputWeight:
     """A weight that takes units in.
 
     Attributes
@@ -94,7 +94,7 @@ class Consumer:
 
 
 class Units:
-    """The units of a network: ``axes``, ``groups`` and ``consumers``.
+    """The units of a network: ``axes``, ``groups`` and ``input_weights``.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class Units:
         In the order in which they are made.
     axes : dict of str to list of Segments
         By tensor: what lies on each of its first axes.
-    consumers : list of Consumer
+    input_weights : list of InputWeight
 
     Raises
     ------
@@ -119,8 +119,8 @@ class Units:
         self._names = {id(m): name for name, m in network.named_modules()}
         self.groups: list[Group] = []
         self.axes: dict[str, list[Segments]] = {}
-        self.consumers: list[Consumer] = []
-        self.without_bias: dict[Group, Consumer] = {}
+        self.input_weights: list[InputWeight] = []
+        self.without_bias: dict[Group, InputWeight] = {}
         segments: Segments = []
         for _, stage in stages_of(network):
             segments = self.walk(stage, segments)
@@ -191,10 +191,10 @@ def _matrix(units: Units, layer: Any, inputs: Segments) -> Segments:
     if layer.bias is not None:
         units.axes[name + "bias"] = [out]
         shift = name + "bias", 0, 1
-    consumer = Consumer(units._names[id(layer)], name + "weight", inputs, shift)
-    units.consumers.append(consumer)
+    input_weight = InputWeight(units._names[id(layer)], name + "weight", inputs, shift)
+    units.input_weights.append(input_weight)
     if shift is None:
-        units.without_bias[group] = consumer
+        units.without_bias[group] = input_weight
     return out
 
 
@@ -204,9 +204,9 @@ def _normalization(units: Units, layer: Any, inputs: Segments) -> Segments:
         if getattr(layer, tensor, None) is not None:
             units.axes[name + tensor] = [inputs]
     for segment in inputs:
-        consumer = units.without_bias.pop(segment.group, None)
-        if consumer is not None and hasattr(layer, "running_mean"):
-            consumer.shift = name + "running_mean", start, -1
+        input_weight = units.without_bias.pop(segment.group, None)
+        if input_weight is not None and hasattr(layer, "running_mean"):
+            input_weight.shift = name + "running_mean", start, -1
         start += segment.length
     return inputs
 
@@ -262,8 +262,8 @@ def _recurrent(units: Units, layer: Layer, inputs: Segments) -> Segments:
                 f"{name}{t}_{kind}_l0{direction}" for t in ("weight", "bias")
             )
             units.axes[weight], units.axes[bias] = [gates, taken], [gates]
-            units.consumers.append(
-                Consumer(
+            units.input_weights.append(
+                InputWeight(
                     units._names[id(cell)], weight, taken, (bias, 0, 1), kind == "hh"
                 )
             )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_deep.compression._network import blocks
-from sklearn_deep.compression._units import Consumer, Group, Segments, Units
+from sklearn_deep.compression._units import Group, InputWeight, Segments, Units
 from sklearn_deep.data._batches import Rows
 
 
@@ -48,33 +48,35 @@ class _Sums:
         return Moments(mean, (self.second / self.weight - mean * mean).clamp_min(0))
 
 
-def measure(network: nn.Module, units: Units, rows: Rows) -> dict[Consumer, Moments]:
-    """Moments of what every consumer takes in, over the rows."""
-    sums = {consumer: _Sums() for consumer in units.consumers}
+def measure(network: nn.Module, units: Units, rows: Rows) -> dict[InputWeight, Moments]:
+    """Moments of what every input_weight takes in, over the rows."""
+    sums = {input_weight: _Sums() for input_weight in units.input_weights}
     weight: Tensor | None = None
     handles = []
 
-    def note(consumer: Consumer, x: Any) -> None:
+    def note(input_weight: InputWeight, x: Any) -> None:
         x = getattr(x, "data", x) if not isinstance(x, Tensor) else x
         if (
-            isinstance(network.get_submodule(consumer.layer), nn.RNNBase)
+            isinstance(network.get_submodule(input_weight.layer), nn.RNNBase)
             and x.ndim == 3
         ):
             x = x.flatten(0, 1)  # (n_rows, time, channels)
-        sums[consumer].add(x, weight)
+        sums[input_weight].add(x, weight)
 
-    def before(consumer: Consumer) -> Any:
-        return lambda layer, inputs: note(consumer, inputs[0])
+    def before(input_weight: InputWeight) -> Any:
+        return lambda layer, inputs: note(input_weight, inputs[0])
 
-    def after(consumer: Consumer) -> Any:
-        return lambda layer, inputs, outputs: note(consumer, _own(consumer, outputs[0]))
+    def after(input_weight: InputWeight) -> Any:
+        return lambda layer, inputs, outputs: note(
+            input_weight, _own(input_weight, outputs[0])
+        )
 
-    for consumer in units.consumers:
-        layer = network.get_submodule(consumer.layer)
+    for input_weight in units.input_weights:
+        layer = network.get_submodule(input_weight.layer)
         handles.append(
-            layer.register_forward_hook(after(consumer))
-            if consumer.recurrent
-            else layer.register_forward_pre_hook(before(consumer))
+            layer.register_forward_hook(after(input_weight))
+            if input_weight.recurrent
+            else layer.register_forward_pre_hook(before(input_weight))
         )
     try:
         with torch.inference_mode():
@@ -84,32 +86,32 @@ def measure(network: nn.Module, units: Units, rows: Rows) -> dict[Consumer, Mome
     finally:
         for handle in handles:
             handle.remove()
-    return {consumer: total.moments() for consumer, total in sums.items()}
+    return {input_weight: total.moments() for input_weight, total in sums.items()}
 
 
-def _own(consumer: Consumer, outputs: Any) -> Tensor:
+def _own(input_weight: InputWeight, outputs: Any) -> Tensor:
     """Of the outputs of both directions those that this one takes in again."""
     x = outputs if isinstance(outputs, Tensor) else outputs.data
-    size = consumer.segments[0].length
-    start = size if consumer.weight.endswith("_reverse") else 0
+    size = input_weight.segments[0].length
+    start = size if input_weight.weight.endswith("_reverse") else 0
     return x[..., start : start + size]
 
 
 def importance(
-    values: Mapping[str, Tensor], moments: Mapping[Consumer, Moments]
+    values: Mapping[str, Tensor], moments: Mapping[InputWeight, Moments]
 ) -> dict[Group, Tensor]:
-    """By root: what share of the variance that its consumers see comes from each unit.
+    """By root: what share of the variance that its input_weights see comes from each unit.
 
-    The squares of std(activation) * ||outgoing weights||, one consumer's adding up to 1.
+    The squares of std(activation) * ||outgoing weights||, one input_weight's adding up to 1.
     """
     shares: dict[Group, Tensor] = {}
-    for consumer, of_inputs in moments.items():
-        weight = values[consumer.weight].double()
+    for input_weight, of_inputs in moments.items():
+        weight = values[input_weight.weight].double()
         square = weight.square().reshape(*weight.shape[:2], -1)
         seen = of_inputs.variance * square.sum((0, 2))
         seen = seen / seen.sum().clamp_min(torch.finfo(seen.dtype).tiny)
         start = 0
-        for segment in consumer.segments:
+        for segment in input_weight.segments:
             part = seen[start : start + segment.length]
             start += segment.length
             of_units = part.view(segment.group.size, -1).sum(1)
@@ -120,18 +122,18 @@ def importance(
 
 def fold_means(
     values: dict[str, Tensor],
-    moments: Mapping[Consumer, Moments],
+    moments: Mapping[InputWeight, Moments],
     kept: Mapping[Group, Tensor],
 ) -> None:
     """Put what removed units give on average into the biases behind them, in place."""
-    for consumer, of_inputs in moments.items():
-        if consumer.shift is None:
+    for input_weight, of_inputs in moments.items():
+        if input_weight.shift is None:
             continue
-        removed = _removed(consumer.segments, kept).to(of_inputs.mean)
-        weight = values[consumer.weight].double()
+        removed = _removed(input_weight.segments, kept).to(of_inputs.mean)
+        weight = values[input_weight.weight].double()
         weight = weight.flatten(2).sum(2) if weight.ndim > 2 else weight
         shift = weight @ (of_inputs.mean * removed)
-        name, start, sign = consumer.shift
+        name, start, sign = input_weight.shift
         place = values[name][start : start + len(shift)]
         place += (sign * shift).to(place.dtype)
 
