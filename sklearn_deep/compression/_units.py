@@ -81,7 +81,7 @@ class InputWeight:
         Name of the tensor.
     segments : Segments
         What lies on its axis 1.
-    shift : tuple or None
+    bias_slot : tuple or None
         Where a constant that comes through the weight can be put: the name of a
         tensor, where in it the weight's outputs begin, and 1 or -1.
     """
@@ -89,7 +89,7 @@ class InputWeight:
     layer: str
     weight: str
     segments: Segments
-    shift: tuple[str, int, int] | None
+    bias_slot: tuple[str, int, int] | None
     recurrent: bool = False
 
 
@@ -187,13 +187,15 @@ def _matrix(units: Units, layer: Any, inputs: Segments) -> Segments:
     group = units.group(layer, layer.weight.shape[0])
     out = [Segment(group)]
     units.axes[name + "weight"] = [out, inputs]
-    shift = None
+    bias_slot = None
     if layer.bias is not None:
         units.axes[name + "bias"] = [out]
-        shift = name + "bias", 0, 1
-    input_weight = InputWeight(units._names[id(layer)], name + "weight", inputs, shift)
+        bias_slot = name + "bias", 0, 1
+    input_weight = InputWeight(
+        units._names[id(layer)], name + "weight", inputs, bias_slot
+    )
     units.input_weights.append(input_weight)
-    if shift is None:
+    if bias_slot is None:
         units.without_bias[group] = input_weight
     return out
 
@@ -206,7 +208,7 @@ def _normalization(units: Units, layer: Any, inputs: Segments) -> Segments:
     for segment in inputs:
         input_weight = units.without_bias.pop(segment.group, None)
         if input_weight is not None and hasattr(layer, "running_mean"):
-            input_weight.shift = name + "running_mean", start, -1
+            input_weight.bias_slot = name + "running_mean", start, -1
         start += segment.length
     return inputs
 

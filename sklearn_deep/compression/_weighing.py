@@ -127,13 +127,13 @@ def fold_means(
 ) -> None:
     """Put what removed units give on average into the biases behind them, in place."""
     for input_weight, of_inputs in moments.items():
-        if input_weight.shift is None:
+        if input_weight.bias_slot is None:
             continue
         removed = _removed(input_weight.segments, kept).to(of_inputs.mean)
         weight = values[input_weight.weight].double()
         weight = weight.flatten(2).sum(2) if weight.ndim > 2 else weight
         shift = weight @ (of_inputs.mean * removed)
-        name, start, sign = input_weight.shift
+        name, start, sign = input_weight.bias_slot
         place = values[name][start : start + len(shift)]
         place += (sign * shift).to(place.dtype)
 
