@@ -24,7 +24,7 @@ from sklearn_deep.compression._network import (
 )
 from sklearn_deep.compression._units import Group
 from sklearn_deep.compression._weighing import fold_means, importance, measure
-from sklearn_deep.compression._widths import SLOTS, Width, Widths
+from sklearn_deep.compression._widths import WIDTH_ARGUMENTS, Width, Widths
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.estimators._state import fill_module
@@ -168,11 +168,11 @@ class Sliced(Compression):
     def _levels(
         self, network: DeepEstimator, given: FitArguments
     ) -> Iterator[DeepEstimator]:
-        if type(network.module_) not in SLOTS:
+        if type(network.module_) not in WIDTH_ARGUMENTS:
             raise TypeError(
                 f"{type(self).__name__} cannot build the network of"
                 f" {type(network).__name__} anew with fewer units: it knows"
-                f" {', '.join(cls.__name__ for cls in SLOTS)}. Pruned takes any network."
+                f" {', '.join(cls.__name__ for cls in WIDTH_ARGUMENTS)}. Pruned takes any network."
             )
         start = _Slicing(self, network, given)
         share = start.share()
@@ -363,7 +363,7 @@ def _largest_of(importance: Tensor, count: int) -> Tensor:
 
 def _architecture(network: DeepEstimator) -> dict[str, Any] | None:
     """Widths of the layers, by the parameters that set them."""
-    if type(network.module_) not in SLOTS:
+    if type(network.module_) not in WIDTH_ARGUMENTS:
         return None
     widths = Widths(network)
     return widths.built_as({width: width.size for width in widths.free})
