@@ -214,12 +214,14 @@ class _Slicing:
     ):
         self._owner, self._network, self._given = owner, network, given
         self._widths = Widths(network)
-        if not self._widths.free:
+        if not self._widths.prunable:
             raise ValueError(
                 f"{type(owner).__name__}: this {type(network).__name__} has no hidden"
                 " units that could be removed."
             )
-        self.sizes = sizes or {width.name: width.size for width in self._widths.free}
+        self.sizes = sizes or {
+            width.name: width.size for width in self._widths.prunable
+        }
         module = network.module_
         self._moments = measure(module, self._widths.units, rows_of(network, given))
         self._importance = importance(module.state_dict(), self._moments)
@@ -282,17 +284,19 @@ class _Slicing:
         return with_module(self._network, module, arguments, **params)
 
     def _counts(self, share: float) -> Counts:
-        free = self._widths.free
+        prunable = self._widths.prunable
         if self._owner.scope == "layer":
-            return {w: _rounded(share * self.sizes[w.name], w.size) for w in free}
+            return {w: _rounded(share * self.sizes[w.name], w.size) for w in prunable}
         # A unit's share of what its layer gives; of groups that stay of one size, the
         # r-th best units of all go together.
-        ranks = [self._ranked(width) for width in free]
-        total = _rounded(share * sum(self.sizes.values()), sum(w.size for w in free))
-        owners = torch.cat([torch.full((w.size,), i) for i, w in enumerate(free)])
+        ranks = [self._ranked(width) for width in prunable]
+        total = _rounded(
+            share * sum(self.sizes.values()), sum(w.size for w in prunable)
+        )
+        owners = torch.cat([torch.full((w.size,), i) for i, w in enumerate(prunable)])
         best = torch.cat(ranks).argsort(descending=True, stable=True)[:total]
-        n_kept = owners[best].bincount(minlength=len(free)).tolist()
-        return dict(zip(free, n_kept, strict=True))
+        n_kept = owners[best].bincount(minlength=len(prunable)).tolist()
+        return dict(zip(prunable, n_kept, strict=True))
 
     def _ranked(self, width: Width) -> Tensor:
         values = torch.zeros(width.size, dtype=torch.float64)
@@ -366,7 +370,7 @@ def _architecture(network: DeepEstimator) -> dict[str, Any] | None:
     if type(network.module_) not in WIDTH_ARGUMENTS:
         return None
     widths = Widths(network)
-    return widths.built_as({width: width.size for width in widths.free})
+    return widths.built_as({width: width.size for width in widths.prunable})
 
 
 DESCRIPTIONS["architecture_"] = _architecture

@@ -106,7 +106,7 @@ class Widths:
     Attributes
     ----------
     units : Units
-    free : list of Width
+    prunable : list of Width
         Those that can shrink.
 
     Raises
@@ -122,7 +122,7 @@ class Widths:
         self._network = network
         self.units = Units(module)
         self._arguments = WIDTH_ARGUMENTS[type(module)](module)
-        self.free = _free(_together(self.units.groups, self._argument_of))
+        self.prunable = _prunable(_together(self.units.groups, self._argument_of))
 
     def _argument_of(self, group: Group) -> WidthArgument | None:
         name = group.name + "."
@@ -227,14 +227,14 @@ def _together(
     return found
 
 
-def _free(found: list[_Gathering]) -> list[Width]:
-    free = []
+def _prunable(found: list[_Gathering]) -> list[Width]:
+    prunable = []
     for gathering in found:
         sizes = {root.size for root in gathering.roots}
         fixed = gathering.fixed or any(root.fixed for root in gathering.roots)
         if not fixed and len(sizes) == 1:
             first = gathering.roots[0]
-            free.append(
+            prunable.append(
                 Width(first.name, gathering.roots, gathering.arguments, first.size)
             )
-    return free
+    return prunable

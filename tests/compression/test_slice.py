@@ -96,7 +96,7 @@ def silence(network, share=0.5):
     """Let a share of the units of every layer give nothing."""
     widths = Widths(network)
     values = network.module_.state_dict()
-    for width in widths.free:
+    for width in widths.prunable:
         for root in width.roots:
             silent = torch.arange(width.size)[1::2][: round(share * width.size)]
             for name, axes in widths.units.axes.items():
