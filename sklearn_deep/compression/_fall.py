@@ -39,7 +39,7 @@ def warn_of_fall(
     of the rows that the network was worst at: one outlier would hide all others.
     """
     whole, aside = split_rows(before, given)
-    part = _some_rows(whole if aside is None else aside, before._weights_seed)
+    part = _some_rows(whole if aside is None else aside, before._fitted.seed)
     if len(part) <= _FEWEST_ROWS:
         return
     if is_regressor(before):

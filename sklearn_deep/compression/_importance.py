@@ -23,7 +23,7 @@ def _magnitude(network: DeepEstimator, given: FitArguments) -> Named:
 
 def _random(network: DeepEstimator, given: FitArguments) -> Named:
     # Of one seed in every level: what was pruned once stays pruned.
-    source = generator(network._weights_seed, "pruning")
+    source = generator(network._fitted.seed, "pruning")
     return {
         name: torch.rand(w.shape, generator=source).to(w)
         for name, w in connections(network.module_).items()
@@ -49,11 +49,11 @@ def _gradient(network: DeepEstimator, given: FitArguments) -> Named:
     Over all rows at once the gradients of a trained network add up to nothing.
     """
     module = network._copy_module(network.module_)
-    loss = network._loss
+    loss = network._fitted.loss
     weights = connections(module)
     totals = {name: torch.zeros_like(w) for name, w in weights.items()}
     rows = rows_of(network, given)
-    source = generator(network._weights_seed, "pruning")
+    source = generator(network._fitted.seed, "pruning")
     order = torch.randperm(len(rows), generator=source)[:_MOST_ROWS]
     for places in order.to(rows.device).split(_ROWS):
         batch = rows.take(places)

@@ -8,16 +8,17 @@ from typing import Any
 import torch
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import check_scoring
-from torch import Tensor, nn
+from torch import nn
 
 from sklearn_deep.data._batches import Batch, Rows
 from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators._calibration import corrected
 from sklearn_deep.estimators._data import FitArguments, Part, hold_out, validate
 from sklearn_deep.estimators._fitting import encode, prepare
 from sklearn_deep.estimators._policy_search import with_found_policy
 from sklearn_deep.estimators._reconstructor import DeepReconstructor
 from sklearn_deep.nn._connections import mask_of_nonzero
-from sklearn_deep.training._job import OptimizerState
+from sklearn_deep.training._job import NetSettings, OptimizerState
 from sklearn_deep.training._progress import ProgressLine
 from sklearn_deep.training._train import train
 
@@ -44,7 +45,7 @@ def make_fit_args(
     lengths: Any = None,
     lengths_val: Any = None,
 ) -> FitArguments:
-    """What the network's own ``fit`` makes of its arguments."""
+    """What the network's own ``fit`` makes of its make_fit_args."""
     cut: Any = network
     if lengths is not None:
         X = cut._cut(X, lengths)
@@ -58,35 +59,46 @@ def make_fit_args(
 def with_module(
     network: DeepEstimator,
     module: nn.Module,
-    built_as: Mapping[str, Any] | None = None,
-    **params: Any,
+    params: Mapping[str, Any] | None = None,
+    **fields: Any,
 ) -> DeepEstimator:
-    """A copy of a fitted estimator with another module, and what it is built from.
+    """A copy of a fitted estimator with another module.
 
-    ``params`` are constructor arguments of the copy: those from which a later
-    ``partial_fit`` works out the architecture.
+    Parameters
+    ----------
+    network : DeepEstimator
+    module : torch.nn.Module
+    params : mapping of str to object, or None
+        Constructor make_fit_args of the copy: those from which a later ``partial_fit`` works
+        out the architecture.
+    **fields : object
+        Other fields of ``Fitted`` that differ. Zeros of a pruned network stay zero.
     """
-    attributes: dict[str, Any] = {**params, "module_": module.eval()}
-    if built_as is not None:
-        attributes["_built_as"] = {**network._built_as, **built_as}
-    fresh = network._as_fitted(attributes)
-    for name in ("_net", "_optimizer_state", "_optimized_by"):  # of the other module
-        fresh.__dict__.pop(name, None)
-    return fresh
+    before = network._fitted
+    mask = None if before.weight_mask is None else mask_of_nonzero(module)
+    changes = {
+        "module": module.eval(),
+        "weight_mask": mask,
+        "optimizer": None,  # its state belongs to the other module
+        "optimizer_state": None,
+        "net": None,
+        **fields,
+    }
+    return network._copy_with(dataclasses.replace(before, **changes), **(params or {}))
 
 
 def split_rows(network: DeepEstimator, given: FitArguments) -> tuple[Part, Part | None]:
     """All rows of a fit, validated, and those that it held out, if any."""
     device = _device(network.module_)
-    whole = validate(copy.copy(network), given, device, goes_on=True)
-    _, aside = hold_out(copy.copy(network), given, whole, network._weights_seed)
+    whole = validate(copy.copy(network), given, device, network._fitted)
+    _, aside = hold_out(copy.copy(network), given, whole, network._fitted.seed)
     return whole, aside
 
 
 def rows_of(network: DeepEstimator, given: FitArguments) -> Rows:
     """All rows of a fit as the network is fed them, with their weights."""
     whole, _ = split_rows(network, given)
-    return encode(network, whole, network._targets, _device(network.module_))
+    return encode(network, whole, network._fitted.targets, _device(network.module_))
 
 
 def blocks(rows: Rows) -> Iterator[Batch]:
@@ -102,7 +114,6 @@ def fine_tune(
     *,
     epochs: int,
     learning_rate: float,
-    kept: Mapping[str, Tensor] | None = None,
     of_epochs: int | None = None,
     state: OptimizerState | None = None,
     module: nn.Module | None = None,
@@ -117,9 +128,6 @@ def fine_tune(
     epochs : int
         None are no change.
     learning_rate : float
-    kept : mapping of str to Tensor, or None
-        By parameter: which of its values are trained, the others stay zero. None for
-        all but the zeros of a network that was pruned before.
     of_epochs : int or None
         How long the learning-rate schedule is, where this is a part of it.
     state : OptimizerState or None
@@ -129,16 +137,17 @@ def fine_tune(
     """
     if not epochs:
         return network
-    fresh = network._as_fitted(
-        {"warm_start": True, "max_epochs": of_epochs or epochs, "warmup": 0}
+    before = network._fitted
+    rate = before.learning_rate if network.learning_rate == "auto" else learning_rate
+    fresh = network._copy_with(
+        before,
+        warm_start=True,
+        max_epochs=of_epochs or epochs,
+        warmup=0,
+        learning_rate=rate,
     )
-    if fresh.learning_rate == "auto":
-        fresh.learning_rate = network.learning_rate_
-    prepared = prepare(fresh, given, network._weights_seed)
+    prepared = prepare(fresh, given, before, before.seed)
     job = prepared.job
-    module = job.module if module is None else module
-    if kept is None and getattr(network, "_pruned", False):
-        kept = mask_of_nonzero(module)
     state = _copied(state)
     partial = state.epoch + epochs < job.stopping.max_epochs
     job = dataclasses.replace(
@@ -150,19 +159,21 @@ def fine_tune(
             restore_best=job.stopping.restore_best and not partial,
         ),
         state=state,
-        kept=kept,
     )
-    if module is not job.module:
-        job = dataclasses.replace(job, module=module, shape=None)
-    job, found = with_found_policy(job, getattr(network, "_found_policy", None))
+    if module is not None:
+        mask = None if job.kept is None else mask_of_nonzero(module)
+        job = dataclasses.replace(job, module=module, shape=None, kept=mask)
+    job, policy = with_found_policy(job, before.policy)
     watchers = [ProgressLine(int(network.verbose))] if network.verbose else []
-    result = train(job, watchers)
-    fresh._remember(result, job, {**prepared.attributes, "_found_policy": found})
-    as_before = {
-        name: getattr(network, name)
-        for name in ("warm_start", "max_epochs", "warmup", "learning_rate")
-    }
-    return fresh._as_fitted({**as_before, "learning_rate_": network.learning_rate_})
+    settings = NetSettings.of(job, int(network.verbose), warm_start=True)
+    fitted = prepared.fitted.trained(job, train(job, watchers), settings)
+    fitted = dataclasses.replace(
+        fitted,
+        loss=corrected(job.loss, fitted.module, job.validation),
+        learning_rate=before.learning_rate,
+        policy=policy,
+    )
+    return network._copy_with(fitted)
 
 
 class Scorer:

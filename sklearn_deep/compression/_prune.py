@@ -166,7 +166,7 @@ class Pruned(Compression):
         shares = [_cubic(i, n_ramp) for i in range(n_ramp)] + [1.0]
         for i, share in enumerate(shares):
             before = network
-            network, kept = self._pruned(network, given, share * self.amount)
+            network = self._with_zeros(network, given, share * self.amount)
             if network is not before:
                 network = fine_tune(
                     network,
@@ -174,17 +174,16 @@ class Pruned(Compression):
                     # Each amount has an epoch, the last and largest has the rest.
                     epochs=1 if i < n_ramp else epochs - n_ramp,
                     learning_rate=self._rate(network),
-                    kept=kept,
                     of_epochs=epochs,
                     state=state,
                 )
-                state = getattr(network, "_optimizer_state", None)
+                state = network._fitted.optimizer_state
             yield network
 
-    def _pruned(
+    def _with_zeros(
         self, network: DeepEstimator, given: FitArguments, amount: float
-    ) -> tuple[DeepEstimator, dict[str, Tensor]]:
-        """The network with a share of its connections at zero, and which are kept."""
+    ) -> DeepEstimator:
+        """A copy with a share of its connections at zero, which later training keeps."""
         weights = connections(network.module_)
         importance = {
             # Behind all others, dead ones among them: what is zero stays so.
@@ -193,16 +192,15 @@ class Pruned(Compression):
         }
         kept = _strongest(importance, amount, self.scope)
         if all(bool(mask.all()) for mask in kept.values()):
-            return network, kept
-        if getattr(network, "_pruned", False):
+            return network
+        if network._fitted.weight_mask is not None:
             # What was pruned before stays so, also where this amount is smaller.
             kept = {name: mask * (weights[name] != 0) for name, mask in kept.items()}
         module = network._copy_module(network.module_)
         with torch.no_grad():
             for name, mask in kept.items():
                 module.get_parameter(name).mul_(mask)
-        # Whatever trains it later leaves the zeros alone: see ``mask_of_nonzero``.
-        return with_module(network, module)._as_fitted({"_pruned": True}), kept
+        return with_module(network, module, weight_mask=kept)
 
 
 def _cubic(epoch: int, n_ramp: int) -> float:

@@ -174,8 +174,13 @@ class Quantized(Compression):
                 learning_rate=self._rate(network),
                 module=rehearsal,
             )
-        fresh = with_module(network, QuantizedNetwork(rehearsal))
-        yield fresh._as_fitted({"_bits": self.bits, "_dtype": np.dtype("float32")})
+        yield with_module(
+            network,
+            QuantizedNetwork(rehearsal),
+            bits=self.bits,
+            dtype=np.dtype("float32"),
+            weight_mask=None,
+        )
 
 
 def calibrate(rehearsal: nn.Module, rows: Rows, how: str) -> None:

@@ -281,7 +281,8 @@ class _Slicing:
             name: tuple(value) if isinstance(value, list) else value
             for name, value in arguments.items()
         }
-        return with_module(self._network, module, arguments, **params)
+        architecture = {**self._network._fitted.architecture, **arguments}
+        return with_module(self._network, module, params, architecture=architecture)
 
     def _counts(self, share: float) -> Counts:
         prunable = self._widths.prunable

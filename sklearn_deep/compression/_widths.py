@@ -137,7 +137,7 @@ class Widths:
 
     def built_as(self, counts: Mapping[Width, int]) -> dict[str, Any]:
         """Constructor arguments of the network with so many units."""
-        before = self._network._built_as
+        before = self._network._fitted.architecture
         changes: dict[str, Any] = {}
         for width, count in counts.items():
             for parameter, place in width.arguments:
@@ -151,7 +151,7 @@ class Widths:
     def on_meta(self, counts: Mapping[Width, int]) -> nn.Module:
         """The network with so many units, without values."""
         with torch.device("meta"):
-            kwargs = {**self._network._built_as, **self.built_as(counts)}
+            kwargs = {**self._network._fitted.architecture, **self.built_as(counts)}
             return self._network._network(**kwargs)
 
     def feasible(self, counts: dict[Width, int]) -> dict[Width, int]:

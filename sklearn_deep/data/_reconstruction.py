@@ -1,7 +1,6 @@
 """Rows of X as the targets of their own network."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -29,7 +28,3 @@ class Reconstruction(RealTargets):
         spread = np.sqrt(variance.mean()) * top
         scale = spread if spread >= np.finfo(np.float64).tiny else 1.0
         return cls(mean * top, np.full_like(mean, scale), False, y.dtype.name, None)
-
-    def attributes(self) -> dict[str, Any]:
-        """Nothing: the outputs are the features."""
-        return {}

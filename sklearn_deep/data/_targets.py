@@ -73,10 +73,10 @@ class ClassTargets:
             return cls(np.arange(y.shape[1]), True)
         return cls(np.unique(y if classes is None else np.asarray(classes)), False)
 
-    def attributes(self) -> dict[str, Any]:
-        """Fitted attributes of an estimator with such targets."""
-        width = len(self.classes) if self.multilabel else 1
-        return {"classes_": self.classes, "n_outputs_": width}
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of y."""
+        return len(self.classes) if self.multilabel else 1
 
     @property
     def kind(self) -> str:
@@ -191,9 +191,10 @@ class RealTargets:
         scale[scale < np.finfo(scale.dtype).tiny] = 1.0
         return cls(center * top, scale, y.ndim == 1, y.dtype.name, scaling)
 
-    def attributes(self) -> dict[str, Any]:
-        """Fitted attributes of an estimator with such targets."""
-        return {"n_outputs_": self.n_outputs}
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of y."""
+        return self.n_outputs
 
     @property
     def n_outputs(self) -> int:

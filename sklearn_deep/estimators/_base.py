@@ -25,6 +25,7 @@ from sklearn_deep.data._layout import Layout
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.estimators._calibration import corrected, with_correction
 from sklearn_deep.estimators._data import FitArguments, Part, check_data
+from sklearn_deep.estimators._fitted import Fitted, FittedAttribute
 from sklearn_deep.estimators._fitting import (
     initialized,
     prepare,
@@ -35,23 +36,11 @@ from sklearn_deep.estimators._fitting import (
 from sklearn_deep.estimators._html import with_network_section
 from sklearn_deep.estimators._named_lists import inner_params, set_inner_params
 from sklearn_deep.estimators._policy_search import with_found_policy
-from sklearn_deep.estimators._state import (
-    fill_module,
-    pack_module,
-    pack_optimizer,
-    unpack_optimizer,
-)
+from sklearn_deep.estimators._state import fill_module
 from sklearn_deep.estimators._watching import make_watchers
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training._forward import raw_outputs
-from sklearn_deep.training._job import (
-    NetSettings,
-    OptimizerState,
-    TrainJob,
-    TrainResult,
-)
-from sklearn_deep.training._optimizers import OPTIMIZERS
-from sklearn_deep.training._outcome import check_outcome
+from sklearn_deep.training._job import NetSettings, TrainJob
 from sklearn_deep.training._train import train
 
 
@@ -112,9 +101,9 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         """Build the network with initial values, in float32 on the CPU."""
         return initialized(self, architecture, loss, rows, seed)
 
-    def _filled(self, values: dict[str, Any]) -> nn.Module:
+    def _load_module(self, fitted: Fitted, values: dict[str, Any]) -> nn.Module:
         """Build the network anew with these values, on the CPU where they are arrays."""
-        return fill_module(without_values(self), values)
+        return fill_module(without_values(self._network, fitted), values)
 
     def _tried(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
         """The job with its shape, after a look at what the network does."""
@@ -143,8 +132,8 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
         """Learn how to encode targets, from all rows or from the training part."""
 
     @abstractmethod
-    def _make_loss(self, targets: Any) -> Loss:
-        """Resolve the loss."""
+    def _make_loss(self, targets: Any, before: Fitted | None) -> Loss:
+        """Resolve the loss, that of a network whose training continues among them."""
 
     def _stratify(self, y: np.ndarray) -> np.ndarray | None:
         """Classes to stratify a validation split by."""
@@ -215,118 +204,99 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
     @with_callbacks
     def _fit(self, given: FitArguments):
         check_params(self, self._rules)
-        prepared = prepare(self, given)
-        job = with_found_rate(self, prepared.job)
-        job, found = with_found_policy(job, self._found_earlier(given))
-        with make_watchers(self, job, given, prepared.attributes) as watching:
-            if not (prepared.goes_on or given.incremental):
+        before = self.__dict__.get("_fitted")
+        if not (given.incremental or self.warm_start):
+            before = None
+        prepared = prepare(self, given, before)
+        job = with_found_rate(self, prepared.job, before)
+        job, policy = with_found_policy(job, before and before.policy)
+        fitted = dataclasses.replace(prepared.fitted, policy=policy)
+        with make_watchers(self, job, given, fitted) as watching:
+            if not (before or given.incremental):
                 job = with_correction(job, self.validation_fraction)
             result = train(job, watching.watchers)
-            attributes = {**prepared.attributes, "_found_policy": found}
-            self._remember(result, job, attributes)
-            self._bits = None  # not quantized any more
-            if watching.net is not None:
-                self._net = watching.net
+            settings = NetSettings.of(job, int(self.verbose), bool(self.warm_start))
+            fitted = fitted.trained(job, result, settings)
+            loss = corrected(job.loss, fitted.module, job.validation)
+            self._fitted = dataclasses.replace(fitted, loss=loss, net=watching.net)
         return self
-
-    def _remember(
-        self, result: TrainResult, job: TrainJob, attributes: dict[str, Any]
-    ) -> None:
-        earlier = getattr(self, "_history", []) if job.state is not None else []
-        result = check_outcome(job, result, [row["train_loss"] for row in earlier])
-        history = earlier + [
-            {**row, "epoch": row["epoch"] + len(earlier)} for row in result.history
-        ]
-        fitted = {
-            **attributes,
-            "_loss": corrected(job.loss, result.module, job.validation),
-            "module_": result.module,
-            "n_iter_": len(history),
-            "best_epoch_": result.best_epoch + len(earlier),
-            "loss_curve_": [row["train_loss"] for row in history],
-            "learning_rate_": job.optimizer.learning_rate,
-            "stop_reason_": result.stop_reason,
-            "augmentation_": copy.deepcopy(job.augmentation),
-            "_history": history,
-            "_net_settings": NetSettings.of(
-                job, int(self.verbose), bool(self.warm_start)
-            ),
-        }
-        for name in ("_optimizer_state", "_optimized_by", "_net"):
-            self.__dict__.pop(name, None)
-        for name, value in fitted.items():
-            setattr(self, name, value)
-        if job.state is not None:
-            self._optimizer_state = result.state
-            self._optimized_by = job.optimizer.name
-
-    def _found_earlier(self, given: FitArguments) -> Any:
-        """The policy found by the fit that this one goes on from, if any."""
-        goes_on = given.incremental or self.warm_start
-        return getattr(self, "_found_policy", None) if goes_on else None
-
-    def _resume_state(self, device: torch.device) -> OptimizerState:
-        """The optimizer's memory, to go on from; a copy, for a call that fails."""
-        state = getattr(self, "_optimizer_state", OptimizerState())
-        before: Any = getattr(self, "_optimized_by", self.optimizer)
-        if OPTIMIZERS[before].update is not OPTIMIZERS[self.optimizer].update:
-            return OptimizerState(epoch=state.epoch)  # it means nothing to another
-        slots = [slot.to(device, copy=True) for slot in state.slots]
-        return OptimizerState(slots, state.step, state.epoch)
 
     # What was learnt.
 
+    _fitted: Fitted
+
+    module_ = FittedAttribute(lambda f: f.module, "The trained ``torch.nn.Module``.")
+    n_iter_ = FittedAttribute(lambda f: len(f.history), "Number of epochs.")
+    best_epoch_ = FittedAttribute(
+        lambda f: f.best_epoch, "Epoch, from 1, whose weights the network has."
+    )
+    loss_curve_ = FittedAttribute(
+        lambda f: [row["train_loss"] for row in f.history],
+        "Training loss of each epoch.",
+    )
+    learning_rate_ = FittedAttribute(
+        lambda f: f.learning_rate, "Learning rate at the start of the training."
+    )
+    stop_reason_ = FittedAttribute(lambda f: f.stop_reason, "Why the training ended.")
+    augmentation_ = FittedAttribute(
+        lambda f: f.augmentation, "Augmentations of the training."
+    )
+
     def __sklearn_is_fitted__(self):
         """Tell whether there is a trained network."""
-        return hasattr(self, "module_")
+        return "_fitted" in self.__dict__
 
     @property
     def history_(self):
-        """One row an epoch: losses, score, learning rate, seconds.
+        """One row per epoch: losses, score, learning rate, seconds.
 
         A DataFrame where pandas is installed, else a list of dicts.
         """
-        if not hasattr(self, "_history"):
+        if not self.__sklearn_is_fitted__():
             raise AttributeError(
                 f"{type(self).__name__} has no history_ before it is fitted."
             )
+        history = self._fitted.history
         try:
             import pandas as pd
         except ImportError:
-            return [dict(row) for row in self._history]
-        return pd.DataFrame(self._history)
+            return [dict(row) for row in history]
+        return pd.DataFrame(history)
 
     @property
     def net_(self):
         """The network as a skorch ``NeuralNet``, around the same ``module_``."""
-        if not hasattr(self, "module_"):
+        if not self.__sklearn_is_fitted__():
             raise AttributeError(
                 f"{type(self).__name__} has no net_ before it is fitted."
             )
         from sklearn_deep.training._net import fitted_net
 
-        return getattr(self, "_net", None) or fitted_net(
-            self.module_,
-            self._loss,
-            self._net_settings,
-            self._history,
+        fitted = self._fitted
+        assert fitted.net_settings is not None
+        return fitted.net or fitted_net(
+            fitted.module,
+            fitted.loss,
+            fitted.net_settings,
+            fitted.history,
             self._features_for_net,
         )
 
     def _features_for_net(self, X: Any) -> Any:
         """Features as the network takes them; names count where X has some."""
-        fitted = self if hasattr(X, "columns") else self._as_fitted({})
-        if fitted is not self:
-            fitted.__dict__.pop("feature_names_in_", None)
-        return fitted._check_data(X, None, fitted._dtype, reset=False)
+        network = self if hasattr(X, "columns") else self._copy_with(self._fitted)
+        if network is not self:
+            network.__dict__.pop("feature_names_in_", None)
+        return network._check_data(X, None, network._fitted.dtype, reset=False)
 
     def _raw(self, X: Any) -> Tensor:
         """Raw outputs for rows of X, validated; on the CPU."""
         # The check takes longer than a small product.
-        if "module_" not in self.__dict__:
+        if "_fitted" not in self.__dict__:
             check_is_fitted(self)
-        X = self._check_data(X, None, self._dtype, reset=False)
-        raw = raw_outputs(self.module_, X)
+        fitted = self._fitted
+        X = self._check_data(X, None, fitted.dtype, reset=False)
+        raw = raw_outputs(fitted.module, X)
         # One sum is cheaper than a test of each; it may overflow where they do not.
         if not math.isfinite(raw.sum()) and not torch.isfinite(raw).all():
             n_bad = int((~torch.isfinite(raw).all(1)).sum())
@@ -341,41 +311,36 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _copy_module(self, module: nn.Module) -> nn.Module:
         """Build the network anew with a copy of the module's values."""
-        return self._filled(module.state_dict())
+        return self._load_module(self._fitted, module.state_dict())
 
-    def _as_fitted(self, attributes: dict[str, Any]) -> "DeepEstimator":
-        """A light copy that has these fitted attributes; the module is shared."""
-        fitted = object.__new__(type(self))
-        fitted.__dict__.update({**vars(self), **attributes})
-        return fitted
+    def _copy_with(self, fitted: Fitted, **params: Any) -> "DeepEstimator":
+        """A light copy with another fitted state and other parameters."""
+        fresh = object.__new__(type(self))
+        fresh.__dict__.update({**vars(self), **params, "_fitted": fitted})
+        return fresh
 
     # Pickling, tags, display.
 
     def __getstate__(self):
         """Give NumPy arrays and plain Python; no torch object is ever pickled."""
         state = dict(super().__getstate__())
-        state.pop("_net", None)
-        if "module_" in state:
-            state["module_"] = pack_module(self.module_)
-            state["_dtype"] = self._dtype.name
-        if "_optimizer_state" in state:
-            state["_optimizer_state"] = pack_optimizer(self._optimizer_state)
+        if "_fitted" in state:
+            state["_fitted"] = self._fitted.pack()
         return state
 
     def __setstate__(self, state):
         """Rebuild the network on the CPU; ``predict`` runs where the module is."""
         state = dict(state)
-        values = state.pop("module_", None)
-        if "_optimizer_state" in state:
-            state["_optimizer_state"] = unpack_optimizer(state["_optimizer_state"])
+        fields = state.pop("_fitted", None)
         super().__setstate__(state)
-        if values is not None:
-            self._dtype = np.dtype(state["_dtype"])
-            self.module_ = self._filled(values)
+        if fields is not None:
+            self._fitted = Fitted.unpack(fields, self._load_module)
 
     def __copy__(self):
         """Copy the attributes, and share the network."""
-        return self._as_fitted({})
+        fresh = object.__new__(type(self))
+        fresh.__dict__.update(vars(self))
+        return fresh
 
     def __deepcopy__(self, memo):
         """Copy everything, the network included."""

@@ -13,11 +13,19 @@ from sklearn_deep.data._targets import ClassTargets, check_class_targets
 from sklearn_deep.data._weights import class_weights
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments, Part
+from sklearn_deep.estimators._fitted import Fitted, FittedAttribute
 from sklearn_deep.nn._losses import Loss, probabilities
 
 
 class DeepClassifier(ClassifierMixin, DeepEstimator):
     """Hooks about class labels, and the methods that predict them."""
+
+    classes_ = FittedAttribute(
+        lambda f: f.targets.classes, "Labels; label numbers for multilabel targets."
+    )
+    n_outputs_ = FittedAttribute(
+        lambda f: f.targets.n_columns, "Number of labels per row."
+    )
 
     @names_unknown_arguments
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -81,7 +89,7 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         raw = self._raw(X)
         # Not 1 - p, which is 0 long before the sigmoid of the other side is.
         raw = torch.cat([-raw, raw], 1) if self._is_binary else raw
-        return probabilities(raw, self._targets.kind).numpy()
+        return probabilities(raw, self._fitted.targets.kind).numpy()
 
     def predict_log_proba(self, X):
         """Predict the logarithm of each class's probability.
@@ -98,7 +106,7 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         """
         raw = self._raw(X)
         raw = torch.cat([-raw, raw], 1) if self._is_binary else raw
-        kind = self._targets.kind
+        kind = self._fitted.targets.kind
         exact = F.logsigmoid(raw) if kind == "sigmoid" else F.log_softmax(raw, 1)
         p = probabilities(raw, kind)
         # Near 1 both are exact, and log(p) agrees with predict_proba to the bit.
@@ -123,10 +131,13 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
 
     @property
     def _is_binary(self) -> bool:
-        return not self._targets.multilabel and self._targets.kind == "sigmoid"
+        return (
+            not self._fitted.targets.multilabel
+            and self._fitted.targets.kind == "sigmoid"
+        )
 
     def _targets_of(self, raw: np.ndarray) -> np.ndarray:
-        return self._targets.decode(raw)
+        return self._fitted.targets.decode(raw)
 
     # Hooks
 
@@ -158,7 +169,7 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
             )
         return targets
 
-    def _make_loss(self, targets: ClassTargets) -> Loss:
+    def _make_loss(self, targets: ClassTargets, before: Fitted | None) -> Loss:
         return Loss.make(
             type(self).__name__,
             self.loss,

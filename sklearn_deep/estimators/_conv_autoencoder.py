@@ -338,4 +338,6 @@ class CNNAutoencoder(DeepReconstructor, Convolutional):
 
     def _decoded(self, raw: torch.Tensor) -> np.ndarray:
         rows = super()._decoded(raw)
-        return rows.reshape(len(rows), *self._built_as["layout"]["row_shape"])
+        return rows.reshape(
+            len(rows), *self._fitted.architecture["layout"]["row_shape"]
+        )

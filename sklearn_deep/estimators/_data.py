@@ -16,6 +16,7 @@ from sklearn_deep.data._row_view import RowView
 from sklearn_deep.data._rows import merge_equal_rows
 from sklearn_deep.data._split import validation_split
 from sklearn_deep.data._weights import check_sample_weight
+from sklearn_deep.estimators._fitted import Fitted
 
 if TYPE_CHECKING:
     from sklearn_deep.estimators._base import DeepEstimator
@@ -140,7 +141,7 @@ def validate(
     estimator: "DeepEstimator",
     given: FitArguments,
     device: torch.device,
-    goes_on: bool,
+    before: Fitted | None,
 ) -> Part:
     if given.y is None:
         raise ValueError(
@@ -148,13 +149,16 @@ def validate(
             " None."
         )
     refuse_missing_targets(given.y, type(estimator).__name__)
-    asked = _same_dtype(estimator) if goes_on else _fit_dtype(estimator, device)
-    X, y = estimator._check_data(given.X, given.y, asked, reset=not goes_on)
+    if before is not None:
+        asked: Any = _same_dtype(estimator, before)
+    else:
+        asked = _fit_dtype(estimator, device)
+    X, y = estimator._check_data(given.X, given.y, asked, reset=before is None)
     weight = check_sample_weight(given.sample_weight, X.shape[0])
     dtype = compute_dtype(X, asked)
     y = estimator._check_y(y)
     part = Part.make(X, y, weight, dtype)
-    if not (given.incremental and goes_on):
+    if not given.incremental or before is None:
         # Of all rows: a bag or a fold may give every row of a class weight zero, and
         # ensembles count on the class being in classes_, as in all of scikit-learn.
         part = replace(part, labels=estimator._labels(y))
@@ -252,8 +256,8 @@ def as_bytes(asked: Any) -> Any:
     return np.dtype("float32") if isinstance(asked, list) else asked
 
 
-def _same_dtype(estimator: "DeepEstimator") -> np.dtype:
-    dtype = estimator._dtype
+def _same_dtype(estimator: "DeepEstimator", before: Fitted) -> np.dtype:
+    dtype = before.dtype
     if estimator.dtype not in ("auto", dtype.name):
         raise ValueError(
             f"{type(estimator).__name__} has a {dtype.name} network and cannot go on"

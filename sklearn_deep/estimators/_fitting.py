@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._ragged import Ragged
@@ -22,13 +22,13 @@ from sklearn_deep.estimators._data import (
     hold_out,
     validate,
 )
+from sklearn_deep.estimators._fitted import Fitted
 from sklearn_deep.estimators._monitor import make_monitor
-from sklearn_deep.nn._connections import mask_of_nonzero
 from sklearn_deep.nn._initializers import Initialization, materialize
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._quantization import QuantizedNetwork
 from sklearn_deep.training._devices import resolve_device
-from sklearn_deep.training._job import OptimizerSpec, TrainJob
+from sklearn_deep.training._job import OptimizerSpec, OptimizerState, TrainJob
 from sklearn_deep.training._lr_range import range_test
 from sklearn_deep.training._optimizers import OPTIMIZERS
 from sklearn_deep.training._schedules import ScheduleSpec
@@ -53,38 +53,47 @@ _TORCH_DTYPES = {np.dtype("float32"): torch.float32, np.dtype("float64"): torch.
 
 @dataclass(frozen=True)
 class Prepared:
-    """A job, and the fitted attributes that are known before it runs."""
+    """A job, and what is known of the fitted network before it runs."""
 
     job: TrainJob
-    attributes: dict[str, Any]
-    goes_on: bool
+    fitted: Fitted
 
 
 def prepare(
-    estimator: "DeepEstimator", given: FitArguments, seed: int | None = None
+    estimator: "DeepEstimator",
+    given: FitArguments,
+    before: Fitted | None = None,
+    seed: int | None = None,
 ) -> Prepared:
-    """Make the job of one ``fit`` or ``partial_fit``; by default of a seed of its own."""
+    """Make the job of one ``fit`` or ``partial_fit``.
+
+    Parameters
+    ----------
+    estimator : DeepEstimator
+    given : FitArguments
+    before : Fitted or None
+        The network whose training continues; None for a fresh one.
+    seed : int or None
+        None draws one from ``random_state``.
+    """
     owner = type(estimator).__name__
-    goes_on = hasattr(estimator, "module_") and (
-        given.incremental or estimator.warm_start
-    )
     device = resolve_device(owner, estimator.device)
     seed = draw_seed(estimator.random_state) if seed is None else seed
 
-    whole = validate(estimator, given, device, goes_on)
+    whole = validate(estimator, given, device, before)
     train, validation = hold_out(estimator, given, whole, seed)
-    if goes_on:
-        targets = estimator._targets
+    if before is not None:
+        targets = before.targets
         _same_classes(owner, targets, given.classes)
     else:
         classes = whole.labels if given.classes is None else given.classes
         targets = estimator._learn_targets(whole.y, train, classes)
     if not given.incremental and takes_all_rows(estimator, len(train)):
         train = train.merged(_each(targets.codes, train.y))
-        if not goes_on:
+        if before is None:
             targets = estimator._learn_targets(whole.y, train, classes)
 
-    loss = estimator._make_loss(targets)
+    loss = estimator._make_loss(targets, before)
     rows = encode(estimator, train, targets, device)
     if rows.weight is not None:
         rows = dataclasses.replace(rows, weight=rows.weight / rows.weight.mean())
@@ -96,38 +105,63 @@ def prepare(
     n_raw = targets.n_outputs * loss.raw_per_target
     layout = estimator._layout(whole.X)
     architecture = estimator._architecture(layout, n_raw)
-    if goes_on:
-        module = _same_module(estimator, architecture).to(device)
+    if before is not None:
+        module = _same_module(estimator, before, architecture).to(device)
+        history, mask = before.history, _on_device(before.weight_mask, device)
     else:
         module = estimator._initialized(architecture, loss, rows, seed)
         module = module.to(device, _TORCH_DTYPES[whole.dtype])
-    attributes = {
-        **targets.attributes(),
-        "_targets": targets,
-        "_loss": loss,
-        "_built_as": architecture,
-        "_dtype": whole.dtype,
-        "_weights_seed": estimator._weights_seed if goes_on else seed,
-        "_pruned": goes_on and getattr(estimator, "_pruned", False),
-    }
-    monitor = make_monitor(estimator, attributes, validation)
+        history, mask = [], None
+    fitted = Fitted(
+        module=module,
+        architecture=architecture,
+        targets=targets,
+        loss=loss,
+        seed=seed if before is None else before.seed,
+        dtype=whole.dtype,
+        history=history,
+        weight_mask=mask,
+    )
+    monitor = make_monitor(estimator, fitted, validation)
     job = _job(estimator, given, module, rows, rows_val, loss, seed, monitor)
     job = dataclasses.replace(
         job,
         layout=layout,
         n_outputs=n_raw,
         augmentation=augmentations(estimator, layout),
-        kept=mask_of_nonzero(module) if attributes["_pruned"] else None,
+        kept=mask,
+        state=_resumed(estimator, before, device) if given.incremental else None,
     )
-    return Prepared(estimator._tried(job, architecture), attributes, goes_on)
+    return Prepared(estimator._tried(job, architecture), fitted)
 
 
-def with_found_rate(estimator: "DeepEstimator", job: TrainJob) -> TrainJob:
+def _on_device(
+    mask: dict[str, Tensor] | None, device: torch.device
+) -> dict[str, Tensor] | None:
+    return mask and {name: kept.to(device) for name, kept in mask.items()}
+
+
+def _resumed(
+    estimator: "DeepEstimator", before: Fitted | None, device: torch.device
+) -> OptimizerState:
+    """The optimizer's state to resume from; a copy, for a call that may fail."""
+    if before is None or before.optimizer_state is None or before.optimizer is None:
+        return OptimizerState()
+    state, name = before.optimizer_state, before.optimizer
+    if OPTIMIZERS[name].update is not OPTIMIZERS[estimator.optimizer].update:
+        return OptimizerState(epoch=state.epoch)  # no state of one is that of another
+    slots = [slot.to(device, copy=True) for slot in state.slots]
+    return OptimizerState(slots, state.step, state.epoch)
+
+
+def with_found_rate(
+    estimator: "DeepEstimator", job: TrainJob, before: Fitted | None
+) -> TrainJob:
     """The job, with the learning rate of a range test where the user wants one."""
     if estimator.learning_rate != "auto" or job.optimizer.name == "lbfgs":
         return job
-    if job.state is not None and hasattr(estimator, "learning_rate_"):
-        rate = estimator.learning_rate_  # partial_fit: the first call has found it
+    if job.state is not None and before is not None:
+        rate = before.learning_rate  # partial_fit: the first call has found it
     else:
         rate = range_test(job, *RANGE_TEST).suggestion
     optimizer = dataclasses.replace(job.optimizer, learning_rate=rate)
@@ -238,35 +272,36 @@ def initialized(
         ) from error
 
 
-def without_values(estimator: "DeepEstimator") -> nn.Module:
-    """The network that a fitted estimator has, of whole numbers where it is quantized."""
-    build: Any = estimator._network
-    bits = getattr(estimator, "_bits", None)
-    if bits is not None:
-        build = partial(QuantizedNetwork.rebuilt, build, bits)
+def without_values(network: Any, fitted: Fitted) -> nn.Module:
+    """A module of a fitted network without values, of integers where it is quantized."""
+    build: Any = network
+    if fitted.bits is not None:
+        build = partial(QuantizedNetwork.rebuilt, network, fitted.bits)
     with torch.device("meta"):
-        module: nn.Module = build(**estimator._built_as)
+        module: nn.Module = build(**fitted.architecture)
     return module
 
 
-def _same_module(estimator: "DeepEstimator", architecture: dict[str, Any]) -> nn.Module:
-    if isinstance(estimator.module_, QuantizedNetwork):
+def _same_module(
+    estimator: "DeepEstimator", before: Fitted, architecture: dict[str, Any]
+) -> nn.Module:
+    if isinstance(before.module, QuantizedNetwork):
         raise ValueError(
             f"{type(estimator).__name__} cannot go on training a quantized network: it"
             " has whole numbers in place of parameters. Set warm_start=False, or clone"
             " the estimator, to begin anew; Quantized(..., fine_tune_epochs=10) trains"
             " for the rounding."
         )
-    if architecture != estimator._built_as:
+    if architecture != before.architecture:
         changed = sorted(
-            k for k, v in architecture.items() if v != estimator._built_as.get(k)
+            k for k, v in architecture.items() if v != before.architecture.get(k)
         )
         raise ValueError(
             f"{type(estimator).__name__} cannot go on training a network of another"
             f" architecture: {', '.join(changed)} changed since it was built. Set"
             " warm_start=False, or clone the estimator, to begin anew."
         )
-    return estimator._copy_module(estimator.module_)
+    return estimator._load_module(before, before.module.state_dict())
 
 
 def shape_of(estimator: "DeepEstimator", architecture: dict[str, Any]) -> Hashable:
@@ -360,5 +395,4 @@ def _job(
         seed=seed,
         validation=rows_val,
         monitor=monitor,
-        state=estimator._resume_state(rows.device) if given.incremental else None,
     )

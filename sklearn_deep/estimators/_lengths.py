@@ -165,7 +165,7 @@ class TakesLengths(DeepEstimator):
         if not self._by_step:
             return predict(X, **kwargs)
         equal = not isinstance(X, Ragged) and sequences_in(X) is None
-        X = self._check_data(X, None, self._dtype, reset=False)
+        X = self._check_data(X, None, self._fitted.dtype, reset=False)
         flat = predict(X, **kwargs)
         if isinstance(flat, tuple):
             return tuple(_by_rows(each, X, equal) for each in flat)
@@ -189,7 +189,7 @@ class TakesLengths(DeepEstimator):
         if not self._by_step:
             weight = check_sample_weight(weight, len(X))
             return metric(y, predict(X), sample_weight=weight)
-        X, targets = self._check_data(X, y, self._dtype, reset=False)
+        X, targets = self._check_data(X, y, self._fitted.dtype, reset=False)
         weight = check_sample_weight(weight, len(X))
         if weight is not None:
             weight = X.repeat(weight)

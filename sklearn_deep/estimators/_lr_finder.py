@@ -108,7 +108,7 @@ class _RangeTest(BaseEstimator):
                 " searches for its step."
             )
         given = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        job = prepare(self.network, given).job
+        job = prepare(self.network, given, before=None).job
         self.result_ = range_test(job, self.low, self.high, self.n_steps)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.network, name):

@@ -13,6 +13,7 @@ from torch import nn
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._targets import ClassTargets
 from sklearn_deep.estimators._data import Part, of_steps
+from sklearn_deep.estimators._fitted import Fitted
 from sklearn_deep.exceptions import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _MOST_CLASSES = 10  # that an error lists
 
 
 def make_monitor(
-    estimator: "DeepEstimator", attributes: dict[str, Any], part: Part | None
+    estimator: "DeepEstimator", fitted: Fitted, part: Part | None
 ) -> Callable[[nn.Module], float] | None:
     """Give the function that scores a network; None where the loss is watched.
 
@@ -41,7 +42,7 @@ def make_monitor(
     if isinstance(estimator.monitor, str) and estimator.monitor == "loss":
         return None
     scorer = _scorer(estimator)
-    return None if part is None else Monitor(estimator, attributes, part, scorer)
+    return None if part is None else Monitor(estimator, fitted, part, scorer)
 
 
 def _scorer(estimator: "DeepEstimator") -> Callable[..., float]:
@@ -61,8 +62,8 @@ class Monitor:
     Parameters
     ----------
     estimator : DeepEstimator
-    attributes : dict
-        What its fitted attributes will be, except for the module.
+    fitted : Fitted
+        What it will be, except for the module's values.
     part : Part
         Validation rows.
     scorer : callable ``(estimator, X, y) -> float``
@@ -77,7 +78,7 @@ class Monitor:
     def __init__(
         self,
         estimator: "DeepEstimator",
-        attributes: dict[str, Any],
+        fitted: Fitted,
         part: Part,
         scorer: Callable[..., float],
     ):
@@ -85,25 +86,25 @@ class Monitor:
         self._score = scorer
         by_step, part = isinstance(part.y, Ragged), of_steps(part)
         self._part = part
-        self._targets = targets = attributes["_targets"]
+        self._targets = targets = fitted.targets
         self._X, self._y = part.features(), part.y
-        fitted = dict(attributes)
         if isinstance(estimator.monitor, str) and _is_binary(targets):
             # Scorers like "f1" take 1 as the positive label, whatever the labels are.
             self._y = targets.codes(part.y, part.name)
             coded = replace(targets, classes=np.arange(len(targets.classes)))
-            fitted.update(_targets=coded, **coded.attributes())
-        self._fitted = estimator._as_fitted(fitted)
-        self._fitted.__dict__.pop("feature_names_in_", None)  # X is an array by now
+            fitted = replace(fitted, targets=coded)
+        self._network = estimator._copy_with(fitted)
+        self._network.__dict__.pop("feature_names_in_", None)  # X is an array by now
         if by_step:  # predictions of all steps, one behind the other, as y is
-            self._fitted._by_step = False
+            self._network._by_step = False
+        self._fitted = fitted
         self._weights = {} if part.weight is None else {"sample_weight": part.weight}
         if not _takes_weights(scorer):
             self._weights = {}
 
     def __call__(self, module: nn.Module) -> float:
         """Score the network; higher is better."""
-        self._fitted.module_ = module
+        self._network._fitted = replace(self._fitted, module=module)
         try:
             score = self._scored()
         except Warning:  # the user has turned warnings into errors
@@ -129,7 +130,7 @@ class Monitor:
 
     def _scored(self) -> Any:
         try:
-            return self._score(self._fitted, self._X, self._y, **self._weights)
+            return self._score(self._network, self._X, self._y, **self._weights)
         except TypeError as error:
             # A scorer made of a metric takes weights where the metric does.
             if not self._weights or "'sample_weight'" not in str(error):

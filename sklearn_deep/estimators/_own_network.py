@@ -14,12 +14,12 @@ from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import check_data
+from sklearn_deep.estimators._fitted import Fitted
 from sklearn_deep.estimators._rules import TRAINING_RULES
 from sklearn_deep.estimators._state import as_tensor
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._own_module import bind_arguments, build, fingerprint, name_of
-from sklearn_deep.nn._randomness import take_source
-from sklearn_deep.training._job import TrainJob, TrainResult
+from sklearn_deep.training._job import TrainJob
 from sklearn_deep.training._seeds import generator
 from sklearn_deep.training._tasks import current_task
 from sklearn_deep.training._trial import first_rows, stackable, try_out
@@ -145,12 +145,12 @@ class OwnNetwork(DeepEstimator):
         own = generator(seed, "weights")
         return build(type(self).__name__, factory, arguments, own).cpu().float()
 
-    def _filled(self, values: dict[str, Any]) -> nn.Module:
+    def _load_module(self, fitted: Fitted, values: dict[str, Any]) -> nn.Module:
         # Not on "meta": what a module keeps beside its state comes from its constructor,
         # with the same random numbers.
-        module = self._made(self._built_as, self._weights_seed)
+        module = self._made(fitted.architecture, fitted.seed)
         tensors = {k: as_tensor(v).cpu() for k, v in values.items()}
-        module = module.to(torch.from_numpy(np.empty(0, self._dtype)).dtype)
+        module = module.to(torch.from_numpy(np.empty(0, fitted.dtype)).dtype)
         module.load_state_dict(tensors)
         return module.eval()
 
@@ -162,12 +162,6 @@ class OwnNetwork(DeepEstimator):
         kind = fingerprint(job.module)
         may = stackable(job, batch, kind)
         return dataclasses.replace(job, shape=kind if may else None)
-
-    def _remember(
-        self, result: TrainResult, job: TrainJob, attributes: dict[str, Any]
-    ) -> None:
-        take_source(result.module)
-        super()._remember(result, job, attributes)
 
     def __sklearn_tags__(self):
         """Say that X may have more than two axes."""

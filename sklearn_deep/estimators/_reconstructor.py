@@ -12,6 +12,7 @@ from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep.data._reconstruction import Reconstruction
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.estimators._data import FitArguments, Part, check_data
+from sklearn_deep.estimators._fitted import Fitted
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._stages import UpTo
 from sklearn_deep.training._forward import raw_outputs
@@ -113,7 +114,7 @@ class DeepReconstructor(
             Their codes, in the dtype of the network.
         """
         check_is_fitted(self)
-        X = self._check_data(X, None, self._dtype, reset=False)
+        X = self._check_data(X, None, self._fitted.dtype, reset=False)
         return raw_outputs(self._half("encoder"), X).numpy()
 
     def inverse_transform(self, X):
@@ -130,7 +131,7 @@ class DeepReconstructor(
             Rows, in the units of X.
         """
         check_is_fitted(self)
-        code = check_array(X, dtype=self._dtype, order="C", input_name="X")
+        code = check_array(X, dtype=self._fitted.dtype, order="C", input_name="X")
         if code.shape[1] != self._n_features_out:
             raise ValueError(
                 f"{type(self).__name__}.inverse_transform takes codes of"
@@ -153,7 +154,7 @@ class DeepReconstructor(
             of X; 0 at best.
         """
         error = np.asarray(self._decoded(self._raw(X)))
-        X = self._check_data(X, None, self._dtype, reset=False)
+        X = self._check_data(X, None, self._fitted.dtype, reset=False)
         error = error.reshape(len(X), -1) - self._values(X)
         return -np.square(error, out=error).mean(1)
 
@@ -176,7 +177,7 @@ class DeepReconstructor(
 
     @property
     def _n_features_out(self) -> int:
-        return self._built_as["code_size"]
+        return self._fitted.architecture["code_size"]
 
     # Hooks
 
@@ -199,7 +200,7 @@ class DeepReconstructor(
 
     def _decoded(self, raw: Any) -> np.ndarray:
         """Raw outputs as rows in the units of X."""
-        return self._targets.decode(raw.numpy())
+        return self._fitted.targets.decode(raw.numpy())
 
     def _check_y(self, y: Any) -> np.ndarray:
         return y
@@ -212,7 +213,7 @@ class DeepReconstructor(
     ) -> Reconstruction:
         return Reconstruction.learn(train.y, train.weight)
 
-    def _make_loss(self, targets: Reconstruction) -> Loss:
+    def _make_loss(self, targets: Reconstruction, before: Fitted | None) -> Loss:
         return Loss.make(type(self).__name__, self.loss, "real", self.loss_params)
 
     def __sklearn_tags__(self):

@@ -12,11 +12,14 @@ from sklearn_deep.data._scores import quantile_score
 from sklearn_deep.data._targets import RealTargets, check_real_targets
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments, Part
+from sklearn_deep.estimators._fitted import Fitted, FittedAttribute
 from sklearn_deep.nn._losses import LOSSES, Loss
 
 
 class DeepRegressor(RegressorMixin, DeepEstimator):
     """Hooks about numeric targets, and the method that predicts them."""
+
+    n_outputs_ = FittedAttribute(lambda f: f.targets.n_columns, "Number of targets.")
 
     @names_unknown_arguments
     def partial_fit(self, X, y, sample_weight=None):
@@ -66,16 +69,16 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
             With ``return_std=True`` for a network of another loss.
         """
         raw = self._raw(X)
-        location, *spread = (part.numpy() for part in self._loss.decode(raw))
-        y = self._targets.decode(location)
+        location, *spread = (part.numpy() for part in self._fitted.loss.decode(raw))
+        y = self._fitted.targets.decode(location)
         if not return_std:
             return y
         if not spread:
             raise ValueError(
                 f"return_std=True needs a {type(self).__name__} fitted with"
-                f" loss='gaussian'; this one was fitted with loss={self._loss.name!r}."
+                f" loss='gaussian'; this one was fitted with loss={self._fitted.loss.name!r}."
             )
-        return y, self._targets.decode_spread(spread[0])
+        return y, self._fitted.targets.decode_spread(spread[0])
 
     def score(self, X, y, sample_weight=None):
         """Give R^2; for several quantiles, the mean of their D^2 pinball scores.
@@ -101,8 +104,8 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
     # Hooks
 
     def _score(self, y: Any, predicted: Any, sample_weight: Any = None) -> float:
-        if self._loss.has_several_quantiles:
-            quantiles = self._loss.params["quantile"]
+        if self._fitted.loss.has_several_quantiles:
+            quantiles = self._fitted.loss.params["quantile"]
             return quantile_score(y, predicted, quantiles, sample_weight)
         return r2_score(y, predicted, sample_weight=sample_weight)
 
@@ -117,7 +120,7 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
             train.y, train.weight, LOSSES[self.loss, "real"].scaling
         )
 
-    def _make_loss(self, targets: RealTargets) -> Loss:
+    def _make_loss(self, targets: RealTargets, before: Fitted | None) -> Loss:
         if LOSSES[self.loss, "real"].scaling != targets.scaling:
             raise ValueError(
                 f"{type(self).__name__} cannot go on training with loss={self.loss!r}:"
@@ -125,11 +128,10 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
                 " clone the estimator, to begin anew."
             )
         loss = Loss.make(type(self).__name__, self.loss, "real", self.loss_params)
-        earlier = getattr(self, "_loss", None)
-        goes_on = targets is getattr(self, "_targets", None)
-        if goes_on and earlier == loss:  # its rows are not new to it: no new correction
-            return replace(loss, calibration=earlier.calibration)
-        return loss
+        if before is None or before.loss != loss:
+            return loss
+        # The training rows are not new to this network: no new correction.
+        return replace(loss, calibration=before.loss.calibration)
 
     def __sklearn_tags__(self):
         """Say that y of several columns is welcome."""

@@ -1,10 +1,12 @@
 """Who watches a fit: scikit-learn's callbacks, a progress line, skorch's callbacks."""
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sklearn_deep._compat import HAS_CALLBACKS
+from sklearn_deep.estimators._fitted import Fitted
 from sklearn_deep.training._job import NetSettings, TrainJob
 from sklearn_deep.training._progress import ProgressLine
 from sklearn_deep.training._run import Run, Watcher
@@ -29,13 +31,9 @@ class SklearnCallbacks(Watcher):
         estimator: "DeepEstimator",
         context: Any,
         given: "FitArguments",
-        attributes: dict[str, Any],
+        fitted: Fitted,
     ):
-        self._estimator, self._context, self._attributes = (
-            estimator,
-            context,
-            attributes,
-        )
+        self._estimator, self._context, self._fitted = estimator, context, fitted
         weight = given.sample_weight
         self._data = {
             "X": given.X,
@@ -59,7 +57,7 @@ class SklearnCallbacks(Watcher):
         """Report an epoch; a callback may stop the training."""
         return self._epoch.call_on_fit_task_end(
             estimator=self._estimator,
-            reconstruction_attributes=lambda: self._fitted(run),
+            reconstruction_attributes=lambda: self._attributes(run),
             **self._data,
         )
 
@@ -69,9 +67,11 @@ class SklearnCallbacks(Watcher):
             estimator=self._estimator, reconstruction_attributes=dict, **self._data
         )
 
-    def _fitted(self, run: Run) -> dict[str, Any]:
-        fresh = self._estimator._as_fitted(self._attributes)
-        return {**self._attributes, "module_": fresh._copy_module(run.job.module)}
+    def _attributes(self, run: Run) -> dict[str, Any]:
+        """Attributes of an estimator that is fitted so far."""
+        values = run.job.module.state_dict()
+        module = self._estimator._load_module(self._fitted, values)
+        return {"_fitted": dataclasses.replace(self._fitted, module=module)}
 
 
 @contextmanager
@@ -79,14 +79,14 @@ def make_watchers(
     estimator: "DeepEstimator",
     job: TrainJob,
     given: "FitArguments",
-    attributes: dict[str, Any],
+    fitted: Fitted,
 ) -> Iterator[Watching]:
     """Hold the watchers of one fit; scikit-learn hears of its end last."""
     watchers: list[Watcher] = []
     sklearn_callbacks = net = None
     if HAS_CALLBACKS:
         context = estimator._init_callback_context(max_subtasks=job.stopping.max_epochs)
-        sklearn_callbacks = SklearnCallbacks(estimator, context, given, attributes)
+        sklearn_callbacks = SklearnCallbacks(estimator, context, given, fitted)
         watchers.append(sklearn_callbacks)
     if estimator.verbose:
         watchers.append(ProgressLine(int(estimator.verbose)))
@@ -101,8 +101,8 @@ def make_watchers(
             given.X,
             given.y,
             settings,
-            estimator._as_fitted(attributes)._features_for_net,
-            getattr(estimator, "_history", ()) if job.state is not None else (),
+            estimator._copy_with(fitted)._features_for_net,
+            fitted.history if job.state is not None else (),
         )
         watchers.append(skorch_callbacks)
         net = skorch_callbacks.net

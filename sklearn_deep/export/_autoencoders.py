@@ -18,7 +18,7 @@ def _encode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
 def _decode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
     """Rows in the units of X, (n, n_features)."""
     raw = network_outputs(graph, model, model._half("decoder"), table)
-    decoded = in_units(graph, model._targets, raw)
+    decoded = in_units(graph, model._fitted.targets, raw)
     width = model.n_features_in_
     return Table.of(finite_outputs(graph, model, decoded, width), width)
 
@@ -31,7 +31,10 @@ def _score(graph: Graph, model: DeepReconstructor, table: Table) -> Value:
     if len(row_shape) > 1:
         x = graph.reshape(x, (0, -1))
     decoded = finite_outputs(
-        graph, model, in_units(graph, model._targets, raw), model._targets.n_outputs
+        graph,
+        model,
+        in_units(graph, model._fitted.targets, raw),
+        model._fitted.targets.n_outputs,
     )
     error = graph.node("Sub", decoded, x)
     return graph.node("Neg", graph.mean(graph.node("Mul", error, error), [1]))

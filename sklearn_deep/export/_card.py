@@ -175,7 +175,7 @@ def _target(model: Any, X: Any) -> dict[str, Any]:
         y = flat_steps(y)
     last = final(model)
     several = has_several_quantiles(last)
-    quantiles = list(last._loss.params["quantile"]) if several else None
+    quantiles = list(last._fitted.loss.params["quantile"]) if several else None
     return {"ndim": y.ndim, "dtype": y.dtype.name, "quantiles": quantiles}
 
 

@@ -318,11 +318,11 @@ class _Written:
         methods = ["predict", "predict_std"][: len(operator.outputs)]
         values = [apply(graph, model, method, table) for method in methods]
         if is_by_step(model):
-            targets = [] if final(model)._targets.flat else [None]
+            targets = [] if final(model)._fitted.targets.flat else [None]
             targets += [None] if has_several_quantiles(final(model)) else []
             return [(y, [self.rows, None, *targets]) for y in values]
         last = final(model)
-        if has_several_quantiles(last) and not last._targets.flat:
+        if has_several_quantiles(last) and not last._fitted.targets.flat:
             return [(y, [self.rows, None, None]) for y in values]
         # A regressor of skl2onnx gives (n, 1) for one target.
         return [(graph.reshape(y, (0, -1)), [self.rows, None]) for y in values]
@@ -393,7 +393,8 @@ def _no_decision(model: Any) -> OnnxExportError:
 def is_multilabel(model: Any) -> bool:
     """Tell whether a fitted classifier gives several labels a row."""
     model = final(model)
-    targets = getattr(model, "_targets", None)
+    fitted = getattr(model, "_fitted", None)
+    targets = getattr(fitted, "targets", None)
     return bool(
         getattr(targets or model, "multilabel" if targets else "multilabel_", False)
     )

@@ -180,7 +180,7 @@ def _transformed_quantiles(graph: Graph, model: Any, inner: Value, one: bool) ->
             " has no ONNX form. Fit one for each target."
         )
     columns = []
-    for i in range(len(final(model.regressor_)._loss.params["quantile"])):
+    for i in range(len(final(model.regressor_)._fitted.loss.params["quantile"])):
         column = graph.reshape(graph.column(inner, i), (-1, 1))
         table = Table.of(column, 1)
         out = apply(graph, model.transformer_, "inverse_transform", table)

@@ -91,23 +91,27 @@ def _for_steps(
 
 
 def _axes_of_targets(model: Any) -> list[int]:
-    return [] if model._targets.flat else [model._targets.n_outputs]
+    return [] if model._fitted.targets.flat else [model._fitted.targets.n_outputs]
 
 
 def _axes_of_numbers(model: Any) -> list[int]:
     several = has_several_quantiles(model)
-    quantiles = [len(model._loss.params["quantile"])] if several else []
+    quantiles = [len(model._fitted.loss.params["quantile"])] if several else []
     return _axes_of_targets(model) + quantiles
 
 
 def _axes_of_scores(model: Any) -> list[int]:
-    one_logit = not model._targets.multilabel and model._targets.kind == "sigmoid"
+    one_logit = (
+        not model._fitted.targets.multilabel and model._fitted.targets.kind == "sigmoid"
+    )
     return [] if one_logit else [-1]
 
 
 # The axes of what is predicted for a step, by the class and the method.
 _AXES: dict[tuple[type, str], Callable[[Any], list[int]]] = {
-    (SequenceClassifier, "predict"): lambda m: [-1] if m._targets.multilabel else [],
+    (SequenceClassifier, "predict"): lambda m: (
+        [-1] if m._fitted.targets.multilabel else []
+    ),
     (SequenceClassifier, "predict_proba"): lambda m: [-1],
     (SequenceClassifier, "decision_function"): _axes_of_scores,
     (SequenceRegressor, "predict"): _axes_of_numbers,

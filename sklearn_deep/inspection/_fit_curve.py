@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_deep._plotting import legend_beside, pyplot, whole_ticks
+from sklearn_deep.estimators._base import DeepEstimator
 
 _LABELS = {"train_loss": "training", "valid_loss": "validation"}
 
@@ -79,7 +80,7 @@ class FitCurveDisplay:
             When no fitted network is found.
         """
         network = find_network(estimator, cls.__name__)
-        history = network._history
+        history = network._fitted.history
         epochs = np.array([row["epoch"] for row in history])
         curves = {
             label: np.array([row[name] for row in history])
@@ -136,8 +137,10 @@ def find_network(estimator, asks):
     """The fitted network inside an estimator: best, last or only one."""
     inner = estimator
     for _ in range(20):
-        if hasattr(inner, "_history"):
-            return inner
+        if isinstance(inner, DeepEstimator):
+            if inner.__sklearn_is_fitted__():
+                return inner
+            break
         if hasattr(inner, "steps"):
             inner = inner.steps[-1][1]
         else:

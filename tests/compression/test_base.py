@@ -97,7 +97,9 @@ def test_fine_tuning_goes_on_from_the_compressed_network(compression, trained, i
     bare = compression(frozen, 0.5, fine_tune_epochs=0).fit(*iris)
     tuned = compression(frozen, 0.5, fine_tune_epochs=4).fit(*iris)
     assert tuned.n_iter_ == trained.n_iter_ + 4
-    assert [row["epoch"] for row in tuned.estimator_._history] == list(range(1, 11))
+    assert [row["epoch"] for row in tuned.estimator_._fitted.history] == list(
+        range(1, 11)
+    )
     losses = [log_loss(iris[1], m.predict_proba(iris[0])) for m in (tuned, bare)]
     assert losses[0] < losses[1]
     assert tuned.estimator_.get_params()["max_epochs"] == 6
@@ -241,7 +243,7 @@ def test_a_holdout_hands_validation_rows_through(compression, iris):
     X, y = iris
     pipe = make_pipeline(StandardScaler(), compression(net(early_stopping=True)))
     model = ValidationHoldout(pipe, random_state=0).fit(X, y)
-    history = model.estimator_[-1].estimator_._history
+    history = model.estimator_[-1].estimator_._fitted.history
     assert not np.isnan([row["valid_loss"] for row in history]).any()
 
 

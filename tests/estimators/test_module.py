@@ -193,7 +193,7 @@ def test_copies_predict_the_same_and_train_on_alike(iris, module, dtype):
     one = net(module, dtype=dtype, warm_start=True).fit(X, y)
     assert type(one.module_) is module
     state = one.__getstate__()
-    assert all(isinstance(v, np.ndarray) for v in state["module_"].values())
+    assert all(isinstance(v, np.ndarray) for v in state["_fitted"]["module"].values())
     for twin in (pickle.loads(pickle.dumps(one)), copy.deepcopy(one)):
         assert_array_equal(twin.predict_proba(X), one.predict_proba(X))
         assert_array_equal(

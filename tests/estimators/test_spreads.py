@@ -1,5 +1,6 @@
 """Predicted distributions: the gaussian loss, and several quantiles from one network."""
 
+import dataclasses
 import os
 import pickle
 import sys
@@ -145,7 +146,7 @@ def test_weights_of_a_validation_part_count(rows):
 def test_few_rows_are_all_trained_on_without_a_correction(loss, rows):
     X, y, _ = rows
     model = network(loss).fit(X[:40], y[:40])
-    assert model._loss.calibration is None
+    assert model._fitted.loss.calibration is None
     assert np.isfinite(model.predict(X)).all()
 
 
@@ -153,12 +154,12 @@ def test_few_rows_are_all_trained_on_without_a_correction(loss, rows):
 def test_going_on_keeps_the_correction(loss, rows):
     X, y, _ = rows
     model = network(loss, warm_start=True).fit(X, y)
-    before = model._loss.calibration
+    before = model._fitted.loss.calibration
     model.fit(X, y)
-    assert_array_equal(model._loss.calibration, before)
+    assert_array_equal(model._fitted.loss.calibration, before)
     model.partial_fit(X, y)
-    assert_array_equal(model._loss.calibration, before)
-    assert network(loss).partial_fit(X, y)._loss.calibration is None
+    assert_array_equal(model._fitted.loss.calibration, before)
+    assert network(loss).partial_fit(X, y)._fitted.loss.calibration is None
 
 
 @EACH
@@ -218,14 +219,19 @@ def test_the_score_of_several_quantiles_is_the_mean_of_their_pinball_scores(rows
         assert model.score(X, target, weight) == pytest.approx(np.mean(expected))
 
 
+def without_correction(model):
+    """The correction comes after training."""
+    loss = dataclasses.replace(model._fitted.loss, calibration=None)
+    model._fitted = dataclasses.replace(model._fitted, loss=loss)
+    return model
+
+
 def test_the_history_has_the_r2_of_the_middle_quantile(rows):
     X, y, _ = rows
     model = network("quantiles", loss_params={"quantile": [0.3, 0.4, 0.9]})
     model.set_params(restore_best=False)
     model.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
-    model._loss = model._loss.__class__(
-        *(getattr(model._loss, name) for name in ("name", "kind", "params"))
-    )  # without the correction, which comes after training
+    model = without_correction(model)
     expected = r2_score(y[300:], model.predict(X[300:])[:, 1])
     assert model.history_["valid_score"].iloc[-1] == pytest.approx(expected)
 
@@ -236,9 +242,7 @@ def test_the_prior_starts_at_the_quantiles_of_the_targets(rows):
         "quantiles", bias_init="prior", learning_rate=1e-9, max_epochs=1,
         weight_init="normal", weight_init_params={"std": 1e-9},
     ).fit(X, y)  # fmt: skip
-    model._loss = model._loss.__class__(
-        *(getattr(model._loss, name) for name in ("name", "kind", "params"))
-    )
+    model = without_correction(model)
     expected = np.quantile(y, SHARES, method="inverted_cdf")
     assert_allclose(model.predict(X[:1])[0], expected, atol=1e-2 * y.std())
 
@@ -286,7 +290,7 @@ def test_pickles_keep_the_correction_and_hold_no_tensor(loss, rows):
     assert b"torch._utils" not in content
     again = pickle.loads(content)
     assert_array_equal(again.predict(X), model.predict(X))
-    assert_array_equal(again._loss.calibration, model._loss.calibration)
+    assert_array_equal(again._fitted.loss.calibration, model._fitted.loss.calibration)
 
 
 @EACH
@@ -302,7 +306,7 @@ def test_pickles_keep_the_correction_and_hold_no_tensor(loss, rows):
 def test_compressions_keep_the_correction(loss, compress, rows):
     X, y, _ = rows
     model = compress(network(loss)).fit(X, y)
-    assert model.estimator_._loss.calibration is not None
+    assert model.estimator_._fitted.loss.calibration is not None
     assert model.predict(X).shape == network(loss).fit(X, y).predict(X).shape
     assert np.isfinite(model.score(X, y))
 
@@ -329,7 +333,7 @@ def test_series_have_predicted_distributions(loss, family, rng):
     X = rng.normal(size=(80, 8, 2))
     y = X.sum((1, 2))
     model = SEQUENCES[family](**LOSSES[loss]).fit(X, y)
-    assert model._loss.calibration is not None
+    assert model._fitted.loss.calibration is not None
     shape = (80,) if loss == "gaussian" else (80, 3)
     assert model.predict(X).shape == shape
     assert np.isfinite(model.score(X, y))
@@ -343,7 +347,7 @@ def test_every_step_has_a_predicted_distribution(loss, rng):
         hidden_size=4, max_epochs=2, return_sequences=True, random_state=0,
         **LOSSES[loss],
     ).fit(X, y)  # fmt: skip
-    assert model._loss.calibration is not None
+    assert model._fitted.loss.calibration is not None
     for x, found in zip(X, model.predict(X), strict=True):
         assert found.shape == ((len(x),) if loss == "gaussian" else (len(x), 3))
     assert np.isfinite(model.score(X, y))
