@@ -1,4 +1,4 @@
-"""What every compression does: fit or take a network, make it smaller, stand for it."""
+"""Base class of the compressions: fit a network, compress it, delegate to it."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -37,7 +37,7 @@ from sklearn_deep.nn._quantization import QuantizedNetwork
 
 
 def network_in(estimator: Any) -> Any:
-    """The network that a compression is about, through others and what is frozen."""
+    """Unwrap nested compressions and FrozenEstimators down to the network."""
     estimator = unwrap_frozen(estimator)
     if isinstance(estimator, Compression):
         inside = vars(estimator).get("estimator_", estimator.estimator)
@@ -50,8 +50,8 @@ BASE_RULES: Rules = {
         Satisfies(
             lambda value: isinstance(network_in(value), DeepEstimator),
             "a network of sklearn_deep, a compression of one, or a FrozenEstimator"
-            " around either (a compression stands inside a Pipeline or a search, as the"
-            " step that the network was)",
+            " around either (to compress inside a Pipeline or a search, put the"
+            " compression there in place of the network)",
         ),
     ),
     "max_score_drop": (NONE, Number(low=0)),
@@ -73,27 +73,27 @@ FINE_TUNE_RULES: Rules = {
 }
 
 
-# What fitted attributes tell of a compressed network; None where it is quantized, of
-# which what was true before still is.
+# Functions that compute each describing attribute from the compressed network. They
+# return None for a quantized network; the value from before quantization is then kept.
 DESCRIPTIONS: dict[str, Callable[[DeepEstimator], Any]] = {}
 
 
 class Compression(Announced, Delegating, ABC):
-    """Base of the compressions: each is to the outside what it wraps.
+    """Base class of the compressions. Each behaves like the estimator it wraps.
 
-    A subclass writes its ``__init__``, its rules (``BASE_RULES`` among them), and
-    ``_levels``. ``estimator_`` is a copy of the fitted network, with a smaller module.
+    A subclass defines ``__init__``, its parameter rules (including ``BASE_RULES``) and
+    ``_levels``. ``estimator_`` is a copy of the fitted network with a smaller module.
     """
 
     _rules: ClassVar[Rules]
 
-    # The fitted attribute that says what it came to: a key of ``DESCRIPTIONS``.
+    # The attribute that describes the compressed network: a key of ``DESCRIPTIONS``.
     _describes: ClassVar[str]
 
-    # The default learning rate of fine-tuning, as a share of the network's own.
+    # Default learning rate of fine-tuning, as a fraction of the network's own.
     _fine_tune_share: ClassVar[float]
 
-    # Metadata is asked for by the network inside.
+    # Only the wrapped network requests metadata.
     __metadata_request__fit: ClassVar = dict.fromkeys(
         ("sample_weight", "X_val", "y_val", "sample_weight_val"), UNUSED
     )
@@ -104,20 +104,21 @@ class Compression(Announced, Delegating, ABC):
     prefit: bool
     fine_tune_learning_rate: float | None
 
-    # What a subclass writes.
+    # Hooks of subclasses.
 
     @abstractmethod
     def _levels(
         self, network: DeepEstimator, given: FitArguments
     ) -> Iterator[DeepEstimator]:
-        """Give ever smaller copies of the fitted network; the last is what is wanted.
+        """Yield ever smaller copies of the fitted network, down to the requested size.
 
         Parameters
         ----------
         network : DeepEstimator
-            Fitted, and not to be changed; ``with_module`` makes a copy with another module.
+            Fitted; must not be modified. ``with_module`` makes a copy with another
+            module.
         given : FitArguments
-            The rows of the fit, as the user passed them; ``rows_of`` encodes them.
+            Arguments of ``fit`` as the user passed them; ``rows_of`` encodes the rows.
         """
 
     def _rate(self, network: DeepEstimator) -> float:
@@ -127,7 +128,7 @@ class Compression(Announced, Delegating, ABC):
         return self._fine_tune_share * float(network.learning_rate_)
 
     def _advice(self) -> str | None:
-        """Say what to do where the score falls; None where nothing is warned of."""
+        """Advice for the warning about a drop of the score; None for no warning."""
         return None
 
     # fit
@@ -142,14 +143,14 @@ class Compression(Announced, Delegating, ABC):
         sample_weight_val=None,
         **params,
     ):
-        """Train the network, unless it is trained already, and compress it.
+        """Train the network, unless it is already trained, and compress it.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training features, as the network takes them.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Targets; needed where the network needs them.
+            Targets, if the network needs them.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
@@ -159,8 +160,8 @@ class Compression(Announced, Delegating, ABC):
         sample_weight_val : array-like of shape (n_val,), default=None
             Validation weights.
         **params : dict
-            What else the network's ``fit`` takes, such as ``lengths``. With metadata
-            routing enabled, the network has to request whatever is passed.
+            Further arguments of the network's ``fit``, such as ``lengths``. With
+            metadata routing enabled, the network must request each of them.
 
         Returns
         -------
@@ -170,11 +171,12 @@ class Compression(Announced, Delegating, ABC):
         Raises
         ------
         InvalidParameterError
-            For an estimator that is no network of sklearn_deep, among others.
+            If a parameter is invalid; for example, ``estimator`` is not a network of
+            sklearn_deep.
         ValueError
-            For a network that is quantized already, among others.
+            If the network is already quantized, or cannot be compressed this way.
         NotFittedError
-            With ``prefit=True`` for a network that is not fitted.
+            If ``prefit=True`` and the network is not fitted.
         ScoreDropError
             If the score drops by more than ``max_score_drop`` and ``on_score_drop`` is
             "raise".
@@ -195,19 +197,19 @@ class Compression(Announced, Delegating, ABC):
             if isinstance(network.module_, QuantizedNetwork):
                 raise ValueError(
                     f"{type(self).__name__} got a quantized {type(network).__name__}:"
-                    " its whole numbers cannot be compressed or trained further."
+                    " its integer weights cannot be compressed or trained further."
                     " Quantize last, as in Quantized(Sliced(...))."
                 )
             given = make_fit_args(network, X, y, **passed)
-            for name in ("score_drop_", *DESCRIPTIONS):  # of an earlier fit
+            for name in ("score_drop_", *DESCRIPTIONS):  # left by an earlier fit
                 self.__dict__.pop(name, None)
-            # Of a network that is as it was, its own copy.
+            # A copy also if nothing was compressed: ``estimator`` stays separate.
             self.estimator_ = copy.copy(self._compressed(network, given))
             self.__dict__.update(self._descriptions(trained))
         return self
 
     def _trained(self, X: Any, y: Any, passed: dict[str, Any]) -> Any:
-        """The fitted network, or compression of one."""
+        """The fitted ``estimator``: a network or a compression of one."""
         estimator = unwrap_frozen(self.estimator)
         if self.prefit or estimator is not self.estimator:
             check_is_fitted(estimator)
@@ -216,13 +218,13 @@ class Compression(Announced, Delegating, ABC):
         return estimator
 
     def _descriptions(self, trained: Any) -> dict[str, Any]:
-        """What this compression came to, and what those inside, as it is now."""
+        """Describing attributes of this compression and of nested ones, recomputed."""
         before = {k: v for k, v in vars(trained).items() if k in DESCRIPTIONS}
         now = {k: DESCRIPTIONS[k](self.estimator_) for k in {*before, self._describes}}
         return {k: before.get(k) if v is None else v for k, v in now.items()}
 
     def _compressed(self, network: DeepEstimator, given: FitArguments) -> DeepEstimator:
-        """The last level, or the last that is good enough."""
+        """The last level, or the last one whose score is within the allowed drop."""
         if self.max_score_drop is None:
             *_, last = self._levels(network, given)
             if (advice := self._advice()) is not None:
@@ -243,12 +245,12 @@ class Compression(Announced, Delegating, ABC):
         return good
 
     def get_metadata_routing(self):
-        """Say which metadata goes where.
+        """Get the metadata routing.
 
         Returns
         -------
         routing : MetadataRouter
-            All of it to the network.
+            Routes all metadata to the network.
         """
         mapping = MethodMapping()
         for method in ("fit", *ROUTED):

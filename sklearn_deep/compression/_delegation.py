@@ -1,4 +1,4 @@
-"""Standing for the network inside: its methods, attributes and tags."""
+"""Delegation to the wrapped network: its methods, attributes and tags."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-# Tags that say what an estimator is, and what it takes.
+# Tags that are copied from the wrapped network.
 _TAGS = (
     "estimator_type",
     "target_tags",
@@ -19,7 +19,7 @@ _TAGS = (
     "non_deterministic",
 )
 
-# Methods whose metadata is that of the network.
+# Methods that pass their metadata on to the network.
 ROUTED = (
     "predict",
     "predict_proba",
@@ -40,11 +40,11 @@ def _has(method: str) -> Callable[[Any], bool]:
 
 
 class Delegating(MetaEstimatorMixin, BaseEstimator):
-    """Is to the outside what ``estimator`` is, and does what ``estimator_`` does."""
+    """Has the methods and tags of ``estimator``, and calls those of ``estimator_``."""
 
     estimator: Any
 
-    # What the compressed network does.
+    # Methods of the compressed network.
 
     @available_if(_has("predict"))
     def predict(self, X, **params):
@@ -55,7 +55,7 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
         **params : dict
-            What the network's ``predict`` takes, such as ``return_std``.
+            Further arguments of the network's ``predict`` , such as ``return_std``.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
         **params : dict
-            What the network's ``predict_proba`` takes.
+            Further arguments of the network's ``predict_proba``.
 
         Returns
         -------
@@ -91,7 +91,7 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
         **params : dict
-            What the network's ``predict_log_proba`` takes.
+            Further arguments of the network's ``predict_log_proba``.
 
         Returns
         -------
@@ -102,19 +102,19 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_has("decision_function"))
     def decision_function(self, X, **params):
-        """Give the raw outputs (logits).
+        """Compute the raw outputs (logits).
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
         **params : dict
-            What the network's ``decision_function`` takes.
+            Further arguments of the network's ``decision_function``.
 
         Returns
         -------
         z : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes positive where the second is the more probable.
+            For two classes one column, positive if the second class is more probable.
         """
         return self._delegate("decision_function", X, **params)
 
@@ -136,7 +136,7 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_has("transform"))
     def fit_transform(self, X, y=None, **params):
-        """Fit, and encode the same rows.
+        """Fit on rows, then encode them.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
         y : None, default=None
             Ignored.
         **params : dict
-            What ``fit`` takes.
+            Further arguments of ``fit``.
 
         Returns
         -------
@@ -172,7 +172,7 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_has("score_samples"))
     def score_samples(self, X):
-        """Tell how well rows are reconstructed.
+        """Score how well each row is reconstructed.
 
         Parameters
         ----------
@@ -182,13 +182,13 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         score : ndarray of shape (n_samples,)
-            The higher, the more normal a row.
+            Higher for rows more like the training rows.
         """
         return self._delegate("score_samples", X)
 
     @available_if(_has("score"))
     def score(self, X, y=None, **params):
-        """Score the compressed network as the network scores itself.
+        """Compute the network's own score, for the compressed network.
 
         Parameters
         ----------
@@ -197,34 +197,34 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets.
         **params : dict
-            Such as ``sample_weight``.
+            Further arguments of the network's ``score``, such as ``sample_weight``.
 
         Returns
         -------
         score : float
-            Higher when better.
+            Higher is better.
         """
         return self._delegate("score", X, y, **params)
 
     @available_if(_has("get_feature_names_out"))
     def get_feature_names_out(self, input_features=None):
-        """Give the names of the columns of ``transform``.
+        """Get the column names of the output of ``transform``.
 
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Ignored but for a check.
+            Only checked against the names seen in ``fit``.
 
         Returns
         -------
         names : ndarray of str
-            Names.
+            Names of the columns.
         """
         return self._delegate("get_feature_names_out", input_features)
 
     @available_if(_has("set_output"))
     def set_output(self, *, transform=None):
-        """Choose what ``transform`` gives.
+        """Choose the container that ``transform`` returns.
 
         Parameters
         ----------
@@ -245,14 +245,14 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return getattr(self.estimator_, method)(*args, **kwargs)
 
-    # What was learnt, tags.
+    # Fitted attributes and tags.
 
     def __sklearn_is_fitted__(self):
-        """Tell whether there is a compressed network."""
+        """Whether ``fit`` has made a compressed network."""
         return "estimator_" in vars(self)
 
     def __getattr__(self, name: str) -> Any:
-        """Give the fitted attributes of the compressed network."""
+        """Read fitted attributes from the compressed network."""
         learnt = name.endswith("_") and not name.startswith("_")
         if learnt and "estimator_" in vars(self):
             return getattr(self.estimator_, name)
@@ -260,7 +260,7 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
         raise AttributeError(f"{type(self).__name__} has no {name}{before}.")
 
     def __sklearn_tags__(self):
-        """Be what the network is."""
+        """Report the tags of the wrapped network."""
         tags = super().__sklearn_tags__()
         inner = get_tags(self.estimator)
         for name in _TAGS:

@@ -1,4 +1,4 @@
-"""Warn where a compressed network is worse than the network that it was made from."""
+"""Warning if a compressed network scores lower than the original network."""
 
 import copy
 import warnings
@@ -13,14 +13,15 @@ from sklearn_deep.estimators._data import FitArguments, Part
 from sklearn_deep.estimators._reconstructor import DeepReconstructor
 from sklearn_deep.exceptions import ScoreDropWarning
 
-# Rows that both networks are scored on, at most.
+# Largest number of rows that both networks are scored on.
 _MOST_ROWS = 4096
 
-# A fall of the score that is warned of: this much, and this many rows. Rounding to 8 bits
-# changes labels near the border between classes, in both directions.
+# Drops of the score larger than both are warned of: an absolute value, and the share of
+# this many rows. Rounding to 8 bits changes some labels near class boundaries, either
+# way.
 _FALL, _FEWEST_ROWS = 0.02, 9
 
-# Of the rows that a regressor predicts, those that are scored.
+# Fraction of rows that a regressor is scored on; rows with larger errors are left out.
 _USUAL = 0.99
 
 
@@ -31,12 +32,12 @@ def warn_of_fall(
     given: FitArguments,
     advice: str,
 ) -> None:
-    """Warn where the score of a compressed network has fallen.
+    """Warn if the score of a compressed network has dropped.
 
-    The score is the network's own: accuracy, R2, or of an autoencoder the share of the
-    variance that the median reconstruction explains. It is computed on the rows that the
-    fit held out, else on training rows, on 4,096 of them at most. R2 leaves out the 1 %
-    of the rows that the network was worst at: one outlier would hide all others.
+    The score is the network's own: accuracy, R2, or for an autoencoder the fraction of
+    variance explained, by medians over rows. It is computed on at most 4,096 of the
+    validation rows, else of the training rows. R2 excludes the 1 % of rows with the
+    largest errors of the original network: a single outlier would dominate it.
     """
     whole, aside = split_rows(before, given)
     part = _some_rows(whole if aside is None else aside, before._fitted.seed)
@@ -46,7 +47,7 @@ def warn_of_fall(
         part = _without_stray_rows(before, part)
     scores = [_score(network, part) for network in (before, after)]
     tolerated = max(_FALL, _FEWEST_ROWS / len(part))
-    if scores[0] < tolerated:  # no better than the mean: there is little to lose
+    if scores[0] < tolerated:  # hardly better than a constant: use a larger tolerance
         tolerated = 1.0 - scores[0]
     if scores[0] - scores[1] > tolerated:
         rows = "training rows" if aside is None else "rows held out for validation"
@@ -68,9 +69,9 @@ def _some_rows(part: Part, seed: int) -> Part:
 
 def _without_stray_rows(network: DeepEstimator, part: Part) -> Part:
     predicted = _nameless(network).predict(part.features())
-    if not isinstance(predicted, np.ndarray):  # one target a step
+    if not isinstance(predicted, np.ndarray):  # one target per step
         return part
-    if predicted.ndim > part.y.ndim:  # several quantiles; the one in the middle
+    if predicted.ndim > part.y.ndim:  # several quantiles: take the middle one
         predicted = predicted[..., predicted.shape[-1] // 2]
     error = abs(predicted - part.y).reshape(len(part), -1).max(1)
     usual = error <= np.quantile(error, _USUAL)
@@ -78,7 +79,7 @@ def _without_stray_rows(network: DeepEstimator, part: Part) -> Part:
 
 
 def _nameless(network: DeepEstimator) -> Any:
-    """A copy that takes X as an array, without the names that a frame had."""
+    """Copy without feature names, so that it accepts X as an array."""
     fitted = copy.copy(network)
     fitted.__dict__.pop("feature_names_in_", None)
     return fitted
@@ -92,7 +93,7 @@ def _score(network: DeepEstimator, part: Part) -> float:
 
 
 def _explained(scores: np.ndarray, values: np.ndarray) -> float:
-    """R2 of the median row; an outlier has most of the variance, and is one row."""
+    """R2 with medians over rows: an outlier can hold most of the variance."""
     center = np.median(values, axis=0)
     variance = np.median(np.square(values - center).mean(1))
     return 1 + float(np.median(scores)) / max(float(variance), 1e-300)

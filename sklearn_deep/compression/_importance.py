@@ -1,4 +1,4 @@
-"""The table of what makes a connection important."""
+"""Table of importance measures of connections."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from sklearn_deep.training._seeds import generator
 
 Named = dict[str, Tensor]
 
-# Rows of a gradient, and of all of them.
+# Rows per gradient, and rows in total.
 _ROWS, _MOST_ROWS = 32, 8192
 
 
@@ -22,7 +22,7 @@ def _magnitude(network: DeepEstimator, given: FitArguments) -> Named:
 
 
 def _random(network: DeepEstimator, given: FitArguments) -> Named:
-    # Of one seed in every level: what was pruned once stays pruned.
+    # The same seed at every level, so that what was pruned once stays pruned.
     source = generator(network._fitted.seed, "pruning")
     return {
         name: torch.rand(w.shape, generator=source).to(w)
@@ -31,7 +31,7 @@ def _random(network: DeepEstimator, given: FitArguments) -> Named:
 
 
 def _lamp(network: DeepEstimator, given: FitArguments) -> Named:
-    """A weight's square, as a share of those in its layer that are no smaller."""
+    """Square of a weight, divided by the sum of the no smaller squares in its layer."""
     importance = {}
     for name, w in connections(network.module_).items():
         squares = w.double().square().flatten()
@@ -44,9 +44,9 @@ def _lamp(network: DeepEstimator, given: FitArguments) -> Named:
 
 
 def _gradient(network: DeepEstimator, given: FitArguments) -> Named:
-    """First-order change of the loss without a connection, over small batches.
+    """First-order change of the loss if a connection is removed, over small batches.
 
-    Over all rows at once the gradients of a trained network add up to nothing.
+    Over all rows at once, the gradients of a trained network cancel out.
     """
     module = network._copy_module(network.module_)
     loss = network._fitted.loss

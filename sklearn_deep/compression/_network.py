@@ -1,4 +1,4 @@
-"""The network inside what is compressed, its rows, and training that goes on."""
+"""Helpers of the compressions: copies of a network, its rows, fine-tuning, scoring."""
 
 import copy
 import dataclasses
@@ -22,12 +22,12 @@ from sklearn_deep.training._job import NetSettings, OptimizerState
 from sklearn_deep.training._progress import ProgressLine
 from sklearn_deep.training._train import train
 
-# Rows that a compression looks at in one go.
+# Rows per forward pass when a compression measures activations.
 _BLOCK = 1024
 
 
 def unwrap_frozen(estimator: Any) -> Any:
-    """The estimator in a FrozenEstimator; others are themselves."""
+    """The estimator inside of FrozenEstimators; any other estimator unchanged."""
     while isinstance(estimator, FrozenEstimator):
         estimator = estimator.estimator
     return estimator
@@ -45,7 +45,7 @@ def make_fit_args(
     lengths: Any = None,
     lengths_val: Any = None,
 ) -> FitArguments:
-    """What the network's own ``fit`` makes of its make_fit_args."""
+    """Arguments of ``fit`` in the form that the network's own ``fit`` gives them."""
     cut: Any = network
     if lengths is not None:
         X = cut._cut(X, lengths)
@@ -62,17 +62,17 @@ def with_module(
     params: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> DeepEstimator:
-    """A copy of a fitted estimator with another module.
+    """Copy a fitted estimator with another module.
 
     Parameters
     ----------
     network : DeepEstimator
     module : torch.nn.Module
     params : mapping of str to object, or None
-        Constructor make_fit_args of the copy: those from which a later ``partial_fit`` works
-        out the architecture.
+        Constructor parameters of the copy, so that a later ``partial_fit`` derives the
+        same architecture from them.
     **fields : object
-        Other fields of ``Fitted`` that differ. Zeros of a pruned network stay zero.
+        Other changed fields of ``Fitted``. Zeros of a pruned network stay zero.
     """
     before = network._fitted
     mask = None if before.weight_mask is None else mask_of_nonzero(module)
@@ -88,7 +88,7 @@ def with_module(
 
 
 def split_rows(network: DeepEstimator, given: FitArguments) -> tuple[Part, Part | None]:
-    """All rows of a fit, validated, and those that it held out, if any."""
+    """Validated rows of a fit, and the validation rows among them, if any."""
     device = _device(network.module_)
     whole = validate(copy.copy(network), given, device, network._fitted)
     _, aside = hold_out(copy.copy(network), given, whole, network._fitted.seed)
@@ -96,13 +96,13 @@ def split_rows(network: DeepEstimator, given: FitArguments) -> tuple[Part, Part 
 
 
 def rows_of(network: DeepEstimator, given: FitArguments) -> Rows:
-    """All rows of a fit as the network is fed them, with their weights."""
+    """All rows of a fit with their weights, encoded as input of the module."""
     whole, _ = split_rows(network, given)
     return encode(network, whole, network._fitted.targets, _device(network.module_))
 
 
 def blocks(rows: Rows) -> Iterator[Batch]:
-    """Some rows at a time, in order."""
+    """Yield the rows in order, in batches of bounded size."""
     for start in range(0, len(rows), _BLOCK):
         stop = min(start + _BLOCK, len(rows))
         yield rows.take(torch.arange(start, stop, device=rows.device))
@@ -118,7 +118,7 @@ def fine_tune(
     state: OptimizerState | None = None,
     module: nn.Module | None = None,
 ) -> DeepEstimator:
-    """A copy whose module has been trained some more, as the estimator trains.
+    """Train a copy of the network further, with the estimator's own settings.
 
     Parameters
     ----------
@@ -126,14 +126,14 @@ def fine_tune(
         Fitted.
     given : FitArguments
     epochs : int
-        None are no change.
+        0 returns the network unchanged.
     learning_rate : float
     of_epochs : int or None
-        How long the learning-rate schedule is, where this is a part of it.
+        Length of the learning-rate schedule, if ``epochs`` are only a part of it.
     state : OptimizerState or None
-        To go on from.
+        Optimizer state to continue from.
     module : torch.nn.Module or None
-        What is trained in place of a copy of the network's own module.
+        Module to train instead of a copy of the network's own.
     """
     if not epochs:
         return network
@@ -177,29 +177,29 @@ def fine_tune(
 
 
 class Scorer:
-    """Scores networks on the rows that the fit held out; without them, on its rows."""
+    """Scores networks on the validation rows of the fit, else on its training rows."""
 
     def __init__(self, network: DeepEstimator, given: FitArguments, scoring: Any):
         whole, aside = split_rows(network, given)
         self._part = whole if aside is None else aside
         self._scorer = check_scoring(network, scoring=scoring)
-        # A score of one's own, and that of autoencoders, need not know of weights.
+        # User functions and the score of autoencoders may not accept sample_weight.
         self._weighted = self._part.weight is not None and not (
             callable(scoring) or isinstance(network, DeepReconstructor)
         )
 
     def __call__(self, network: DeepEstimator) -> float:
-        """Give the score, higher when better."""
+        """Compute the score; higher is better."""
         part = self._part
         fitted = copy.copy(network)
-        fitted.__dict__.pop("feature_names_in_", None)  # X is an array by now
+        fitted.__dict__.pop("feature_names_in_", None)  # X is an array here
         y = None if isinstance(network, DeepReconstructor) else part.y
         weights = {"sample_weight": part.weight} if self._weighted else {}
         return float(self._scorer(fitted, part.features(), y, **weights))
 
 
 def _copied(state: OptimizerState | None) -> OptimizerState:
-    """A state that training may change; one that remembers nothing for None."""
+    """Copy of an optimizer state, for training to modify; a fresh one for None."""
     if state is None:
         return OptimizerState()
     slots = [slot.clone() for slot in state.slots]

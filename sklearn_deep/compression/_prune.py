@@ -1,4 +1,4 @@
-"""Networks with most of their connections set to zero."""
+"""Unstructured pruning: most weights of a network are set to zero."""
 
 from collections.abc import Iterator
 
@@ -20,23 +20,24 @@ from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.nn._connections import connections
 from sklearn_deep.nn._quantization import QuantizedNetwork
 
-# Share of the fine-tuning over which a gradual schedule prunes. What is left needs the
-# rest, and a learning rate that has not fallen yet: on digits, with 95 % of the
-# connections pruned, an end at 0.6 lost up to 8 points, at 0.2 one.
+# Fraction of the fine-tuning epochs during which a gradual schedule prunes. The
+# remaining weights need the other epochs, while the learning rate is still high: on
+# digits with 95 % of the connections pruned, 0.6 lost up to 8 points of accuracy, 0.2
+# one.
 _RAMP = 0.2
 
 
 class Pruned(Compression):
     """Set the weakest connections of a network to zero.
 
-    The network is trained as it is, its weakest weights become zero, and what is left is
-    fine-tuned while they stay zero. They stay zero in all later training of the network
-    too, by ``partial_fit``, a warm start or another compression; a fresh ``fit`` of
-    ``estimator_`` builds a dense network. Biases, normalisation and embeddings are not
-    pruned.
-    A pruned network is as fast as before, and its file as long; but zipped, as many
-    channels of distribution do, it is short. :class:`Sliced` makes networks smaller and
-    faster by themselves.
+    The network is trained, its weakest weights are set to zero, and the remaining
+    weights are fine-tuned. Pruned weights stay zero in later training too: in
+    ``partial_fit``, warm starts and further compressions. A fresh ``fit`` of
+    ``estimator_`` builds a dense network. Biases, normalisation parameters and
+    embeddings are not pruned.
+
+    A pruned network is not faster, and its file is not smaller until it is zipped.
+    :class:`Sliced` makes networks smaller and faster.
 
     Parameters
     ----------
@@ -44,54 +45,57 @@ class Pruned(Compression):
         A network of sklearn_deep, another compression of one, or a FrozenEstimator
         around a fitted one.
     amount : float, default=0.8
-        Share of the connections that are set to zero, in [0, 1). The strongest one of
-        each layer always stays.
+        Fraction of the connections that are set to zero, in [0, 1). The strongest
+        connection of each layer is always kept.
     method : {"lamp", "magnitude", "gradient", "random"}, default="lamp"
-        Which are the weakest: those of the smallest square, as a share of the squares in
-        their layer that are no smaller [4]_, so that small layers are not emptied; those
-        of the smallest absolute value [1]_; those whose removal changes the loss least,
-        by its gradient on the training rows, 8,192 of them at most [2]_; or any, as a
+        Measure of importance; the least important connections are pruned. "lamp": the
+        square of a weight, divided by the sum of all squares in its layer that are at
+        least as large, so that small layers are not emptied [4]_. "magnitude": the
+        absolute value [1]_. "gradient": the first-order change of the loss if the
+        connection is removed, on at most 8,192 training rows [2]_. "random": a
         baseline.
     scope : {"global", "layer"}, default="global"
-        Whether connections compete over the whole network, or within their layer.
+        Whether connections are ranked over the whole network or within each layer.
     schedule : {"one_shot", "gradual"}, default="gradual"
-        Whether all are pruned at once before the fine-tuning, or more and more of them
-        during its first epochs, by a cubic law [3]_.
+        Whether all connections are pruned at once before the fine-tuning, or gradually
+        during its first epochs, by a cubic schedule [3]_.
     fine_tune_epochs : int, default=10
-        Epochs of training after, or with "gradual" during, the pruning. They use the
-        network's own optimizer, schedule, augmentation and early stopping.
+        Number of epochs of training after the pruning (with "gradual", during it), with
+        the network's own optimizer, schedule, augmentation and early stopping.
     fine_tune_learning_rate : float or None, default=None
         Learning rate of the fine-tuning; None for the network's own.
     max_score_drop : float or None, default=None
         Largest allowed drop of the score; None allows any. The score is measured on
-        ``X_val`` and ``y_val``, else on the rows held out for early stopping, else on the
-        training rows.
+        ``X_val`` and ``y_val``, else on the rows held out for early stopping, else on
+        the training rows.
     on_score_drop : {"raise", "fall_back"}, default="raise"
-        What a larger drop does: raise ``ScoreDropError``, or fall back to the last network
-        whose score is high enough. With ``schedule="gradual"`` this may be an earlier
-        level of sparsity; otherwise it is the unpruned network.
+        What a larger drop does: raise ``ScoreDropError``, or fall back to the last
+        network whose score is high enough. With ``schedule="gradual"`` this may be an
+        earlier level of sparsity; otherwise it is the unpruned network.
     scoring : str, callable or None, default=None
-        A scorer of scikit-learn; None for the network's own ``score``.
+        Scorer that measures the drop; None for the network's own ``score``.
     prefit : bool, default=False
-        Whether ``estimator`` is fitted already, and not to be trained from the start. A
-        clone, as searches make them, has an unfitted one: freeze it there.
+        Whether ``estimator`` is already fitted and is only compressed, not trained
+        first. ``clone`` and searches drop what was fitted: wrap the estimator in a
+        ``FrozenEstimator`` for them.
 
     Attributes
     ----------
     estimator_ : estimator
-        The pruned network; its fitted attributes, ``classes_`` for one, are also here.
+        The pruned network; its fitted attributes, such as ``classes_``, are
+        also attributes of this estimator.
     sparsity_ : dict of str to float
-        Share of zeros in the weights of each layer, and of all, as ``"all"``.
+        Fraction of zeros in the weights of each layer, and in all weights (key "all").
     score_drop_ : float
         Drop of the score; set if ``max_score_drop`` is not None.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, where X had string column names.
+        Names of the features, if the column names of X are strings.
 
     See Also
     --------
-    Sliced : Removes whole units.
+    Sliced : Remove whole units.
 
     References
     ----------
@@ -171,7 +175,7 @@ class Pruned(Compression):
                 network = fine_tune(
                     network,
                     given,
-                    # Each amount has an epoch, the last and largest has the rest.
+                    # One epoch per intermediate amount, the rest for the final one.
                     epochs=1 if i < n_ramp else epochs - n_ramp,
                     learning_rate=self._rate(network),
                     of_epochs=epochs,
@@ -183,10 +187,10 @@ class Pruned(Compression):
     def _with_zeros(
         self, network: DeepEstimator, given: FitArguments, amount: float
     ) -> DeepEstimator:
-        """A copy with a share of its connections at zero, which later training keeps."""
+        """A copy with a fraction of its connections pruned, also in later training."""
         weights = connections(network.module_)
         importance = {
-            # Behind all others, dead ones among them: what is zero stays so.
+            # Zero weights rank lowest, so that they stay zero.
             name: values.where(weights[name] != 0, -1.0)
             for name, values in IMPORTANCES[self.method](network, given).items()
         }
@@ -194,7 +198,7 @@ class Pruned(Compression):
         if all(bool(mask.all()) for mask in kept.values()):
             return network
         if network._fitted.weight_mask is not None:
-            # What was pruned before stays so, also where this amount is smaller.
+            # Keep earlier zeros, also if this amount is smaller.
             kept = {name: mask * (weights[name] != 0) for name, mask in kept.items()}
         module = network._copy_module(network.module_)
         with torch.no_grad():
@@ -204,20 +208,20 @@ class Pruned(Compression):
 
 
 def _cubic(epoch: int, n_ramp: int) -> float:
-    """Share of the final amount that an epoch of the ramp prunes, from 0 to 1."""
+    """Fraction of the final amount that is pruned by this epoch of the ramp."""
     return 1 - (1 - (epoch + 1) / (n_ramp + 1)) ** 3
 
 
 def _strongest(
     importance: dict[str, Tensor], amount: float, scope: str
 ) -> dict[str, Tensor]:
-    """By weight: which of its connections stay."""
+    """Mask per weight matrix: 1 for connections that stay."""
     groups = [list(importance)] if scope == "global" else [[n] for n in importance]
     kept = {}
     for names in groups:
         flat = torch.cat([_with_one_safe(importance[name]) for name in names])
         mask = torch.ones_like(flat)
-        # A stable order: of equals, the same ones go on every machine.
+        # A stable sort prunes the same ones of equal connections on every machine.
         n_pruned = min(round(amount * len(flat)), len(flat) - len(names))
         mask[flat.argsort(stable=True)[:n_pruned]] = 0
         sizes = [importance[name].numel() for name in names]
@@ -227,7 +231,7 @@ def _strongest(
 
 
 def _with_one_safe(importance: Tensor) -> Tensor:
-    """Flat; the strongest of a layer always stays, for something to go through."""
+    """Flatten, and protect the strongest connection: no layer may become all zero."""
     flat = importance.flatten().clone()
     flat[flat.argmax()] = torch.inf
     return flat
@@ -238,7 +242,7 @@ def _layer(name: str) -> str:
 
 
 def _sparsity(network: DeepEstimator) -> dict[str, float] | None:
-    """Share of zeros in the weights of each layer, and in all of them."""
+    """Fraction of zeros in the weights of each layer, and in all weights."""
     weights = connections(network.module_)
     if isinstance(network.module_, QuantizedNetwork):
         return None

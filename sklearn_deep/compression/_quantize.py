@@ -1,4 +1,4 @@
-"""Networks that compute with whole numbers of 8 bits."""
+"""Quantization: networks that compute with 8-bit integers."""
 
 from collections.abc import Iterator
 
@@ -24,18 +24,18 @@ from sklearn_deep.nn._ranges import CALIBRATIONS, LEVELS, Range, scale_and_zero
 
 
 class Quantized(Compression):
-    """Compute with whole numbers of 8 bits in place of floats.
+    """Compute with 8-bit integers instead of floats.
 
-    The network is trained as it is. Then its batch normalisation is folded into the
-    layers before it, weights become whole numbers with a scale for each output channel,
-    and so do the values between layers, whose ranges are learnt from the training rows
-    [1]_. Predictions are those of the whole numbers, and the ONNX file has the same ones:
-    it is a fourth as large, and fused by onnxruntime to kernels of 8 bits.
+    The network is trained in floating point. Then batch normalisation is folded into
+    the layers before it, weights are rounded to integers with one scale per output
+    channel, and activations are rounded to integers in a range learnt from the training
+    rows [1]_. Predictions are computed from these integers, as in the exported ONNX
+    file, which is a fourth as large and runs on the integer kernels of onnxruntime.
 
-    A quantized network computes in float32 between its layers, also where X is float64.
-    Of recurrent networks, for which onnxruntime has no kernels of whole numbers, only the
-    weights are rounded, those of embeddings among them: their file is as small, and not
-    faster. A ModuleClassifier cannot be quantized.
+    A quantized network computes in float32 between its layers, also if X is float64. In
+    recurrent networks only weights (including embeddings) are rounded, because
+    onnxruntime has no integer kernels for them: their file is as small, but not faster.
+    A ModuleClassifier cannot be quantized.
 
     Parameters
     ----------
@@ -43,53 +43,56 @@ class Quantized(Compression):
         A network of sklearn_deep, another compression of one, or a FrozenEstimator
         around a fitted one.
     bits : {8, 7, 4}, default=8
-        Of the weights. 8 and 7 round activations to 8 bits as well. With 8, scales are
-        such that two neighbouring weights add up to 128 at most, so that a CPU without
-        instructions for products of 8 bits (VNNI) does not overflow; 7 bits cannot. 4
-        rounds weights only, to an eighth of their size; products are those of floats.
+        Bits per weight. With 8 and 7, activations are rounded to 8 bits as well. With
+        8, scales are chosen so that two neighbouring weights add up to at most 128,
+        which avoids overflow on CPUs without 8-bit product instructions (VNNI); 7 bits
+        never overflow. 4 rounds weights only, to an eighth of their size, and computes
+        in floating point.
     calibration : {"minmax", "percentile", "mse"}, default="minmax"
-        How the range of an activation is chosen. "minmax": it holds all values that the
-        training rows give. "percentile" and "mse" leave outliers out: values more than
-        ten times as large as the largest ones of 98 % of the rows. Of the others,
-        "percentile" holds all but one in 50,000 on either side, and "mse" the share
-        whose rounding and clipping together have the least squared error.
+        How the range of each activation is chosen. "minmax": the range of all values on
+        the training rows. "percentile" and "mse" exclude outliers first: values more
+        than ten times as large as the largest ones of 98 % of the rows. Of the rest,
+        "percentile" clips one value in 50,000 on either side, and "mse" takes the range
+        with the least squared error of rounding and clipping.
     fine_tune_epochs : int, default=0
-        Epochs of training with rounded weights and activations, through which gradients
-        pass as if nothing were rounded.
+        Number of epochs of quantization-aware training: weights and activations are
+        rounded in the forward pass, and gradients ignore the rounding.
     fine_tune_learning_rate : float or None, default=None
         Learning rate of the fine-tuning; None for a fifth of the network's own.
     max_score_drop : float or None, default=None
         Largest allowed drop of the score. The score is measured on ``X_val`` and
-        ``y_val``, else on the rows held out for early stopping, else on the training rows.
-        None allows any drop, but warns (``ScoreDropWarning``) if the network's own
-        ``score``, on at most 4,096 of these rows, drops by more than 0.02 and by more
-        than 9 rows.
+        ``y_val``, else on the rows held out for early stopping, else on the training
+        rows. None allows any drop, but warns (``ScoreDropWarning``) if the network's
+        own ``score``, on at most 4,096 of these rows, drops by more than 0.02 and by
+        more than 9 rows.
     on_score_drop : {"raise", "fall_back"}, default="raise"
         What a larger drop does: raise ``ScoreDropError``, or keep the network
         unquantized.
     scoring : str, callable or None, default=None
-        A scorer of scikit-learn; None for the network's own ``score``.
+        Scorer that measures the drop; None for the network's own ``score``.
     prefit : bool, default=False
-        Whether ``estimator`` is fitted already, and not to be trained from the start. A
-        clone, as searches make them, has an unfitted one: freeze it there.
+        Whether ``estimator`` is already fitted and is only compressed, not trained
+        first. ``clone`` and searches drop what was fitted: wrap the estimator in a
+        ``FrozenEstimator`` for them.
 
     Attributes
     ----------
     estimator_ : estimator
-        The quantized network; its fitted attributes, ``classes_`` for one, are also here.
+        The quantized network; its fitted attributes, such as ``classes_``, are
+        also attributes of this estimator.
     ranges_ : dict of str to tuple of float
-        Smallest and largest value that each rounded activation can have.
+        Smallest and largest value that each rounded activation can take.
     score_drop_ : float
         Drop of the score; set if ``max_score_drop`` is not None.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, where X had string column names.
+        Names of the features, if the column names of X are strings.
 
     See Also
     --------
-    Pruned : Sets connections to zero.
-    Sliced : Removes whole units.
+    Pruned : Set connections to zero.
+    Sliced : Remove whole units.
 
     References
     ----------
@@ -143,12 +146,12 @@ class Quantized(Compression):
 
     def _advice(self) -> str:
         other = {
-            "calibration='percentile' or 'mse' leaves outliers out of the ranges": (
+            "calibration='percentile' or 'mse' excludes outliers from the ranges": (
                 self.calibration == "minmax" and self.bits != 4
             ),
             "bits=8 rounds less": self.bits != 8,
-            f"fine_tune_epochs={2 * self.fine_tune_epochs or 5} trains the network for"
-            " the rounding": True,
+            f"fine_tune_epochs={2 * self.fine_tune_epochs or 5} trains the rounded"
+            " network": True,
         }
         return "What helps: " + "; ".join(k for k, v in other.items() if v) + "."
 
@@ -158,10 +161,10 @@ class Quantized(Compression):
         if not isinstance(network.module_, NETWORKS):
             kinds = ", ".join(kind.__name__ for kind in NETWORKS)
             raise ValueError(
-                f"{type(self).__name__} has whole numbers for the layers of {kinds}"
-                f" networks; got a {type(network).__name__}, whose module is"
-                f" {type(network.module_).__name__}. Take an estimator of the former, or"
-                " another compression."
+                f"{type(self).__name__} can quantize networks of the kinds {kinds}; got a"
+                f" {type(network).__name__}, whose module is a"
+                f" {type(network.module_).__name__}. Use an estimator with one of the"
+                " former, or another compression."
             )
         rows = rows_of(network, given)
         rehearsal = rehearsed(network.module_, self.bits).to(rows.device).eval()
@@ -184,7 +187,7 @@ class Quantized(Compression):
 
 
 def calibrate(rehearsal: nn.Module, rows: Rows, how: str) -> None:
-    """Learn the ranges of activations from rows, a block of them at a time."""
+    """Learn the ranges of activations from rows, batch by batch."""
     places = _places(rehearsal)
     for layer in places.values():
         layer.seen = Range(clipped=how != "minmax")

@@ -1,4 +1,4 @@
-"""Networks with fewer units, channels or recurrent units."""
+"""Structured pruning: networks with fewer units, channels or recurrent units."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -30,79 +30,81 @@ from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.estimators._state import fill_module
 from sklearn_deep.training._forward import raw_outputs
 
-# Rows that latency is measured over, and how often.
+# Rows of a latency measurement, and its repeats.
 _LATENCY_ROWS, _LATENCY_REPEATS = 1024, 5
 
-# Halvings of a search for a share: parameters are counted, latency is measured.
+# Bisection steps for the fraction to keep: exact counts, and noisy measurements.
 _COUNTED, _MEASURED = 40, 10
 
 Counts = dict[Width, int]
 
 
 class Sliced(Compression):
-    """Remove whole units of a network, and build smaller layers of the others.
+    """Remove whole units of a network (structured pruning).
 
-    The network is trained as it is, its least important units, channels or recurrent
-    units are removed, and what is left is fine-tuned. The network is then smaller and
-    faster everywhere: its module is of the same class with other widths.
+    The network is trained, its least important units, channels or recurrent units are
+    removed, and the smaller network is fine-tuned. It is smaller and faster on any
+    hardware: its module is of the same class, with narrower layers.
 
-    A unit's importance is the standard deviation of its activation times the norm of its
-    outgoing weights [1]_; what a removed one gives on average goes into the biases
-    behind it. Units that residual connections add to one another go together. Inputs,
-    outputs, codes of autoencoders and embeddings keep their widths.
+    The importance of a unit is the standard deviation of its activation times the norm
+    of its outgoing weights [1]_. The mean activation of removed units is added to the
+    biases of the next layer. Units that a residual connection adds up are removed
+    together. Inputs, outputs, codes of autoencoders and embeddings keep their widths.
 
     Parameters
     ----------
     estimator : estimator
-        A network of sklearn_deep whose layers it makes itself (not a ModuleClassifier),
+        A network of sklearn_deep (but not of a user's module, as in ModuleClassifier),
         another compression of one, or a FrozenEstimator around a fitted one.
     keep : float, default=0.5
-        Share of the units to keep, in (0, 1].
+        Fraction of the units to keep, in (0, 1].
     scope : {"layer", "global"}, default="layer"
-        Whether every layer keeps that share, or units compete over the whole network.
+        Whether each layer keeps this fraction, or units are ranked over the whole
+        network.
     rounds : int, default=1
-        Number of steps in which the widths shrink, each with its fine-tuning.
+        Number of rounds of removal, each followed by fine-tuning.
     fine_tune_epochs : int, default=10
-        Epochs of training after each round. They use the network's own optimizer,
+        Number of epochs of training after each round, with the network's own optimizer,
         schedule, augmentation and early stopping.
     fine_tune_learning_rate : float or None, default=None
         Learning rate of the fine-tuning; None for the network's own.
     max_params : int or None, default=None
-        Number of parameters to stay within; then ``keep`` is not used.
+        Largest number of parameters; ``keep`` is then ignored.
     max_latency : float or None, default=None
-        Seconds a row to stay within, as this machine takes for 1,024 rows at once;
-        then ``keep`` is not used. What is measured differs a little from run to run,
-        and so may the widths.
+        Largest time per row in seconds, measured on this machine for 1,024 rows at
+        once; ``keep`` is then ignored. Measurements, and so the widths, vary a little
+        between runs.
     max_score_drop : float or None, default=None
         Largest allowed drop of the score; None allows any. The score is measured on
-        ``X_val`` and ``y_val``, else on the rows held out for early stopping, else on the
-        training rows.
+        ``X_val`` and ``y_val``, else on the rows held out for early stopping, else on
+        the training rows.
     on_score_drop : {"raise", "fall_back"}, default="raise"
-        What a larger drop does: raise ``ScoreDropError``, or fall back to the network of
-        the last round whose score is high enough.
+        What a larger drop does: raise ``ScoreDropError``, or fall back to the network
+        of the last round whose score is high enough.
     scoring : str, callable or None, default=None
-        A scorer of scikit-learn; None for the network's own ``score``.
+        Scorer that measures the drop; None for the network's own ``score``.
     prefit : bool, default=False
-        Whether ``estimator`` is fitted already, and not to be trained from the start. A
-        clone, as searches make them, has an unfitted one: freeze it there.
+        Whether ``estimator`` is already fitted and is only compressed, not trained
+        first. ``clone`` and searches drop what was fitted: wrap the estimator in a
+        ``FrozenEstimator`` for them.
 
     Attributes
     ----------
     estimator_ : estimator
-        The smaller network, with parameters that say its widths; its fitted attributes,
-        ``classes_`` for one, are also here.
+        The smaller network, with its widths as parameters; its fitted attributes, such
+        as ``classes_``, are also attributes of this estimator.
     architecture_ : dict of str to int or list of int
-        Widths of its layers, by the parameter that sets them.
+        Widths of the layers, by the parameter that sets them.
     score_drop_ : float
         Drop of the score; set if ``max_score_drop`` is not None.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, where X had string column names.
+        Names of the features, if the column names of X are strings.
 
     See Also
     --------
-    Pruned : Sets single connections to zero.
+    Pruned : Set single connections to zero.
 
     References
     ----------
@@ -170,9 +172,10 @@ class Sliced(Compression):
     ) -> Iterator[DeepEstimator]:
         if type(network.module_) not in WIDTH_ARGUMENTS:
             raise TypeError(
-                f"{type(self).__name__} cannot build the network of"
-                f" {type(network).__name__} anew with fewer units: it knows"
-                f" {', '.join(cls.__name__ for cls in WIDTH_ARGUMENTS)}. Pruned takes any network."
+                f"{type(self).__name__} cannot rebuild the module of"
+                f" {type(network).__name__} with fewer units; it supports"
+                f" {', '.join(cls.__name__ for cls in WIDTH_ARGUMENTS)}. Pruned takes any"
+                " network."
             )
         start = _Slicing(self, network, given)
         share = start.share()
@@ -194,7 +197,7 @@ class Sliced(Compression):
 
 
 class _Slicing:
-    """One round: what the units matter, and what becomes of the network without some.
+    """One round: the importance of the units, and the network without some of them.
 
     Parameters
     ----------
@@ -202,7 +205,7 @@ class _Slicing:
     network : DeepEstimator
     given : FitArguments
     sizes : dict of str to int or None
-        Widths of which ``keep`` is a share, by name; None for those of this network.
+        Widths by name that ``keep`` is a fraction of; None for those of this network.
     """
 
     def __init__(
@@ -227,7 +230,7 @@ class _Slicing:
         self._importance = importance(module.state_dict(), self._moments)
 
     def share(self) -> float:
-        """Share of the units to keep: what was asked for, or what fits the budgets."""
+        """Fraction of the units to keep: ``keep``, or the largest within budget."""
         owner = self._owner
         shares = [] if self._has_budget else [owner.keep]
         if owner.max_params is not None:
@@ -248,7 +251,7 @@ class _Slicing:
         return not (owner.max_params is None and owner.max_latency is None)
 
     def counts(self, share: float) -> Counts:
-        """Units that every layer keeps."""
+        """Number of units that each layer keeps."""
         owner = self._owner
         if self._has_budget:
             return self._at_least_one(share)
@@ -264,7 +267,7 @@ class _Slicing:
         return self._widths.feasible(counts)
 
     def sliced(self, counts: Counts) -> DeepEstimator:
-        """The network with so many units; itself where that is all of them."""
+        """Copy with ``counts`` units per width; the network itself if all stay."""
         if all(width.size == count for width, count in counts.items()):
             return self._network
         kept: dict[Group, Tensor] = {
@@ -288,8 +291,8 @@ class _Slicing:
         prunable = self._widths.prunable
         if self._owner.scope == "layer":
             return {w: _rounded(share * self.sizes[w.name], w.size) for w in prunable}
-        # A unit's share of what its layer gives; of groups that stay of one size, the
-        # r-th best units of all go together.
+        # Rank units by importance divided by their layer's mean. Groups tied to one
+        # width are ranked jointly: their r-th best units are kept or dropped together.
         ranks = [self._ranked(width) for width in prunable]
         total = _rounded(
             share * sum(self.sizes.values()), sum(w.size for w in prunable)
@@ -315,7 +318,7 @@ class _Slicing:
     def _largest(
         self, name: str, cost: Callable[[Counts], float], budget: float, steps: int
     ) -> float:
-        """The largest share whose network costs no more than the budget."""
+        """The largest fraction whose network is within the budget, by bisection."""
         if cost(self._at_least_one(1.0)) <= budget:
             return 1.0
         low, high = 0.0, 1.0
@@ -329,9 +332,9 @@ class _Slicing:
         least = 0.0 if fits else cost(self._at_least_one(0.0))
         if least > budget:
             raise ValueError(
-                f"{type(self._owner).__name__}: with one unit a layer the network of"
+                f"{type(self._owner).__name__}: with one unit per layer the network of"
                 f" {type(self._network).__name__} still costs {least:.4g}, more than"
-                f" {name}={budget:g}. Raise {name}, or take fewer layers."
+                f" {name}={budget:g}. Raise {name}, or use fewer layers."
             )
         return low
 
@@ -356,12 +359,12 @@ class _Slicing:
 
 
 def _rounded(number: float, most: int) -> int:
-    """Halves upwards, and at most so many."""
+    """Round half up, to at most ``most``."""
     return min(most, int(number + 0.5))
 
 
 def _largest_of(importance: Tensor, count: int) -> Tensor:
-    """Places of the largest values, in order; of equals the first."""
+    """Sorted indices of the ``count`` largest values; ties go to the first."""
     order = importance.cpu().argsort(descending=True, stable=True)
     return order[:count].sort().values
 

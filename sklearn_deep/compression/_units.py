@@ -1,9 +1,9 @@
-"""Which values of a network belong to which of its units.
+"""Which values of a network's tensors belong to which units.
 
-A network is walked through layer by layer. Each layer with weights makes a group of
-units: rows of a matrix, channels, recurrent units. The walk notes on which axis of which
-tensor a group's units lie, and which layers take them in, so that units can be weighed
-and removed without a word about any family of networks.
+A network is traversed layer by layer. Each layer with weights defines a group of units:
+rows of a matrix, channels, recurrent units. The traversal records on which axis of
+which tensor the units of a group lie, and which weights take them as inputs, so that
+units can be scored and removed in the same way for every family of networks.
 """
 
 from collections.abc import Callable
@@ -25,15 +25,15 @@ from sklearn_deep.nn._stages import stages_of
 
 
 class Group:
-    """Units that one layer makes.
+    """Output units of one layer.
 
     Attributes
     ----------
     name : str
-        Of the layer.
+        Name of the layer.
     size : int
     fixed : bool
-        Whether they cannot be removed: inputs, outputs, a code.
+        Whether the units cannot be removed: inputs, outputs, codes.
     """
 
     def __init__(self, name: str, size: int, fixed: bool = False):
@@ -42,11 +42,11 @@ class Group:
 
     @property
     def root(self) -> "Group":
-        """The group that stands for all that are tied to this one."""
+        """Representative of all groups that are tied to this one."""
         return self if self._tied is None else self._tied.root
 
     def tie(self, other: "Group") -> None:
-        """Let a unit go or stay with the other group's, to which it is added."""
+        """Remove units of both groups together, because their values are added up."""
         one, two = self.root, other.root
         if one is not two:
             two._tied = one
@@ -55,7 +55,7 @@ class Group:
 
 @dataclass(eq=False)
 class Segment:
-    """A stretch of an axis: a group's units, each with so many values in a row."""
+    """Part of an axis: a group's units, each with ``positions`` adjacent values."""
 
     group: Group
     positions: int = 1
@@ -71,19 +71,20 @@ Segments = list[Segment]
 
 @dataclass(eq=False)
 class InputWeight:
-    """A weight that takes units in.
+    """A weight that has units as inputs.
 
     Attributes
     ----------
     layer : str
-        Name of the module whose input, or with ``recurrent`` output, is taken in.
+        Name of the module whose input, or with ``recurrent`` output, the weight is
+        applied to.
     weight : str
         Name of the tensor.
     segments : Segments
-        What lies on its axis 1.
+        Units along its axis 1.
     bias_slot : tuple or None
-        Where a constant that comes through the weight can be put: the name of a
-        tensor, where in it the weight's outputs begin, and 1 or -1.
+        Where a constant output of the weight can be added: the name of a tensor, the
+        index at which the weight's outputs begin, and the sign, 1 or -1.
     """
 
     layer: str
@@ -94,25 +95,25 @@ class InputWeight:
 
 
 class Units:
-    """The units of a network: ``axes``, ``groups`` and ``input_weights``.
+    """The units of a network, and the tensors that they belong to.
 
     Parameters
     ----------
     network : torch.nn.Module
-        One of this package.
+        Network of this package.
 
     Attributes
     ----------
     groups : list of Group
-        In the order in which they are made.
+        In the order of the layers.
     axes : dict of str to list of Segments
-        By tensor: what lies on each of its first axes.
+        For each tensor, the units along each of its first axes.
     input_weights : list of InputWeight
 
     Raises
     ------
     TypeError
-        For a network with layers that are not known here.
+        If the network has a layer of an unknown class.
     """
 
     def __init__(self, network: nn.Module):
@@ -124,18 +125,17 @@ class Units:
         segments: Segments = []
         for _, stage in stages_of(network):
             segments = self.walk(stage, segments)
-        for segment in segments:  # what the network gives
+        for segment in segments:  # outputs of the network
             segment.group.root.fixed = True
 
     def walk(self, layer: nn.Module, inputs: Segments) -> Segments:
-        """Go through a layer, and tell what comes out of it."""
+        """Traverse a layer and return its output units."""
         for cls in type(layer).__mro__:
             if cls in _WALKS:
                 return _WALKS[cls](self, layer, inputs)
         if any(True for _ in layer.parameters()):
             raise TypeError(
-                f"a layer of class {type(layer).__name__}, of whose units nothing is"
-                " known"
+                f"a layer of class {type(layer).__name__}, whose units are not known"
             )
         return inputs
 
@@ -144,21 +144,21 @@ class Units:
         return self._names[id(layer)] + "."
 
     def group(self, layer: nn.Module, size: int, suffix: str = "") -> Group:
-        """Begin a new group."""
+        """Add a new group."""
         self.groups.append(Group(self._names[id(layer)] + suffix, size))
         return self.groups[-1]
 
     def arriving(self, size: int, inputs: Segments) -> Segments:
-        """Inputs with as many values as a layer takes; without any, those of a row."""
+        """Inputs with ``size`` values in all; without any, the columns of a row."""
         if not inputs:
             return [Segment(Group("input", size, fixed=True))]
         known = sum(segment.group.size for segment in inputs)
-        if size != sum(segment.length for segment in inputs):  # flattened in between
+        if size != sum(segment.length for segment in inputs):  # flattened before this
             return [Segment(s.group, size // known) for s in inputs]
         return inputs
 
     def tie(self, one: Segments, other: Segments) -> None:
-        """Let units that are added go together; of unlike stretches none can go."""
+        """Tie units that are added up; fix them if their segments do not match."""
         self._divide(one, other)
         self._divide(other, one)
         if [s.length for s in one] == [s.length for s in other]:
@@ -169,7 +169,7 @@ class Units:
                 segment.group.root.fixed = True
 
     def _divide(self, one: Segments, other: Segments) -> None:
-        """Take the units of one new layer as several groups, where those beside it are."""
+        """Split a new layer's group to align with the groups that it is added to."""
         whole = one[0].group
         if len(one) > 1 or len(other) < 2 or whole not in self.groups:
             return
@@ -177,7 +177,7 @@ class Units:
             self.groups.remove(whole)
             parts = [Group(f"{whole.name}.{i}", s.length) for i, s in enumerate(other)]
             self.groups += parts
-            one[:] = map(Segment, parts)  # the list that lies on the layer's tensors
+            one[:] = map(Segment, parts)  # in place: ``axes`` holds this list
 
 
 def _matrix(units: Units, layer: Any, inputs: Segments) -> Segments:
@@ -220,11 +220,11 @@ def _in_order(units: Units, layer: Any, inputs: Segments) -> Segments:
 
 
 def _added(units: Units, layer: Any, inputs: Segments) -> Segments:
-    """Layers, and perhaps something beside them that is added."""
+    """Layers with an optional shortcut that is added to their output."""
     out = units.walk(layer.layers, inputs)
     if layer.shortcut is not None:
         around = units.walk(layer.shortcut, inputs)
-        if not around:  # the row itself
+        if not around:  # the input row itself
             around = units.arriving(sum(s.length for s in out), [])
         units.tie(out, around)
     after = getattr(layer, "after", None)
@@ -245,7 +245,7 @@ def _unflatten(units: Units, layer: Any, inputs: Segments) -> Segments:
 
 
 def _embedding(units: Units, layer: Any, inputs: Segments) -> Segments:
-    """Vectors of tokens keep their width."""
+    """Embeddings keep their width."""
     width = layer.table.embedding_dim
     return [Segment(Group(units._names[id(layer)], width, fixed=True))]
 
@@ -280,7 +280,7 @@ def _attention(units: Units, layer: Any, inputs: Segments) -> Segments:
 
 
 def _flatten(units: Units, layer: Any, inputs: Segments) -> Segments:
-    return inputs  # how many values a channel has, the next matrix tells
+    return inputs  # the next matrix tells the number of values per channel
 
 
 _WALKS: dict[type, Callable[[Units, Any, Segments], Segments]] = {

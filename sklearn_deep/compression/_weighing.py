@@ -1,4 +1,4 @@
-"""How much each unit of a network matters, and what it gives on average."""
+"""Importance of each unit of a network, and its mean activation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from sklearn_deep.data._batches import Rows
 
 @dataclass
 class Moments:
-    """Of each value that a layer takes in: its mean and variance over the rows."""
+    """Mean and variance of each input of a layer, over the rows."""
 
     mean: Tensor
     variance: Tensor
@@ -29,9 +29,9 @@ class _Sums:
         self.second: Any = 0.0
 
     def add(self, x: Tensor, weight: Tensor | None) -> None:
-        """Take in values of shape (n_rows, n_values, ...)."""
+        """Add values of shape (n_rows, n_values, ...)."""
         x = x.detach().double()
-        if x.ndim > 2:  # (n_rows, channels, ...): every position is a row
+        if x.ndim > 2:  # (n_rows, channels, ...): each position counts as a row
             positions = x.flatten(2).shape[2]
             x = x.flatten(2).transpose(1, 2).flatten(0, 1)
             weight = None if weight is None else weight.repeat_interleave(positions)
@@ -43,13 +43,13 @@ class _Sums:
         self.second = self.second + weight @ (x * x)
 
     def moments(self) -> Moments:
-        """Give mean and variance."""
+        """Compute mean and variance."""
         mean = self.first / self.weight
         return Moments(mean, (self.second / self.weight - mean * mean).clamp_min(0))
 
 
 def measure(network: nn.Module, units: Units, rows: Rows) -> dict[InputWeight, Moments]:
-    """Moments of what every input_weight takes in, over the rows."""
+    """Moments of the inputs of every input weight, over the rows."""
     sums = {input_weight: _Sums() for input_weight in units.input_weights}
     weight: Tensor | None = None
     handles = []
@@ -90,7 +90,7 @@ def measure(network: nn.Module, units: Units, rows: Rows) -> dict[InputWeight, M
 
 
 def _own(input_weight: InputWeight, outputs: Any) -> Tensor:
-    """Of the outputs of both directions those that this one takes in again."""
+    """Slice of a bidirectional output that feeds back into this direction's weight."""
     x = outputs if isinstance(outputs, Tensor) else outputs.data
     size = input_weight.segments[0].length
     start = size if input_weight.weight.endswith("_reverse") else 0
@@ -100,9 +100,10 @@ def _own(input_weight: InputWeight, outputs: Any) -> Tensor:
 def importance(
     values: Mapping[str, Tensor], moments: Mapping[InputWeight, Moments]
 ) -> dict[Group, Tensor]:
-    """By root: what share of the variance that its input_weights see comes from each unit.
+    """Importance of each unit: its share of the variance of the next layer's inputs.
 
-    The squares of std(activation) * ||outgoing weights||, one input_weight's adding up to 1.
+    The keys are the roots of groups. The importances are the squares of std(activation)
+    * ||outgoing weights||, normalised to sum to 1 within each input weight.
     """
     shares: dict[Group, Tensor] = {}
     for input_weight, of_inputs in moments.items():
@@ -125,7 +126,7 @@ def fold_means(
     moments: Mapping[InputWeight, Moments],
     kept: Mapping[Group, Tensor],
 ) -> None:
-    """Put what removed units give on average into the biases behind them, in place."""
+    """Add the mean of removed units to the biases of the next layer, in place."""
     for input_weight, of_inputs in moments.items():
         if input_weight.bias_slot is None:
             continue
@@ -139,7 +140,7 @@ def fold_means(
 
 
 def _removed(segments: Segments, kept: Mapping[Group, Tensor]) -> Tensor:
-    """1 for values of removed units, 0 for the others."""
+    """1 for values of removed units, 0 for all others."""
     parts = []
     for segment in segments:
         gone = torch.zeros(segment.group.size)

@@ -1,4 +1,4 @@
-"""The widths of a network's layers: which units go together, and which it can lose."""
+"""Widths of a network's layers: which groups share one, and which can shrink."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from sklearn_deep.nn._convolutions import Residual
 from sklearn_deep.nn._mlp import MLP
 from sklearn_deep.nn._rnn import RNN
 
-# Where a width comes from: the name of a constructor argument, and the place in it.
+# Constructor argument that sets a width, and the index in it.
 WidthArgument = tuple[str, int]
 WidthArguments = dict[str, WidthArgument]
 
@@ -77,14 +77,14 @@ WIDTH_ARGUMENTS: dict[type[nn.Module], Callable[[Any], WidthArguments]] = {
 
 @dataclass(eq=False)
 class Width:
-    """Groups of one size, which have to stay of one size.
+    """Groups of units whose sizes must stay equal.
 
     Attributes
     ----------
     name : str
-        Of the first layer.
+        Name of the first layer.
     roots : list of Group
-        Those that lose units of their own choice; others are tied to them.
+        Groups whose units are chosen independently; other groups are tied to them.
     arguments : list of WidthArgument
     size : int
     """
@@ -96,7 +96,7 @@ class Width:
 
 
 class Widths:
-    """What can be removed from a network.
+    """The widths of a fitted network that can be reduced.
 
     Parameters
     ----------
@@ -107,18 +107,18 @@ class Widths:
     ----------
     units : Units
     prunable : list of Width
-        Those that can shrink.
+        Widths that can be reduced.
 
     Raises
     ------
     TypeError
-        For a network that cannot be built anew with other widths.
+        If the network cannot be rebuilt with other widths.
     """
 
     def __init__(self, network: DeepEstimator):
         module = network.module_
         if type(module) not in WIDTH_ARGUMENTS:
-            raise TypeError("its network cannot be built anew with fewer units")
+            raise TypeError("its network cannot be rebuilt with fewer units")
         self._network = network
         self.units = Units(module)
         self._arguments = WIDTH_ARGUMENTS[type(module)](module)
@@ -136,7 +136,7 @@ class Widths:
         )
 
     def built_as(self, counts: Mapping[Width, int]) -> dict[str, Any]:
-        """Constructor arguments of the network with so many units."""
+        """Constructor arguments of the network with ``counts`` units per width."""
         before = self._network._fitted.architecture
         changes: dict[str, Any] = {}
         for width, count in counts.items():
@@ -149,16 +149,16 @@ class Widths:
         return changes
 
     def on_meta(self, counts: Mapping[Width, int]) -> nn.Module:
-        """The network with so many units, without values."""
+        """The network with ``counts`` units per width, on the meta device."""
         with torch.device("meta"):
             kwargs = {**self._network._fitted.architecture, **self.built_as(counts)}
             return self._network._network(**kwargs)
 
     def feasible(self, counts: dict[Width, int]) -> dict[Width, int]:
-        """Counts that leave the layers what they are.
+        """The nearest counts with which the network has the same layers.
 
-        A shortcut between layers of one width is no layer: two that differ in width may
-        not become alike.
+        A shortcut has a layer of its own only between different widths: these must not
+        become equal.
         """
         wanted = self._network.module_.state_dict().keys()
         others = [
@@ -175,7 +175,7 @@ class Widths:
     def selected(
         self, values: Mapping[str, Tensor], kept: Mapping[Group, Tensor]
     ) -> dict[str, Tensor]:
-        """The network's values without those of removed units."""
+        """Values of the state dict without those of removed units."""
         return {
             name: _select(value, self.units.axes.get(name, []), kept)
             for name, value in values.items()
@@ -207,7 +207,7 @@ class _Gathering:
 def _together(
     groups: list[Group], argument_of: Callable[[Group], WidthArgument | None]
 ) -> list[_Gathering]:
-    """Groups that share a argument, or units, with one another."""
+    """Gather the groups that share a constructor argument or a root."""
     found: list[_Gathering] = []
     for group in groups:
         root, argument = group.root, argument_of(group)

@@ -1,4 +1,4 @@
-"""Quantized: whole numbers in place of floats."""
+"""Quantized: 8-bit integers in place of floats."""
 
 import pickle
 
@@ -354,7 +354,7 @@ def test_tokens_have_vectors_of_whole_numbers(bits):
     ],
     ids=lambda network: type(network).__name__,
 )
-def test_autoencoders_encode_and_decode_with_whole_numbers(digits, network):
+def test_autoencoders_encode_and_decode_with_integers(digits, network):
     X, _ = digits
     net = network.fit(X)
     whole = Quantized(net, prefit=True).fit(X)
@@ -369,5 +369,5 @@ def test_autoencoders_encode_and_decode_with_whole_numbers(digits, network):
 
 def test_a_network_of_other_layers_is_refused_with_what_can_be_quantized(digits):
     net = ModuleClassifier(nn.Linear, module__in_features=64, module__out_features=10)
-    with pytest.raises(ValueError, match="RNN networks; got a ModuleClassifier"):
+    with pytest.raises(ValueError, match="RNN; got a ModuleClassifier"):
         Quantized(net.set_params(max_epochs=1)).fit(*digits)
