@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,13 @@ LAZY = {
     "training/_registration.py": {"sklearn_deep.training._backend"},
 }
 
+# The only files that import a library.
+HOMES = {
+    "joblib": {"training/_backend.py", "training/_registration.py"},
+    "kornia": {"augmentation/_kornia.py"},
+    "skorch": {"training/_net.py"},
+}
+
 
 def name_of(path):
     return path.relative_to(PACKAGE).as_posix()
@@ -50,9 +58,14 @@ def folder_of(module):
     return parts[1] if len(parts) > 2 else ""
 
 
+@cache
+def tree_of(path):
+    return ast.parse(path.read_text())
+
+
+@cache
 def imports_of(path, *, top_level):
     """Modules that a file imports, at its top or inside functions; none for types only."""
-    tree = ast.parse(path.read_text())
     found = []
 
     def visit(node, inside):
@@ -68,25 +81,38 @@ def imports_of(path, *, top_level):
         for child in ast.iter_child_nodes(node):
             visit(child, deeper)
 
-    visit(tree, False)
+    visit(tree_of(path), False)
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_come_from_earlier_folders_only(path):
-    here = ORDER.index(
-        folder_of("sklearn_deep." + name_of(path).replace("/", ".")[:-3])
-    )
-    for module, _ in imports_of(path, top_level=True):
-        if module.startswith("sklearn_deep."):
-            assert ORDER.index(folder_of(module)) <= here, module
+def every_import(*, top_level=None):
+    """File, module and names of every import of the package."""
+    levels = (True, False) if top_level is None else (top_level,)
+    for path in MODULES:
+        for level in levels:
+            for module, names in imports_of(path, top_level=level):
+                yield name_of(path), module, names
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_stand_at_the_top_but_for_the_listed_ones(path):
-    late = {module for module, _ in imports_of(path, top_level=False)}
-    late = {m.split(".")[0] if not m.startswith("sk") else m for m in late}
-    assert late <= LAZY.get(name_of(path), set())
+def test_imports_come_from_earlier_folders_only():
+    backwards = [
+        f"{name} imports {module}"
+        for name, module, _ in every_import(top_level=True)
+        if module.startswith("sklearn_deep.")
+        and ORDER.index(folder_of(module))
+        > ORDER.index(folder_of("sklearn_deep." + name.replace("/", ".")[:-3]))
+    ]
+    assert backwards == []
+
+
+def test_imports_stand_at_the_top_but_for_the_listed_ones():
+    unlisted = [
+        f"{name} imports {module} inside a function"
+        for name, module, _ in every_import(top_level=False)
+        if (module if module.startswith("sk") else module.split(".")[0])
+        not in LAZY.get(name, set())
+    ]
+    assert unlisted == []
 
 
 def test_no_module_imports_in_a_circle():
@@ -110,58 +136,33 @@ def test_no_module_imports_in_a_circle():
         walk(module, [])
 
 
-def test_skorch_is_imported_in_one_file():
+@pytest.mark.parametrize(("library", "files"), HOMES.items())
+def test_a_library_is_imported_in_its_own_files_only(library, files):
     users = {
-        name_of(p)
-        for p in MODULES
-        for late in (True, False)
-        for module, _ in imports_of(p, top_level=late)
-        if module.split(".")[0] == "skorch"
+        name for name, module, _ in every_import() if module.split(".")[0] == library
     }
-    assert users == {"training/_net.py"}
-
-
-def test_kornia_is_imported_in_one_file():
-    users = {
-        name_of(p)
-        for p in MODULES
-        for late in (True, False)
-        for module, _ in imports_of(p, top_level=late)
-        if module.split(".")[0] == "kornia"
-    }
-    assert users == {"augmentation/_kornia.py"}
-
-
-def test_joblib_is_imported_in_two_files():
-    users = {
-        name_of(p)
-        for p in MODULES
-        for late in (True, False)
-        for module, _ in imports_of(p, top_level=late)
-        if module.split(".")[0] == "joblib"
-    }
-    assert users == {"training/_backend.py", "training/_registration.py"}
+    assert users == files
 
 
 def test_onnx_libraries_are_imported_in_one_folder():
     users = {
-        name_of(p).split("/")[0]
-        for p in MODULES
-        for late in (True, False)
-        for module, _ in imports_of(p, top_level=late)
+        name.split("/")[0]
+        for name, module, _ in every_import()
         if module.split(".")[0] in ("onnx", "onnxruntime", "skl2onnx")
     }
     assert users == {"export"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_only_public_names_of_scikit_learn_are_imported(path):
+def test_only_public_names_of_scikit_learn_are_imported():
     # scikit-learn lists _safe_indexing in sklearn.utils.__all__ and documents it.
-    for late in (True, False):
-        for module, names in imports_of(path, top_level=late):
-            if module.split(".")[0] == "sklearn":
-                private = [p for p in [*module.split("."), *names] if p.startswith("_")]
-                assert set(private) <= {"_safe_indexing"}
+    private = [
+        f"{name} imports {part} of {module}"
+        for name, module, names in every_import()
+        if module.split(".")[0] == "sklearn"
+        for part in [*module.split("."), *names]
+        if part.startswith("_") and part != "_safe_indexing"
+    ]
+    assert private == []
 
 
 def test_all_names_every_lazy_export():
@@ -177,26 +178,17 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = sklearn_deep.MLPClusterer
 
 
-def test_importing_the_package_loads_neither_torch_nor_scikit_learn():
+def test_neither_the_import_nor_a_plain_fit_loads_more_than_it_needs():
     code = (
-        "import sys, sklearn_deep;"
-        "print([m for m in ('torch', 'sklearn', 'skorch', 'numpy') if m in sys.modules])"
-    )
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert out.stdout.strip() == "[]"
-
-
-def test_a_fit_without_callbacks_does_not_load_skorch():
-    code = (
-        "import sys, numpy as np\n"
-        "from sklearn_deep import MLPClassifier\n"
+        "import sys, sklearn_deep\n"
+        "loaded = lambda names: [m for m in names.split() if m in sys.modules]\n"
+        "print(loaded('torch sklearn skorch numpy'))\n"
+        "import numpy as np\n"
         "X = np.random.default_rng(0).normal(size=(20, 2))\n"
-        "MLPClassifier((4,), max_epochs=2).fit(X, X[:, 0] > 0)\n"
-        "print('skorch' in sys.modules, 'torch._dynamo' in sys.modules)"
+        "sklearn_deep.MLPClassifier((4,), max_epochs=2).fit(X, X[:, 0] > 0)\n"
+        "print(loaded('skorch torch._dynamo'))"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert out.stdout.split() == ["False", "False"]
+    assert out.stdout.split() == ["[]", "[]"]
