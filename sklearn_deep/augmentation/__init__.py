@@ -1,1 +1,1 @@
-"""A batch in, a batch out: random changes of training rows, drawn from the fit's seed."""
+"""Data augmentation: random changes of training batches, seeded by the fit."""

@@ -1,4 +1,4 @@
-"""A policy that a fit searches for itself."""
+"""Search for an augmentation policy during ``fit``."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -15,42 +15,41 @@ _COUNT = (Number(Integral, 1),)
 
 
 class AutoAugment(Augmentation):
-    """Search for a policy on the training rows, and train with the best.
+    """Search for an augmentation policy on the training rows, and train with the best.
 
-    Before the training proper, one network for each of some random policies, and one
-    without any, is trained for a few epochs on a part of the training rows. The one
-    with the lowest loss on the rest says which policy the fit uses; it may be none. The
-    validation rows of the fit take no part. What was found is the fitted attribute
-    ``augmentation_``; give it to another network to save it the search.
+    Before the main training, several networks are trained for a few epochs on a part of
+    the training rows: one without augmentation and one for each of several random
+    policies. The policy with the lowest loss on the other training rows is used for the
+    fit; it may be no augmentation. The validation rows of the fit are not used. The
+    policy is stored in ``augmentation_``; pass it to other networks to save the search.
 
     Parameters
     ----------
     n_candidates : int, default=8
-        Random policies to try, from weak to strong ones. The search costs
+        Number of random policies to try, from weak to strong. The search costs
         ``(n_candidates + 1) * n_epochs`` epochs.
     n_epochs : int, default=10
-        Epochs for which each network of the search is trained. Where they are too few
-        for augmentation to pay, none is found to be best.
+        Epochs that each candidate is trained. If they are too few for augmentation to
+        help, the search chooses no augmentation.
     n_sub_policies : int, default=3
-        Sub-policies of each; every row goes through one of them, drawn at random.
+        Number of sub-policies per policy; each row is changed by one of them, at
+        random.
     n_operations : int, default=2
-        Operations of each sub-policy.
+        Number of operations per sub-policy.
     operations : sequence of str, default=None
-        Names of the operations to draw from, as for ``RandAugment``. None takes all
-        there are: those which do harm are found to do so.
+        Names of the operations to draw from, as for ``RandAugment``. None takes
+        all: the search rejects harmful ones.
     validation_share : float, default=0.2
-        Share of the training rows that the candidates are judged on, in (0, 1).
+        Fraction of the training rows that candidates are scored on, in (0, 1).
 
     See Also
     --------
-    TrivialAugment : Without a search, and with nothing to tune.
-    Policy : What is found.
+    TrivialAugment : Random augmentation without a search or parameters to tune.
+    Policy : The result of the search.
 
-    Notes
-    -----
-    The search by reinforcement learning of the first paper trains thousands of
-    networks. Random search over whole policies, with child networks that are trained
-    for a few epochs, is what is left of it here: a few times the cost of a fit.
+    Notes ----- The reinforcement learning of the first paper trains thousands of
+    networks. This class does a random search over policies with short trainings
+    instead, at a few times the cost of a fit.
 
     References
     ----------
@@ -98,14 +97,14 @@ class AutoAugment(Augmentation):
         self.validation_share = validation_share
 
     def augment(self, batch, generator):
-        """Leave a batch as it is: a fit puts what it has found in this one's place.
+        """Return the batch unchanged: ``fit`` replaces this object by a policy.
 
         Parameters
         ----------
         batch : named tuple of x, y and weight
             Rows, targets and weights.
         generator : torch.Generator
-            Nothing is drawn from it.
+            Not used.
 
         Returns
         -------
@@ -122,13 +121,13 @@ class AutoAugment(Augmentation):
 def candidates(
     search: AutoAugment, kind: str, generator: torch.Generator
 ) -> list[tuple[Policy, ...]]:
-    """What a search tries: no policy, and random ones from weak to strong.
+    """Candidates of a search: no augmentation, and random policies from weak to strong.
 
     Parameters
     ----------
     search : AutoAugment
     kind : {"table", "series", "images"}
-        What the rows are.
+        Kind of rows.
     generator : torch.Generator
         On the CPU.
     """
@@ -147,7 +146,7 @@ def candidates(
 def _random_steps(
     names: Sequence[str], n_steps: int, strongest: float, generator: torch.Generator
 ) -> list[tuple[str, float, float]]:
-    # Rounded: a policy is read and written down by people.
+    # Rounded, so that policies are easy to read and write down.
     which = torch.randint(len(names), (n_steps,), generator=generator).tolist()
     numbers = torch.rand(n_steps, 2, generator=generator, dtype=torch.float64).tolist()
     return [

@@ -1,4 +1,4 @@
-"""What every augmentation does: check its numbers, and change a batch."""
+"""Base classes of augmentations, and the checks of the ``augmentation`` parameter."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,21 +15,21 @@ from sklearn_deep.augmentation._draws import chances, over
 from sklearn_deep.data._batches import Batch
 from sklearn_deep.exceptions import InvalidParameterError
 
-# What a row is, and the axes of a batch of such rows: (n, feature), (n, channel,
-# time), (n, channel, height, width).
+# Kinds of rows, with the number of axes of a batch: (n, feature), (n, channel, time),
+# (n, channel, height, width).
 KINDS = {"table": 2, "series": 3, "images": 4}
 
 NON_NEGATIVE = Number(low=0)
 SHARE = Number(low=0, high=1)
 PROBABILITY: Rules = {"probability": (SHARE,)}
 
-# Where a value comes from that lies outside of the image or series.
+# How values outside of the image or series are filled.
 PADDING_MODES = ("zeros", "border", "reflection")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two numbers that the same rule allows, the lower one first."""
+    """A pair (low, high) of numbers that a rule allows."""
 
     number: Number
 
@@ -44,31 +44,31 @@ class Pair:
 
 
 class Augmentation(BaseEstimator, ABC):
-    """Base of all augmentations: write one of your own with two lines.
+    """Base class of augmentations; subclass it to write your own.
 
-    A subclass stores its parameters in ``__init__``, says in ``kinds`` what rows it can
-    change and writes ``augment``, which gives back ``batch.with_x(changed)``. Batches
-    come as floating-point tensors of shape (n, feature) for tables, (n, channel, time)
-    for series and (n, channel, height, width) for images; series of unequal lengths
-    come as pairs of ``x``, filled up to (n, time, channel), and their ``lengths``. What
-    is returned has the same shape, dtype and device, and the batch that came in is left
-    as it is. Draw every random number from the ``generator`` handed in, on the device
-    of the batch, and each row has its own.
+    A subclass stores its parameters in ``__init__``, names in ``kinds`` the rows that
+    it can change, and defines ``augment``, which returns ``batch.with_x(changed)``.
+    Batches are floating-point tensors of shape (n, feature) for tables, (n, channel,
+    time) for series and (n, channel, height, width) for images; series of unequal
+    lengths have an ``x`` padded to (n, time, channel) and their ``lengths``. Return a
+    batch of the same shape, dtype and device, and do not modify the input. Draw all
+    random numbers from ``generator``, on the device of the batch, separately for each
+    row.
 
     Attributes
     ----------
     kinds : frozenset of {"table", "series", "images"}
-        What rows it can change. A class attribute.
+        Kinds of rows that it can change. A class attribute.
     mixes : bool
-        Whether ``augment`` changes the targets too, and needs them as floats: one
-        column a class where there are more than two. A class attribute.
+        Whether ``augment`` also changes the targets and needs them as floats: one
+        column per class if there are more than two. A class attribute.
     moves : bool
-        Whether ``augment`` moves values in time, so that a target a time step would no
-        longer belong to its step. A class attribute.
+        Whether ``augment`` moves values in time, so that targets per time step would no
+        longer match. A class attribute.
 
     See Also
     --------
-    GaussianNoise : One for every kind of rows.
+    GaussianNoise : An augmentation for all kinds of rows.
 
     Examples
     --------
@@ -93,33 +93,33 @@ class Augmentation(BaseEstimator, ABC):
 
     @abstractmethod
     def augment(self, batch, generator):
-        """Change a batch, each row by its own draw.
+        """Change a batch, with random numbers of its own for each row.
 
         Parameters
         ----------
         batch : named tuple of x, y and weight
-            Floating-point rows ``x``, their targets ``y`` and weights ``weight``, or
-            None where all are equal. It is not changed in place.
+            Floating-point rows ``x``, their targets ``y`` and weights ``weight``
+            (None if all are equal). It is not changed in place.
         generator : torch.Generator
-            Where every random number comes from; on the device of the batch.
+            Source of all random numbers, on the device of the batch.
 
         Returns
         -------
         batch : named tuple of x, y and weight
-            The changed batch, in the same shapes, dtypes and place.
+            The changed batch, with the same shapes, dtypes and device.
         """
 
     def _check(self, kind: str) -> None:
-        """Raise where a parameter is wrong, or rows of this kind cannot be changed."""
+        """Raise if a parameter is invalid or rows of this kind cannot be changed."""
         check_params(self, self._rules)
 
 
 class FeatureAugmentation(Augmentation):
-    """One that changes ``x`` alone; a subclass writes ``_drawn``."""
+    """An augmentation that changes only ``x``; subclasses define ``_drawn``."""
 
-    # What parameters leave every row as it is.
+    # Parameter values with which all rows stay unchanged.
     _idle: ClassVar[Mapping[str, Any]] = {}
-    # Whether it changes series of unequal lengths in one go, or those of each length.
+    # Whether series of unequal lengths are changed together, or grouped by length.
     _takes_unequal: ClassVar[bool] = False
 
     probability: float
@@ -128,27 +128,27 @@ class FeatureAugmentation(Augmentation):
     def _drawn(
         self, x: Tensor, generator: torch.Generator, inside: Tensor | None
     ) -> Tensor:
-        """Change rows of ``x``, by chance.
+        """Change rows of ``x`` at random.
 
-        ``inside`` of shape (n, 1, time) tells where series of unequal lengths have
-        values; None for everywhere.
+        ``inside`` of shape (n, 1, time) is False where series of unequal lengths are
+        padded; None means no padding.
         """
 
     def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """Change the features of a batch, each row by its own draw.
+        """Change the features of a batch, with random numbers of its own for each row.
 
         Parameters
         ----------
         batch : named tuple of x, y and weight
-            Floating-point rows ``x``, their targets ``y`` and weights ``weight``, or
-            None where all are equal. It is not changed in place.
+            Floating-point rows ``x``, their targets ``y`` and weights ``weight``
+            (None if all are equal). It is not changed in place.
         generator : torch.Generator
-            Where every random number comes from; on the device of the batch.
+            Source of all random numbers, on the device of the batch.
 
         Returns
         -------
         batch : named tuple of x, y and weight
-            The batch with changed features, in the same shape, dtype and place.
+            The batch with changed features, with the same shape, dtype and device.
         """
         if self._does_nothing():
             return batch
@@ -165,7 +165,7 @@ class FeatureAugmentation(Augmentation):
         )
 
     def _padded(self, x: Tensor, lengths: Tensor, generator: torch.Generator) -> Tensor:
-        """Change series of unequal lengths (n, time, channel), not their padding."""
+        """Change series of unequal lengths (n, time, channel), except their padding."""
         if not x.is_floating_point():
             raise TypeError(
                 f"{type(self).__name__} changes numbers, not tokens. Set"
@@ -189,7 +189,7 @@ class FeatureAugmentation(Augmentation):
 
 
 class RowAugmentation(FeatureAugmentation):
-    """One that changes a share of the rows; a subclass writes ``_changed``."""
+    """An augmentation of a fraction of the rows; subclasses define ``_changed``."""
 
     @abstractmethod
     def _changed(
@@ -208,14 +208,14 @@ class RowAugmentation(FeatureAugmentation):
 
 
 def kind_of(x: Tensor) -> str:
-    """What the rows of a canonical batch are."""
+    """Kind of the rows of a batch, from its number of axes."""
     return next(kind for kind, ndim in KINDS.items() if ndim == x.ndim)
 
 
 def check_augmentation(
     owner: str, augmentation: Any, kind: str
 ) -> tuple[Augmentation, ...]:
-    """Check what a user gave as ``augmentation``: None, one, or a list of them.
+    """Check the ``augmentation`` parameter: None, an augmentation, or a list of them.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def check_augmentation(
         Name of the estimator, for errors.
     augmentation : Augmentation, sequence of Augmentation, or None
     kind : {"table", "series", "images"}
-        What the rows of X are.
+        Kind of the rows of X.
 
     Returns
     -------
@@ -233,8 +233,7 @@ def check_augmentation(
     Raises
     ------
     InvalidParameterError
-        For something else, a parameter that is not allowed, or an augmentation that is
-        not for such rows.
+        If it is something else, has an invalid parameter, or cannot change such rows.
     """
     if augmentation is None:
         return ()
@@ -248,8 +247,8 @@ def check_augmentation(
             )
         if kind not in one.kinds:
             raise InvalidParameterError(
-                f"The 'augmentation' parameter of {owner} must be for {kind} rows, which"
-                f" X has. Got {one!r} instead, which is for"
+                f"The 'augmentation' parameter of {owner} must be for {kind} rows, the kind"
+                f" that X has. Got {one!r} instead, which is for"
                 f" {' and '.join(sorted(one.kinds))}."
             )
         one._check(kind)
@@ -257,5 +256,5 @@ def check_augmentation(
 
 
 def rules(**of_each: tuple[Rule, ...]) -> Rules:
-    """A rule table that ends with the probability of a row to be changed."""
+    """A table of parameter rules, with the one for ``probability`` added."""
     return {**of_each, **PROBABILITY}

@@ -1,4 +1,4 @@
-"""Augmentations of how bright an image is."""
+"""Brightness and contrast of images."""
 
 from typing import ClassVar
 
@@ -18,20 +18,20 @@ _IMAGES = frozenset({"images"})
 class Brightness(RowAugmentation):
     """Add a random number to all values of each image.
 
-    Needs kornia (``pip install ".[image]"`` in a clone). Values are not cut off at 0
-    and 1: standardised images have no such bounds.
+    Needs kornia (``pip install ".[image]"`` in a clone). Values are not clipped to
+    [0, 1]: standardised images have no such bounds.
 
     Parameters
     ----------
     brightness : float, default=0.2
-        Largest offset, in units of X (images of bytes are scaled to [0, 1]); each is
-        drawn evenly between it and its negative.
+        Largest offset, in units of X (images of dtype uint8 are scaled to [0, 1]);
+        offsets are uniform in [-brightness, brightness].
     probability : float, default=1.0
-        Share of the images that are changed, in [0, 1].
+        Fraction of the images that are changed, in [0, 1].
 
     See Also
     --------
-    Contrast : Multiply the differences within the image.
+    Contrast : Scale the differences within the image.
 
     References
     ----------
@@ -62,16 +62,16 @@ class Brightness(RowAugmentation):
 class Contrast(RowAugmentation):
     """Stretch or shrink the values of each image about their mean.
 
-    Needs kornia (``pip install ".[image]"`` in a clone). Values are not cut off at 0
-    and 1: standardised images have no such bounds.
+    Needs kornia (``pip install ".[image]"`` in a clone). Values are not clipped to
+    [0, 1]: standardised images have no such bounds.
 
     Parameters
     ----------
     contrast : float, default=0.2
-        Strength in [0, 1]; each image's factor is drawn evenly between ``1 - contrast``
+        Strength in [0, 1]; the factor of each image is uniform between ``1 - contrast``
         and ``1 + contrast``.
     probability : float, default=1.0
-        Share of the images that are changed, in [0, 1].
+        Fraction of the images that are changed, in [0, 1].
 
     See Also
     --------

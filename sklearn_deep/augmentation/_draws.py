@@ -1,4 +1,4 @@
-"""Random numbers for the rows of a batch, all from the generator handed in."""
+"""Random numbers for the rows of a batch, drawn from a given generator."""
 
 import torch
 from torch import Tensor
@@ -11,18 +11,18 @@ def uniform(
     low: float = 0.0,
     high: float = 1.0,
 ) -> Tensor:
-    """Numbers evenly distributed in [low, high), in the dtype and place of ``like``."""
+    """Uniform numbers in [low, high), with the dtype and device of ``like``."""
     draw = torch.rand(shape, generator=generator, dtype=like.dtype, device=like.device)
     return draw * (high - low) + low
 
 
 def normal(like: Tensor, generator: torch.Generator, *shape: int) -> Tensor:
-    """Standard normal numbers, in the dtype and place of ``like``."""
+    """Standard normal numbers, with the dtype and device of ``like``."""
     return torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
 
 
 def signs(like: Tensor, generator: torch.Generator, *shape: int) -> Tensor:
-    """Ones and minus ones, evenly."""
+    """1 and -1 with equal probability."""
     return 1.0 - 2.0 * (uniform(like, generator, *shape) < 0.5).to(like.dtype)
 
 
@@ -36,27 +36,27 @@ def chances(
 def below(
     high: Tensor | int, like: Tensor, generator: torch.Generator, *shape: int
 ) -> Tensor:
-    """Integers evenly distributed in [0, high)."""
-    # Rounding may bring a number just below 1 to the bound itself.
+    """Uniform integers in [0, high)."""
+    # A number just below 1, times the bound, may round to the bound itself.
     bound = torch.as_tensor(high, device=like.device)
     draw = (uniform(like, generator, *shape) * bound).long()
     return torch.minimum(draw, bound.long() - 1)
 
 
 def permutation(like: Tensor, generator: torch.Generator) -> Tensor:
-    """The rows of ``like`` in random order."""
+    """Row numbers of ``like`` in random order."""
     return torch.randperm(len(like), generator=generator, device=like.device)
 
 
 def windows(
     size: int, length: Tensor, like: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """A window of each row's ``length`` at a random place; booleans (n, size)."""
+    """Mask (n, size) of a window per row, of given length at a random position."""
     start = below(size - length + 1, like, generator, len(length))
     place = torch.arange(size, device=like.device)
     return (place >= start[:, None]) & (place < (start + length)[:, None])
 
 
 def over(values: Tensor, x: Tensor) -> Tensor:
-    """One value a row, in a shape that goes with ``x``."""
+    """Reshape one value per row to broadcast against ``x``."""
     return values.view(-1, *(1,) * (x.ndim - 1))

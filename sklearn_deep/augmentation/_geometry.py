@@ -1,4 +1,4 @@
-"""Augmentations that turn, move and magnify images."""
+"""Rotation, translation and scaling of images."""
 
 from typing import ClassVar
 
@@ -18,22 +18,22 @@ _PADDING = (OneOf(*PADDING_MODES),)
 
 
 class Rotation(RowAugmentation):
-    """Turn each image about its centre by a random angle.
+    """Rotate each image about its centre by a random angle.
 
     Needs kornia (``pip install ".[image]"`` in a clone).
 
     Parameters
     ----------
     degrees : float, default=15.0
-        Largest angle, in degrees; each is drawn evenly between it and its negative.
+        Largest angle, in degrees; angles are uniform in [-degrees, degrees].
     padding_mode : {"zeros", "border", "reflection"}, default="zeros"
-        What comes in from outside of the image.
+        How pixels outside of the image are filled.
     probability : float, default=1.0
-        Share of the images that are changed, in [0, 1].
+        Fraction of the images that are changed, in [0, 1].
 
     See Also
     --------
-    RandAugment : Several operations, with one strength to tune.
+    RandAugment : Apply several random operations with one strength to tune.
 
     References
     ----------
@@ -65,19 +65,19 @@ class Rotation(RowAugmentation):
 
 
 class Translation(RowAugmentation):
-    """Move each image to a side and up or down by random amounts.
+    """Move each image horizontally and vertically by random amounts.
 
-    Needs kornia (``pip install ".[image]"`` in a clone). Moves are not whole pixels;
-    for whole ones see ``Crop``.
+    Needs kornia (``pip install ".[image]"`` in a clone). Moves are fractions of
+    pixels; for whole pixels see ``Crop``.
 
     Parameters
     ----------
     share : float, default=0.1
         Largest move, as a fraction of the width and of the height, in [0, 1].
     padding_mode : {"zeros", "border", "reflection"}, default="zeros"
-        What comes in from outside of the image.
+        How pixels outside of the image are filled.
     probability : float, default=1.0
-        Share of the images that are changed, in [0, 1].
+        Fraction of the images that are changed, in [0, 1].
 
     See Also
     --------
@@ -120,11 +120,11 @@ class Scaling(RowAugmentation):
     Parameters
     ----------
     scale : pair of float, default=(0.9, 1.1)
-        Smallest and largest factor, above 0; each is drawn evenly in between.
+        Smallest and largest factor, above 0; factors are uniform in between.
     padding_mode : {"zeros", "border", "reflection"}, default="zeros"
-        What comes in from outside of the image.
+        How pixels outside of the image are filled.
     probability : float, default=1.0
-        Share of the images that are changed, in [0, 1].
+        Fraction of the images that are changed, in [0, 1].
 
     See Also
     --------

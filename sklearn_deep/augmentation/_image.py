@@ -1,4 +1,4 @@
-"""Augmentations that mirror, cut and blot out images."""
+"""Flipping, cropping and erasing of images."""
 
 from numbers import Integral
 from typing import ClassVar
@@ -22,9 +22,9 @@ _POSITIVE = Number(low=0, open_low=True)
 
 
 class Flip(FeatureAugmentation):
-    """Mirror each image, by chance.
+    """Mirror each image with some probability.
 
-    Only where a mirrored object is still the same one: not for digits or letters.
+    Only suitable if mirroring keeps the class: not for digits or letters.
 
     Parameters
     ----------
@@ -33,11 +33,11 @@ class Flip(FeatureAugmentation):
     vertical : bool, default=False
         Whether top and bottom are swapped.
     probability : float, default=0.5
-        Chance of each of the two, in [0, 1].
+        Probability of each of the two swaps, in [0, 1].
 
     See Also
     --------
-    Crop : The other one of the pair that is usual for small photographs.
+    Crop : Usually combined with flips for small photographs.
 
     References
     ----------
@@ -69,22 +69,22 @@ class Flip(FeatureAugmentation):
 
 
 class Crop(RowAugmentation):
-    """Pad each image all around, and cut it to its size at a random place.
+    """Pad each image, then crop it to its original size at a random position.
 
-    Which is to move it by whole pixels, so that nothing is blurred.
+    This moves the image by whole pixels, without blurring it.
 
     Parameters
     ----------
     padding : int, default=2
-        Pixels on each side: the farthest that an image is moved.
+        Pixels added on each side: the largest move.
     padding_mode : {"zeros", "border", "reflection"}, default="zeros"
-        What it is padded with.
+        How the added pixels are filled.
     probability : float, default=1.0
-        Share of the images that are changed, in [0, 1].
+        Fraction of the images that are changed, in [0, 1].
 
     See Also
     --------
-    Translation : Move by fractions of the size.
+    Translation : Move by a fraction of the image size.
 
     References
     ----------
@@ -117,23 +117,23 @@ class Crop(RowAugmentation):
 
 
 class Erasing(RowAugmentation):
-    """Blot out a random rectangle of each image, by chance.
+    """Erase a random rectangle of each image with some probability.
 
     Parameters
     ----------
     probability : float, default=0.5
-        Share of the images that are changed, in [0, 1].
+        Fraction of the images that are changed, in [0, 1].
     area : pair of float, default=(0.02, 0.33)
         Smallest and largest area of the rectangle, as a fraction of the image, in
         [0, 1].
     ratio : pair of float, default=(0.3, 3.3)
         Smallest and largest ratio of its height to its width, above 0.
     value : float, default=0.0
-        What stands in its place.
+        Value of erased pixels.
 
     See Also
     --------
-    CutMix : Put a rectangle of another image there.
+    CutMix : Replace the rectangle by that of another image.
 
     References
     ----------
@@ -177,10 +177,10 @@ def erased(
     ratio: tuple[float, float] = (0.3, 3.3),
     value: float = 0.0,
 ) -> Tensor:
-    """Images with a rectangle blotted out that covers each one's share ``area``."""
+    """Erase a random rectangle that covers a fraction ``area`` of each image."""
     height, width = x.shape[2:]
     low, high = torch.tensor(ratio, dtype=torch.float64).log().tolist()
-    # Tall and wide ones are equally likely.
+    # Log-uniform, so that tall and wide rectangles are equally likely.
     stretch = uniform(x, generator, len(x), low=low, high=high).exp().sqrt()
     side = area.sqrt()
     rows = (side * stretch * height).round().clamp_max(height).long()

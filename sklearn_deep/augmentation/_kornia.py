@@ -1,7 +1,7 @@
-"""kornia, when an image is turned, moved or lit: it loads slowly, and is optional.
+"""Image operations of kornia, which is optional and imported on first use.
 
-Only its functions are used. Its augmentation classes draw from torch's global
-generator; here every number comes from the fit's own.
+Only its functions are used: its augmentation classes draw from torch's global
+generator, and here all random numbers come from the generator of the fit.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ def _kornia() -> Any:
     try:
         import kornia
     except ImportError as error:
-        feature = "Turning, moving or lighting images"
+        feature = "Rotating, moving, scaling or brightening images"
         raise MissingDependencyError(feature, "kornia", "image") from error
     return kornia
 
@@ -30,7 +30,7 @@ def affine(
     move: Tensor | None = None,
     slant: Tensor | None = None,
 ) -> Tensor:
-    """Images turned, magnified, moved and slanted, each by its own numbers.
+    """Rotate, scale, move and shear images, each with its own parameters.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ def affine(
     degrees : Tensor of shape (n,)
         Counter-clockwise, about the centre.
     factor : Tensor of shape (n,)
-        Above 1 magnifies.
+        Scale; above 1 enlarges.
     move : Tensor of shape (n, 2)
         Pixels to the right and down.
     slant : Tensor of shape (n, 2)
-        Radians along x and along y.
+        Shear angles along x and y, in radians.
     """
     transform = _kornia().geometry.transform
     (n, _, height, width), zeros = x.shape, x.new_zeros(len(x), 2)
@@ -52,7 +52,7 @@ def affine(
         zeros if move is None else move,
         center,
         torch.ones_like(zeros) if factor is None else factor[:, None].expand(n, 2),
-        # Clockwise here, unlike the angle of kornia's own rotate.
+        # This function counts angles clockwise, kornia's own rotate does not.
         zeros[:, 0] if degrees is None else -degrees,
         *(() if slant is None else slant.unbind(1)),
     )
@@ -62,12 +62,12 @@ def affine(
 
 
 def brightened(x: Tensor, offset: Tensor) -> Tensor:
-    """Images with an offset added, each its own."""
+    """Add an offset per image."""
     return _kornia().enhance.adjust_brightness(x, offset, clip_output=False)
 
 
 def contrasted(x: Tensor, factor: Tensor) -> Tensor:
-    """Images whose deviations from their mean are multiplied, each by its own factor."""
+    """Scale the deviations of each image from its mean by a factor per image."""
     mean = x.mean((1, 2, 3), keepdim=True)
     adjust = _kornia().enhance.adjust_contrast
     return adjust(x - mean, factor, clip_output=False) + mean

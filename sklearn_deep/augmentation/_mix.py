@@ -1,4 +1,4 @@
-"""Augmentations that mix two rows, and their targets with them."""
+"""Augmentations that mix pairs of rows and their targets."""
 
 from abc import abstractmethod
 from functools import lru_cache
@@ -24,12 +24,12 @@ from sklearn_deep.augmentation._draws import (
 )
 from sklearn_deep.data._batches import Batch
 
-# Points of the tabulated distribution: a share is off by less than 1 / 1000.
+# Points of the tabulated quantile function; the error of a fraction is below 1 / 1000.
 _POINTS = 1025
 
 
 class _Mixing(Augmentation):
-    """Each row and another of the batch; a subclass writes how their features mix."""
+    """Mixes each row with another one of the batch; subclasses define ``_mixed``."""
 
     mixes: ClassVar[bool] = True
     _rules: ClassVar[Rules] = rules(alpha=(NON_NEGATIVE,))
@@ -41,7 +41,7 @@ class _Mixing(Augmentation):
     def _mixed(
         self, x: Tensor, other: Tensor, share: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Mix features; with the share of itself that each row really keeps."""
+        """Mix features; also return the fraction of itself that each row keeps."""
 
     def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
         """Mix each row, its target and its weight with another row of the batch.
@@ -50,31 +50,31 @@ class _Mixing(Augmentation):
         ----------
         batch : named tuple of x, y and weight
             Floating-point rows ``x``, their targets ``y`` as floats and weights
-            ``weight``, or None where all are equal. It is not changed in place.
+            ``weight`` (None if all are equal). It is not changed in place.
         generator : torch.Generator
-            Where every random number comes from; on the device of the batch.
+            Source of all random numbers, on the device of the batch.
 
         Returns
         -------
         batch : named tuple of x, y and weight
-            The mixed batch, in the same shapes, dtypes and place.
+            The mixed batch, with the same shapes, dtypes and device.
         """
         if self.alpha == 0 or self.probability == 0:
             return batch
         x = batch.x
         if not isinstance(x, Tensor):
             raise TypeError(
-                f"{type(self).__name__} mixes rows of one length; these have lengths of"
-                " their own."
+                f"{type(self).__name__} mixes rows of equal length; these have unequal"
+                " lengths."
             )
         if not batch.y.is_floating_point():
             raise TypeError(
-                f"{type(self).__name__} mixes targets, and needs them as floats (one"
-                f" column a class); got {batch.y.dtype}."
+                f"{type(self).__name__} mixes targets and needs them as floats (one"
+                f" column per class); got {batch.y.dtype}."
             )
         partner = permutation(x, generator)
         share = shares(self.alpha, x, generator)
-        # The larger share is the row's own: two equal rows are seldom made of a pair.
+        # Each row keeps the larger fraction: otherwise pairs give near-duplicates.
         share = torch.maximum(share, 1 - share)
         if self.probability < 1:
             mixes = chances(x, generator, self.probability, len(x))
@@ -88,23 +88,23 @@ class _Mixing(Augmentation):
 
 
 class Mixup(_Mixing):
-    """Train on weighted means of two rows and of their targets.
+    """Train on weighted means of pairs of rows and of their targets.
 
-    For tables, series and images, and for every loss. The share of a row's partner is
-    drawn from Beta(alpha, alpha), the smaller part of the two; targets and sample
-    weights mix in the same share.
+    For tables, series and images, and for every loss. The weight of the other row is
+    drawn from Beta(alpha, alpha) and mirrored to at most 1/2. Targets and sample
+    weights are mixed with the same weight.
 
     Parameters
     ----------
     alpha : float, default=0.2
-        Strength: near 0 few rows are mixed noticeably, at 1 every share is as likely,
-        and large values lead to halves. 0 mixes nothing.
+        Parameter of the beta distribution: 0 mixes nothing, small values mix few rows
+        noticeably, 1 gives uniform weights, and large values weights near 1/2.
     probability : float, default=1.0
-        Share of the rows that are mixed, in [0, 1].
+        Fraction of the rows that are mixed, in [0, 1].
 
     See Also
     --------
-    CutMix : Take a part of the features from the other row.
+    CutMix : Replace a part of the features by those of another row.
 
     References
     ----------
@@ -129,24 +129,23 @@ class Mixup(_Mixing):
 
 
 class CutMix(_Mixing):
-    """Take a part of the features from another row, and as much of its target.
+    """Replace a part of the features by those of another row, and mix the targets.
 
-    From a table it takes some of the features, from a series a window of time, from an
-    image a rectangle. The share of the partner is drawn from Beta(alpha, alpha), the
-    smaller part of the two; targets and sample weights mix in the share of the values
-    that really were taken.
+    The part is a random set of features for tables, a time window for series and a
+    rectangle for images. Its size is drawn from Beta(alpha, alpha) and mirrored to at
+    most 1/2. Targets and sample weights are mixed by the fraction of replaced values.
 
     Parameters
     ----------
     alpha : float, default=1.0
-        Strength: near 0 few rows are mixed noticeably, at 1 every share is as likely,
-        and large values lead to halves. 0 mixes nothing.
+        Parameter of the beta distribution: 0 mixes nothing, small values mix few rows
+        noticeably, 1 gives uniform weights, and large values weights near 1/2.
     probability : float, default=1.0
-        Share of the rows that are mixed, in [0, 1].
+        Fraction of the rows that are mixed, in [0, 1].
 
     See Also
     --------
-    Mixup : Take weighted means of all features.
+    Mixup : Weighted means of all features.
 
     References
     ----------
@@ -174,12 +173,12 @@ class CutMix(_Mixing):
 
 
 def _lerp(own: Tensor, other: Tensor, share: Tensor) -> Tensor:
-    # In this form a share of 1 gives the row itself, to the last bit.
+    # Written so that a fraction of 1 gives exactly the row itself.
     return own + over(1 - share, own).to(own.dtype) * (other - own)
 
 
 def _parts(x: Tensor, share: Tensor, generator: torch.Generator) -> Tensor:
-    """A part of each row that is about ``share`` of it, as booleans."""
+    """Mask of a random part of each row: about a fraction ``share`` of its values."""
     n, *_, last = x.shape
     if x.ndim == 2:
         count = (share * last).round().long()
@@ -195,9 +194,9 @@ def _parts(x: Tensor, share: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def shares(alpha: float, like: Tensor, generator: torch.Generator) -> Tensor:
-    """A number a row from Beta(alpha, alpha).
+    """One number per row from Beta(alpha, alpha).
 
-    By its quantile function, since torch's own sampler draws from the global generator.
+    Computed by the quantile function: torch's sampler would use the global generator.
     """
     table = torch.as_tensor(_quantiles(float(alpha))).to(like)
     place = uniform(like, generator, len(like)) * (_POINTS - 1)

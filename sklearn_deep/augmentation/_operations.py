@@ -1,4 +1,4 @@
-"""The operations of policies: one strength a row, from 0 (nothing) to 1 (the most)."""
+"""Operations of policies, with a strength per row from 0 (unchanged) to 1."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ class Operation:
     change : callable ``(x, strength, generator) -> x``
         ``strength`` of shape (n,) in [0, 1].
     by_default : bool
-        Whether policies use it where the user names no operations; not where it may
-        turn a row into one of another class.
+        Whether policies use it by default; False for operations that may change the
+        class of a row.
     """
 
     change: Callable[[Tensor, Tensor, torch.Generator], Tensor]
@@ -45,19 +45,18 @@ class Operation:
 
 @dataclass(frozen=True)
 class Warp:
-    """An operation that an affine map of the image does, in one of its numbers.
+    """An operation that sets one parameter of an affine map of the image.
 
-    Several of them, each on rows of its own, are one call of the map, which costs more
-    than all else.
+    All such operations of a batch share one call of the map, the most expensive step.
 
     Attributes
     ----------
     column : int
-        Which number of ``_warped``.
+        Index of the parameter of ``_warped``.
     most : float
-        What it is at strength 1.
+        Its value at strength 1.
     by_default : bool
-        As of ``Operation``.
+        As in ``Operation``.
     """
 
     column: int
@@ -65,7 +64,7 @@ class Warp:
     by_default: bool = True
 
     def numbers(self, strength: Tensor, generator: torch.Generator) -> Tensor:
-        """The numbers of the map, of shape (n, 6)."""
+        """Parameters of the affine map, of shape (n, 6)."""
         numbers = strength.new_zeros(len(strength), 6)
         signed = self.most * strength * signs(strength, generator, len(strength))
         numbers[:, self.column] = signed
@@ -77,7 +76,7 @@ class Warp:
 
 
 def _warped(x: Tensor, numbers: Tensor) -> Tensor:
-    """Degrees, logarithm of the size, moves as shares of width and height, slants."""
+    """Apply the affine map with columns: degrees, log scale, moves (x, y), shears."""
     height, width = x.shape[2:]
     return affine(
         x,
@@ -149,14 +148,14 @@ ALL_OPERATIONS = tuple(dict.fromkeys(n for table in OPERATIONS.values() for n in
 
 
 def default_operations(kind: str) -> tuple[str, ...]:
-    """Names of the operations that policies use where none are named."""
+    """Names of the operations that policies use by default."""
     return tuple(n for n, row in OPERATIONS[kind].items() if row.by_default)
 
 
 def deal(x: Tensor, n_ways: int, generator: torch.Generator) -> list[Tensor]:
-    """Row numbers of ``x``, dealt out evenly: each row is as likely to go any way."""
+    """Split the row numbers of ``x`` at random into ``n_ways`` parts of equal size."""
     order = permutation(x, generator)
-    first = int(below(n_ways, x, generator, 1))  # who gets the rows left over
+    first = int(below(n_ways, x, generator, 1))  # which parts get the remaining rows
     return [order[(k - first) % n_ways :: n_ways] for k in range(n_ways)]
 
 
@@ -167,9 +166,9 @@ def some_each(
     strength: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """Change each row by operations at random, and compute no others for it.
+    """Change each row by ``n_times`` random operations; compute only these.
 
-    All that an affine map does to a row is done at once, after the rest.
+    Affine operations of a row are combined and applied last.
     """
     warps, numbers = [], x.new_zeros(len(x), 6)
     for _ in range(n_times):

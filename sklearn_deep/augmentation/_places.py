@@ -1,21 +1,21 @@
-"""Values taken from other places of an image or series, with no interpolation."""
+"""Shifts and resampling along an axis of images and series."""
 
 import torch
 from torch import Tensor
 
 
 def moved(x: Tensor, axis: int, steps: Tensor, padding_mode: str) -> Tensor:
-    """Rows moved along an axis, each by its own whole number of steps.
+    """Shift each row along an axis by its own integer number of steps.
 
     Parameters
     ----------
     x : Tensor of shape (n, ...)
     axis : int
-        Which one, not the first.
+        Any axis but the first.
     steps : Tensor of shape (n,), integers
-        How far, towards the end.
+        Steps towards the end.
     padding_mode : {"zeros", "border", "reflection", "circular"}
-        What comes in from outside.
+        How values from outside are filled.
     """
     size = x.shape[axis]
     place = torch.arange(size, device=x.device) - steps[:, None]  # (n, size)
@@ -27,16 +27,16 @@ def moved(x: Tensor, axis: int, steps: Tensor, padding_mode: str) -> Tensor:
 
 
 def gathered(x: Tensor, axis: int, place: Tensor) -> Tensor:
-    """Values of each row from its own places (n, size) along an axis."""
+    """Gather values along an axis at indices (n, size) that differ per row."""
     shape = list(x.shape)
     shape[axis] = place.shape[1]
     return x.gather(axis, _along(place, x, axis).expand(shape))
 
 
 def resampled(x: Tensor, place: Tensor) -> Tensor:
-    """Series (n, channel, time) read at places between their values (n, time).
+    """Read series (n, channel, time) at fractional positions (n, time).
 
-    Differentiable in ``place``: a straight line between two values.
+    Interpolates linearly, and is differentiable in ``place``.
     """
     left = place.floor().clamp(0, max(x.shape[-1] - 2, 0))
     share = (place - left)[:, None]  # (n, 1, time)
@@ -46,7 +46,7 @@ def resampled(x: Tensor, place: Tensor) -> Tensor:
 
 
 def _along(values: Tensor, x: Tensor, axis: int) -> Tensor:
-    """(n, size) in a shape that goes with ``x``, size along the axis."""
+    """Reshape (n, size) to broadcast against ``x``, with ``size`` along the axis."""
     shape = [1] * x.ndim
     shape[0], shape[axis] = values.shape
     return values.view(shape)
@@ -57,7 +57,7 @@ def _clamped(place: Tensor, size: int) -> Tensor:
 
 
 def _reflected(place: Tensor, size: int) -> Tensor:
-    # About the outermost values, which are not repeated.
+    # Mirrored at the outermost values, which are not repeated.
     period = max(2 * (size - 1), 1)
     place = place.remainder(period)
     return torch.minimum(place, (period - place).clamp_min(0)).clamp_max(size - 1)

@@ -1,4 +1,4 @@
-"""Policies: several operations at random, with one number to tune or none."""
+"""Policies: random combinations of operations, with few or no parameters to tune."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -30,7 +30,7 @@ NAMES = (NONE, SequenceOf(OneOf(*ALL_OPERATIONS), 1))
 
 
 class _OfOperations(RowAugmentation):
-    """A policy that takes its operations by name."""
+    """Base class of policies with an ``operations`` parameter."""
 
     moves = True
     operations: Sequence[str] | None
@@ -42,7 +42,7 @@ class _OfOperations(RowAugmentation):
     def _some_each(
         self, x: Tensor, n_times: int, strength: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """Change each row by operations of its own, at its own strength."""
+        """Change each row by its own random operations and strength."""
         kind = kind_of(x)
         names = self.operations or default_operations(kind)
         check_operations(self, names, kind)
@@ -51,14 +51,14 @@ class _OfOperations(RowAugmentation):
 
 
 class RandAugment(_OfOperations):
-    """Change each row by a few operations at random, all of one strength.
+    """Change each row by a few random operations of equal strength.
 
     Parameters
     ----------
     n_operations : int, default=2
-        Operations that each row goes through.
+        Number of operations per row.
     magnitude : float, default=0.3
-        Their strength in [0, 1]: 0 is none, 1 the most.
+        Strength of the operations, in [0, 1]; 0 changes nothing.
     operations : sequence of str, default=None
         Names of the operations to draw from. For images: "identity", "rotation",
         "scaling", "translation_x", "translation_y", "shear_x", "shear_y",
@@ -66,18 +66,18 @@ class RandAugment(_OfOperations):
         "magnitude_scaling", "time_shift", "time_warp", "window_slice",
         "segment_permutation"; for tables: "identity", "gaussian_noise",
         "feature_mask", "swap_noise". None takes all but "flip" and
-        "segment_permutation", which may make another class of a row.
+        "segment_permutation", which may change the class of a row.
     probability : float, default=1.0
-        Share of the rows that are changed, in [0, 1].
+        Fraction of the rows that are changed, in [0, 1].
 
     See Also
     --------
-    TrivialAugment : With nothing to tune.
+    TrivialAugment : Random augmentation without parameters to tune.
     AutoAugment : Search for a policy.
 
     Notes
     -----
-    For images it needs kornia (``pip install ".[image]"`` in a clone).
+    Images need kornia (``pip install ".[image]"`` in a clone).
 
     References
     ----------
@@ -113,25 +113,25 @@ class RandAugment(_OfOperations):
 
 
 class TrivialAugment(_OfOperations):
-    """Change each row by one operation at random, of a random strength.
+    """Change each row by one random operation of random strength.
 
-    There is nothing to tune.
+    It has no parameters that need tuning.
 
     Parameters
     ----------
     operations : sequence of str, default=None
         Names of the operations to draw from, as for ``RandAugment``. None takes all
-        that do not make another class of a row.
+        that keep the class of a row.
     probability : float, default=1.0
-        Share of the rows that are changed, in [0, 1].
+        Fraction of the rows that are changed, in [0, 1].
 
     See Also
     --------
-    RandAugment : Several operations, with one strength to tune.
+    RandAugment : Apply several random operations with one strength to tune.
 
     Notes
     -----
-    For images it needs kornia (``pip install ".[image]"`` in a clone).
+    Images need kornia (``pip install ".[image]"`` in a clone).
 
     References
     ----------
@@ -159,7 +159,7 @@ class TrivialAugment(_OfOperations):
 
 
 def _is_policy(value: Any) -> bool:
-    """Whether it is a list of lists of (operation, probability, magnitude)."""
+    """Whether ``value`` is a list of lists of (operation, probability, magnitude)."""
     try:
         steps = [step for sub_policy in value for step in sub_policy]
         return len(value) > 0 and all(
@@ -171,9 +171,9 @@ def _is_policy(value: Any) -> bool:
 
 
 class Policy(RowAugmentation):
-    """A fixed policy: each row goes through one sub-policy, drawn at random.
+    """A fixed policy: each row is changed by one of its sub-policies, at random.
 
-    It is what ``AutoAugment`` finds, and what you write down to use it again.
+    ``AutoAugment`` finds policies of this class; write one down to use it again.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ class Policy(RowAugmentation):
         Sub-policies. Each is a sequence of steps: the name of an operation, as for
         ``RandAugment``; its probability in [0, 1]; and its strength in [0, 1].
     probability : float, default=1.0
-        Share of the rows that are changed, in [0, 1].
+        Fraction of the rows that are changed, in [0, 1].
 
     See Also
     --------
@@ -189,7 +189,7 @@ class Policy(RowAugmentation):
 
     Notes
     -----
-    For images it needs kornia (``pip install ".[image]"`` in a clone).
+    Images need kornia (``pip install ".[image]"`` in a clone).
 
     References
     ----------
@@ -254,12 +254,12 @@ def _through(
 
 
 def check_operations(owner: Augmentation, names: Sequence[str], kind: str) -> None:
-    """Raise where there is no operation of that name for such rows.
+    """Check that all operations exist for rows of this kind.
 
     Raises
     ------
     InvalidParameterError
-        Which says what there is.
+        If one does not; the message lists those that do.
     """
     if unknown := [name for name in names if name not in OPERATIONS[kind]]:
         raise InvalidParameterError(

@@ -1,4 +1,4 @@
-"""Augmentations of series: of their values, and of their time."""
+"""Augmentations of the values and of the time axis of series."""
 
 from numbers import Integral
 from typing import ClassVar
@@ -33,7 +33,7 @@ class Jitter(RowAugmentation):
         Standard deviation of the noise, as a multiple of the standard deviation of the
         channel of the series that it is added to.
     probability : float, default=1.0
-        Share of the series that are changed, in [0, 1].
+        Fraction of the series that are changed, in [0, 1].
 
     See Also
     --------
@@ -73,11 +73,11 @@ class MagnitudeScaling(RowAugmentation):
     std : float, default=0.1
         Standard deviation of the factors, about 1.
     probability : float, default=1.0
-        Share of the series that are changed, in [0, 1].
+        Fraction of the series that are changed, in [0, 1].
 
     See Also
     --------
-    Jitter : Change each value by itself.
+    Jitter : Change each value separately.
 
     References
     ----------
@@ -113,14 +113,14 @@ class TimeShift(RowAugmentation):
     share : float, default=0.1
         Farthest move, forwards or backwards, as a fraction of the length, in [0, 1].
     padding_mode : {"zeros", "border", "reflection", "circular"}, default="border"
-        What comes in at the end that becomes free; "circular" is what has left at the
-        other end.
+        How values before the start or after the end are filled; "circular" takes those
+        that leave at the other end.
     probability : float, default=1.0
-        Share of the series that are changed, in [0, 1].
+        Fraction of the series that are changed, in [0, 1].
 
     See Also
     --------
-    TimeWarp : Move some parts more than others.
+    TimeWarp : Move some parts of the series more than others.
 
     References
     ----------
@@ -154,16 +154,16 @@ class TimeShift(RowAugmentation):
 
 
 class TimeWarp(RowAugmentation):
-    """Let time run faster and slower, smoothly, from the same start to the same end.
+    """Speed time up and down smoothly, with the same start and end.
 
     Parameters
     ----------
     std : float, default=0.2
         Standard deviation of the logarithm of the speed.
     n_knots : int, default=4
-        Places between which the speed changes: more of them bend time more often.
+        Number of points between which the speed is interpolated.
     probability : float, default=1.0
-        Share of the series that are changed, in [0, 1].
+        Fraction of the series that are changed, in [0, 1].
 
     See Also
     --------
@@ -198,14 +198,14 @@ class TimeWarp(RowAugmentation):
 
 
 class WindowSlice(RowAugmentation):
-    """Cut a window out of each series, and stretch it to the full length.
+    """Cut a window out of each series and stretch it to the full length.
 
     Parameters
     ----------
     share : float, default=0.9
         Length of the window, as a fraction of the length of the series, in (0, 1].
     probability : float, default=1.0
-        Share of the series that are changed, in [0, 1].
+        Fraction of the series that are changed, in [0, 1].
 
     See Also
     --------
@@ -238,21 +238,21 @@ class WindowSlice(RowAugmentation):
 
 
 class SegmentPermutation(RowAugmentation):
-    """Cut each series into segments of one length, and put them in random order.
+    """Cut each series into segments of equal length and shuffle them.
 
-    For series whose class does not lie in the order of things, such as recordings of a
-    steady movement.
+    For series whose class does not depend on the order of events, such as recordings of
+    a steady movement.
 
     Parameters
     ----------
     n_segments : int, default=4
         Number of segments; 1 changes nothing.
     probability : float, default=1.0
-        Share of the series that are changed, in [0, 1].
+        Fraction of the series that are changed, in [0, 1].
 
     See Also
     --------
-    TimeShift : With ``padding_mode="circular"`` two segments change places.
+    TimeShift : With ``padding_mode="circular"``, it swaps two segments.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Augmentations of single values: noise, masks, swaps."""
+"""Augmentations of single values: noise, masking, swapping."""
 
 from typing import ClassVar
 
@@ -26,11 +26,11 @@ class GaussianNoise(RowAugmentation):
     std : float, default=0.1
         Standard deviation of the noise, in units of X.
     probability : float, default=1.0
-        Share of the rows that are changed, in [0, 1].
+        Fraction of the rows that are changed, in [0, 1].
 
     See Also
     --------
-    Jitter : Noise in units of each series' own spread.
+    Jitter : Noise in units of the standard deviation of each series.
 
     References
     ----------
@@ -59,23 +59,23 @@ class GaussianNoise(RowAugmentation):
 
 
 class FeatureMask(RowAugmentation):
-    """Set values to a constant, each with the same chance.
+    """Set random values to a constant, each with the same probability.
 
-    For tables, series and images: what is left must do for the prediction. The other
-    values are not scaled up, unlike those of a dropout layer.
+    For tables, series and images. The other values are not scaled up, unlike in a
+    dropout layer.
 
     Parameters
     ----------
     rate : float, default=0.1
-        Chance of each value to be masked, in [0, 1].
+        Probability of each value to be masked, in [0, 1].
     value : float, default=0.0
-        What stands in its place; 0 is the mean of a standardised feature.
+        Value of masked entries; 0 is the mean of a standardised feature.
     probability : float, default=1.0
-        Share of the rows that are changed, in [0, 1].
+        Fraction of the rows that are changed, in [0, 1].
 
     See Also
     --------
-    SwapNoise : Put the value of another row there.
+    SwapNoise : Replace values by those of another row.
 
     References
     ----------
@@ -105,21 +105,21 @@ class FeatureMask(RowAugmentation):
 
 
 class SwapNoise(RowAugmentation):
-    """Take values from another row of the batch, each with the same chance.
+    """Replace random values by those of another row of the batch.
 
-    For tables, series and images. A feature keeps its own distribution, whatever that
-    is: for columns of 0 and 1 and for skewed ones this is better than noise.
+    For tables, series and images. Each feature keeps its distribution, which suits
+    binary and skewed columns better than noise.
 
     Parameters
     ----------
     rate : float, default=0.1
-        Chance of each value to be taken from another row, in [0, 1].
+        Probability of each value to be replaced, in [0, 1].
     probability : float, default=1.0
-        Share of the rows that are changed, in [0, 1].
+        Fraction of the rows that are changed, in [0, 1].
 
     See Also
     --------
-    FeatureMask : Put a constant there.
+    FeatureMask : Replace values by a constant.
 
     References
     ----------
@@ -148,18 +148,18 @@ class SwapNoise(RowAugmentation):
 
 
 def noisy(x: Tensor, std: Tensor, generator: torch.Generator) -> Tensor:
-    """Noise of each row's own standard deviation."""
+    """Add noise with a standard deviation per row."""
     return torch.addcmul(x, normal(x, generator, *x.shape), over(std, x))
 
 
 def masked(
     x: Tensor, rate: Tensor, generator: torch.Generator, value: float = 0.0
 ) -> Tensor:
-    """A constant in place of values, at each row's own rate."""
+    """Replace values by a constant, at a rate per row."""
     return x.masked_fill(chances(x, generator, over(rate, x), *x.shape), value)
 
 
 def swapped(x: Tensor, rate: Tensor, generator: torch.Generator) -> Tensor:
-    """Another row's value in place of values, at each row's own rate."""
+    """Replace values by those of another row, at a rate per row."""
     other = x[permutation(x, generator)]
     return torch.where(chances(x, generator, over(rate, x), *x.shape), other, x)

@@ -1,4 +1,4 @@
-"""Functions of series (n, channel, time); each row has its own strength."""
+"""Operations on series (n, channel, time), with a strength per row."""
 
 import torch
 import torch.nn.functional as F
@@ -11,13 +11,13 @@ from sklearn_deep.augmentation._places import gathered, resampled
 def jittered(
     x: Tensor, std: Tensor, generator: torch.Generator, inside: Tensor | None = None
 ) -> Tensor:
-    """Noise in units of the spread of each channel of each series."""
+    """Add noise in units of the standard deviation of each channel of each series."""
     scale = _spread(x, inside) * over(std, x)
     return torch.addcmul(x, normal(x, generator, *x.shape), scale)
 
 
 def magnified(x: Tensor, std: Tensor, generator: torch.Generator) -> Tensor:
-    """Each channel times a factor near 1."""
+    """Multiply each channel by a random factor near 1."""
     factor = 1 + normal(x, generator, *x.shape[:2], 1) * over(std, x)
     return x * factor
 
@@ -25,7 +25,7 @@ def magnified(x: Tensor, std: Tensor, generator: torch.Generator) -> Tensor:
 def warped(
     x: Tensor, std: Tensor, generator: torch.Generator, n_knots: int = 4
 ) -> Tensor:
-    """Time at a speed that changes smoothly."""
+    """Warp time by a smoothly varying speed."""
     last = x.shape[-1] - 1
     if last < 1:
         return x
@@ -36,7 +36,7 @@ def warped(
 
 
 def sliced(x: Tensor, share: Tensor, generator: torch.Generator) -> Tensor:
-    """A window of each series, stretched to its length."""
+    """Stretch a random window of each series to its full length."""
     last = x.shape[-1] - 1
     length = share[:, None] * last
     start = uniform(x, generator, len(x), 1) * (last - length)
@@ -45,7 +45,7 @@ def sliced(x: Tensor, share: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def permuted(x: Tensor, count: Tensor, generator: torch.Generator, most: int) -> Tensor:
-    """Segments of each series in random order; ``count`` of them, at most ``most``."""
+    """Shuffle ``count`` (at most ``most``) segments of each series."""
     size = x.shape[-1]
     time = torch.arange(size, device=x.device)
     segment = (time * count[:, None] / size).long().clamp_max(most - 1)  # (n, time)
