@@ -66,7 +66,7 @@ if TYPE_CHECKING:
         compression_report,
     )
     from sklearn_deep.inspection._fit_curve import FitCurveDisplay
-    from sklearn_deep.training._report import StackingReport, stacking_report
+    from sklearn_deep.training.stacking._report import StackingReport, stacking_report
     from sklearn_deep.transfer._features import NetworkFeatures
 
 __version__ = "0.1.0"
@@ -122,7 +122,7 @@ _HOMES = {
     "SklearnDeepError": "exceptions",
     "SklearnDeepWarning": "exceptions",
     "Sliced": "compression._slice",
-    "StackingReport": "training._report",
+    "StackingReport": "training.stacking._report",
     "SwapNoise": "augmentation._table",
     "TimeShift": "augmentation._series",
     "TimeWarp": "augmentation._series",
@@ -135,7 +135,7 @@ _HOMES = {
     "augmentation_preview": "inspection._augmentation_preview",
     "compression_report": "inspection._compression_report",
     "register_onnx_layer": "export._layers",
-    "stacking_report": "training._report",
+    "stacking_report": "training.stacking._report",
     "to_onnx": "export._to_onnx",
 }
 
@@ -211,7 +211,7 @@ __all__ = [
 ]
 
 # joblib knows the backend named "stacked", likewise.
-import_after(("joblib",), "sklearn_deep.training._registration")
+import_after(("joblib",), "sklearn_deep.training.stacking._registration")
 
 # skl2onnx converts our estimators without a word from the user.
 import_after(

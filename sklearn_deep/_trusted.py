@@ -43,7 +43,7 @@ _HELD = {
     "data._reconstruction": ["Reconstruction"],
     "data._targets": ["ClassTargets", "RealTargets"],
     "nn._losses": ["Loss"],
-    "training._job": ["NetSettings", "OptimizerSpec"],
+    "training.job._job": ["NetSettings", "OptimizerSpec"],
 }
 
 # What a fitted search of scikit-learn holds at its default scoring and skops does not

@@ -29,8 +29,8 @@ ORDER = [
 LAZY = {
     "_plotting.py": {"matplotlib"},
     "augmentation/_kornia.py": {"kornia"},
-    "estimators/_base.py": {"pandas", "sklearn_deep.training._net"},
-    "estimators/_watching.py": {"sklearn_deep.training._net_callbacks"},
+    "estimators/_base.py": {"pandas", "sklearn_deep.training.loop._skorch"},
+    "estimators/_watching.py": {"sklearn_deep.training.loop._skorch_callbacks"},
     "export/_opened.py": {"onnxruntime"},
     "inspection/_compression_report.py": {
         "pandas",
@@ -38,14 +38,14 @@ LAZY = {
         "sklearn_deep.export._opened",
         "sklearn_deep.export._to_onnx",
     },
-    "training/_registration.py": {"sklearn_deep.training._backend"},
+    "training/stacking/_registration.py": {"sklearn_deep.training.stacking._backend"},
 }
 
 # The only files that import a library.
 HOMES = {
-    "joblib": {"training/_backend.py", "training/_registration.py"},
+    "joblib": {"training/stacking/_backend.py", "training/stacking/_registration.py"},
     "kornia": {"augmentation/_kornia.py"},
-    "skorch": {"training/_net.py"},
+    "skorch": {"training/loop/_skorch.py"},
 }
 
 

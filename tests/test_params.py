@@ -19,8 +19,8 @@ from sklearn_deep._params import (
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._initializers import INITIALIZERS
 from sklearn_deep.nn._losses import LOSSES
-from sklearn_deep.training._optimizers import OPTIMIZERS
-from sklearn_deep.training._schedules import SCHEDULES
+from sklearn_deep.training.job._optimizers import OPTIMIZERS
+from sklearn_deep.training.job._schedules import SCHEDULES
 
 INT, REAL = Number(Integral, 1), Number(low=0)
 

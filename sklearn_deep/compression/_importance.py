@@ -9,7 +9,7 @@ from sklearn_deep.compression._network import rows_of
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.nn._connections import connections
-from sklearn_deep.training._seeds import generator
+from sklearn_deep.training.job._seeds import generator
 
 Named = dict[str, Tensor]
 

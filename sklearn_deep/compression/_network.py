@@ -18,9 +18,9 @@ from sklearn_deep.estimators._fitting import encode, prepare
 from sklearn_deep.estimators._policy_search import with_found_policy
 from sklearn_deep.estimators._reconstructor import DeepReconstructor
 from sklearn_deep.nn._connections import mask_of_nonzero
-from sklearn_deep.training._job import NetSettings, OptimizerState
-from sklearn_deep.training._progress import ProgressLine
 from sklearn_deep.training._train import train
+from sklearn_deep.training.job._job import NetSettings, OptimizerState
+from sklearn_deep.training.loop._progress import ProgressLine
 
 # Rows per forward pass when a compression measures activations.
 _BLOCK = 1024

@@ -28,7 +28,7 @@ from sklearn_deep.compression._widths import WIDTH_ARGUMENTS, Width, Widths
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.estimators._state import fill_module
-from sklearn_deep.training._forward import raw_outputs
+from sklearn_deep.training.loop._forward import raw_outputs
 
 # Rows of a latency measurement, and its repeats.
 _LATENCY_ROWS, _LATENCY_REPEATS = 1024, 5

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn_deep.augmentation._base import check_augmentation
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.exceptions import InvalidParameterError
-from sklearn_deep.training._optimizers import OPTIMIZERS
+from sklearn_deep.training.job._optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
     from sklearn_deep.estimators._base import DeepEstimator

@@ -39,9 +39,9 @@ from sklearn_deep.estimators._policy_search import with_found_policy
 from sklearn_deep.estimators._state import fill_module
 from sklearn_deep.estimators._watching import make_watchers
 from sklearn_deep.nn._losses import Loss
-from sklearn_deep.training._forward import raw_outputs
-from sklearn_deep.training._job import NetSettings, TrainJob
 from sklearn_deep.training._train import train
+from sklearn_deep.training.job._job import NetSettings, TrainJob
+from sklearn_deep.training.loop._forward import raw_outputs
 
 
 @contextmanager
@@ -270,7 +270,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
             raise AttributeError(
                 f"{type(self).__name__} has no net_ before it is fitted."
             )
-        from sklearn_deep.training._net import fitted_net
+        from sklearn_deep.training.loop._skorch import fitted_net
 
         fitted = self._fitted
         assert fitted.net_settings is not None

@@ -17,10 +17,10 @@ from torch import nn
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._split import validation_split
 from sklearn_deep.nn._losses import Loss
-from sklearn_deep.training._evaluation import outputs_of
-from sklearn_deep.training._job import TrainJob
-from sklearn_deep.training._stopping import StoppingSpec
 from sklearn_deep.training._train import train
+from sklearn_deep.training.job._job import TrainJob
+from sklearn_deep.training.job._stopping import StoppingSpec
+from sklearn_deep.training.loop._evaluation import outputs_of
 
 # The second network is trained without so many targets at least, and with twice as many.
 FEWEST = 20

@@ -17,13 +17,13 @@ from sklearn_deep.estimators._state import (
 )
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._randomness import take_source
-from sklearn_deep.training._job import (
+from sklearn_deep.training.job._job import (
     NetSettings,
     OptimizerState,
     TrainJob,
     TrainResult,
 )
-from sklearn_deep.training._outcome import check_outcome
+from sklearn_deep.training.loop._outcome import check_outcome
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,13 +27,13 @@ from sklearn_deep.estimators._monitor import make_monitor
 from sklearn_deep.nn._initializers import Initialization, materialize
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._quantization import QuantizedNetwork
-from sklearn_deep.training._devices import resolve_device
-from sklearn_deep.training._job import OptimizerSpec, OptimizerState, TrainJob
-from sklearn_deep.training._lr_range import range_test
-from sklearn_deep.training._optimizers import OPTIMIZERS
-from sklearn_deep.training._schedules import ScheduleSpec
-from sklearn_deep.training._seeds import generator
-from sklearn_deep.training._stopping import StoppingSpec
+from sklearn_deep.training.job._devices import resolve_device
+from sklearn_deep.training.job._job import OptimizerSpec, OptimizerState, TrainJob
+from sklearn_deep.training.job._optimizers import OPTIMIZERS
+from sklearn_deep.training.job._schedules import ScheduleSpec
+from sklearn_deep.training.job._seeds import generator
+from sklearn_deep.training.job._stopping import StoppingSpec
+from sklearn_deep.training.loop._lr_range import range_test
 
 if TYPE_CHECKING:
     from sklearn_deep.estimators._base import DeepEstimator

@@ -16,7 +16,7 @@ from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.estimators._fitting import RANGE_TEST, prepare
 from sklearn_deep.estimators._holdout import ValidationHoldout
-from sklearn_deep.training._lr_range import range_test
+from sklearn_deep.training.loop._lr_range import range_test
 
 _POSITIVE = Number(low=0, open_low=True)
 

@@ -11,12 +11,12 @@ from sklearn_deep.augmentation._policies import Policy
 from sklearn_deep.data._split import validation_split
 from sklearn_deep.exceptions import InvalidParameterError, TrainingDivergedError
 from sklearn_deep.nn._randomness import copy_to_train
-from sklearn_deep.training._grouping import make_units
-from sklearn_deep.training._job import OptimizerState, TrainJob
-from sklearn_deep.training._loop import train_alone
-from sklearn_deep.training._seeds import generator
-from sklearn_deep.training._stack import Member, train_stack
-from sklearn_deep.training._stopping import StoppingSpec
+from sklearn_deep.training.job._job import OptimizerState, TrainJob
+from sklearn_deep.training.job._seeds import generator
+from sklearn_deep.training.job._stopping import StoppingSpec
+from sklearn_deep.training.loop._loop import train_alone
+from sklearn_deep.training.stacking._grouping import make_units
+from sklearn_deep.training.stacking._stack import Member, train_stack
 
 Found = tuple[Policy, ...]
 

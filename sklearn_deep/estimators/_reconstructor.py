@@ -15,7 +15,7 @@ from sklearn_deep.estimators._data import FitArguments, Part, check_data
 from sklearn_deep.estimators._fitted import Fitted
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._stages import UpTo
-from sklearn_deep.training._forward import raw_outputs
+from sklearn_deep.training.loop._forward import raw_outputs
 
 RECONSTRUCTION_LOSSES = ("squared_error", "absolute_error", "huber")
 

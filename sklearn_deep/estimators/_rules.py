@@ -20,9 +20,9 @@ from sklearn_deep._params import (
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._initializers import INITIALIZERS
 from sklearn_deep.nn._mlp import NORMALIZATIONS
-from sklearn_deep.training._devices import DEVICES
-from sklearn_deep.training._optimizers import OPTIMIZERS
-from sklearn_deep.training._schedules import SCHEDULES
+from sklearn_deep.training.job._devices import DEVICES
+from sklearn_deep.training.job._optimizers import OPTIMIZERS
+from sklearn_deep.training.job._schedules import SCHEDULES
 
 _NON_NEGATIVE = Number(low=0)
 _POSITIVE = Number(low=0, open_low=True)

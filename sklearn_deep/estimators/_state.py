@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sklearn_deep.training._job import OptimizerState
+from sklearn_deep.training.job._job import OptimizerState
 
 
 def pack_module(module: nn.Module) -> dict[str, np.ndarray]:

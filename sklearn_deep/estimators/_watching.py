@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sklearn_deep._compat import HAS_CALLBACKS
 from sklearn_deep.estimators._fitted import Fitted
-from sklearn_deep.training._job import NetSettings, TrainJob
-from sklearn_deep.training._progress import ProgressLine
-from sklearn_deep.training._run import Run, Watcher
+from sklearn_deep.training.job._job import NetSettings, TrainJob
+from sklearn_deep.training.loop._progress import ProgressLine
+from sklearn_deep.training.loop._run import Run, Watcher
 
 if TYPE_CHECKING:
     from sklearn_deep.estimators._base import DeepEstimator
@@ -92,7 +92,7 @@ def make_watchers(
         watchers.append(ProgressLine(int(estimator.verbose)))
     if estimator.callbacks:
         # skorch is imported by those who use it only.
-        from sklearn_deep.training._net_callbacks import SkorchCallbacks
+        from sklearn_deep.training.loop._skorch_callbacks import SkorchCallbacks
 
         settings = NetSettings.of(job, int(estimator.verbose), estimator.warm_start)
         skorch_callbacks = SkorchCallbacks(

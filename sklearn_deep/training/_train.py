@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from sklearn_deep.training._job import TrainJob, TrainResult
-from sklearn_deep.training._loop import train_alone
-from sklearn_deep.training._run import Watcher
-from sklearn_deep.training._tasks import current_task
+from sklearn_deep.training.job._job import TrainJob, TrainResult
+from sklearn_deep.training.loop._loop import train_alone
+from sklearn_deep.training.loop._run import Watcher
+from sklearn_deep.training.stacking._tasks import current_task
 
 
 def train(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:

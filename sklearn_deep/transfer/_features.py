@@ -30,7 +30,7 @@ from sklearn_deep.compression._network import unwrap_frozen
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
 from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.nn._stages import cut
-from sklearn_deep.training._forward import raw_outputs
+from sklearn_deep.training.loop._forward import raw_outputs
 
 
 class NetworkFeatures(

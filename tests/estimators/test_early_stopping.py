@@ -37,7 +37,7 @@ from sklearn_deep import (
     RNNClassifier,
     ValidationHoldout,
 )
-from sklearn_deep.training._step import Stepper
+from sklearn_deep.training.step._step import Stepper
 
 # The defaults are tuned for real data; what is tested here does not hang on them.
 PLAIN = {

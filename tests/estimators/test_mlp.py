@@ -26,8 +26,8 @@ from sklearn_deep import GaussianNoise, MLPClassifier, MLPRegressor
 from sklearn_deep.estimators._data import _fit_dtype
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
-from sklearn_deep.training._optimizers import OPTIMIZERS
-from sklearn_deep.training._step import Stepper
+from sklearn_deep.training.job._optimizers import OPTIMIZERS
+from sklearn_deep.training.step._step import Stepper
 
 # The defaults are tuned for real data; what is tested here does not hang on them.
 PLAIN = {

@@ -22,7 +22,7 @@ from sklearn_deep import (
 )
 from sklearn_deep.augmentation._auto import candidates
 from sklearn_deep.estimators import _policy_search
-from sklearn_deep.training._seeds import generator
+from sklearn_deep.training.job._seeds import generator
 
 SEARCH = AutoAugment(3, n_epochs=2, n_sub_policies=2)
 

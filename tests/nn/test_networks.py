@@ -11,7 +11,7 @@ from sklearn_deep.nn._dropout import AlphaDropout, Dropout, set_source
 from sklearn_deep.nn._initializers import INITIALIZERS, Initialization, materialize
 from sklearn_deep.nn._mlp import MLP, BatchNorm, Output
 from sklearn_deep.nn._penalties import PENALTIES
-from sklearn_deep.training._masks import Masks
+from sklearn_deep.training.step._masks import Masks
 
 
 def build(**changes):

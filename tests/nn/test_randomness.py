@@ -19,7 +19,7 @@ from sklearn_deep.nn._randomness import (
     lend_source,
     take_source,
 )
-from sklearn_deep.training._masks import Masks
+from sklearn_deep.training.step._masks import Masks
 
 x = torch.ones(4, 6)
 

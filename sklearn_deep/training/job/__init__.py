@@ -1,0 +1,1 @@
+"""Specs and tables: the job, optimizers, schedules, stopping, seeds, devices."""

@@ -1,0 +1,169 @@
+"""The seam between estimators and training: a job in, a result out."""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from sklearn_deep.data._batches import Rows
+from sklearn_deep.data._layout import Layout
+from sklearn_deep.nn._losses import Loss
+from sklearn_deep.training.job._schedules import ScheduleSpec
+from sklearn_deep.training.job._stopping import StoppingSpec
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """A row of ``OPTIMIZERS`` with its numbers."""
+
+    name: str
+    learning_rate: float
+    momentum: float = 0.9
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    gradient_clip: float | None = None
+
+
+@dataclass
+class OptimizerState:
+    """What an optimizer remembers between two calls of ``partial_fit``."""
+
+    slots: list[Tensor] = field(default_factory=list)
+    step: int = 0
+    epoch: int = 0
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Everything a training needs; plain data, and no estimator in it.
+
+    Attributes
+    ----------
+    owner : str
+        Name of the estimator, for errors.
+    module : torch.nn.Module
+        Initialised, on the device, in the compute dtype. It is trained in place.
+    rows : Rows
+        Training rows.
+    loss : Loss
+    optimizer, schedule, stopping : specs
+    penalties : dict of str to float
+        Strength of each row of ``PENALTIES``; zeros left out.
+    batch_size : int
+    seed : int
+        The fit's own: initial weights have been drawn from it, batch order and
+        dropout masks will be.
+    validation : Rows or None
+    monitor : callable ``module -> float`` or None
+        A score, higher when better, in place of the validation loss.
+    state : OptimizerState or None
+        To go on from.
+    shape : hashable or None
+        What two jobs must have in common, beside their other fields, for their
+        networks to be of one shape; None is like no other.
+    layout : Layout or None
+        What a row is, for augmentations.
+    n_outputs : int
+        Number of raw outputs.
+    augmentation : tuple of augmentations
+        What is done to every batch of training rows, in order.
+    kept : mapping of str to Tensor, or None
+        By parameter: 1 where its values are trained, 0 where they are and stay zero.
+    """
+
+    owner: str
+    module: nn.Module
+    rows: Rows
+    loss: Loss
+    optimizer: OptimizerSpec
+    schedule: ScheduleSpec
+    stopping: StoppingSpec
+    penalties: dict[str, float]
+    batch_size: int
+    seed: int
+    validation: Rows | None = None
+    monitor: Callable[[nn.Module], float] | None = None
+    state: OptimizerState | None = None
+    shape: Hashable = None
+    layout: Layout | None = None
+    n_outputs: int = 0
+    augmentation: tuple[Any, ...] = ()
+    kept: Mapping[str, Tensor] | None = None
+
+    def placed(self) -> "TrainJob":
+        """The job with its features where its targets are, on the device."""
+        rows, validation = self.rows.placed(), self.validation
+        if validation is not None:
+            shares = validation.x is self.rows.x
+            validation = validation.placed(rows.x if shares else None)
+        return replace(self, rows=rows, validation=validation)
+
+
+@dataclass(frozen=True)
+class NetSettings:
+    """What skorch's ``NeuralNet`` tells of a training, beside module and loss.
+
+    Attributes
+    ----------
+    owner : str
+        Name of the estimator, for errors.
+    optimizer : OptimizerSpec
+    max_epochs, batch_size, n_outputs : int
+    valid_batch_size : int or None
+        Rows that are validated at once; None without a validation part.
+    verbose : int
+    warm_start : bool
+    """
+
+    owner: str
+    optimizer: OptimizerSpec
+    max_epochs: int
+    batch_size: int
+    n_outputs: int
+    valid_batch_size: int | None = None
+    verbose: int = 0
+    warm_start: bool = False
+
+    @classmethod
+    def of(cls, job: TrainJob, verbose: int, warm_start: bool) -> "NetSettings":
+        """The settings of a job."""
+        rows = job.validation
+        at_once = None if rows is None else rows.parts()[0].stop
+        return cls(
+            job.owner,
+            job.optimizer,
+            job.stopping.max_epochs,
+            job.batch_size,
+            job.n_outputs,
+            at_once,
+            verbose,
+            warm_start,
+        )
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What came of a job.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        The trained module, in evaluation mode.
+    history : list of dict
+        A row an epoch: epoch (from 1), train_loss, valid_loss, valid_score,
+        learning_rate, seconds (since the start).
+    best_epoch : int
+        Epoch, from 1, whose weights the module has.
+    stop_reason : str
+        "max_epochs", "early_stopping", "converged", "diverged", "time_limit" or
+        "callback".
+    state : OptimizerState
+        To go on from.
+    """
+
+    module: nn.Module
+    history: list[dict[str, Any]]
+    best_epoch: int
+    stop_reason: str
+    state: OptimizerState

@@ -1,0 +1,103 @@
+"""The raw outputs of a trained module for rows of any number."""
+
+import math
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor, nn
+
+from sklearn_deep.data._batches import as_tensor
+from sklearn_deep.data._padded import Padded
+from sklearn_deep.data._ragged import Ragged
+from sklearn_deep.data._rows import CHUNK_BYTES, chunks
+from sklearn_deep.nn._rnn import Every
+from sklearn_deep.nn._running import Running
+from sklearn_deep.training.job._devices import products, threads_for, told
+
+# float32 products treat the last rows of a block with other instructions; blocks of
+# a multiple of this many rows have no such rest, so a row's outputs do not depend on
+# its place among the same number of rows.
+_BLOCK = 32
+
+
+# A module's size does not change, and counting it takes as long as a small layer; so
+# does looking for its first parameter, which tells where it is, and for its rectifiers.
+_sizes: WeakKeyDictionary[nn.Module, tuple[int, int, Tensor, Running]]
+_sizes = WeakKeyDictionary()
+
+
+def _size(module: nn.Module) -> tuple[int, int, torch.device, Running]:
+    """Multiplications a row, values of the widest layer, where it is, and how to run it."""
+    if module not in _sizes:
+        parameters = [*module.parameters(), *module.buffers()]
+        widest = max((p.shape[0] for p in parameters if p.ndim), default=1)
+        widest = told(module, "units") or widest  # all that a convolution gives
+        # A stage that only rearranges has no numbers, and is anywhere.
+        first = parameters[0] if parameters else torch.empty(0)
+        _sizes[module] = products(module), widest, first, Running(module)
+    n_products, widest, first, running = _sizes[module]
+    return n_products, widest, first.device, running
+
+
+def raw_outputs(module: nn.Module, X: Any) -> Tensor:
+    """Apply a module in evaluation mode.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    X : ndarray of shape (n_rows, ...), CSR matrix or Ragged
+        Of the module's dtype, or pixels of 8 bits where it takes them.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_outputs), on the CPU
+        Of shape (n_steps, n_outputs) where every step of a sequence has an output.
+    """
+    n_products, widest, device, running = _size(module)
+    if isinstance(X, Ragged):
+        positions = told(module, "positions") or 1
+        widest = -(-widest // positions)
+        total = float(X.offsets[-1] * n_products / positions)
+        threads = threads_for(total, device, running.float64_kernels)
+        with threads, torch.inference_mode(), running:
+            return _by_length(module, X, widest, device)
+    width = max(math.prod(X.shape[1:]), widest)
+    parts = chunks(X.shape[0], width * X.dtype.itemsize)
+    total = float(X.shape[0] * n_products)
+    threads = threads_for(total, device, running.float64_kernels)
+    with threads, torch.inference_mode(), running:
+        raw = [_apply(module, X if len(parts) == 1 else X[p], device) for p in parts]
+    return raw[0] if len(raw) == 1 else torch.cat(raw)
+
+
+def _apply(module: nn.Module, X: Any, device: torch.device) -> Tensor:
+    x = as_tensor(X.toarray() if sp.issparse(X) else X)
+    n = x.shape[0]
+    if x.dtype != torch.float64 and n % _BLOCK:
+        x = torch.cat([x, x.new_zeros(_BLOCK - n % _BLOCK, *x.shape[1:])])
+    return module(x.to(device))[:n].cpu()
+
+
+def _by_length(
+    module: nn.Module, X: Ragged, widest: int, device: torch.device
+) -> Tensor:
+    """Take sequences of about the same length at once: little is padded then."""
+    lengths = X.lengths
+    order = np.argsort(lengths, kind="stable")
+    step_bytes = max(math.prod(X.shape[1:]), widest) * X.dtype.itemsize
+    raw, stop = [], len(order)
+    while stop:  # from the longest on
+        longest = max(1, int(lengths[order[stop - 1]]))
+        size = max(_BLOCK, CHUNK_BYTES // (longest * step_bytes))
+        rows = order[max(0, stop - size) : stop]
+        raw.append(module(Padded.of(X, rows, device)).cpu())
+        stop -= len(rows)
+    outputs = torch.cat(raw[::-1])
+    back = np.argsort(order, kind="stable")
+    if any(isinstance(part, Every) for part in module.modules()):
+        steps = Ragged.of_lengths(outputs.numpy(), lengths[order])
+        back = steps.steps_of(back)
+    return outputs[torch.from_numpy(back)]

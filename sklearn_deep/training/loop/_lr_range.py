@@ -1,0 +1,121 @@
+"""The learning-rate range test (Smith, arXiv:1506.01186)."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from sklearn_deep.data._batches import epoch_batches
+from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.nn._fast_float64 import has_float64_kernels
+from sklearn_deep.nn._randomness import copy_to_train
+from sklearn_deep.training.job._devices import step_products, threads_for
+from sklearn_deep.training.job._job import OptimizerState, TrainJob
+from sklearn_deep.training.job._seeds import generator
+from sklearn_deep.training.step._augmenting import Augmenter
+from sklearn_deep.training.step._masks import Masks
+from sklearn_deep.training.step._step import Stepper
+
+_SMOOTHING = 0.9
+_LOOK = 10  # steps between two looks at the losses, each a sync with the device
+
+
+class RangeTest(NamedTuple):
+    """Learning rates, the smoothed losses they led to, and the one to take."""
+
+    learning_rates: np.ndarray
+    losses: np.ndarray
+    suggestion: float
+
+
+def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTest:
+    """Train a copy of the module at ever larger learning rates.
+
+    Parameters
+    ----------
+    job : TrainJob
+        Its module and state stay as they are.
+    low, high : float
+        First and last learning rate; they grow geometrically.
+    n_steps : int
+        Steps between them.
+
+    Raises
+    ------
+    ValueError
+        When not even the lowest rates give a finite loss.
+    """
+    trial = dataclasses.replace(
+        job.placed(), module=copy_to_train(job.module).train(), state=OptimizerState()
+    )
+    stepper = Stepper(trial)
+    set_source(trial.module, Masks([job.seed], job.rows.device, "range_test"))
+    rates = np.geomspace(low, high, n_steps)
+    raw: list[float] = []
+    pending: list[torch.Tensor] = []
+    products = step_products(trial.module, job.batch_size, job.rows.x)
+    float64 = has_float64_kernels(trial.module)
+    with threads_for(products, job.rows.device, float64):
+        for i, batch in enumerate(_forever(trial, n_steps)):
+            pending.append(stepper.step(batch, float(rates[i])))
+            if len(pending) == _LOOK or i == n_steps - 1:
+                raw += torch.stack(pending).tolist()
+                pending = []
+                if _diverged(_smooth(raw)).any():
+                    break
+    return _judge(job.owner, rates, _smooth(raw))
+
+
+def _forever(job: TrainJob, n_steps: int):
+    """The first ``n_steps`` shuffled batches, over as many epochs as that takes."""
+    taken, epoch = 0, 0
+    augmenter = Augmenter(job) if job.augmentation else None
+    while True:
+        order = generator(job.seed, "range_test", epoch + 1)
+        if augmenter is not None:
+            augmenter.begin(epoch)
+        for batch in epoch_batches(job.rows, job.batch_size, order):
+            if taken == n_steps:
+                return
+            yield batch if augmenter is None else augmenter(batch)
+            taken += 1
+        epoch += 1
+
+
+def _smooth(losses: list[float]) -> np.ndarray:
+    """Exponential moving average, without the bias of its start."""
+    mean, smooth = 0.0, []
+    for i, loss in enumerate(losses, start=1):
+        mean = _SMOOTHING * mean + (1 - _SMOOTHING) * loss
+        smooth.append(mean / (1 - _SMOOTHING**i))
+    return np.asarray(smooth)
+
+
+def _diverged(losses: np.ndarray) -> np.ndarray:
+    """Which smoothed losses are NaN, or more than twice what they were at first."""
+    first = losses[:_LOOK].mean()
+    return ~(losses <= first + abs(first))
+
+
+def _judge(owner: str, rates: np.ndarray, losses: np.ndarray) -> RangeTest:
+    """Suggest the rate at which the loss has fallen half the way to its minimum.
+
+    Smith takes a rate on the falling part of the curve; its steepest point, which is
+    usual, is a matter of noise where batches are small, its middle is not.
+    """
+    # Looks come every few steps: what lies beyond the divergence is no result.
+    blown_up = _diverged(losses)
+    if blown_up.any():
+        losses = losses[: int(blown_up.argmax())]
+    if len(losses) < 3:
+        raise ValueError(
+            f"The learning-rate range test of {owner} saw no finite loss, not even at"
+            f" {rates[0]:.1e}. Scale the features, e.g. with a"
+            " StandardScaler in a Pipeline."
+        )
+    rates = rates[: len(losses)]
+    bottom = int(losses.argmin())
+    half = (losses[:_LOOK].mean() + losses[bottom]) / 2
+    suggestion = rates[int(np.argmax(losses <= half))]
+    return RangeTest(rates, losses, float(suggestion))

@@ -1,0 +1,200 @@
+"""One network's training under way: its clock, history, stopping and watchers."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from sklearn_deep.data._batches import Batch
+from sklearn_deep.exceptions import TrainingDivergedError
+from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.training.job._job import OptimizerState, TrainJob, TrainResult
+from sklearn_deep.training.job._schedules import Schedule
+from sklearn_deep.training.job._stopping import Stopper
+from sklearn_deep.training.step._flat import FlatParameters
+
+# The training loss that is watched is the mean of so many epochs: the loss of one is
+# noise of the batches and of dropout, and its lowest value is luck that a falling
+# learning rate takes long to reach again.
+_SMOOTHED = 5
+
+
+class Watcher:
+    """Something that is told what happens; every method may be overridden.
+
+    ``per_batch`` asks for the two calls in every batch, which cost time.
+    """
+
+    per_batch = False
+
+    def train_begin(self, run: "Run") -> None:
+        """Training is about to begin."""
+
+    def optimizer_ready(self, run: "Run", stepper: Any) -> None:
+        """The optimizer of a network that trains alone has its state (a ``Stepper``)."""
+
+    def epoch_begin(self, run: "Run") -> None:
+        """An epoch is about to begin."""
+
+    def gradient_ready(self, run: "Run", batch: Batch) -> None:
+        """The gradient of a batch is there, and not used yet."""
+
+    def batch_begin(self, run: "Run", batch: Batch) -> None:
+        """A batch is about to be used."""
+
+    def batch_end(self, run: "Run", batch: Batch, loss: Tensor, raw: Tensor) -> None:
+        """A batch has been used."""
+
+    def epoch_end(self, run: "Run", row: dict[str, Any]) -> bool:
+        """An epoch has ended with this row of the history; True stops training."""
+        return False
+
+    def train_end(self, run: "Run") -> None:
+        """Training has ended; the module has its final weights."""
+
+
+class EpochNumbers(NamedTuple):
+    """What an epoch of one network came to."""
+
+    train_loss: float
+    total: float  # of the weights: not finite when one of them is not
+    penalty: float
+    valid_loss: float = math.nan
+    valid_score: float = math.nan
+
+
+def stopwatch() -> Callable[[], float]:
+    """Start a clock: each call tells the seconds since then."""
+    start = time.monotonic()
+    return lambda: time.monotonic() - start
+
+
+class Run:
+    """One job under way; a loop drives it, epoch by epoch.
+
+    Parameters
+    ----------
+    job : TrainJob
+    watchers : sequence of Watcher
+    clock : callable ``() -> float``
+        Seconds that this training has had; by default, since now.
+
+    Attributes
+    ----------
+    follows_schedule : bool
+        Whether the job's schedule sets the learning rate; a watcher may take that over.
+    interrupted : bool
+        A watcher sets it to end training after the current batch.
+    best_epoch : int
+        Epoch, from 1, of the weights that are kept; known once training has ended.
+    """
+
+    def __init__(
+        self,
+        job: TrainJob,
+        watchers: Sequence[Watcher] = (),
+        clock: Callable[[], float] | None = None,
+    ):
+        self.job, self.watchers = job, watchers
+        self.history: list[dict[str, Any]] = []
+        self.stop_reason: str | None = None
+        self.state = job.state or OptimizerState()
+        self.schedule = Schedule(job.schedule)
+        self.learning_rate = job.optimizer.learning_rate
+        self.follows_schedule, self.interrupted = True, False
+        self.best_epoch = 0
+        self._stopper = Stopper(job.stopping)
+        self._best: list[Tensor] | None = None
+        self._recent: deque[float] = deque(maxlen=_SMOOTHED)
+        for watcher in watchers:
+            watcher.train_begin(self)
+        self._clock = clock or stopwatch()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since training began."""
+        return self._clock()
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the time limit has passed."""
+        return self._stopper.out_of_time(self.seconds)
+
+    def begin_epoch(self) -> None:
+        """Tell the watchers of an epoch."""
+        for watcher in self.watchers:
+            watcher.epoch_begin(self)
+
+    def end_epoch(self, numbers: EpochNumbers, flat: FlatParameters, k: int) -> bool:
+        """Record and decide; True when training is over.
+
+        Parameters
+        ----------
+        numbers : EpochNumbers
+        flat : FlatParameters
+            Where the network's parameters are, as its ``k``-th.
+        k : int
+
+        Raises
+        ------
+        TrainingDivergedError
+            When the loss or a weight is no longer finite.
+        """
+        self.state.epoch += 1
+        row = self._row(numbers)
+        self.history.append(row)
+        value = self._monitored(row, numbers)
+        self.schedule.observe(value)
+        if self._stopper.observe(value, row["epoch"]) and self._restores:
+            self._best = flat.snapshot(k)
+        self.stop_reason = self._stopper.reason(len(self.history), row["seconds"])
+        for watcher in self.watchers:  # each hears of it, also when one stops
+            if watcher.epoch_end(self, row):
+                self.stop_reason = self.stop_reason or "callback"
+        return self.stop_reason is not None
+
+    def finish(self, flat: FlatParameters, k: int) -> TrainResult:
+        """Put the best weights back and hand over the result."""
+        assert self.stop_reason is not None
+        self.best_epoch = len(self.history)
+        if self._best is not None:
+            flat.restore(self._best, k)
+            self.best_epoch = self._stopper.best_epoch
+        self.job.module.eval()
+        for watcher in self.watchers:
+            watcher.train_end(self)
+        set_source(self.job.module, None)
+        flat.release(k)
+        return TrainResult(
+            self.job.module, self.history, self.best_epoch, self.stop_reason, self.state
+        )
+
+    @property
+    def _restores(self) -> bool:
+        return self.job.stopping.restore_best and self.job.stopping.on_validation
+
+    def _row(self, numbers: EpochNumbers) -> dict[str, Any]:
+        if not (math.isfinite(numbers.train_loss) and math.isfinite(numbers.total)):
+            epoch = self.state.epoch  # of a stream, over all its calls
+            raise TrainingDivergedError(self.job.owner, epoch, self.learning_rate)
+        score = numbers.valid_score
+        if self.job.monitor is not None:
+            self.job.module.eval()
+            score = float(self.job.monitor(self.job.module))
+        return {
+            "epoch": len(self.history) + 1,
+            "train_loss": numbers.train_loss,
+            "valid_loss": numbers.valid_loss,
+            "valid_score": score,
+            "learning_rate": self.learning_rate,
+            "seconds": self.seconds,
+        }
+
+    def _monitored(self, row: dict[str, Any], numbers: EpochNumbers) -> float:
+        if not self.job.stopping.on_validation:
+            self._recent.append(numbers.train_loss + numbers.penalty)
+            return math.fsum(self._recent) / len(self._recent)
+        return -row["valid_score"] if self.job.monitor else row["valid_loss"]

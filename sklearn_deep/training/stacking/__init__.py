@@ -1,0 +1,1 @@
+"""Jobs of several threads trained as one network: joblib backend ``"stacked"``."""

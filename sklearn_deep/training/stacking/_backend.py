@@ -1,0 +1,119 @@
+"""joblib, in this file and its registration only: the backend named "stacked"."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any
+
+import joblib
+import torch
+from joblib.parallel import (
+    FallbackToBackend,
+    ParallelBackendBase,
+    SequentialBackend,
+)
+
+from sklearn_deep._params import NONE, Number, check_value
+from sklearn_deep.training.stacking._scheduler import MOST_IN_FLIGHT, Cohort
+from sklearn_deep.training.stacking._shared_folds import FoldLender
+from sklearn_deep.training.stacking._tasks import Call, Outcome, Task, current_task
+
+_CORES = (NONE, Number(Integral, 1))
+
+
+class StackedBackend(ParallelBackendBase):
+    """Threads whose networks are trained together; nested calls join in."""
+
+    supports_retrieve_callback = True
+    uses_threads = True
+    supports_sharedmem = True
+    default_n_jobs = -1
+
+    def __init__(self, nesting_level: int | None = None, cores: int | None = None):
+        super().__init__(nesting_level=nesting_level)
+        check_value("the backend 'stacked'", "cores", cores, _CORES)
+        self._cores = cores
+        self._call: Call | None = None
+        self._warnings: Any = None
+        self._lender = FoldLender()
+
+    def effective_n_jobs(self, n_jobs: int | None) -> int:
+        """Networks that may be in flight; memory may keep them fewer."""
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        return MOST_IN_FLIGHT if n_jobs is None or n_jobs < 0 else n_jobs
+
+    def configure(
+        self, n_jobs: int = 1, parallel: Any = None, **backend_kwargs: Any
+    ) -> int:
+        """Take note of a coming call."""
+        n_jobs = self.effective_n_jobs(n_jobs)
+        if n_jobs == 1:
+            raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
+        self.parallel, self._n_jobs = parallel, n_jobs
+        return n_jobs
+
+    def start_call(self) -> None:
+        """Begin a call: a cohort of its own, or among the tasks of the one around it."""
+        parent = current_task()
+        if parent is None:
+            cores = min(joblib.cpu_count(), torch.get_num_threads())
+            cohort = Cohort(self._cores or cores)
+            # Threads that take turns leave each other's filters behind.
+            self._warnings = warnings.catch_warnings()
+            self._warnings.__enter__()
+        else:
+            cohort = parent.call.cohort
+        self._call = cohort.open_call(self._n_jobs, parent)
+        self._lender = FoldLender()
+
+    def submit(self, func: Callable[[], Any], callback: Any = None) -> Task:
+        """Take a task in."""
+        assert self._call is not None
+        shares_rows = self._lender.lend(func)
+        task = Task(func, callback, self._call)
+        task.shares_rows = shares_rows
+        self._call.cohort.submit(self._call, task)
+        return task
+
+    apply_async = submit  # its name before joblib 1.5
+
+    def retrieve_result_callback(self, out: Outcome) -> Any:
+        """Give a task's result, or raise its error."""
+        return out.unpack()
+
+    @contextmanager
+    def retrieval_context(self) -> Iterator[None]:
+        """Let the tasks run while the caller waits for them."""
+        call = self._call
+        assert call is not None
+        call.cohort.begin_waiting(call)
+        try:
+            yield
+        except BaseException:
+            call.cohort.cancel(call)
+            for thread in call.threads:
+                thread.join()
+            call.cohort.end_waiting(call)
+            raise
+        call.cohort.end_waiting(call)
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        """End the tasks of this call."""
+        if self._call is not None:
+            self._call.cohort.cancel(self._call)
+
+    def stop_call(self) -> None:
+        """End the call: no thread of it is left."""
+        call, self._call = self._call, None
+        if call is None:
+            return
+        call.cohort.close_call(call)
+        if call.parent is None:
+            call.cohort.record.end()
+            self._warnings.__exit__(None, None, None)
+
+    def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:
+        """Give calls within a task a backend that joins in."""
+        return StackedBackend(nesting_level=(self.nesting_level or 0) + 1), None

@@ -1,0 +1,249 @@
+"""Which jobs are trained at once: those of one shape, as many as pay."""
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import scipy.sparse as sp
+import torch
+from torch import nn
+
+from sklearn_deep.data._batches import torch_dtype
+from sklearn_deep.data._ragged import Ragged
+from sklearn_deep.data._rows import mean_steps
+from sklearn_deep.data._together import sample
+from sklearn_deep.training.job._devices import row_products, told
+from sklearn_deep.training.job._job import TrainJob
+from sklearn_deep.training.job._optimizers import OPTIMIZERS
+from sklearn_deep.training.stacking._stack import Member
+from sklearn_deep.training.step._augmenting import mixes
+from sklearn_deep.training.step._derived import is_plain
+
+# What a step of a stack touches should stay in a core's share of the cache: beyond it
+# another network costs more than it saves.
+_CACHE_BYTES = 4 << 20
+
+# So many networks share the cost of each operation well enough that this outweighs a few
+# more bytes, up to a size of one network's step whose numbers alone fill the core.
+_NARROW = 5
+_FILLING_BYTES = 3 << 20
+
+# Under vmap a step has a fixed cost that so many networks on a CPU have to share.
+_VMAP_PAYS = 5
+
+# torch has no quick form of the grouped convolution that vmap makes of many: from so many
+# multiplications a step on, each network is faster alone on a CPU.
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_SMALL_CONVOLUTIONS = 2e6
+
+# Splitting a stack for another core should leave this many networks in each part; stacks
+# that are narrow anyway consist of large steps, which are worth a core each.
+_WORTH_A_CORE = 4
+_LARGE_STEPS = 8
+
+
+# Why networks that could be stacked are not; the user guide explains each.
+FILLS_A_CORE = "its steps fill a core: nothing to gain"
+CONVOLUTIONS = "its convolutions are faster alone"
+FILLS_THE_DEVICE = "two of its steps exceed the device's memory"
+UNLIKE_OTHERS = "no other of its shape"
+ODD_ONE = "the odd one of {}"
+NOT_READY = "no other was ready"
+TOO_FEW = "only {} of its shape: too few to gain"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Members that are trained in one go; ``reason`` says why one stands alone."""
+
+    members: list[Member]
+    reason: str | None = None
+
+
+def full_width(member: Member) -> tuple[Hashable, int]:
+    """What a job has in common with others, and how many make a full stack."""
+    if why_alone(member) is not None:
+        return None, 1
+    return stack_key(member.job), max(1, stack_width(member.job))
+
+
+def make_units(
+    members: Sequence[Member],
+    cores: int,
+    earlier: Counter[Hashable] | None = None,
+    early: bool = False,
+) -> list[Unit]:
+    """Divide members into stacks, and those who train alone.
+
+    Parameters
+    ----------
+    members : sequence of Member
+    cores : int
+        Number of stacks that may train at a time.
+    earlier : Counter or None
+        Number of networks of each shape that this call has divided before; updated.
+    early : bool
+        Whether others may come that could not be waited for.
+    """
+    earlier = Counter() if earlier is None else earlier
+    units, groups = [], {}  # type: ignore[var-annotated]
+    for member in members:
+        reason = why_alone(member)
+        if reason is None:
+            groups.setdefault(stack_key(member.job), []).append(member)
+        else:
+            units.append(Unit([member], reason))
+    for key, alike in groups.items():
+        earlier[key] += len(alike)
+        left_over = NOT_READY if early else _left_over(earlier[key])
+        units += _stacks(alike, cores, left_over)
+    # The longest first: cores then end at about the same time.
+    return sorted(units, key=lambda unit: -len(unit.members))
+
+
+def why_alone(member: Member) -> str | None:
+    """Say why a job cannot be stacked, or None."""
+    job = member.job
+    reasons = {
+        "lbfgs": OPTIMIZERS[job.optimizer.name].update is None,
+        "callbacks for every batch": any(w.per_batch for w in member.watchers),
+        "time_limit": job.stopping.time_limit is not None,
+        # They have no rule for vmap, and packed sequences no axis of networks.
+        "recurrent layers": any(
+            isinstance(m, nn.RNNBase) for m in job.module.modules()
+        ),
+        "a network without a declared shape": job.shape is None,
+        "frozen parameters": not all(p.requires_grad for p in job.module.parameters()),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def stack_key(job: TrainJob) -> Hashable:
+    """What the jobs of a stack have in common; all else may differ."""
+    return (
+        job.shape,
+        # Those that augment see floats, those that mix targets that are not codes.
+        (bool(job.augmentation), mixes(job)),
+        job.optimizer.name,
+        (job.loss.name, job.loss.kind, tuple(sorted(job.loss.params.items()))),
+        job.batch_size,
+        (job.rows.device, torch_dtype(job.rows.x), tuple(job.rows.x.shape[1:])),
+        (job.rows.y.dtype, job.rows.y.shape[1:]),
+        job.validation is not None and isinstance(job.validation.x, Ragged),
+    )
+
+
+def even_width(n_networks: int, widest: int, cores: int) -> int:
+    """How wide the stacks of so many networks are, if all are about as wide."""
+    return math.ceil(n_networks / _n_stacks(n_networks, widest, cores))
+
+
+def _n_stacks(n_networks: int, widest: int, cores: int) -> int:
+    n_stacks = math.ceil(n_networks / widest)
+    # Every core has its stacks, as long as these are not too narrow to pay.
+    n_full = cores * math.ceil(n_stacks / cores)
+    fewest = _WORTH_A_CORE if widest > _LARGE_STEPS else 1
+    return n_full if n_networks >= n_full * fewest else n_stacks
+
+
+def _left_over(n_alike: int) -> str:
+    """Say why a network of a shape is alone, by the number of that shape in the call."""
+    return UNLIKE_OTHERS if n_alike == 1 else ODD_ONE.format(n_alike)
+
+
+def _stacks(members: list[Member], cores: int, left_over: str) -> list[Unit]:
+    """Divide jobs of one shape into stacks of about the same width.
+
+    Parameters
+    ----------
+    members : list of Member
+    cores : int
+    left_over : str
+        Reason of one that has no stack.
+    """
+    job = members[0].job
+    widest, narrow = _limit(job)
+    if widest < 2:
+        return [Unit([member], narrow) for member in members]
+    n_stacks = _n_stacks(len(members), widest, cores)
+    if len(members) == 1:
+        return [Unit(members, left_over)]
+    on_cpu = job.rows.device.type == "cpu"
+    few = len(members) < n_stacks * _VMAP_PAYS
+    if on_cpu and few and not is_plain(job.module):
+        reason = TOO_FEW.format(len(members))
+        return [Unit([member], reason) for member in members]
+    # Neighbours have as many rows: their batches are of one size to the last. Those of one
+    # fold and one seed, which take the same rows at the same time, share them.
+    members = sorted(members, key=_likeness)
+    bounds = [len(members) * i // n_stacks for i in range(n_stacks + 1)]
+    return [
+        Unit(members[a:b], None if b - a > 1 else left_over)
+        for a, b in pairwise(bounds)
+    ]
+
+
+def _likeness(member: Member) -> tuple:
+    """Sort key by which those of one fold and one seed are neighbours."""
+    rows, seed = member.job.rows, member.job.seed
+    # Folds may be row numbers into one array.
+    of_fold = () if rows.index is None else sample(rows.index)
+    return -len(rows), sample(rows.x), of_fold, seed
+
+
+def stack_width(job: TrainJob) -> int:
+    """How many networks like this one are best trained at once."""
+    return _limit(job)[0]
+
+
+def _limit(job: TrainJob) -> tuple[int, str]:
+    """The width of the widest stack, and why there is none where it is below 2."""
+    device = job.rows.device
+    if device.type == "cpu":
+        large = (
+            job.batch_size * row_products(job.module, job.rows.x) > _SMALL_CONVOLUTIONS
+        )
+        if large and any(isinstance(m, _CONVOLUTIONS) for m in job.module.modules()):
+            return 1, CONVOLUTIONS
+        return _width_on_cpu(job), FILLS_A_CORE
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free // 2 // step_bytes(job)), FILLS_THE_DEVICE
+    return 64, UNLIKE_OTHERS
+
+
+def _width_on_cpu(job: TrainJob) -> int:
+    size = step_bytes(job)
+    width = int(_CACHE_BYTES // size)
+    if is_plain(job.module):
+        return max(width, _NARROW) if size <= _FILLING_BYTES else 1
+    return width if width >= _VMAP_PAYS else 1
+
+
+def step_bytes(job: TrainJob) -> int:
+    """Memory that a step of one network touches, about."""
+    x = job.rows.x
+    size = torch_dtype(x).itemsize
+    n_values, units = _sizes(job.module)
+    n_slots = OPTIMIZERS[job.optimizer.name].n_slots
+    # Weights, gradient, slots; what goes in, and each layer's output forth and back.
+    width = round(mean_steps(x) * (math.prod(x.shape[1:]) + 3 * units))
+    return size * (n_values * (2 + n_slots) + job.batch_size * width)
+
+
+def held_bytes(job: TrainJob) -> int:
+    """Memory that a job in flight holds, about: rows as they came, and encoded."""
+    x = job.rows.x
+    own = x.data.nbytes + x.indices.nbytes if sp.issparse(x) else x.nbytes
+    return 3 * own + 8 * 4 * _sizes(job.module)[0]
+
+
+def _sizes(module: nn.Module) -> tuple[int, int]:
+    """Number of values, and of units."""
+    parameters = list(module.parameters())
+    units = told(module, "units")
+    if units is None:
+        units = sum(p.shape[0] for p in parameters if p.ndim >= 2)
+    return sum(p.numel() for p in parameters), units

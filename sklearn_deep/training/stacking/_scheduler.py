@@ -1,0 +1,387 @@
+"""Tasks that train together: threads that meet where each waits for its network.
+
+A task runs in a thread of its own until its ``fit`` has a job to train; there it waits.
+When every task waits, their jobs are trained, stack by stack, and the tasks go on. Only as
+many threads run at a time as there are cores: the others wait for a turn, so that they
+neither fight for the interpreter nor for the cache. Where tasks wait for one another
+because of a lock that the cohort does not know of, nothing would ever move: a watch finds
+such stalls (``_stalls.py``), and those that wait for their networks train without the rest.
+"""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from sklearn_deep.training.job._devices import available_memory, one_thread
+from sklearn_deep.training.job._job import TrainJob, TrainResult
+from sklearn_deep.training.loop._loop import train_alone
+from sklearn_deep.training.loop._run import Run, Watcher
+from sklearn_deep.training.stacking._grouping import (
+    Unit,
+    even_width,
+    full_width,
+    held_bytes,
+    make_units,
+)
+from sklearn_deep.training.stacking._report import Recorder
+from sklearn_deep.training.stacking._stack import Member, train_stack
+from sklearn_deep.training.stacking._stalls import Look, Watch, thread_clock
+from sklearn_deep.training.stacking._tasks import (
+    Call,
+    Cancelled,
+    Outcome,
+    Task,
+    enter_task,
+)
+
+# Threads of one cohort at most, whatever n_jobs says; nested calls come on top, with one
+# each.
+MOST_IN_FLIGHT = 256
+
+# Tasks in flight may hold this share of the memory that was free at the start.
+_MEMORY_SHARE = 0.5
+
+
+class Cohort:
+    """The tasks of one outermost call, and of the calls nested in it.
+
+    Parameters
+    ----------
+    cores : int
+        Threads that may run at a time.
+    """
+
+    def __init__(self, cores: int):
+        self.cores = cores
+        self.record = Recorder()
+        self._lock = threading.Lock()
+        self._free_turns = cores
+        self._waiting: deque[Task] = deque()  # for a turn
+        self._parked: list[Task] = []  # for the others, to train together
+        self._calls: list[Call] = []
+        self._in_flight = 0
+        self._memory = available_memory() * _MEMORY_SHARE
+        self._held, self._most_held = 0, 0
+        self._most_in_flight = MOST_IN_FLIGHT
+        self._shapes: dict[Hashable, int] = {}
+        self._divided: Counter[Hashable] = Counter()  # networks so far, by shape
+        self._crowded = False  # whether there are several units for the cores
+        self._failed: list[tuple[Task, BaseException]] = []  # before they began
+        self._moves = 0
+        self._watch = Watch(self._look, self._resolve_stall)
+
+    # Turns.
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the state while it changes, and see what follows from that."""
+        with self._lock:
+            yield
+            self._moves += 1
+            self._go_on()
+            if self._held_up():
+                self._watch.start()
+            failed, self._failed = self._failed, []
+        for task, error in failed:  # joblib has locks of its own
+            task.callback(Outcome(error=error))
+
+    def _go_on(self) -> None:
+        """Give free turns away; where nobody runs, let the parked ones meet."""
+        while self._free_turns > 0:
+            if self._waiting:
+                self._give_turn(self._waiting.popleft())
+            elif not self._full_stacks() and (task := self._next_to_start()):
+                self._start(task)
+            elif self._parked and self._free_turns == self.cores:
+                # Others of their shape may come; without them, the rest trains as it is.
+                self._meet(self._full_stacks() or self._parked)
+            else:
+                return
+
+    # Stalls: those that have a turn wait, for a lock, say, that others hold.
+
+    def _held_up(self) -> bool:
+        """Whether anybody waits for a turn, for the others, or to be started."""
+        queued = any(call.queue for call in self._calls)
+        return bool(self._parked or self._waiting or queued)
+
+    def _with_turn(self) -> list[Task]:
+        tasks = (task for call in self._calls for task in call.tasks)
+        return [task for task in tasks if task.has_turn]
+
+    def _look(self) -> Look:
+        with self._lock:
+            running = self._with_turn()
+            clocks = [task.clock for task in running]
+            clocks += [call.clock for call in self._calls if call.caller_has_turn]
+            training = any(task.unit is not None for task in running)
+            return Look(self._moves, clocks, self._held_up(), training)
+
+    def _resolve_stall(self, moves: int, may_start: bool) -> bool:
+        """Let those that wait go on, each beside one that has a turn and does not use it."""
+        with self._lock:
+            helps = self._parked or self._waiting or may_start
+            if moves != self._moves or not helps:
+                return False  # a call that changes nothing would count as a move
+        with self._changing():
+            if self._parked and not self._waiting:
+                self._meet(self._parked, early=True)
+                self.record.met_early()
+            idle = max(1, len(self._with_turn()))
+            given = [self._waiting.popleft() for _ in range(idle) if self._waiting]
+            for task in given:
+                self._give_turn(task)
+            if not given and may_start and (another := self._next_to_start()):
+                self._start(another)
+            return bool(given)
+
+    def _give_turn(self, task: Task) -> None:
+        self._free_turns -= 1
+        task.has_turn = True
+        task.woken.set()
+
+    def _next_to_start(self) -> Task | None:
+        for call in self._calls:
+            if call.queue and call.may_start(self._has_room()):
+                return call.queue.popleft()
+        return None
+
+    def _full_stacks(self) -> list[Task]:
+        """Those who fill stacks, where there is one for each core; else nobody.
+
+        More tasks in flight would hold more rows in memory, and train no faster.
+        """
+        alike: dict[tuple[int, int], list[Task]] = {}
+        for task in self._parked:
+            alike.setdefault(task.kind, []).append(task)
+        to_come = sum(len(call.queue) for call in self._calls)
+        n_stacks, filling = 0, []
+        for (_, width), tasks in alike.items():
+            if len(alike) == 1:  # those to come are like these: all stacks alike
+                width = even_width(len(tasks) + to_come, width, self.cores)
+            n_full = len(tasks) // width
+            n_stacks += n_full
+            filling += tasks[: n_full * width]
+        return filling if n_stacks >= self.cores else []
+
+    def _has_room(self) -> bool:
+        """Whether threads and memory are there for another task."""
+        if self._in_flight < self.cores:
+            return True
+        expected = self._held + self._most_held
+        return self._in_flight < self._most_in_flight and expected < self._memory
+
+    def _start(self, task: Task) -> None:
+        task.thread = threading.Thread(
+            target=self._run, args=(task,), name="stacked", daemon=True
+        )
+        self._free_turns -= 1
+        self._in_flight += 1
+        task.call.in_flight += 1
+        task.has_turn = True
+        try:
+            task.thread.start()
+        except RuntimeError as error:  # the system has no more threads
+            self._ended(task)
+            self._most_in_flight = max(1, self._in_flight)
+            if self._in_flight:
+                task.call.queue.appendleft(task)
+            else:
+                self._failed.append((task, error))
+        else:
+            task.call.threads.append(task.thread)
+
+    def _ended(self, task: Task) -> None:
+        self._in_flight -= 1
+        task.call.in_flight -= 1
+        if task.has_turn:
+            task.has_turn = False
+            self._free_turns += 1
+
+    def _meet(self, parked: list[Task], early: bool = False) -> None:
+        """Divide waiting jobs into stacks; one task of each will train it."""
+        chosen = set(parked)
+        self._parked = [task for task in self._parked if task not in chosen]
+        owners = {id(task.member): task for task in parked}
+        members = [task.member for task in parked if task.member is not None]
+        try:
+            units = make_units(members, self.cores, self._divided, early)
+        except Exception as error:  # each fit raises it: nobody is left waiting
+            for member in members:
+                member.error = error
+            self._waiting.extend(parked)
+            return
+        self._crowded = len(units) > 1 and self.cores > 1
+        for unit in units:
+            trainer, *companions = (owners[id(member)] for member in unit.members)
+            trainer.unit, trainer.companions = unit, companions
+            self._waiting.append(trainer)
+
+    # What the threads of tasks do.
+
+    def _run(self, task: Task) -> None:
+        enter_task(task)
+        task.clock = thread_clock()
+        try:
+            outcome = Outcome(task.function())
+        except BaseException as error:
+            outcome = Outcome(error=error)
+        try:
+            task.callback(outcome)  # joblib hands out further tasks in here
+        finally:
+            with self._changing():
+                task.call.tasks.discard(task)
+                self._ended(task)
+
+    def train(
+        self, task: Task, job: TrainJob, watchers: Sequence[Watcher]
+    ) -> TrainResult:
+        """Wait for the others, and have the job trained among theirs."""
+        member = Member(job, watchers)
+        size = 0 if task.shares_rows else held_bytes(job)
+        shape, width = full_width(member)
+        with self._changing():
+            self._check(task)
+            task.member = member
+            task.kind = self._shapes.setdefault(shape, len(self._shapes)), width
+            self._held += size
+            self._most_held = max(self._most_held, size)
+            self._parked.append(task)
+            self._pause(task)
+        task.woken.wait()
+        if task.unit is not None:
+            self._train_unit(task)
+        with self._lock:
+            self._held -= size
+            task.member = None
+            self._check(task)
+        if member.error is not None:
+            raise member.error
+        assert member.result is not None
+        return member.result
+
+    def _pause(self, task: Task) -> None:
+        task.woken.clear()
+        task.has_turn = False
+        self._free_turns += 1
+
+    def _check(self, task: Task) -> None:
+        if task.cancelled:
+            raise Cancelled
+
+    def _train_unit(self, task: Task) -> None:
+        """Train a stack, or one network; then its members may go on."""
+        unit = task.unit
+        assert unit is not None
+        self.record.begin_training(len(unit.members), unit.reason)
+        try:
+            # Cores have a unit each; torch's own threads would stand in their way.
+            with one_thread if self._crowded else nullcontext():
+                _train(unit)
+        except BaseException as error:  # each fit raises it: nobody is left waiting
+            for member in unit.members:
+                if not member.ended:
+                    member.error = error
+        finally:
+            self.record.end_training()
+            with self._changing():
+                companions, task.unit, task.companions = task.companions, None, []
+                self._waiting.extend(t for t in companions if not t.cancelled)
+
+    # What callers do: the thread that waits for results, perhaps a task itself.
+
+    def open_call(self, limit: int, parent: Task | None) -> Call:
+        """Begin a call; an outermost caller has a turn from here on."""
+        call = Call(self, limit, parent)
+        with self._lock:
+            self._calls.append(call)
+            if parent is None:
+                self._free_turns -= 1
+                call.caller_has_turn, call.clock = True, thread_clock()
+            else:
+                parent.children.append(call)
+        return call
+
+    def submit(self, call: Call, task: Task) -> None:
+        """Take a task in; it starts when there is a turn."""
+        with self._changing():
+            call.tasks.add(task)
+            call.queue.append(task)
+
+    def begin_waiting(self, call: Call) -> None:
+        """The caller waits for results from here on."""
+        with self._changing():
+            if call.parent is not None:
+                self._pause(call.parent)
+            else:
+                self._free_turns += 1
+                call.caller_has_turn = False
+
+    def end_waiting(self, call: Call) -> None:
+        """The caller has its results; a task among others needs a turn to go on."""
+        task = call.parent
+        if task is None:
+            return
+        with self._changing():
+            self._check(task)
+            self._waiting.append(task)
+        task.woken.wait()
+        self._check(task)
+
+    def cancel(self, call: Call) -> None:
+        """End the tasks of a call, and of those nested in it, as soon as they can."""
+        with self._changing():
+            self._cancel(call)
+
+    def _cancel(self, call: Call) -> None:
+        self._failed += [(task, Cancelled()) for task in call.queue]
+        call.tasks.difference_update(call.queue)
+        call.queue.clear()
+        for task in call.tasks:
+            task.cancelled = True
+            if task.member is not None:
+                task.member.cancelled = True
+            if task.unit is None and not task.has_turn:
+                # It waits, for a turn or for its network: it goes without.
+                if task in self._waiting:
+                    self._waiting.remove(task)
+                if task in self._parked:
+                    self._parked.remove(task)
+                task.woken.set()
+            for nested in task.children:
+                self._cancel(nested)
+
+    def close_call(self, call: Call) -> None:
+        """Wait for the last threads of a call to end."""
+        for thread in call.threads:
+            thread.join()
+        if call.parent is None:
+            self._watch.stop()
+        with self._lock:
+            self._calls.remove(call)
+            if call.parent is not None:
+                call.parent.children.remove(call)
+
+
+class _StopsWhenCancelled(Watcher):
+    """Ends a training that nobody waits for any more."""
+
+    def __init__(self, member: Member):
+        self._member = member
+
+    def epoch_end(self, run: Run, row: dict[str, Any]) -> bool:
+        """Stop where the member is cancelled."""
+        return self._member.cancelled
+
+
+def _train(unit: Unit) -> None:
+    if all(member.cancelled for member in unit.members):
+        return
+    if len(unit.members) > 1:
+        train_stack(unit.members)
+        return
+    (member,) = unit.members
+    watchers = [*member.watchers, _StopsWhenCancelled(member)]
+    member.result = train_alone(member.job, watchers)

@@ -1,0 +1,365 @@
+"""Training many jobs of one shape at once, as one network with an axis of networks.
+
+What differs between them is a number of each: learning rates, penalties, rates of
+dropout. Each has its own rows and its own random numbers, so that it becomes the network
+that it would have become alone.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sklearn_deep.data._batches import Rows, batch_bounds, epoch_order
+from sklearn_deep.data._together import RowsTogether, lockstep, shared_features
+from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.nn._running import Running
+from sklearn_deep.training.job._job import OptimizerSpec, TrainJob, TrainResult
+from sklearn_deep.training.job._seeds import reseed
+from sklearn_deep.training.loop._evaluation import evaluate, judge, to_numbers
+from sklearn_deep.training.loop._run import EpochNumbers, Run, Watcher, stopwatch
+from sklearn_deep.training.step._augmenting import Augmenter, augmented_together
+from sklearn_deep.training.step._flat import FlatParameters
+from sklearn_deep.training.step._masks import Masks
+from sklearn_deep.training.step._step import (
+    Steps,
+    fused_update,
+    make_slots,
+    step_numbers,
+)
+from sklearn_deep.training.step._vmapped import vmapped_forward
+
+_FEW = 4
+
+
+@dataclass
+class Member:
+    """A job among others, and what comes of it.
+
+    Attributes
+    ----------
+    job : TrainJob
+    watchers : sequence of Watcher
+    cancelled : bool
+        Set from outside, also while it is trained: nobody wants it any more.
+    result : TrainResult or None
+    error : BaseException or None
+        In place of a result.
+    """
+
+    job: TrainJob
+    watchers: Sequence[Watcher] = ()
+    cancelled: bool = False
+    result: TrainResult | None = None
+    error: BaseException | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is a result or an error."""
+        return self.result is not None or self.error is not None
+
+
+def train_stack(members: Sequence[Member]) -> None:
+    """Train jobs of one shape, and give each its result or its error.
+
+    Parameters
+    ----------
+    members : sequence of Member
+        Several, of one ``stack_key``. An error of one leaves the others untouched.
+    """
+    stack = Stack(members)
+    while stack.nets:
+        stack.epoch()
+
+
+class _Net:
+    """A network of the stack."""
+
+    def __init__(self, member: Member, job: TrainJob, clock: Callable[[], float]):
+        self.member, self.job = member, job
+        self.run = Run(job, member.watchers, clock)
+        self.n_steps = len(batch_bounds(len(job.rows), job.batch_size))
+        schedule = job.schedule
+        self.schedule_key = (
+            schedule.name,
+            tuple(schedule.params.items()),
+            schedule.warmup,
+            schedule.epochs,
+            self.n_steps,
+        )
+
+
+class Stack:
+    """Networks in lockstep: an epoch of each at a time."""
+
+    def __init__(self, members: Sequence[Member]):
+        self._clock = _SharedClock(len(members))
+        self._order = torch.Generator()
+        features = _placed_features([member.job for member in members])
+        nets = []
+        for member, (rows, validation) in zip(members, features, strict=True):
+            job = dataclasses.replace(member.job, rows=rows, validation=validation)
+            try:
+                nets.append(_Net(member, job, self._clock))
+            except Exception as error:
+                member.error = error
+        # Those with more rows have more steps: they are the first in every step.
+        # Those that take the same rows in the same order are neighbours.
+        nets.sort(key=lambda n: (-len(n.job.rows), id(n.job.rows.x), n.job.seed))
+        self._compose(nets)
+
+    def epoch(self) -> None:
+        """Train an epoch, and part with the networks that have finished."""
+        for net in self.nets:
+            self._try(net, net.run.begin_epoch)
+        if self._part():
+            return
+        losses = self._take_steps()
+        for k, numbers in enumerate(self._numbers(losses)):
+            self._try(self.nets[k], self._end_epoch, k, self.nets[k], numbers)
+        self._part()
+
+    def _compose(self, nets: list[_Net]) -> None:
+        """Bring the networks together into tensors."""
+        self.nets = nets
+        self._clock.share(len(nets))
+        if not nets:
+            return
+        jobs = [net.job for net in nets]
+        self._flat = FlatParameters([job.module for job in jobs], stacked=True)
+        values = self._flat.values
+        slots = [make_slots(n.run.state, n.job, values[0]) for n in nets]
+        self._slots = [torch.stack(parts) for parts in zip(*slots, strict=True)]
+        self._rows = RowsTogether([job.rows for job in jobs])
+        self._plan = lockstep([len(job.rows) for job in jobs], jobs[0].batch_size)
+        self._masks = Masks([job.seed for job in jobs], jobs[0].rows.device)
+        self._augmenters = [Augmenter(job) for job in jobs if job.augmentation]
+        self._sections: dict[tuple[int, int], Steps] = {}
+        sizes = [float(len(job.rows)) for job in jobs]
+        self._sizes = torch.tensor(sizes, dtype=values.dtype, device=values.device)
+        self._spec = _joint_spec([job.optimizer for job in jobs])
+        self._validations = [
+            (
+                near,
+                RowsTogether([job.validation for job in jobs[near] if job.validation]),
+            )
+            for near in _neighbours([_n_rows(job.validation) for job in jobs])
+            if jobs[near.start].validation is not None
+        ]
+
+    def _part(self) -> bool:
+        """Let networks go that have ended or failed, or that nobody waits for."""
+        left = [
+            (k, net)
+            for k, net in enumerate(self.nets)
+            if not (net.member.ended or net.member.cancelled)
+        ]
+        if len(left) < len(self.nets):
+            for k, net in left:
+                net.run.state.slots = [slot[k] for slot in self._slots]
+            self._compose([net for _, net in left])
+        return not self.nets
+
+    def _take_steps(self) -> Tensor:
+        """Take every step of the epoch; gives the mean loss of each network."""
+        self._rows.put_in_order(self._orders())
+        self._masks.begin([net.run.state.epoch for net in self.nets])
+        for net, augmenter in zip(self.nets, self._augmenters, strict=False):
+            augmenter.begin(net.run.state.epoch)
+        numbers = self._epoch_numbers()
+        totals = torch.zeros_like(self._sizes)
+        for i, groups in enumerate(self._plan):
+            mark = self._masks.mark()
+            for nets, start, stop in groups:
+                self._masks.seek(mark)
+                self._masks.nets = nets
+                section = self._section(nets)
+                batch = self._rows.batch(nets, start, stop)
+                if self._augmenters:
+                    batch = augmented_together(self._augmenters[nets], batch)
+                loss, _ = section.gradient(batch)
+                section.apply(*(_at(number, i, nets) for number in numbers))
+                totals[nets].add_(loss, alpha=stop - start)
+            if all(net.member.cancelled for net in self.nets):
+                break
+        return totals.div_(self._sizes)
+
+    def _orders(self) -> list[Tensor]:
+        """The order of each network's rows in this epoch; equal orders once."""
+        orders: dict[tuple, Tensor] = {}
+        keys = []
+        for net in self.nets:
+            rows, epoch = net.job.rows, net.run.state.epoch
+            # Lengths of sequences take part in the order.
+            of_lengths = None if rows.lengths is None else rows.lengths.tobytes()
+            key = net.job.seed, epoch, len(rows), of_lengths
+            keys.append(key)
+            if key not in orders:
+                reseed(self._order, net.job.seed, "order", epoch)
+                orders[key] = epoch_order(rows, net.job.batch_size, self._order)
+        return [orders[key] for key in keys]
+
+    def _epoch_numbers(self) -> list[Any]:
+        """The numbers of every step: one for all networks, or tensors over them."""
+        most = max(net.n_steps for net in self.nets)
+        rates = np.zeros((most, len(self.nets)))
+        steps = np.ones((most, len(self.nets)), dtype=np.int64)
+        factors: dict[tuple, np.ndarray] = {}
+        for k, net in enumerate(self.nets):
+            run, state, n = net.run, net.run.state, net.n_steps
+            rates[:, k] = run.learning_rate
+            if net.job.schedule.moves:
+                key = (*net.schedule_key, state.epoch, run.schedule.factor(state.epoch))
+                if key not in factors:
+                    during = (run.schedule.during(state.epoch, i, n) for i in range(n))
+                    factors[key] = np.fromiter(during, float, n)
+                rates[:n, k] = net.job.optimizer.learning_rate * factors[key]
+                run.learning_rate = float(rates[n - 1, k])
+            steps[:, k] = np.arange(state.step + 1, state.step + 1 + most)
+            state.step += n
+        values = self._flat.values
+        wide = fused_update(values, self._spec) is not None
+        like = values.new_empty((), dtype=torch.float64 if wide else values.dtype)
+        return [
+            _over_steps(number, rates.shape, like)
+            for number in step_numbers(self._spec, rates, steps)
+        ]
+
+    def _section(self, nets: slice) -> Steps:
+        """The stepper of neighbours; made when they first step together."""
+        key = nets.start, nets.stop
+        if key not in self._sections:
+            jobs = [net.job for net in self.nets[nets]]
+            steps = Steps(self._flat, jobs, self._slots, nets)
+            set_source(steps.module, self._masks)
+            self._sections[key] = steps
+        return self._sections[key]
+
+    def _numbers(self, losses: Tensor) -> list[EpochNumbers]:
+        everyone = slice(0, len(self.nets))
+        tensors = [losses, self._flat.values.sum(-1), self._section(everyone).penalty()]
+        if self._validations:
+            judged = losses.new_full((2, len(self.nets)), torch.nan)
+            for nets, rows in self._validations:
+                judged[:, nets] = torch.stack(self._evaluate(nets, rows))
+            tensors += list(judged)
+        return to_numbers(tensors)
+
+    def _evaluate(self, nets: slice, rows: RowsTogether) -> list[Tensor]:
+        """Loss and score of neighbours that have as many validation rows each."""
+        jobs = [net.job for net in self.nets[nets]]
+        if len(jobs) < _FEW:  # the fixed cost of vmap is that of so many forward passes
+            each = [evaluate(job, job.validation) for job in jobs if job.validation]
+            return [torch.stack(parts) for parts in zip(*each, strict=True)]
+        template = self._section(nets).module.eval()
+        with torch.inference_mode(), Running(template):
+            batches = list(rows.in_order())
+            raw = torch.cat([vmapped_forward(template, b.x) for b in batches], 1)
+            y = torch.cat([b.y for b in batches], 1)
+            weights = [b.weight for b in batches if b.weight is not None]
+            weight = torch.cat(weights, 1) if weights else None
+            judged = judge(jobs[0].loss, raw, y, weight)
+        template.train()
+        return judged
+
+    def _end_epoch(self, k: int, net: _Net, numbers: EpochNumbers) -> None:
+        if net.run.end_epoch(numbers, self._flat, k):
+            if net.job.state is not None:
+                net.run.state.slots = [slot[k].clone() for slot in self._slots]
+            net.member.result = net.run.finish(self._flat, k)
+
+    def _try(self, net: _Net, call: Callable[..., Any], *args: Any) -> None:
+        """Call something that may fail for one network alone."""
+        try:
+            call(*args)
+        except Exception as error:
+            net.member.error = error
+
+
+class _SharedClock:
+    """Seconds of a stack, of which each network has had its share."""
+
+    def __init__(self, n_nets: int):
+        self._time, self._n_nets = stopwatch(), n_nets
+        self._seconds, self._before = 0.0, 0.0
+
+    def __call__(self) -> float:
+        now = self._time()
+        self._seconds += (now - self._before) / self._n_nets
+        self._before = now
+        return self._seconds
+
+    def share(self, n_nets: int) -> None:
+        """Go on for another number of networks."""
+        self()
+        self._n_nets = max(1, n_nets)
+
+
+def _placed_features(jobs: Sequence[TrainJob]) -> list[tuple[Rows, Rows | None]]:
+    """Rows whose features are on the device, those of equal content once."""
+    given = [rows for job in jobs for rows in (job.rows, job.validation) if rows]
+    own = list({id(rows.x): rows.x for rows in given}.values())
+    one = dict(zip(map(id, own), shared_features(own), strict=True))
+    device = given[0].device
+    there = {id(x): x.to(device) for x in one.values() if isinstance(x, Tensor)}
+
+    def placed(rows: Rows | None) -> Rows | None:
+        if rows is None:
+            return None
+        shared = one[id(rows.x)]
+        return rows.placed(there.get(id(shared), shared))
+
+    return [(placed(job.rows), placed(job.validation)) for job in jobs]  # type: ignore[misc]
+
+
+def _joint_spec(specs: list[OptimizerSpec]) -> OptimizerSpec:
+    """The numbers of all: floats where they agree, arrays over networks elsewhere."""
+
+    def joint(numbers: list[float]) -> Any:
+        agree = all(number == numbers[0] for number in numbers)
+        return numbers[0] if agree else np.array(numbers)
+
+    return dataclasses.replace(
+        specs[0],
+        momentum=joint([spec.momentum for spec in specs]),
+        betas=(
+            joint([spec.betas[0] for spec in specs]),
+            joint([spec.betas[1] for spec in specs]),
+        ),
+        weight_decay=joint([spec.weight_decay for spec in specs]),
+    )
+
+
+def _over_steps(number: Any, shape: tuple[int, int], like: Tensor) -> Any:
+    """An array over steps and networks as a list of numbers, if they agree, or a tensor."""
+    if not isinstance(number, np.ndarray):
+        return number
+    table = np.broadcast_to(number, shape)
+    if (table == table[:, :1]).all():
+        return table[:, 0].tolist()
+    return torch.tensor(table, dtype=like.dtype, device=like.device).unsqueeze(-1)
+
+
+def _at(number: Any, step: int, nets: slice) -> Any:
+    if isinstance(number, list):
+        return number[step]
+    return number[step, nets] if isinstance(number, Tensor) else number
+
+
+def _n_rows(rows: Rows | None) -> int:
+    return 0 if rows is None else len(rows)
+
+
+def _neighbours(sizes: list[int]) -> list[slice]:
+    """Neighbours of one size."""
+    groups: list[slice] = []
+    for k, size in enumerate(sizes):
+        if groups and sizes[groups[-1].start] == size:
+            groups[-1] = slice(groups[-1].start, k + 1)
+        else:
+            groups.append(slice(k, k + 1))
+    return groups

@@ -1,0 +1,86 @@
+"""Tasks of the stacked backend, and the calls that they belong to."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sklearn_deep.training.stacking._grouping import Unit
+from sklearn_deep.training.stacking._stack import Member
+
+if TYPE_CHECKING:
+    from sklearn_deep.training.stacking._scheduler import Cohort
+
+_here = threading.local()
+
+
+class Cancelled(BaseException):
+    """Nobody waits for this task any more; no error of the task, so no Exception."""
+
+
+class Task:
+    """A function that runs in a thread of its own, and its place in the cohort."""
+
+    def __init__(self, function: Callable[[], Any], callback: Any, call: "Call"):
+        self.function, self.callback, self.call = function, callback, call
+        self.cancelled = False
+        self.thread: threading.Thread | None = None
+        self.member: Member | None = None  # while it waits for a network
+        self.unit: Unit | None = None  # what it is to train, for itself ...
+        self.companions: list[Task] = []  # ... and for these
+        self.kind = 0, 1  # number of its job's shape, and what makes a full stack
+        self.shares_rows = False  # its fold is a view of rows that others read too
+        self.has_turn = False
+        self.clock: int | None = None  # of its thread's CPU time
+        self.woken = threading.Event()
+        self.children: list[Call] = []
+
+
+class Outcome:
+    """What a task came to, for joblib to unpack."""
+
+    def __init__(self, value: Any = None, error: BaseException | None = None):
+        self._value, self._error = value, error
+
+    def unpack(self) -> Any:
+        """Return the result or raise the error."""
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+class Call:
+    """One call of ``joblib.Parallel``: its tasks, and how many may be in flight."""
+
+    def __init__(self, cohort: "Cohort", limit: int, parent: Task | None):
+        self.cohort, self.limit, self.parent = cohort, limit, parent
+        self.queue: deque[Task] = deque()
+        self.tasks: set[Task] = set()  # that have not ended
+        self.threads: list[threading.Thread] = []
+        self.in_flight = 0
+        self.caller_has_turn = False  # the caller of an outermost call
+        self.clock: int | None = None  # of that caller's CPU time
+
+    def may_start(self, has_room: bool) -> bool:
+        """Whether another task may; one at least, for the call to come to an end."""
+        return self.in_flight == 0 or (has_room and self.in_flight < self.limit)
+
+
+def current_task() -> Task | None:
+    """The task that this thread runs, if any."""
+    return getattr(_here, "task", None)
+
+
+def enter_task(task: Task) -> None:
+    """Note that this thread runs a task, to its end."""
+    _here.task = task
+
+
+def _leave_task() -> None:
+    _here.task = None
+
+
+# A process that a task forks has none of the threads that the task would wait for.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_task)

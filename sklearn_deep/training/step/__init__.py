@@ -1,0 +1,1 @@
+"""One optimizer step: gradients, flat weights, random bits, augmented batches."""

@@ -1,0 +1,180 @@
+"""The gradient of a plain feed-forward network, derived by hand.
+
+Autograd spends more on its own bookkeeping than on the products of a small network. Here
+the forward pass keeps what the backward pass needs, and that writes into the flat
+gradient directly. Tensors may have a leading axis of networks: the same code then takes a
+step of many.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_deep.data._batches import Batch
+from sklearn_deep.nn._autoencoder import Autoencoder
+from sklearn_deep.nn._backward import LOSS_BACKWARD
+from sklearn_deep.nn._dropout import Dropout
+from sklearn_deep.nn._losses import Loss
+from sklearn_deep.nn._mlp import MLP, Block, Output
+from sklearn_deep.training.step._layer_gradients import (
+    PASSES,
+    LinearPass,
+    Pass,
+    RectifiedDropoutPass,
+    affine,
+    gradient_of,
+    scaled_product,
+)
+
+
+def derived_gradient(module: nn.Module, loss: Loss) -> "DerivedGradient | None":
+    """Give the hand-derived gradient of a network, None where it has none."""
+    return DerivedGradient(module, loss) if is_plain(module) else None
+
+
+def is_plain(module: nn.Module) -> bool:
+    """Tell whether a network is of layers that are derived here, all of them trained."""
+    return (
+        isinstance(module, MLP)
+        and type(module) in (MLP, Autoencoder)
+        and all(map(_is_plain_block, module.hidden))
+        and type(module.output) is Output
+        and not any(map(_has_hooks, module.modules()))
+        and all(p.requires_grad for p in module.parameters())
+    )
+
+
+def _is_plain_block(block: nn.Module) -> bool:
+    return (
+        type(block) is Block
+        and type(block.layers[0]) is nn.Linear
+        and all(
+            type(layer) in PASSES and PASSES[type(layer)].takes(layer)
+            for layer in block.layers
+        )
+        and type(block.shortcut) in (type(None), nn.Identity, nn.Linear)
+    )
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )
+
+
+class DerivedGradient:
+    """``(batch) -> (loss, raw)``, with the gradient written where it belongs.
+
+    Parameters
+    ----------
+    module : MLP
+        Its parameters and their gradients are views of flat tensors.
+    loss : Loss
+    """
+
+    def __init__(self, module: Any, loss: Loss):
+        self.loss = loss
+        # In place, where nothing else needs the values.
+        in_place = all(block.shortcut is None for block in module.hidden)
+        self.blocks = [
+            _BlockPass(b, i == 0, in_place) for i, b in enumerate(module.hidden)
+        ]
+        self._weight, self._bias = module.output.weight.data, module.output.bias.data
+        self._weight_gradient = gradient_of(module.output.weight)
+        self._bias_gradient = gradient_of(module.output.bias)
+        self._narrow = module.output.out_features < Output._NARROW
+        self._loss_backward = LOSS_BACKWARD.get((loss.name, loss.kind))
+
+    def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Compute the batch's loss and write its gradient."""
+        x, scale = batch.x, 1.0
+        for block in self.blocks:
+            x = block.forward(x, scale)
+            scale = block.scale
+        raw = self._raw(x, scale)
+        loss, g = self._of_loss(raw, batch)
+        scaled_product(g.mT, x, scale, out=self._weight_gradient)
+        torch.sum(g, -2, out=self._bias_gradient)
+        if self.blocks:
+            g = scaled_product(g, self._weight, scale)
+        for block in reversed(self.blocks):
+            g = block.backward(g)
+        return loss, raw
+
+    def _raw(self, x: Tensor, scale: float) -> Tensor:
+        if self._narrow:  # see Output
+            return affine(self._bias.unsqueeze(-1), self._weight, x.mT, scale).mT
+        return affine(self._bias.unsqueeze(-2), x, self._weight.mT, scale)
+
+    def _of_loss(self, raw: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Mean loss of the batch, and its gradient by the raw outputs."""
+        soft = self.loss.kind == "softmax" and batch.y.is_floating_point()
+        if self._loss_backward is None or soft:
+            return self._by_autograd(raw, batch)
+        rows, g = self._loss_backward(raw, batch.y, self.loss.smoothing)
+        n = raw.shape[-2]
+        if batch.weight is None:
+            return rows.mean(-1), g.div_(n)
+        share = batch.weight / n
+        return (rows * share).sum(-1), g.mul_(share.unsqueeze(-1))
+
+    def _by_autograd(self, raw: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        leaf = raw.detach().requires_grad_()
+        with torch.enable_grad():
+            rows = self.loss.training_rows(leaf, batch.y)
+            if batch.weight is not None:
+                rows = rows * batch.weight
+            loss = rows.mean(-1)
+            (g,) = torch.autograd.grad(loss.sum(), leaf)
+        return loss.detach(), g
+
+
+class _BlockPass:
+    """A hidden block: its layers, and perhaps a shortcut around them."""
+
+    def __init__(self, block: Block, first: bool, in_place: bool):
+        linear, *others = block.layers
+        assert isinstance(linear, nn.Linear)
+        self.linear = LinearPass(linear, first)
+        self.last: RectifiedDropoutPass | None = None
+        if in_place and RectifiedDropoutPass.replaces(others):
+            dropout = others[-1] if isinstance(others[-1], Dropout) else None
+            others = others[: -1 if dropout is None else -2]
+            self.last = RectifiedDropoutPass(dropout)
+        self.passes: list[Pass] = [self.linear]
+        self.passes += [PASSES[type(layer)](layer) for layer in others]
+        self.passes += [self.last] if self.last else []
+        self.first = first
+        self.adds_input = block.shortcut is not None
+        self.projection = (
+            LinearPass(block.shortcut, first)
+            if isinstance(block.shortcut, nn.Linear)
+            else None
+        )
+
+    @property
+    def scale(self) -> float:
+        """What the output has still to be multiplied by."""
+        return 1.0 if self.last is None else self.last.scale
+
+    def forward(self, x: Tensor, scale: float) -> Tensor:
+        """Apply the block to ``scale * x``."""
+        self.linear.scale = scale
+        y = x
+        for layer in self.passes:
+            y = layer.forward(y)
+        if not self.adds_input:
+            return y
+        return y + (x if self.projection is None else self.projection.forward(x))
+
+    def backward(self, g: Tensor) -> Tensor:
+        """Write the gradients; what comes back is of no use for the first block."""
+        back = g
+        for layer in reversed(self.passes):
+            back = layer.backward(back)
+        around = g if self.projection is None else self.projection.backward(g)
+        return back + around if self.adds_input and not self.first else back

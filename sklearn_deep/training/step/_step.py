@@ -1,0 +1,289 @@
+"""One step: gradient, penalties, clipping, update, over flat parameters."""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_deep.data._batches import Batch
+from sklearn_deep.nn._dropout import rate_modules
+from sklearn_deep.nn._losses import Loss
+from sklearn_deep.nn._penalties import PENALTIES
+from sklearn_deep.nn._running import Running
+from sklearn_deep.training.job._job import OptimizerSpec, OptimizerState, TrainJob
+from sklearn_deep.training.job._optimizers import (
+    OPTIMIZERS,
+    Hyper,
+    Number,
+    Update,
+    clip_,
+)
+from sklearn_deep.training.step._derived import derived_gradient
+from sklearn_deep.training.step._flat import FlatParameters
+from sklearn_deep.training.step._vmapped import VmappedGradient
+
+# Values that are updated at once on a CPU: the optimizer's passes over weights,
+# gradients, slots and temporaries then stay in the core's own cache.
+_PIECE = 1 << 15
+
+# From so many values on, a call per network costs less than passes over many networks.
+_LARGE = 1 << 14
+
+# What is left of the weights, or None, and the numbers of the update rule.
+StepNumbers = tuple[Any, ...]
+
+
+def step_numbers(spec: OptimizerSpec, learning_rate: Any, step: Any) -> StepNumbers:
+    """Work out the numbers of a step; from arrays, those of many networks.
+
+    Parameters
+    ----------
+    spec : OptimizerSpec
+        Its fields, the name excepted, may be arrays as well.
+    learning_rate : float or ndarray
+    step : int or ndarray
+        Counted from 1.
+    """
+    keep = None
+    if isinstance(spec.weight_decay, float):
+        if spec.weight_decay:
+            # Decoupled from the gradient (Loshchilov & Hutter, arXiv:1711.05101).
+            keep = 1 - learning_rate * spec.weight_decay
+    elif spec.weight_decay.any():
+        keep = 1 - learning_rate * spec.weight_decay
+    hyper = Hyper(learning_rate, spec.momentum, *spec.betas, step)
+    return keep, *OPTIMIZERS[spec.name].numbers(hyper)
+
+
+def fused_update(values: Tensor, spec: OptimizerSpec) -> Update | None:
+    """The update of one network in a single pass, where that is the fastest.
+
+    Small networks are updated many at a time. Numbers of a step are doubles here.
+    """
+    large = values.shape[-1] >= _LARGE and values.device.type == "cpu"
+    return OPTIMIZERS[spec.name].fused if large else None
+
+
+def column(numbers: Sequence[float], like: Tensor) -> Number:
+    """One number where all networks agree, else a column of them, (n_nets, 1)."""
+    if all(number == numbers[0] for number in numbers):
+        return numbers[0]
+    return torch.tensor(numbers, dtype=like.dtype, device=like.device).unsqueeze(-1)
+
+
+class Steps:
+    """Takes the steps of one network, or of neighbours in a stack.
+
+    Parameters
+    ----------
+    flat : FlatParameters
+    jobs : sequence of TrainJob
+        Those of the networks that step.
+    slots : list of Tensor
+        What the optimizer remembers, each like ``flat.values``.
+    nets : slice
+        Where they are among the networks of ``flat``.
+    """
+
+    def __init__(
+        self,
+        flat: FlatParameters,
+        jobs: Sequence[TrainJob],
+        slots: list[Tensor],
+        nets: slice,
+    ):
+        self.alone = not flat.stacked
+        tensors = [flat.values, flat.gradient, *slots]
+        tensors = tensors if self.alone else [tensor[nets] for tensor in tensors]
+        self.values, self.gradient_, *slots = tensors
+        self.n_penalised = flat.n_penalised
+        self.module: nn.Module = flat.template(nets)
+        self.loss = self._joint_loss([job.loss for job in jobs])
+        if not self.alone:
+            self._set_rates([job.module for job in jobs])
+        self.choose_gradient()
+        self.penalties = {
+            name: column([job.penalties.get(name, 0.0) for job in jobs], self.values)
+            for name in PENALTIES
+            if any(name in job.penalties for job in jobs)
+        }
+        self._kept = _kept(flat, jobs)
+        if self._kept is not None:  # what else would move them: momentum of before
+            for slot in slots:
+                slot.mul_(self._kept)
+        norms = [job.optimizer.gradient_clip or math.inf for job in jobs]
+        self._norm = None if min(norms) == math.inf else column(norms, self.values)
+        update = OPTIMIZERS[jobs[0].optimizer.name].update
+        self._update: Any = update
+        tensors = [self.values, self.gradient_, *slots]
+        self._pieces = list(_pieces(tensors))
+        self._fused: Any = fused_update(self.values, jobs[0].optimizer)
+        self._each = list(_each(tensors))
+
+    def choose_gradient(self) -> None:
+        """Derive the gradient by hand where that can be; hooks need the module itself."""
+        derived: Any = derived_gradient(self.module, self.loss)
+        if derived is None and not self.alone:
+            derived = VmappedGradient(self.module, self.loss)
+        self._derived = derived
+        self._running = Running(self.module)
+
+    def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Put the gradient of the batch's loss into its place.
+
+        Returns
+        -------
+        loss : Tensor, scalar or of shape (n_nets,)
+        raw : Tensor of shape (n_batch, n_outputs), or with an axis of networks before
+        """
+        if self._derived is not None:
+            with self._running:
+                return self._derived(batch)
+        self.gradient_.zero_()
+        with self._running:
+            raw = self.module(batch.x)
+        values = self.loss.training_rows(raw, batch.y)
+        if batch.weight is not None:
+            values = values * batch.weight
+        loss = values.mean()
+        loss.backward()
+        return loss.detach(), raw.detach()
+
+    def complete(self) -> None:
+        """Add what the penalties ask for, and nothing where weights stay zero."""
+        if self.penalties:
+            self.penalise()
+        if self._kept is not None:
+            self.gradient_.mul_(self._kept)
+
+    def penalise(self) -> None:
+        """Add the gradients of the penalties."""
+        n = self.n_penalised
+        gradient, weights = self.gradient_[..., :n], self.values[..., :n]
+        for name, strength in self.penalties.items():
+            PENALTIES[name].add_gradient(gradient, weights, strength)
+
+    def penalty(self) -> Tensor:
+        """Value of the penalties, as a tensor: a scalar, or of shape (n_nets,)."""
+        weights = self.values[..., : self.n_penalised]
+        total = torch.zeros_like(self.values[..., 0])
+        for name, strength in self.penalties.items():
+            of_each = strength.squeeze(-1) if isinstance(strength, Tensor) else strength
+            total = total + PENALTIES[name].value(weights, of_each)
+        return total
+
+    def apply(self, keep: Number | None, *numbers: Number) -> None:
+        """Change the weights by the gradient that is there."""
+        self.complete()
+        if self._norm is not None:
+            clip_(self.gradient_, self._norm)
+        if self._fused is not None:
+            self._apply_fused(keep, *numbers)
+            return
+        if keep is not None:
+            self.values[..., : self.n_penalised].mul_(keep)
+        for nets, weights, gradient, slots in self._pieces:
+            of_piece = numbers if nets is None else [_of(n, nets) for n in numbers]
+            self._update(weights, gradient, slots, *of_piece)
+
+    def _apply_fused(self, *numbers: Number | None) -> None:
+        """Change the weights of each network in a single pass."""
+        n_nets = len(self._each)
+        of_each = [
+            n.flatten().tolist() if isinstance(n, Tensor) else [n] * n_nets
+            for n in numbers
+        ]
+        for tensors, (keep, *own) in zip(
+            self._each, zip(*of_each, strict=True), strict=True
+        ):
+            self._fused(self.n_penalised, keep, *tensors, *own)
+
+    def _joint_loss(self, losses: list[Loss]) -> Loss:
+        smoothing = column([loss.smoothing for loss in losses], self.values)
+        if isinstance(smoothing, Tensor):
+            smoothing = smoothing.unsqueeze(-1)
+        return dataclasses.replace(losses[0], smoothing=smoothing)
+
+    def _set_rates(self, modules: Sequence[nn.Module]) -> None:
+        """Give the layers of the template the rates of each network's own."""
+        own = [rate_modules(module) for module in modules]
+        for i, layer in enumerate(rate_modules(self.module)):
+            rates = [layers[i].rate if layers else 0.0 for layers in own]
+            joint = column(rates, self.values)
+            layer.rate = joint.squeeze(-1) if isinstance(joint, Tensor) else joint
+
+
+def _kept(flat: FlatParameters, jobs: Sequence[TrainJob]) -> Tensor | None:
+    """1 where a value is trained and 0 where it stays; None where all are trained."""
+    if all(job.kept is None for job in jobs):
+        return None
+    rows = [flat.flattened(job.kept or {}, 1.0) for job in jobs]
+    return torch.stack(rows) if flat.stacked else rows[0]
+
+
+def _of(number: Number, nets: slice) -> Number:
+    return number[nets] if isinstance(number, Tensor) else number
+
+
+def _pieces(
+    tensors: list[Tensor],
+) -> Iterator[tuple[slice | None, Tensor, Tensor, list]]:
+    """Parts of weights, gradients and slots that are updated at once."""
+    values = tensors[0]
+    size = _PIECE if values.device.type == "cpu" else values.numel()
+    if values.ndim == 1:
+        for weights, gradient, *slots in zip(
+            *(tensor.split(size) for tensor in tensors), strict=True
+        ):
+            yield None, weights, gradient, slots
+        return
+    n_rows = max(1, size // values.shape[1])
+    for start in range(0, len(values), n_rows):
+        nets = slice(start, start + n_rows)
+        parts = [tensor[nets].split(size, 1) for tensor in tensors]
+        for weights, gradient, *slots in zip(*parts, strict=True):
+            yield nets, weights, gradient, slots
+
+
+def _each(tensors: list[Tensor]) -> Iterator[tuple[Tensor, Tensor, list[Tensor]]]:
+    """Weights, gradient and slots of each network, one by one."""
+    if tensors[0].ndim == 1:
+        tensors = [tensor.unsqueeze(0) for tensor in tensors]
+    for weights, gradient, *slots in zip(
+        *(tensor.unbind() for tensor in tensors), strict=True
+    ):
+        yield weights, gradient, slots
+
+
+def make_slots(state: OptimizerState, job: TrainJob, values: Tensor) -> list[Tensor]:
+    """Give a state that remembers nothing yet its slots, each like ``values``."""
+    n_slots = OPTIMIZERS[job.optimizer.name].n_slots
+    if len(state.slots) != n_slots:
+        state.slots = [torch.zeros_like(values) for _ in range(n_slots)]
+        state.step = 0  # an average corrects its bias by the steps that it has seen
+    return state.slots
+
+
+class Stepper(Steps):
+    """Takes the steps of one job: ``step(batch, learning_rate) -> loss``."""
+
+    def __init__(self, job: TrainJob, state: OptimizerState | None = None):
+        self.flat = FlatParameters([job.module])
+        self.spec = job.optimizer
+        self.state = state or OptimizerState()
+        make_slots(self.state, job, self.flat.values)
+        super().__init__(self.flat, [job], self.state.slots, slice(0, 1))
+
+    def update(self, learning_rate: float) -> None:
+        """Change the weights by the gradient that is there."""
+        self.state.step += 1
+        self.apply(*step_numbers(self.spec, learning_rate, self.state.step))
+
+    def step(self, batch: Batch, learning_rate: float) -> Tensor:
+        """Take one step and return the batch's loss before it, as a tensor."""
+        loss, _ = self.gradient(batch)
+        self.update(learning_rate)
+        return loss

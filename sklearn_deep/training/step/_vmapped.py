@@ -1,0 +1,86 @@
+"""The gradient of many networks of any kind, by ``torch.func``.
+
+It has a fixed cost of some hundred microseconds a step, which the hand-derived gradient of
+plain networks does not have.
+"""
+
+from typing import Any, cast
+
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+
+from sklearn_deep.data._batches import Batch
+from sklearn_deep.data._padded import Padded
+from sklearn_deep.nn._losses import Loss
+from sklearn_deep.training.step._layer_gradients import gradient_of
+
+
+def vmapped_forward(template: nn.Module, x: Tensor | Padded) -> Tensor:
+    """Apply many networks, each to rows of its own, without a gradient.
+
+    Parameters
+    ----------
+    template : torch.nn.Module
+        Its parameters and buffers have an axis of networks in front.
+    x : Tensor of shape (n_nets, n_rows, ...), or Padded
+
+    Returns
+    -------
+    Tensor of shape (n_nets, n_rows, n_outputs)
+    """
+    parameters = {k: p.detach() for k, p in template.named_parameters()}
+    tensors = {**parameters, **dict(template.named_buffers())}
+    forward = vmap(lambda own, rows: functional_call(template, own, (rows,)))
+    return forward(tensors, x if isinstance(x, Padded) else x.contiguous())
+
+
+class VmappedGradient:
+    """``(batch) -> (loss, raw)``, with the gradient written where it belongs.
+
+    Parameters
+    ----------
+    template : torch.nn.Module
+        Its parameters, their gradients and its buffers have an axis of networks in
+        front.
+    loss : Loss
+        Its smoothing may have such an axis too.
+    """
+
+    def __init__(self, template: nn.Module, loss: Loss):
+        self.template, self.loss = template, loss
+        self._gradients = {k: gradient_of(p) for k, p in template.named_parameters()}
+        self._parameters = {k: p.detach() for k, p in template.named_parameters()}
+        self._buffers = dict(template.named_buffers())
+        for layer in cast("Any", template.modules()):
+            if hasattr(layer, "under_vmap"):
+                layer.under_vmap = True
+        self._smoothing = loss.smoothing
+        each = 0 if isinstance(loss.smoothing, Tensor) else None
+        gradient = grad_and_value(self._loss, has_aux=True)
+        self._weighted = vmap(gradient, in_dims=(0, 0, 0, 0, 0, each))
+        self._plain = vmap(gradient, in_dims=(0, 0, 0, 0, None, each))
+
+    def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Compute the batch's losses and write their gradients."""
+        call: Any = self._plain if batch.weight is None else self._weighted
+        gradients, (loss, raw) = call(
+            self._parameters,
+            self._buffers,
+            # A module may work in place, an expanded view not.
+            batch.x.contiguous() if isinstance(batch.x, Tensor) else batch.x,
+            batch.y,
+            batch.weight,
+            self._smoothing,
+        )
+        for name, place in self._gradients.items():
+            place.copy_(gradients[name])
+        return loss.detach(), raw.detach()
+
+    def _loss(
+        self, parameters: dict, buffers: dict, x: Tensor, y: Any, weight: Any, s: Any
+    ) -> tuple[Tensor, Tensor]:
+        raw = functional_call(self.template, (parameters, buffers), (x,))
+        values = self.loss.rows(raw, self.loss.smooth(raw, y, s))
+        if weight is not None:
+            values = values * weight
+        return values.mean(), raw
