@@ -192,6 +192,11 @@ class RealTargets:
         return cls(center * top, scale, y.ndim == 1, y.dtype.name, scaling)
 
     @property
+    def kind(self) -> str:
+        """Kind of output, as in the table of losses."""
+        return "real"
+
+    @property
     def n_columns(self) -> int:
         """Number of columns of y."""
         return self.n_outputs

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from sklearn import get_config
 from sklearn.base import BaseEstimator
@@ -23,6 +22,7 @@ from sklearn_deep._params import Rules, check_params
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.data._ragged import Ragged
+from sklearn_deep.data._tasks import Task
 from sklearn_deep.estimators._calibration import corrected, with_correction
 from sklearn_deep.estimators._data import FitArguments, Part, check_data
 from sklearn_deep.estimators._fitted import Fitted, FittedAttribute
@@ -61,8 +61,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
 
     A family writes its rule table, ``_architecture``, ``_nonlinearity`` and
     ``_network``: the class of its module, whose output layer is the attribute
-    ``output``. A task, classification or regression, writes the hooks about
-    targets.
+    ``output``. ``_task`` is what it is trained for.
     """
 
     _rules: ClassVar[Rules]
@@ -113,35 +112,8 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
     def _nonlinearity(self) -> tuple[str, float | None]:
         """The activation's name and its slope, for initial weights."""
 
-    # What a task writes.
-
-    @abstractmethod
-    def _check_y(self, y: Any) -> np.ndarray:
-        """Validate targets."""
-
-    def _labels(self, y: Any) -> np.ndarray | None:
-        """Sorted labels of validated targets; None where rows have no single class."""
-        return None
-
-    @abstractmethod
-    def _check_enough(self, part: Part, given: FitArguments) -> None:
-        """Raise where the rows are too few to learn from."""
-
-    @abstractmethod
-    def _learn_targets(self, y: np.ndarray, train: Part, classes: Any) -> Any:
-        """Learn how to encode targets, from all rows or from the training part."""
-
-    @abstractmethod
-    def _make_loss(self, targets: Any, before: Fitted | None) -> Loss:
-        """Resolve the loss, that of a network whose training continues among them."""
-
-    def _stratify(self, y: np.ndarray) -> np.ndarray | None:
-        """Classes to stratify a validation split by."""
-        return None
-
-    def _row_weights(self, part: Part, targets: Any) -> np.ndarray | None:
-        """Weights of rows, by sample and by class."""
-        return part.weight
+    # What the network is trained for.
+    _task: ClassVar[Task]
 
     # fit
 

@@ -1,24 +1,23 @@
 """What classifiers of every network family share."""
 
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
 
 from sklearn_deep._arguments import names_unknown_arguments
-from sklearn_deep.data._targets import ClassTargets, check_class_targets
-from sklearn_deep.data._weights import class_weights
+from sklearn_deep.data._tasks import Classification, Task
 from sklearn_deep.estimators._base import DeepEstimator
-from sklearn_deep.estimators._data import FitArguments, Part
-from sklearn_deep.estimators._fitted import Fitted, FittedAttribute
-from sklearn_deep.nn._losses import Loss, probabilities
+from sklearn_deep.estimators._fitted import FittedAttribute
+from sklearn_deep.nn._losses import probabilities
 
 
 class DeepClassifier(ClassifierMixin, DeepEstimator):
-    """Hooks about class labels, and the methods that predict them."""
+    """A network that predicts class labels."""
+
+    _task: ClassVar[Task] = Classification()
 
     classes_ = FittedAttribute(
         lambda f: f.targets.classes, "Labels; label numbers for multilabel targets."
@@ -138,66 +137,6 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
 
     def _targets_of(self, raw: np.ndarray) -> np.ndarray:
         return self._fitted.targets.decode(raw)
-
-    # Hooks
-
-    def _check_y(self, y: Any) -> np.ndarray:
-        return check_class_targets(y)
-
-    def _labels(self, y: np.ndarray) -> np.ndarray | None:
-        return np.unique(y) if y.ndim == 1 else None
-
-    def _check_enough(self, part: Part, given: FitArguments) -> None:
-        if part.labels is None or given.incremental:
-            return
-        if len(part.labels) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes in y, got 1 class:"
-                f" {part.labels.tolist()[0]!r}. Check the split that made y."
-            )
-
-    def _stratify(self, y: np.ndarray) -> np.ndarray | None:
-        return y if y.ndim == 1 else None
-
-    def _learn_targets(self, y: np.ndarray, train: Part, classes: Any) -> ClassTargets:
-        targets = ClassTargets.learn(y, classes)
-        if len(targets.classes) < 2 and not targets.multilabel:
-            raise ValueError(
-                f"{type(self).__name__}.partial_fit needs at least 2 classes in its first"
-                f" call, got 1 class: {targets.classes.tolist()[0]!r}. Pass all labels"
-                " that will ever come as classes."
-            )
-        return targets
-
-    def _make_loss(self, targets: ClassTargets, before: Fitted | None) -> Loss:
-        return Loss.make(
-            type(self).__name__,
-            self.loss,
-            targets.kind,
-            self.loss_params,
-            self.label_smoothing,
-        )
-
-    def _row_weights(self, part: Part, targets: ClassTargets) -> np.ndarray | None:
-        if self.class_weight is None:
-            return part.weight
-        if targets.multilabel:
-            by_class = self._label_weights(part.y)
-            return by_class if part.weight is None else by_class * part.weight
-        codes = targets.codes(part.y)
-        weights = class_weights(self.class_weight, targets.classes, codes, part.weight)
-        by_class = weights[codes]
-        return by_class if part.weight is None else by_class * part.weight
-
-    def _label_weights(self, y: np.ndarray) -> np.ndarray:
-        """Weights of multilabel rows: the product over labels, as scikit-learn has it."""
-        if self.class_weight != "balanced":
-            raise ValueError(
-                f"class_weight of {type(self).__name__} must be None or 'balanced' for"
-                f" multilabel y, where a row has no single class; got"
-                f" {self.class_weight!r}. Pass sample_weight instead."
-            )
-        return compute_sample_weight("balanced", y)
 
     def __sklearn_tags__(self):
         """Say that multilabel y is welcome."""

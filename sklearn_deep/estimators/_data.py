@@ -15,8 +15,10 @@ from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._row_view import RowView
 from sklearn_deep.data._rows import merge_equal_rows
 from sklearn_deep.data._split import validation_split
+from sklearn_deep.data._tasks import Settings
 from sklearn_deep.data._weights import check_sample_weight
 from sklearn_deep.estimators._fitted import Fitted
+from sklearn_deep.nn._losses import LOSSES
 
 if TYPE_CHECKING:
     from sklearn_deep.estimators._base import DeepEstimator
@@ -156,14 +158,26 @@ def validate(
     X, y = estimator._check_data(given.X, given.y, asked, reset=before is None)
     weight = check_sample_weight(given.sample_weight, X.shape[0])
     dtype = compute_dtype(X, asked)
-    y = estimator._check_y(y)
+    task = estimator._task
+    y = task.check(y)
     part = Part.make(X, y, weight, dtype)
     if not given.incremental or before is None:
         # Of all rows: a bag or a fold may give every row of a class weight zero, and
         # ensembles count on the class being in classes_, as in all of scikit-learn.
-        part = replace(part, labels=estimator._labels(y))
-    estimator._check_enough(part, given)
+        part = replace(part, labels=task.classes(y))
+    if not given.incremental:
+        task.check_classes(task_settings(estimator), part.labels)
     return estimator._learn_features(part)
+
+
+def task_settings(estimator: "DeepEstimator") -> Settings:
+    """Parameters that the task reads."""
+    loss = LOSSES.get((estimator.loss, "real"))
+    return Settings(
+        type(estimator).__name__,
+        None if loss is None else loss.scaling,
+        getattr(estimator, "class_weight", None),
+    )
 
 
 def compute_dtype(X: Any, asked: Any) -> np.dtype:
@@ -284,7 +298,7 @@ def hold_out(
         weight = check_sample_weight(
             given.sample_weight_val, X.shape[0], "sample_weight_val"
         )
-        part = Part.make(X, estimator._check_y(y), weight, whole.dtype, "y_val")
+        part = Part.make(X, estimator._task.check(y), weight, whole.dtype, "y_val")
         return whole, part
     if given.sample_weight_val is not None:
         raise ValueError("sample_weight_val was given without X_val and y_val.")
@@ -292,7 +306,7 @@ def hold_out(
     if given.incremental or not (len(whole) > MANY_ROWS if stops == "auto" else stops):
         return whole, None
     return whole.split(
-        estimator.validation_fraction, seed, estimator._stratify(whole.y)
+        estimator.validation_fraction, seed, estimator._task.strata(whole.y)
     )
 
 

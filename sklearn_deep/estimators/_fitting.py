@@ -14,18 +14,20 @@ from torch import Tensor, nn
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._steps import StepRows
+from sklearn_deep.data._tasks import Targets
 from sklearn_deep.estimators._augmenting import augmentations
 from sklearn_deep.estimators._data import (
     FitArguments,
     Part,
     draw_seed,
     hold_out,
+    task_settings,
     validate,
 )
 from sklearn_deep.estimators._fitted import Fitted
 from sklearn_deep.estimators._monitor import make_monitor
 from sklearn_deep.nn._initializers import Initialization, materialize
-from sklearn_deep.nn._losses import Loss
+from sklearn_deep.nn._losses import LOSSES, Loss
 from sklearn_deep.nn._quantization import QuantizedNetwork
 from sklearn_deep.training.job._devices import resolve_device
 from sklearn_deep.training.job._job import OptimizerSpec, OptimizerState, TrainJob
@@ -82,18 +84,19 @@ def prepare(
 
     whole = validate(estimator, given, device, before)
     train, validation = hold_out(estimator, given, whole, seed)
+    task, settings = estimator._task, task_settings(estimator)
     if before is not None:
         targets = before.targets
         _same_classes(owner, targets, given.classes)
     else:
         classes = whole.labels if given.classes is None else given.classes
-        targets = estimator._learn_targets(whole.y, train, classes)
+        targets = task.learn(settings, train.y, train.weight, classes)
     if not given.incremental and takes_all_rows(estimator, len(train)):
         train = train.merged(_each(targets.codes, train.y))
         if before is None:
-            targets = estimator._learn_targets(whole.y, train, classes)
+            targets = task.learn(settings, train.y, train.weight, classes)
 
-    loss = estimator._make_loss(targets, before)
+    loss = _loss(estimator, targets, before)
     rows = encode(estimator, train, targets, device)
     if rows.weight is not None:
         rows = dataclasses.replace(rows, weight=rows.weight / rows.weight.mean())
@@ -152,6 +155,25 @@ def _resumed(
         return OptimizerState(epoch=state.epoch)  # no state of one is that of another
     slots = [slot.to(device, copy=True) for slot in state.slots]
     return OptimizerState(slots, state.step, state.epoch)
+
+
+def _loss(estimator: "DeepEstimator", targets: Targets, before: Fitted | None) -> Loss:
+    owner, name = type(estimator).__name__, estimator.loss
+    smoothing = getattr(estimator, "label_smoothing", 0.0)
+    loss = Loss.make(owner, name, targets.kind, estimator.loss_params, smoothing)
+    if before is None:
+        return loss
+    rows = [LOSSES[each, targets.kind] for each in (name, before.loss.name)]
+    if rows[0].scaling != rows[1].scaling:
+        raise ValueError(
+            f"{owner} cannot go on training with loss={name!r}: its targets are scaled"
+            " for another loss. Set warm_start=False, or clone the estimator, to begin"
+            " anew."
+        )
+    if before.loss != loss:
+        return loss
+    # The training rows are not new to this network: no new correction.
+    return dataclasses.replace(loss, calibration=before.loss.calibration)
 
 
 def with_found_rate(
@@ -216,7 +238,9 @@ def encode(
     rows = make(
         part.X if shared is None else shared,
         y,
-        estimator._row_weights(part, targets),
+        estimator._task.row_weights(
+            task_settings(estimator), targets, part.y, part.weight
+        ),
         part.index,
         _TORCH_DTYPES[dtype],
         device,

@@ -1,6 +1,6 @@
 """What autoencoders of every network family share: the third task, beside two others."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -9,11 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sklearn_deep._arguments import names_unknown_arguments
-from sklearn_deep.data._reconstruction import Reconstruction
+from sklearn_deep.data._tasks import Autoencoding, Task
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
-from sklearn_deep.estimators._data import FitArguments, Part, check_data
-from sklearn_deep.estimators._fitted import Fitted
-from sklearn_deep.nn._losses import Loss
+from sklearn_deep.estimators._data import FitArguments, check_data
 from sklearn_deep.nn._stages import UpTo
 from sklearn_deep.training.loop._forward import raw_outputs
 
@@ -28,6 +26,7 @@ class DeepReconstructor(
     The network has ``encoder`` and ``decoder``: its stages on both sides of the code.
     """
 
+    _task: ClassVar[Task] = Autoencoding()
     # There are no targets that a scorer could know.
     monitor = "loss"
 
@@ -201,20 +200,6 @@ class DeepReconstructor(
     def _decoded(self, raw: Any) -> np.ndarray:
         """Raw outputs as rows in the units of X."""
         return self._fitted.targets.decode(raw.numpy())
-
-    def _check_y(self, y: Any) -> np.ndarray:
-        return y
-
-    def _check_enough(self, part: Part, given: FitArguments) -> None:
-        """One row is enough: it is then its own reconstruction."""
-
-    def _learn_targets(
-        self, y: np.ndarray, train: Part, classes: Any
-    ) -> Reconstruction:
-        return Reconstruction.learn(train.y, train.weight)
-
-    def _make_loss(self, targets: Reconstruction, before: Fitted | None) -> Loss:
-        return Loss.make(type(self).__name__, self.loss, "real", self.loss_params)
 
     def __sklearn_tags__(self):
         """Say that rows are dense, and codes of their dtype."""

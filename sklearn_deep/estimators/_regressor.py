@@ -1,23 +1,21 @@
 """What regressors of every network family share."""
 
-from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
 from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep.data._scores import quantile_score
-from sklearn_deep.data._targets import RealTargets, check_real_targets
+from sklearn_deep.data._tasks import Regression, Task
 from sklearn_deep.estimators._base import DeepEstimator
-from sklearn_deep.estimators._data import FitArguments, Part
-from sklearn_deep.estimators._fitted import Fitted, FittedAttribute
-from sklearn_deep.nn._losses import LOSSES, Loss
+from sklearn_deep.estimators._fitted import FittedAttribute
 
 
 class DeepRegressor(RegressorMixin, DeepEstimator):
-    """Hooks about numeric targets, and the method that predicts them."""
+    """A network that predicts numbers."""
+
+    _task: ClassVar[Task] = Regression()
 
     n_outputs_ = FittedAttribute(lambda f: f.targets.n_columns, "Number of targets.")
 
@@ -101,37 +99,11 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
         """
         return self._score(y, self.predict(X), sample_weight=sample_weight)
 
-    # Hooks
-
     def _score(self, y: Any, predicted: Any, sample_weight: Any = None) -> float:
         if self._fitted.loss.has_several_quantiles:
             quantiles = self._fitted.loss.params["quantile"]
             return quantile_score(y, predicted, quantiles, sample_weight)
         return r2_score(y, predicted, sample_weight=sample_weight)
-
-    def _check_y(self, y: Any) -> np.ndarray:
-        return check_real_targets(y)
-
-    def _check_enough(self, part: Part, given: FitArguments) -> None:
-        """One row is enough: its target is then the prediction."""
-
-    def _learn_targets(self, y: np.ndarray, train: Part, classes: Any) -> RealTargets:
-        return RealTargets.learn(
-            train.y, train.weight, LOSSES[self.loss, "real"].scaling
-        )
-
-    def _make_loss(self, targets: RealTargets, before: Fitted | None) -> Loss:
-        if LOSSES[self.loss, "real"].scaling != targets.scaling:
-            raise ValueError(
-                f"{type(self).__name__} cannot go on training with loss={self.loss!r}:"
-                " its targets are scaled for another loss. Set warm_start=False, or"
-                " clone the estimator, to begin anew."
-            )
-        loss = Loss.make(type(self).__name__, self.loss, "real", self.loss_params)
-        if before is None or before.loss != loss:
-            return loss
-        # The training rows are not new to this network: no new correction.
-        return replace(loss, calibration=before.loss.calibration)
 
     def __sklearn_tags__(self):
         """Say that y of several columns is welcome."""

@@ -1,8 +1,11 @@
 """Classifiers and regressors of series and sequences: their methods take ``lengths``."""
 
+from typing import ClassVar
+
 from sklearn.metrics import accuracy_score
 
 from sklearn_deep._arguments import names_unknown_arguments
+from sklearn_deep.data._tasks import Classification, PerStep, Regression, Task
 from sklearn_deep.estimators._classifier import DeepClassifier
 from sklearn_deep.estimators._lengths import TakesLengths
 from sklearn_deep.estimators._regressor import DeepRegressor
@@ -10,6 +13,8 @@ from sklearn_deep.estimators._regressor import DeepRegressor
 
 class SequenceClassifier(TakesLengths, DeepClassifier):
     """Predicts labels of sequences, or of all their steps."""
+
+    _task: ClassVar[Task] = PerStep(Classification())
 
     @names_unknown_arguments
     def partial_fit(self, X, y, classes=None, sample_weight=None, lengths=None):
@@ -145,6 +150,8 @@ class SequenceClassifier(TakesLengths, DeepClassifier):
 
 class SequenceRegressor(TakesLengths, DeepRegressor):
     """Predicts numbers of sequences, or of all their steps."""
+
+    _task: ClassVar[Task] = PerStep(Regression())
 
     @names_unknown_arguments
     def partial_fit(self, X, y, sample_weight=None, lengths=None):

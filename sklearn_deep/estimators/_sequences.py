@@ -17,7 +17,7 @@ from sklearn_deep.data._sequences import (
 )
 from sklearn_deep.data._steps import step_targets
 from sklearn_deep.data._vocabulary import Codes, Vocabulary, check_tokens, tokenize
-from sklearn_deep.estimators._data import FitArguments, Part, check_data, of_steps
+from sklearn_deep.estimators._data import Part, check_data
 from sklearn_deep.estimators._family import LayeredEstimator
 from sklearn_deep.estimators._lengths import TakesLengths
 
@@ -134,32 +134,6 @@ class SequenceEstimator(TakesLengths, LayeredEstimator):
         if self._of_tokens:
             return ragged_layout(len(self.vocabulary_) + 1, tokens=True)
         return ragged_layout(self._n_channels)
-
-    # Targets: with return_sequences those of all steps, to the hooks of the task, which
-    # stands behind this class.
-
-    def _check_y(self, y: Any) -> Any:
-        if isinstance(y, Ragged):
-            return y.with_values(super()._check_y(y.values))  # type: ignore[safe-super]
-        return super()._check_y(y)  # type: ignore[safe-super]
-
-    def _labels(self, y: Any) -> np.ndarray | None:
-        y = y.values if isinstance(y, Ragged) else y
-        return super()._labels(y)
-
-    def _check_enough(self, part: Part, given: FitArguments) -> None:
-        super()._check_enough(of_steps(part), given)  # type: ignore[safe-super]
-
-    def _stratify(self, y: Any) -> np.ndarray | None:
-        return None if isinstance(y, Ragged) else super()._stratify(y)
-
-    def _learn_targets(self, y: Any, train: Part, classes: Any) -> Any:
-        y = y.values if isinstance(y, Ragged) else y
-        train = of_steps(train)
-        return super()._learn_targets(y, train, classes)  # type: ignore[safe-super]
-
-    def _row_weights(self, part: Part, targets: Any) -> np.ndarray | None:
-        return super()._row_weights(of_steps(part), targets)
 
     def __sklearn_tags__(self):
         """Say that sparse X is refused, and arrays of three dimensions are taken."""
