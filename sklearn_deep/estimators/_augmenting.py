@@ -1,4 +1,4 @@
-"""The ``augmentation`` parameter: what it may be."""
+"""Checks of the ``augmentation`` parameter."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,27 +12,27 @@ if TYPE_CHECKING:
 
 
 def augmentations(estimator: "DeepEstimator", layout: Layout) -> tuple[Any, ...]:
-    """The augmentations of a fit, checked, in order.
+    """Check the augmentations of a fit and return them in order.
 
     Raises
     ------
     InvalidParameterError
-        For one that does not work on such rows, or with full-batch lbfgs.
+        If an augmentation does not fit the rows, or is combined with lbfgs.
     """
     owner = type(estimator).__name__
     chosen = check_augmentation(owner, estimator.augmentation, layout.kind)
     for item in chosen:
         if item.mixes and layout.unequal:
             raise InvalidParameterError(
-                f"The 'augmentation' parameter of {owner} must leave rows apart where"
-                f" they have lengths of their own. Got {item!r} instead, which mixes"
-                " them."
+                f"The 'augmentation' parameter of {owner} must not mix rows of unequal"
+                f" lengths. Got {item!r} instead, which mixes them."
             )
         if (item.mixes or item.moves) and getattr(estimator, "return_sequences", False):
             raise InvalidParameterError(
-                f"The 'augmentation' parameter of {owner} must leave every time step in"
-                " its place, for with return_sequences=True each has a target. Got"
-                f" {item!r} instead; Jitter, MagnitudeScaling and GaussianNoise do."
+                f"The 'augmentation' parameter of {owner} must not move time steps:"
+                " with return_sequences=True each step has a target. Got"
+                f" {item!r} instead. Jitter, MagnitudeScaling and GaussianNoise do not"
+                " move them."
             )
     if chosen and OPTIMIZERS[estimator.optimizer].update is None:
         raise InvalidParameterError(

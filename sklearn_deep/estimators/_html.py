@@ -1,4 +1,4 @@
-"""The notebook form of an estimator: scikit-learn's own, and the network below it."""
+"""HTML representation for notebooks: scikit-learn's, with a table of the layers."""
 
 import html
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ _CELL = "padding:2px 10px;text-align:left;border-bottom:1px solid #8884"
 
 
 def with_network_section(estimator: "DeepEstimator") -> str:
-    """scikit-learn's HTML, and for a fitted estimator a section about its network."""
+    """scikit-learn's HTML, with a section about the network of a fitted estimator."""
     page = estimator_html_repr(estimator)
     if not hasattr(estimator, "module_"):
         return page

@@ -1,4 +1,4 @@
-"""Parameters inside lists: ``augmentation__crop__padding``, ``callbacks__Mine__at``."""
+"""Parameters of list items, such as ``augmentation__crop__padding``."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,14 +10,14 @@ from sklearn_deep.exceptions import InvalidParameterError
 
 @dataclass(frozen=True)
 class NamedList:
-    """A constructor argument that may be a list of objects with parameters.
+    """A constructor parameter that may be a list of objects with parameters.
 
     Attributes
     ----------
     names : callable ``items -> list of str``
         Unique names of the items.
     words : str
-        What the items are, for errors.
+        Plural noun for the items, for errors.
     """
 
     names: Callable[[Sequence[Any]], list[str]]
@@ -25,12 +25,12 @@ class NamedList:
 
 
 def _augmentation_names(items: Sequence[Any]) -> list[str]:
-    """Names as ``make_pipeline`` gives them to steps."""
+    """Names of augmentations, formed as ``make_pipeline`` names steps."""
     return _numbered([type(item).__name__.lower() for item in items], "-")
 
 
 def _callback_names(items: Sequence[Any]) -> list[str]:
-    """Names as skorch gives them to callbacks: the user's, or that of the class."""
+    """Names of callbacks, formed as in skorch: given by the user, or the class name."""
     classes = [_class_of(item).__name__ for item in items]
     numbered = iter(
         _numbered(
@@ -56,7 +56,7 @@ LISTS = {
 
 
 def inner_params(params: dict[str, Any]) -> dict[str, Any]:
-    """The items of an estimator's lists and their parameters, by full name."""
+    """Items of an estimator's lists and their parameters, by full name."""
     inner: dict[str, Any] = {}
     for parameter, items in _lists(params).items():
         for name, item in items.items():
@@ -68,14 +68,14 @@ def inner_params(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def set_inner_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
-    """Set parameters of the items of lists; gives the others, for the estimator.
+    """Set parameters of list items; return the parameters of the estimator itself.
 
-    Items are replaced first, by None removed, then their parameters are set.
+    Items are replaced first (None removes an item), then their parameters are set.
 
     Raises
     ------
     InvalidParameterError
-        For a name that the list does not have.
+        If the list has no item of that name.
     """
     own = dict(params)
     given = {name: params.get(name, getattr(estimator, name, None)) for name in LISTS}
@@ -94,7 +94,7 @@ def set_inner_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _changed(items: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
-    """The items after the changes; parameters of an instance are set in place."""
+    """Items after the changes; parameters of instances are set in place."""
     chosen = dict(items)
     of_item: dict[str, dict[str, Any]] = {}
     for key, value in inner.items():
@@ -107,9 +107,9 @@ def _changed(items: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
         value = _value(chosen[name])
         if value is None:
             raise InvalidParameterError(
-                f"{name!r} is set to None, and has no parameter {next(iter(settings))!r}."
+                f"{name!r} is None and has no parameter {next(iter(settings))!r}."
             )
-        if isinstance(value, type):  # skorch makes an object of it at the fit
+        if isinstance(value, type):  # skorch instantiates it during fit
             chosen[name] = _with_value(chosen[name], value(**settings))
         else:
             value.set_params(**settings)
@@ -129,7 +129,7 @@ def _check_names(
 
 
 def _lists(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The items of each list among some parameters, by name."""
+    """Items by name, for each list among the parameters."""
     found = {}
     for parameter, kind in LISTS.items():
         items = params.get(parameter)

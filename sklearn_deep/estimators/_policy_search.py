@@ -1,4 +1,4 @@
-"""The search of ``AutoAugment``: which policy a fit trains with."""
+"""The policy search of ``AutoAugment`` before the main training."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -24,28 +24,28 @@ Found = tuple[Policy, ...]
 def with_found_policy(
     job: TrainJob, earlier: Found | None = None
 ) -> tuple[TrainJob, Found | None]:
-    """The job with a policy in place of ``AutoAugment``, where it has one.
+    """Replace an ``AutoAugment`` in a job by the policy that a search finds.
 
     Parameters
     ----------
     job : TrainJob
-        Its module and rows stay as they are.
+        Its module and rows are not modified.
     earlier : tuple of Policy or None
-        What a fit that this one goes on from has found: there is no second search.
+        Policy found by the fit that this one resumes; it is used without a search.
 
     Returns
     -------
     job : TrainJob
-        To train.
+        Job with the policy.
     found : tuple of Policy or None
-        The policy, none at all as an empty tuple; None where nothing was to be found.
+        The policy; an empty tuple if no augmentation was best; None without a search.
 
     Raises
     ------
     InvalidParameterError
-        For more than one search.
+        If there is more than one ``AutoAugment``.
     ValueError
-        Where the training rows are too few to judge on a part of them.
+        If there are too few training rows to score policies on a part of them.
     """
     places = [
         i for i, item in enumerate(job.augmentation) if isinstance(item, AutoAugment)
@@ -54,8 +54,8 @@ def with_found_policy(
         return job, None
     if len(places) > 1:
         raise InvalidParameterError(
-            f"The 'augmentation' parameter of {job.owner} must have one AutoAugment at"
-            f" most. Got {len(places)}: put all operations into one."
+            f"The 'augmentation' parameter of {job.owner} must have at most one"
+            f" AutoAugment. Got {len(places)}: put all operations into one."
         )
     (place,) = places
     before, after = job.augmentation[:place], job.augmentation[place + 1 :]
@@ -66,7 +66,7 @@ def with_found_policy(
 
 
 def _search(job: TrainJob, search: AutoAugment, before: tuple, after: tuple) -> Found:
-    """Train a network a candidate, and take the one with the lowest loss."""
+    """Train one network per candidate; return the policy with the lowest loss."""
     assert job.layout is not None
     draws = generator(job.seed, "policy")
     policies = candidates(search, job.layout.kind, draws)
@@ -81,7 +81,7 @@ def _search(job: TrainJob, search: AutoAugment, before: tuple, after: tuple) -> 
     ]
     members = _trained(jobs)
     losses = [_lowest_loss(member) for member in members]
-    # The first of equals is the weakest, and none at all before it.
+    # argmin takes the first of ties: no augmentation comes first, then weak policies.
     best = int(np.argmin(losses))
     if (error := members[best].error) is not None:  # all of them diverged
         raise error
@@ -89,7 +89,7 @@ def _search(job: TrainJob, search: AutoAugment, before: tuple, after: tuple) -> 
 
 
 def _child(job: TrainJob, search: AutoAugment) -> TrainJob:
-    """The job of a network of the search: on a part of the rows, and short."""
+    """Job of a candidate: a short training on a part of the rows."""
     train, aside = _split(job, search.validation_share)
     share = search.n_epochs / max(job.schedule.epochs, 1)
     schedule = dataclasses.replace(
@@ -112,8 +112,8 @@ def _split(job: TrainJob, share: float) -> tuple[np.ndarray, np.ndarray]:
     if not 1 <= round(share * n_rows) < n_rows:
         raise ValueError(
             f"{job.owner}: AutoAugment cannot set aside validation_share={share:g} of"
-            f" {n_rows} training rows to judge policies on. Use RandAugment or"
-            " TrivialAugment for so few."
+            f" {n_rows} training rows to score policies on. Use RandAugment or"
+            " TrivialAugment for so few rows."
         )
     y = job.rows.y
     classes = {"softmax": y, "sigmoid": y[:, 0] if y.ndim == 2 else y}.get(
@@ -124,9 +124,9 @@ def _split(job: TrainJob, share: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _trained(jobs: Sequence[TrainJob]) -> list[Member]:
-    """Train jobs, in stacks where that pays; each has its result or its error."""
+    """Train jobs, stacked if that is faster; each member gets its result or error."""
     members = [Member(job) for job in jobs]
-    # One core: other fits may have the others.
+    # Plan for one core: other fits may use the others.
     for unit in make_units(members, cores=1):
         if len(unit.members) > 1:
             train_stack(unit.members)
@@ -143,7 +143,7 @@ def _train_one(member: Member) -> None:
 
 
 def _lowest_loss(member: Member) -> float:
-    """Lowest validation loss over the epochs; infinite where they diverged."""
+    """Lowest validation loss of all epochs; infinite if training diverged."""
     if member.result is not None:
         return min(row["valid_loss"] for row in member.result.history)
     if isinstance(member.error, TrainingDivergedError):

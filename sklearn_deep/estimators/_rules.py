@@ -1,4 +1,4 @@
-"""Parameter rules that the networks of every family share."""
+"""Parameter rules shared by all families of networks."""
 
 from numbers import Integral
 

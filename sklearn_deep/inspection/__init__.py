@@ -1,1 +1,1 @@
-"""Pictures of fitted estimators."""
+"""Plots and reports about fitted estimators."""

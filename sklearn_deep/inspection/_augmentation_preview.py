@@ -1,4 +1,4 @@
-"""The picture of what a network sees of its training rows."""
+"""Plot of training rows after augmentation."""
 
 from dataclasses import dataclass
 from numbers import Integral
@@ -24,52 +24,52 @@ from sklearn_deep.nn._layout import as_floats
 
 _NAME = "augmentation_preview"
 
-# Rows that are augmented together: those shown, and others for them to be mixed with.
+# Rows per augmented batch: the plotted rows, and others to mix them with.
 _BATCH = 64
 
 
 def augmentation_preview(
     estimator, X, y=None, *, n_rows=6, n_draws=3, random_state=None
 ):
-    """Draw some rows of X, and what a network in training sees of them.
+    """Plot some rows of X, and augmented copies of them as a network is trained on.
 
-    The first line of the picture has the rows as they are, each other line a draw.
-    Images are drawn as pictures, series as lines with the original in grey, tables as
-    heat maps of rows by features.
+    The first line of the figure shows the original rows, each further line one random
+    augmentation of them. Images are shown as such, series as curves with the original
+    in grey, tables as heat maps of rows by features.
 
     Parameters
     ----------
     estimator : estimator or Pipeline
-        A network of sklearn_deep with ``augmentation=``, fitted or not; or a Pipeline
-        that ends in one, or a fitted search over such. The steps before the network
-        transform X: as they are fitted, or fitted on X.
+        A network of sklearn_deep with ``augmentation=``, fitted or not; a Pipeline that
+        ends in one; or a fitted search over either. The steps before the network
+        transform X; unfitted ones are fitted on X.
     X : array-like of shape (n_samples, ...)
         Rows, as ``fit`` takes them.
     y : array-like of shape (n_samples,), default=None
-        Classes. With them, an image or series that is mixed says of what.
+        Classes, shown above each image or series; mixed rows show both.
     n_rows : int, default=6
-        Number of rows to draw.
+        Number of rows to plot.
     n_draws : int, default=3
-        Number of times that each is augmented.
+        Number of augmented copies of each row.
     random_state : int, RandomState instance or None, default=None
-        Which rows, and how they are augmented. None takes other ones in each call.
+        Seed of the choice of rows and of the augmentation. None varies between calls.
 
     Returns
     -------
     figure : matplotlib Figure
-        The picture.
+        The figure.
 
     Raises
     ------
     TypeError
-        Where there is no network in the estimator.
+        If the estimator contains no network.
     ValueError
-        For another length of y than of X, a network without augmentation, with an ``AutoAugment`` that has not been
-        fitted, or for series of unequal lengths.
+        If X and y differ in length, the network has no augmentation or an
+        ``AutoAugment`` that has not been fitted, or the series have unequal lengths.
 
     See Also
     --------
-    AutoAugment : Whose policy is drawn once it is found.
+    AutoAugment : Searches for a policy; plot it after the fit.
 
     Examples
     --------
@@ -91,9 +91,9 @@ def augmentation_preview(
 
 @dataclass(frozen=True)
 class _Seen:
-    """What is drawn: original and augmented rows, (n, channel, ...), and labels.
+    """Rows to plot, (n, channel, ...), and their labels.
 
-    ``draws`` begins with the original rows.
+    ``draws`` starts with the original rows; the others are augmented.
     """
 
     layout: Layout
@@ -102,7 +102,7 @@ class _Seen:
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Lines and columns of the picture."""
+        """Numbers of lines and columns of the figure."""
         return len(self.draws), len(self.draws[0])
 
 
@@ -115,8 +115,8 @@ def _seen(
     x: Any = rows.take(chosen).x
     if not isinstance(x, Tensor):
         raise ValueError(
-            f"{_NAME} draws series of one length; these have unequal lengths. Pass some"
-            " of one length, or pad them."
+            f"{_NAME} plots series of equal length; these have unequal lengths. Pass"
+            " series of equal length, or pad them."
         )
     x = layout.canonical(as_floats(x, dtype)).to(dtype)
     classes, codes = _classes(y, len(rows))
@@ -136,20 +136,20 @@ def _seen(
 
 
 def _classes(y: Any, n_rows: int) -> tuple[list[Any], Tensor]:
-    """The classes, none without y, and each row's place among them."""
+    """The classes (none without y), and the index of each row's class."""
     if y is None:
         return [], torch.zeros(n_rows, dtype=torch.int64)
     y = column_or_1d(y)
     if len(y) != n_rows:
         raise ValueError(
-            f"X has {n_rows} rows and y has {len(y)}. They must be of one length."
+            f"X has {n_rows} rows and y has {len(y)}; the numbers must be equal."
         )
     classes, codes = np.unique(y, return_inverse=True)
     return classes.tolist(), torch.from_numpy(codes)
 
 
 def _inner(estimator: Any, X: Any) -> tuple[DeepEstimator, Any]:
-    """The network of an estimator, and X as it gets it."""
+    """The network in an estimator, and X as transformed by the steps before it."""
     estimator = getattr(estimator, "best_estimator_", estimator)
     if isinstance(estimator, Pipeline):
         before, estimator = estimator[:-1], estimator.steps[-1][1]
@@ -167,7 +167,7 @@ def _inner(estimator: Any, X: Any) -> tuple[DeepEstimator, Any]:
 def _rows(
     network: DeepEstimator, X: Any
 ) -> tuple[Rows, Layout, torch.dtype, tuple[Any, ...]]:
-    """Validated rows on the CPU, what they are, and how they are augmented."""
+    """Validated rows on the CPU, their layout and dtype, and the augmentations."""
     fresh = clone(network)
     X = fresh._check_data(X, None, [np.float64, np.float32], reset=True)
     layout = fresh._layout(X)
@@ -175,8 +175,8 @@ def _rows(
     items = getattr(network, "augmentation_", None) or augmentations(fresh, layout)
     if not items:
         raise ValueError(
-            f"{owner} has no augmentation to preview. Set augmentation=, or fit it where"
-            " its policy is searched."
+            f"{owner} has no augmentation to preview. Set augmentation=, or fit it if"
+            " it searches for a policy."
         )
     if any(isinstance(item, AutoAugment) for item in items):
         raise ValueError(
@@ -189,7 +189,7 @@ def _rows(
 
 
 def _label(share: Tensor, words: list[Any]) -> str:
-    """The class of a row, or those that it is mixed of."""
+    """The class of a row, or the classes that it is mixed from."""
     parts = [(float(s), w) for s, w in zip(share, words, strict=False) if s > 0.005]
     if len(parts) == 1:
         return str(parts[0][1])

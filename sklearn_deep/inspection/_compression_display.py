@@ -1,4 +1,4 @@
-"""The picture of a compression report: score against size, and against time."""
+"""Plot of a compression report: score against size, and against prediction time."""
 
 import numpy as np
 
@@ -7,31 +7,31 @@ from sklearn_deep.inspection._compression_report import compression_report
 
 _SIZES = {"onnx_bytes": "bytes of the ONNX file", "pickle_bytes": "bytes of the pickle"}
 _TIMES = {
-    "onnx_us_1024": "microseconds a row, onnxruntime, 1,024 rows",
-    "python_us_1024": "microseconds a row, Python, 1,024 rows",
+    "onnx_us_1024": "microseconds per row, onnxruntime, 1,024 rows",
+    "python_us_1024": "microseconds per row, Python, 1,024 rows",
 }
 
 
 class CompressionDisplay:
-    """Score of models against their size, and against the time of a prediction.
+    """Plot of scores of models against their size and prediction time.
 
     Use :meth:`from_estimators` to make one.
 
     Parameters
     ----------
     report : CompressionReport
-        What is drawn.
+        Report to plot.
 
     Attributes
     ----------
     axes_ : ndarray of two matplotlib Axes
-        Axes of the picture: size and time.
+        Axes of the plots against size and time.
     figure_ : matplotlib Figure
-        Figure of the picture.
+        Figure that contains the axes.
 
     See Also
     --------
-    compression_report : The same as numbers.
+    compression_report : The same results as a table.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class CompressionDisplay:
 
     @classmethod
     def from_estimators(cls, models, X, y=None, *, names=None, scoring=None, axes=None):
-        """Compare fitted models and draw them.
+        """Compare fitted models and plot the result.
 
         Parameters
         ----------
@@ -56,31 +56,31 @@ class CompressionDisplay:
             Fitted networks, compressions of them, or Pipelines or searches around
             either.
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            Rows to score and to predict.
+            Rows for scores and prediction times.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Targets to score by.
+            Targets for the scores.
         names : sequence of str, default=None
-            What to call the models; None for their classes.
+            Labels of the models; None for the names of their classes.
         scoring : str, callable or None, default=None
-            A scorer of scikit-learn; None for each model's own ``score``.
+            Scorer; None for each model's own ``score``.
         axes : sequence of two matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         display : CompressionDisplay
-            The picture.
+            The display.
         """
         report = compression_report(models, X, y, names=names, scoring=scoring)
         return cls(report).plot(axes=axes)
 
     def plot(self, axes=None):
-        """Draw the models as points.
+        """Plot one point per model.
 
         Parameters
         ----------
         axes : sequence of two matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------

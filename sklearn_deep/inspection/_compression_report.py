@@ -1,4 +1,4 @@
-"""What compression has brought: sizes, scores and speeds, side by side."""
+"""Comparison of compressed models: sizes, scores and prediction times."""
 
 import pickle
 import time
@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.inspection._fit_curve import find_network
 
-# Rows of one prediction, and the time that measuring each of them takes at least.
+# Batch sizes of timed predictions. Each is timed for at least _SECONDS and _FEWEST
+# calls.
 BATCHES = (1, 32, 1024)
 _SECONDS, _FEWEST = 0.1, 5
 
@@ -27,24 +28,24 @@ _NEEDS_ONNX = (
 
 @dataclass(frozen=True)
 class CompressionReport:
-    """A table of models, one a row; ``print`` shows it.
+    """Table with one row per model; ``print`` shows it.
 
     Parameters
     ----------
     names : list of str
         Names of the models.
     columns : dict of str to ndarray of shape (n_models,)
-        ``"parameters"``, and how many of them are not zero, ``"nonzero"``;
-        ``"score"``; bytes of the pickled network, of the model's ONNX file, and of that file
-        zipped: ``"pickle_bytes"``, ``"onnx_bytes"``, ``"zipped_bytes"``; microseconds
-        a row, ``"python_us_1"``, ``"python_us_32"``, ``"python_us_1024"`` and
-        ``"onnx_us_1"`` likewise. NaN where a model has no ONNX form.
+        ``"parameters"`` and ``"nonzero"``: number of parameters, and of those not zero;
+        ``"score"``; ``"pickle_bytes"``, ``"onnx_bytes"`` and ``"zipped_bytes"``: size
+        of the pickled network, of the model's ONNX file, and of that file zipped;
+        ``"python_us_1"``, ``"python_us_32"``, ``"python_us_1024"`` and ``"onnx_us_1"``
+        etc.: microseconds per row, by batch size. NaN if a model has no ONNX form.
     notes : list of str
-        What is missing, and why.
+        Reasons for missing values.
 
     See Also
     --------
-    compression_report : Makes one.
+    compression_report : Create a report.
 
     Examples
     --------
@@ -61,12 +62,12 @@ class CompressionReport:
     notes: list[str]
 
     def to_frame(self):
-        """Give the table as a DataFrame; needs pandas.
+        """Convert the table to a DataFrame; needs pandas.
 
         Returns
         -------
         frame : DataFrame
-            One row a model.
+            One row per model.
         """
         import pandas as pd
 
@@ -95,22 +96,22 @@ def _shown(value: Any) -> str:
 
 
 def compression_report(models, X, y=None, *, names=None, scoring=None, n_threads=1):
-    """Compare fitted models: how large they are, how well they do, how fast they are.
+    """Compare the size, the score and the prediction time of fitted models.
 
     Parameters
     ----------
     models : sequence of estimators
         Fitted networks, compressions of them, or Pipelines or searches around either.
     X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-        Rows to score, and to predict in batches of 1, 32 and 1,024.
+        Rows for the scores, and for timing predictions of 1, 32 and 1,024 rows.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-        Targets to score by.
+        Targets for the scores.
     names : sequence of str, default=None
-        What to call the models; None for their classes.
+        Labels of the models; None for the names of their classes.
     scoring : str, callable or None, default=None
-        A scorer of scikit-learn; None for each model's own ``score``.
+        Scorer; None for each model's own ``score``.
     n_threads : int, default=1
-        Threads of onnxruntime. Those of torch are as they are.
+        Number of threads of onnxruntime. Those of torch are not changed.
 
     Returns
     -------
@@ -120,11 +121,11 @@ def compression_report(models, X, y=None, *, names=None, scoring=None, n_threads
     Raises
     ------
     ValueError
-        Where there are not as many names as models.
+        If the numbers of names and models differ.
 
     See Also
     --------
-    CompressionDisplay : Draws it.
+    CompressionDisplay : Plot the report.
 
     Examples
     --------
@@ -182,7 +183,7 @@ def _python(model: Any, X: Any) -> dict[str, float]:
 def _onnx(
     name: str, model: Any, X: Any, n_threads: int, notes: list[str]
 ) -> dict[str, float]:
-    """Size and speed of the ONNX file, if there is one."""
+    """Size and prediction time of the ONNX file, if the model has one."""
     try:
         from sklearn_deep.export._feeds import make_feeds
         from sklearn_deep.export._opened import Opened
@@ -206,13 +207,13 @@ def _onnx(
 
 
 def _batches(X: Any) -> Sequence[tuple[int, Any]]:
-    """Rows of X, again and again where there are too few."""
+    """Batches of each size, with rows of X repeated if there are too few."""
     n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
     return [(n, _safe_indexing(X, np.arange(n) % n_rows)) for n in BATCHES]
 
 
 def _microseconds(call: Callable[[Any], Any], batch: Any, n: int) -> float:
-    """Time of a row in the fastest of several calls."""
+    """Time per row in the fastest of several calls."""
     call(batch)
     times: list[float] = []
     begin = time.perf_counter()

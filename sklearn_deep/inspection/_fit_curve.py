@@ -1,4 +1,4 @@
-"""The picture of a fit: training against validation, epoch by epoch."""
+"""Plot of training and validation loss per epoch."""
 
 import numpy as np
 
@@ -7,12 +7,12 @@ from sklearn_deep.estimators._base import DeepEstimator
 
 _LABELS = {"train_loss": "training", "valid_loss": "validation"}
 
-# Where meta-estimators keep the one that they have fitted.
+# Attributes in which meta-estimators store the fitted estimator.
 _INSIDE = ("best_estimator_", "estimator_", "regressor_")
 
 
 class FitCurveDisplay:
-    """Losses of a fit over its epochs, with the chosen epoch marked.
+    """Plot of the losses of a fit per epoch, with the best epoch marked.
 
     Use :meth:`from_estimator` to make one.
 
@@ -23,22 +23,22 @@ class FitCurveDisplay:
     curves : dict of str to ndarray of shape (n_epochs,)
         Losses by label.
     best_epoch : int
-        Epoch whose weights the estimator has.
+        Epoch that the weights are from.
     estimator_name : str, default=None
-        Title of the picture.
+        Title of the plot.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Axes of the picture.
+        Axes with the curves.
     figure_ : matplotlib Figure
-        Figure of the picture.
+        Figure that contains the axes.
     lines_ : list of matplotlib Line2D
-        One line a curve.
+        One line per curve.
 
     See Also
     --------
-    LearningRateFinder : Another picture to look at, before a fit.
+    LearningRateFinder : Plot the loss against the learning rate before a fit.
 
     Examples
     --------
@@ -57,27 +57,27 @@ class FitCurveDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, log_scale=False):
-        """Draw the history of a fitted estimator.
+        """Plot the training history of a fitted estimator.
 
         Parameters
         ----------
         estimator : estimator or Pipeline
-            A fitted network, or a Pipeline, search or other meta-estimator around
-            one (``best_estimator_``, ``estimator_`` or ``regressor_`` is looked into).
+            A fitted network, or a Pipeline, search or other meta-estimator with one in
+            ``best_estimator_``, ``estimator_`` or ``regressor_``.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on; None creates a figure.
         log_scale : bool, default=False
             Whether the losses are on a logarithmic axis.
 
         Returns
         -------
         display : FitCurveDisplay
-            The picture.
+            The display.
 
         Raises
         ------
         TypeError
-            When no fitted network is found.
+            If no fitted network is found.
         """
         network = find_network(estimator, cls.__name__)
         history = network._fitted.history
@@ -96,12 +96,12 @@ class FitCurveDisplay:
         return display.plot(ax=ax, log_scale=log_scale)
 
     def plot(self, ax=None, *, log_scale=False):
-        """Draw the curves.
+        """Plot the curves.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on; None creates a figure.
         log_scale : bool, default=False
             Whether the losses are on a logarithmic axis.
 
@@ -134,7 +134,7 @@ class FitCurveDisplay:
 
 
 def find_network(estimator, asks):
-    """The fitted network inside an estimator: best, last or only one."""
+    """Find the fitted network in a Pipeline, search or other meta-estimator."""
     inner = estimator
     for _ in range(20):
         if isinstance(inner, DeepEstimator):

@@ -1,1 +1,1 @@
-"""Networks whose knowledge goes on into other estimators."""
+"""Transfer learning: fitted networks as parts of other estimators."""

@@ -1,4 +1,4 @@
-"""What a network has learnt to see, as features for other estimators."""
+"""Hidden activations of a network as features for other estimators."""
 
 from numbers import Integral
 from typing import Any, ClassVar
@@ -40,11 +40,12 @@ class NetworkFeatures(
     MetaEstimatorMixin,
     BaseEstimator,
 ):
-    """Give what a layer of a network puts out, as features for another estimator.
+    """Transform X to the outputs of a layer of a network, for use by other estimators.
 
-    ``fit`` trains the network on its targets; ``transform`` gives the outputs of one of
-    its layers, by default the last hidden one [1]_. A network that is trained already is
-    used as it is, in a :class:`~sklearn.frozen.FrozenEstimator` or with ``prefit=True``.
+    ``fit`` trains the network on its targets; ``transform`` returns the outputs of one
+    of its layers, by default the last hidden one [1]_. A fitted network in a
+    :class:`~sklearn.frozen.FrozenEstimator`, or with ``prefit=True``, is not trained
+    again.
 
     Parameters
     ----------
@@ -52,14 +53,14 @@ class NetworkFeatures(
         A network of sklearn_deep, a compression of one, or a FrozenEstimator around a
         fitted one.
     layer : int or str, default=-2
-        Which outputs: the place of a stage of ``estimator_.module_``, -1 being its raw
-        outputs, or the name of a stage or of any layer, such as ``"hidden.0"``. The
-        stages of an MLP are its hidden layers and its output, those of a
-        ``torch.nn.Sequential`` its members; a module that says nothing of its stages
-        has layers by name only.
+        Layer whose outputs are returned: the index of a stage of ``estimator_.module_``
+        (-1 for its raw outputs), or the name of any layer, such as ``"hidden.0"``. The
+        stages of an MLP are its hidden layers and its output layer, those of a
+        ``torch.nn.Sequential`` its members; other user modules have layer names only.
     prefit : bool, default=False
-        Whether ``estimator`` is fitted already, and not to be trained. A clone of this
-        transformer, as searches make them, has an unfitted one: freeze it there.
+        Whether ``estimator`` is already fitted and is not trained. ``clone`` and
+        searches drop what was fitted: wrap the estimator in a ``FrozenEstimator`` for
+        them.
 
     Attributes
     ----------
@@ -68,11 +69,11 @@ class NetworkFeatures(
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, where X had string column names.
+        Names of the features, if the column names of X are strings.
 
     See Also
     --------
-    MLPAutoencoder : Learns features without targets.
+    MLPAutoencoder : Learn features without targets.
 
     References
     ----------
@@ -122,14 +123,14 @@ class NetworkFeatures(
         y_val=None,
         sample_weight_val=None,
     ):
-        """Train the network, unless it is trained already.
+        """Train the network, unless it is already trained.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features, as the network takes them.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Targets; needed where the network needs them.
+            Targets, if the network needs them.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
@@ -147,9 +148,9 @@ class NetworkFeatures(
         Raises
         ------
         InvalidParameterError
-            For a ``layer`` that the network has not; the message names those it has.
+            If the network has no such ``layer``; the message lists its layers.
         NotFittedError
-            With ``prefit=True`` for a network that is not fitted.
+            If ``prefit=True`` and the network is not fitted.
         """
         with all_or_nothing(self):
             check_params(self, self._rules)
@@ -161,12 +162,12 @@ class NetworkFeatures(
                     X, y, sample_weight, X_val, y_val, sample_weight_val
                 )
             self.estimator_ = network_in(network)
-            self._layer = self.layer  # a later change is for the next fit
+            self._layer = self.layer  # changes after ``fit`` apply to the next fit
             self._n_features_out = self._features(X, slice(1)).shape[1]
         return self
 
     def transform(self, X):
-        """Give the outputs of the layer.
+        """Compute the outputs of the layer.
 
         Parameters
         ----------
@@ -176,7 +177,7 @@ class NetworkFeatures(
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_features_new)
-            In the network's dtype; outputs of several axes are put in a row.
+            Outputs of the layer, flattened to one row each, in the network's dtype.
         """
         check_is_fitted(self)
         return self._features(X)
@@ -193,7 +194,7 @@ class NetworkFeatures(
             ) from error
 
     def _part(self) -> nn.Module:
-        """The network up to the layer."""
+        """The module up to and including the layer."""
         try:
             return cut(self.estimator_.module_, self._layer).eval()
         except LookupError as error:
@@ -218,7 +219,7 @@ class NetworkFeatures(
         return getattr(self.estimator_, name)
 
     def __sklearn_tags__(self):
-        """Take what the network takes, and give what it computes in."""
+        """Input tags of the network, and the dtypes that it computes in."""
         tags = super().__sklearn_tags__()
         network = network_in(self.estimator)
         inner = get_tags(network)

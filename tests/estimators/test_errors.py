@@ -278,7 +278,7 @@ BAD_FIT = {
     "dropout for another number of layers": (
         classifier(dropout=[0.1, 0.2]),
         {},
-        "one number a hidden layer, here 1",
+        "one number per hidden layer, here 1",
     ),
     "class_weight for an unknown class": (
         classifier(class_weight={7: 2.0}),
