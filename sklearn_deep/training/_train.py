@@ -19,4 +19,4 @@ def train(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
     task = current_task()
     if task is None:
         return train_alone(job, watchers)
-    return task.call.cohort.train(task, job, watchers)
+    return task.call.scheduler.train(task, job, watchers)

@@ -1,20 +1,17 @@
 """Full-batch L-BFGS, by SciPy; one of its iterations is an epoch."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from scipy.optimize import minimize
 
-if TYPE_CHECKING:
-    from sklearn_deep.training.loop._loop import Solo
+from sklearn_deep.training.loop._single_run import Solo
 
 # SciPy's own stopping tests are off: the run decides, by the same rules as for the
 # other optimizers.
 _OPTIONS = {"ftol": 0.0, "gtol": 1e-12, "maxls": 50}
 
 
-def minimise(solo: "Solo") -> None:
+def minimise(solo: Solo) -> None:
     """Minimise the penalised loss over all rows until the run says stop."""
     job, run, stepper = solo.job, solo.run, solo.stepper
     batch = job.rows.all()

@@ -1,23 +1,17 @@
 """Training one job by itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
-from sklearn_deep.data._batches import Batch, batch_bounds, epoch_batches
-from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.data._batches import Batch, batch_bounds
 from sklearn_deep.nn._fast_float64 import has_float64_kernels
 from sklearn_deep.training.job._devices import step_products, threads_for
 from sklearn_deep.training.job._job import TrainJob, TrainResult
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
-from sklearn_deep.training.job._seeds import reseed
-from sklearn_deep.training.loop._evaluation import evaluate, to_numbers
 from sklearn_deep.training.loop._lbfgs import minimise
-from sklearn_deep.training.loop._run import Run, Watcher
-from sklearn_deep.training.step._augmenting import Augmenter
-from sklearn_deep.training.step._masks import Masks
-from sklearn_deep.training.step._step import Stepper
+from sklearn_deep.training.loop._run import Watcher
+from sklearn_deep.training.loop._single_run import Solo
 
 
 def train_alone(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
@@ -36,61 +30,6 @@ def train_alone(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
         loop = descend if OPTIMIZERS[job.optimizer.name].update else minimise
         loop(solo)
         return solo.finish()
-
-
-class Solo:
-    """A run with the stepper of its network, and the network's own random numbers."""
-
-    def __init__(self, job: TrainJob, watchers: Sequence[Watcher]):
-        self.job = job
-        self.run = Run(job, watchers)  # its watchers may freeze parameters
-        self.stepper = Stepper(job, self.run.state)
-        for watcher in watchers:
-            watcher.optimizer_ready(self.run, self.stepper)
-        self.order = torch.Generator()
-        self._masks = Masks([job.seed], job.rows.device)
-        set_source(job.module, self._masks)
-        self._augmenter = Augmenter(job) if job.augmentation else None
-
-    def begin_epoch(self) -> None:
-        """Seed the epoch and tell the watchers."""
-        reseed(self.order, self.job.seed, "order", self.run.state.epoch)
-        self.rewind_masks()
-        if self._augmenter is not None:
-            self._augmenter.begin(self.run.state.epoch)
-        self.job.module.train()
-        self.run.begin_epoch()
-        if any(watcher.per_batch for watcher in self.run.watchers):
-            self.stepper.choose_gradient()  # they may have hung hooks into the module
-
-    def batches(self) -> Iterator[Batch]:
-        """The minibatches of this epoch, as the network sees them."""
-        batches = epoch_batches(self.job.rows, self.job.batch_size, self.order)
-        return batches if self._augmenter is None else map(self._augmenter, batches)
-
-    def show(self, batch: Batch, loss: Tensor, raw: Tensor) -> None:
-        """Tell the watchers of a batch that another loop has used."""
-        for watcher in self.run.watchers:
-            if watcher.per_batch:
-                watcher.batch_begin(self.run, batch)
-                watcher.batch_end(self.run, batch, loss, raw)
-
-    def rewind_masks(self) -> None:
-        """Start this epoch's dropout masks from the first again."""
-        self._masks.begin([self.run.state.epoch])
-
-    def end_epoch(self, train_loss: Tensor) -> bool:
-        """Evaluate, record and decide; True when training is over."""
-        stepper = self.stepper
-        tensors = [train_loss, stepper.values.sum(), stepper.penalty()]
-        if self.job.validation is not None:
-            tensors += evaluate(self.job, self.job.validation)
-        (numbers,) = to_numbers(tensors)
-        return self.run.end_epoch(numbers, stepper.flat, 0)
-
-    def finish(self) -> TrainResult:
-        """Hand over the result."""
-        return self.run.finish(self.stepper.flat, 0)
 
 
 def descend(solo: Solo) -> None:

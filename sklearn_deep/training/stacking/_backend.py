@@ -35,6 +35,7 @@ class StackedBackend(ParallelBackendBase):
         check_value("the backend 'stacked'", "cores", cores, _CORES)
         self._cores = cores
         self._call: Call | None = None
+        self._scheduler: Cohort
         self._warnings: Any = None
         self._lender = FoldLender()
 
@@ -59,13 +60,15 @@ class StackedBackend(ParallelBackendBase):
         parent = current_task()
         if parent is None:
             cores = min(joblib.cpu_count(), torch.get_num_threads())
-            cohort = Cohort(self._cores or cores)
+            self._scheduler = Cohort(self._cores or cores)
             # Threads that take turns leave each other's filters behind.
             self._warnings = warnings.catch_warnings()
             self._warnings.__enter__()
         else:
-            cohort = parent.call.cohort
-        self._call = cohort.open_call(self._n_jobs, parent)
+            scheduler = parent.call.scheduler
+            assert isinstance(scheduler, Cohort)
+            self._scheduler = scheduler
+        self._call = self._scheduler.open_call(self._n_jobs, parent)
         self._lender = FoldLender()
 
     def submit(self, func: Callable[[], Any], callback: Any = None) -> Task:
@@ -74,7 +77,7 @@ class StackedBackend(ParallelBackendBase):
         shares_rows = self._lender.lend(func)
         task = Task(func, callback, self._call)
         task.shares_rows = shares_rows
-        self._call.cohort.submit(self._call, task)
+        self._scheduler.submit(self._call, task)
         return task
 
     apply_async = submit  # its name before joblib 1.5
@@ -88,30 +91,30 @@ class StackedBackend(ParallelBackendBase):
         """Let the tasks run while the caller waits for them."""
         call = self._call
         assert call is not None
-        call.cohort.begin_waiting(call)
+        self._scheduler.begin_waiting(call)
         try:
             yield
         except BaseException:
-            call.cohort.cancel(call)
+            self._scheduler.cancel(call)
             for thread in call.threads:
                 thread.join()
-            call.cohort.end_waiting(call)
+            self._scheduler.end_waiting(call)
             raise
-        call.cohort.end_waiting(call)
+        self._scheduler.end_waiting(call)
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """End the tasks of this call."""
         if self._call is not None:
-            self._call.cohort.cancel(self._call)
+            self._scheduler.cancel(self._call)
 
     def stop_call(self) -> None:
         """End the call: no thread of it is left."""
         call, self._call = self._call, None
         if call is None:
             return
-        call.cohort.close_call(call)
+        self._scheduler.close_call(call)
         if call.parent is None:
-            call.cohort.record.end()
+            self._scheduler.record.end()
             self._warnings.__exit__(None, None, None)
 
     def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:

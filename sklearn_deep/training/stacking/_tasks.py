@@ -3,14 +3,13 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
+from sklearn_deep.training.job._job import TrainJob, TrainResult
+from sklearn_deep.training.loop._run import Watcher
 from sklearn_deep.training.stacking._grouping import Unit
 from sklearn_deep.training.stacking._stack import Member
-
-if TYPE_CHECKING:
-    from sklearn_deep.training.stacking._scheduler import Cohort
 
 _here = threading.local()
 
@@ -50,11 +49,20 @@ class Outcome:
         return self._value
 
 
+class Scheduler(Protocol):
+    """What trains the jobs of tasks; ``_scheduler.py`` holds the one there is."""
+
+    def train(
+        self, task: Task, job: TrainJob, watchers: Sequence[Watcher]
+    ) -> TrainResult:
+        """Train the job of a task."""
+
+
 class Call:
     """One call of ``joblib.Parallel``: its tasks, and how many may be in flight."""
 
-    def __init__(self, cohort: "Cohort", limit: int, parent: Task | None):
-        self.cohort, self.limit, self.parent = cohort, limit, parent
+    def __init__(self, scheduler: Scheduler, limit: int, parent: Task | None):
+        self.scheduler, self.limit, self.parent = scheduler, limit, parent
         self.queue: deque[Task] = deque()
         self.tasks: set[Task] = set()  # that have not ended
         self.threads: list[threading.Thread] = []
