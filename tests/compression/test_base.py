@@ -1,6 +1,7 @@
 """What every compression has in common."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -263,3 +264,43 @@ def test_metadata_goes_to_the_network_that_requests_it(compression, iris):
     plain = compression(net(), fine_tune_epochs=1)
     plain.fit(scaled, y, sample_weight=weight)
     assert_array_equal(routed.predict_proba(X), plain.predict_proba(scaled))
+
+
+def rows_scored(compression, network, *rows, **validation):
+    """Rows that a compression judges its networks on, as a scorer sees them."""
+    seen = []
+
+    def scoring(estimator, X, y):
+        seen.append(np.column_stack([X, y]))
+        return 0.0
+
+    compression(network, max_score_drop=1.0, scoring=scoring, fine_tune_epochs=0).fit(
+        *rows, **validation
+    )
+    assert len(seen) >= 2
+    assert all(np.array_equal(rows, seen[0]) for rows in seen)
+    return seen[0]
+
+
+@ALL
+def test_the_drop_of_the_score_is_measured_on_the_validation_rows(compression, iris):
+    X, y = iris
+    given = rows_scored(
+        compression, net(), X[::2], y[::2], X_val=X[1::2], y_val=y[1::2]
+    )
+    assert_array_equal(given, np.column_stack([X, y])[1::2])
+    held_out = rows_scored(
+        compression, net(early_stopping=True, validation_fraction=0.2), X, y
+    )
+    assert len(held_out) == 30
+    assert_array_equal(np.bincount(held_out[:, -1].astype(int)), [10, 10, 10])
+    every = rows_scored(compression, net(early_stopping=False), X, y)
+    assert_array_equal(every, np.column_stack([X, y]))
+
+
+def test_warm_starts_leave_the_rows_that_a_compression_judges_on(iris):
+    network = net(early_stopping=True, warm_start=True, random_state=None)
+    prefit = partial(Pruned, prefit=True)
+    once = rows_scored(prefit, network.fit(*iris), *iris)
+    twice = rows_scored(prefit, network.fit(*iris), *iris)
+    assert_array_equal(twice, once)

@@ -179,6 +179,27 @@ def test_the_units_that_are_kept_are_those_that_matter(iris):
     assert_allclose(small.predict_proba(X), network.predict_proba(X), atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_constant_outputs_of_removed_units_go_into_the_next_bias(dtype, iris):
+    X, y = iris
+    network = MLPClassifier(
+        (8, 6), activation="tanh", max_epochs=1, dtype=dtype, random_state=0
+    ).fit(X, y)
+    with torch.no_grad():
+        for block in network.module_.hidden:
+            block.layers[0].weight[1::2] = 0
+            block.layers[0].bias[1::2] = torch.linspace(-2, 2, 4)[
+                : len(block.layers[0].bias) // 2
+            ]
+    small = sliced(network, iris, keep=0.5)
+    assert small.architecture_ == {"hidden_layer_sizes": [4, 3]}
+    assert_allclose(
+        small.decision_function(X),
+        network.decision_function(X),
+        atol=1e-5 if dtype == "float32" else 1e-12,
+    )
+
+
 def test_rounds_shrink_the_network_step_by_step(trained, iris):
     model = Sliced(trained, keep=0.25, rounds=2, fine_tune_epochs=0)
     levels = list(model._levels(trained, FitArguments(*iris)))

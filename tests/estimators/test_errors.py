@@ -5,6 +5,7 @@ import datetime
 import pickle
 import re
 
+import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning, NotFittedError
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_deep import (
@@ -758,6 +759,16 @@ def test_divergence_tells_the_epoch_the_learning_rate_and_the_mend(diverged):
         "learning_rate='auto'",
     ):
         assert words in str(diverged)
+
+
+@pytest.mark.parametrize("backend", ["sequential", "stacked"])
+def test_weights_that_overflow_are_divergence_where_the_loss_is_still_finite(backend):
+    network = regressor(
+        optimizer="sgd", learning_rate=1e305, l2=1e10, max_epochs=1, batch_size=64
+    )
+    with joblib.parallel_config(backend=backend):
+        with pytest.raises(TrainingDivergedError, match="epoch 1"):
+            cross_val_score(network, X, NUMBERS, cv=3, error_score="raise")
 
 
 def test_divergence_reports_the_rate_that_the_schedule_had_reached():

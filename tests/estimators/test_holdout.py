@@ -136,6 +136,9 @@ def test_sample_weights_are_split_with_the_rows(numbered, network, rng):
         X_val=X[aside], y_val=y[aside], sample_weight_val=weight[aside],
     )  # fmt: skip
     assert_array_equal(model.predict_proba(X), by_hand.predict_proba(X))
+    assert_array_equal(
+        model.estimator_[-1].history_.valid_loss, by_hand.history_.valid_loss
+    )
     assert model.estimator_[0].sample_weight_ is None
 
 

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, make_multilabel_classification
@@ -27,6 +28,7 @@ from sklearn_deep.estimators._data import _fit_dtype
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
+from sklearn_deep.training.loop._lbfgs import minimise
 from sklearn_deep.training.step._step import Stepper
 
 # The defaults are tuned for real data; what is tested here does not hang on them.
@@ -317,6 +319,34 @@ def test_lbfgs_stops_as_converged_at_the_optimum(iris):
     ).fit(X, y)
     assert network.stop_reason_ == "converged"
     assert network.n_iter_ == len(network.loss_curve_) < 1000
+
+
+def test_lbfgs_keeps_the_point_it_took_and_not_the_last_one_it_tried(iris, monkeypatch):
+    def minimize_and_try(objective, start, **kwargs):
+        result = minimize(objective, start, **kwargs)
+        objective(result.x + 1.0)  # as a line search that fails at the end
+        return result
+
+    network = plain_classifier(
+        (), optimizer="lbfgs", l2=0.1, tol=0, max_epochs=10_000, random_state=0
+    )
+    wanted = clone(network).fit(*iris)
+    monkeypatch.setattr(f"{minimise.__module__}.minimize", minimize_and_try)
+    network.fit(*iris)
+    assert network.stop_reason_ == "converged"
+    for found, taken in zip(weights(network), weights(wanted), strict=True):
+        assert_array_equal(found, taken)
+
+
+def test_probabilities_far_from_one_half_are_exact_for_both_classes(binary):
+    X, y = binary
+    network = plain_classifier((4,), max_epochs=1, random_state=0).fit(X, y)
+    with torch.no_grad():
+        network.module_.output.weight *= 200
+    z = network.decision_function(X)
+    assert z.min() < -40
+    assert z.max() > 40
+    assert_allclose(network.predict_proba(X), expit(np.stack([-z, z], 1)), rtol=1e-12)
 
 
 @pytest.mark.parametrize("normalization", [None, "batch", "layer"])

@@ -73,8 +73,8 @@ EXAMPLES = {
     BatchNorm: lambda: BatchNorm(4),
     nn.Sequential: lambda: nn.Sequential(nn.Linear(4, 3), nn.Tanh()),
     nn.Linear: lambda: nn.Linear(4, 3),
-    nn.BatchNorm1d: lambda: nn.BatchNorm1d(4, affine=False),
-    nn.LayerNorm: lambda: nn.LayerNorm(4),
+    nn.BatchNorm1d: lambda: nn.BatchNorm1d(4, affine=False, eps=0.125),
+    nn.LayerNorm: lambda: nn.LayerNorm(4, eps=0.125),
     nn.Softplus: lambda: nn.Softplus(beta=2),
     nn.PReLU: lambda: nn.PReLU(4),
 }

@@ -75,6 +75,12 @@ def test_warm_up_rises_linearly_and_then_begins_the_schedule():
     assert warmed.factor(4 + 7.5) == pytest.approx(plain.factor(7.5))
 
 
+def test_a_step_takes_the_rate_of_its_middle_so_that_no_step_is_at_rate_zero():
+    warmed = schedule("constant", warmup=2, epochs=24)
+    rates = [warmed.during(epoch, k, 4) for epoch in range(3) for k in range(4)]
+    assert rates == [(k + 0.5) / 8 for k in range(8)] + [1.0] * 4
+
+
 def test_plateau_waits_for_its_patience_and_forgets_after_an_improvement():
     plateau = schedule("plateau", {"factor": 0.5, "patience": 2})
     seen = []

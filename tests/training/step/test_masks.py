@@ -8,7 +8,7 @@ from torch import nn
 from sklearn_deep.nn._dropout import AlphaDropout, Dropout, set_source
 from sklearn_deep.training.job._seeds import STREAMS
 from sklearn_deep.training.step import _masks
-from sklearn_deep.training.step._masks import Masks
+from sklearn_deep.training.step._masks import Masks, _BitsOnDevice
 
 CPU = torch.device("cpu")
 
@@ -136,3 +136,12 @@ def test_the_bits_of_an_epoch_are_one_stream_however_they_are_cut():
     words = np.random.SFC64(np.random.SeedSequence((4, STREAMS["masks"], 2)))
     raw = torch.from_numpy(words.random_raw(n // 4).view(np.int16))
     assert torch.equal(expected[: len(raw)], raw)
+
+
+def test_a_device_draws_other_bits_in_every_block_however_they_are_cut(monkeypatch):
+    monkeypatch.setattr(_masks, "_BLOCK", 64)
+    source = _BitsOnDevice(4, "masks", CPU)
+    source.begin(2)
+    whole = source.read(0, 5 * 64).clone()
+    assert len({tuple(block.tolist()) for block in whole.split(64)}) == 5
+    assert torch.equal(source.read(50, 100), whole[50:150])
