@@ -66,8 +66,8 @@ vocabulary_ : ndarray of shape (n_tokens,) or None
        1997.
 .. [6] Cho et al., "Learning phrase representations using RNN encoder-decoder for
        statistical machine translation", arXiv:1406.1078.
-.. [7] Raffel and Ellis, "Feed-forward networks with attention can solve some long-term
-       memory problems", arXiv:1512.08756.
+.. [7] Raffel and Ellis, "Feed-forward networks with attention can solve some
+       long-term memory problems", arXiv:1512.08756.
 """,
     },
     "convolutions": {
@@ -104,8 +104,8 @@ hidden_layer_sizes : int or sequence of int
 """,
         "References": """
 .. [5] He et al., "Deep residual learning for image recognition", arXiv:1512.03385.
-.. [6] Wang, Yan and Oates, "Time series classification from scratch with deep neural
-       networks", arXiv:1611.06455.
+.. [6] Wang, Yan and Oates, "Time series classification from scratch with deep
+       neural networks", arXiv:1611.06455.
 .. [7] Ismail Fawaz et al., "InceptionTime: finding AlexNet for time series
        classification", arXiv:1909.04939.
 """,

@@ -1,7 +1,7 @@
 """Deep networks as real scikit-learn estimators.
 
-Names are loaded when they are first used, so that ``import sklearn_deep`` is fast and
-does not import torch.
+Names are imported on first use, so that ``import sklearn_deep`` is fast and does not
+import torch.
 """
 
 from importlib import import_module

@@ -1,6 +1,6 @@
-"""Unknown arguments: an error that names the user's class and what the package has instead.
+"""Errors for unknown arguments that suggest the right name.
 
-Python's own error names the base class that defines a method, and knows no synonyms.
+Python's own error names the base class that defines a method, and suggests nothing.
 """
 
 import difflib
@@ -13,7 +13,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class _Advice(NamedTuple):
-    """What to do instead, for a class that has the parameter ``ours``."""
+    """Advice for classes that have the parameter ``ours``."""
 
     ours: str
     text: str
@@ -51,7 +51,7 @@ PARAMETERS = {
     "validation_split": _use("validation_fraction", " with early_stopping=True"),
 }
 
-# What they call an argument of fit.
+# Arguments of fit under the names of those libraries.
 ARGUMENTS = {
     "classes": _Advice("y", "partial_fit takes them"),
     "epochs": _Advice("y", "set max_epochs when you construct the estimator"),
@@ -65,7 +65,7 @@ ARGUMENTS = {
 
 
 def names_unknown_arguments(method: Method) -> Method:
-    """Decorate a method: an unknown keyword is a ``TypeError`` that says what to use."""
+    """Decorate a method: unknown keywords raise a ``TypeError`` with a suggestion."""
     known = tuple(inspect.signature(method).parameters)[1:]
     name = method.__name__
 
@@ -85,7 +85,7 @@ def names_unknown_arguments(method: Method) -> Method:
 def advice(
     unknown: str, known: Collection[str], cls: type, method: str = "__init__"
 ) -> str:
-    """Say what to use in place of an unknown name, after a colon; empty for no advice."""
+    """Suggestion for an unknown name, after a colon; empty if there is none."""
     in_constructor = method == "__init__"
     entry = (PARAMETERS if in_constructor else ARGUMENTS).get(unknown)
     if entry is not None and entry.ours in known:

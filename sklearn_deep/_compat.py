@@ -1,7 +1,7 @@
-"""What differs between the scikit-learn versions we support, in one place.
+"""Differences between the supported versions of scikit-learn.
 
-scikit-learn 1.9 brought ``sklearn.callback``. On an older one our estimators take
-no scikit-learn callbacks, and the names below do nothing.
+scikit-learn 1.9 added ``sklearn.callback``. With older versions, estimators accept no
+scikit-learn callbacks, and the names below do nothing.
 """
 
 from collections.abc import Callable
@@ -15,10 +15,10 @@ except ImportError:
     HAS_CALLBACKS = False
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stand-in for scikit-learn < 1.9: no callbacks."""
+        """Substitute for scikit-learn < 1.9, without callbacks."""
 
     def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the method as it is."""
+        """Return the method unchanged."""
         return method
 
 

@@ -1,8 +1,7 @@
-"""Parameter rules: small values that say what a constructor argument may be.
+"""Parameter rules: small objects that define the allowed values of a parameter.
 
-A table ``{name: (rule, ...)}`` stands beside each ``__init__``; an argument is
-allowed when one of its rules allows it. ``check_params`` is called once, at the
-start of ``fit``.
+Each ``__init__`` has a table ``{name: (rule, ...)}`` next to it; a value is allowed if
+one of its rules allows it. ``check_params`` is called once, at the start of ``fit``.
 """
 
 import math
@@ -17,10 +16,10 @@ from sklearn_deep.exceptions import InvalidParameterError
 
 
 class Rule(Protocol):
-    """What a value may be: a test, and its words for the error."""
+    """A test of a value, and its description for error messages."""
 
     def allows(self, value: Any) -> bool:
-        """Tell whether ``value`` is allowed."""
+        """Whether ``value`` is allowed."""
 
     def __str__(self) -> str: ...
 
@@ -28,7 +27,7 @@ class Rule(Protocol):
 Rules = Mapping[str, tuple[Rule, ...]]
 
 
-# Tensors and NumPy arrays count in integers of 64 bits.
+# Tensors and NumPy arrays hold 64-bit integers.
 _END_OF_INTEGERS = 2**63
 
 _LONGEST_REPR = 500
@@ -40,7 +39,7 @@ def _is_bool(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number of ``kind`` in an interval; booleans are no numbers here.
+    """A finite number of ``kind`` in an interval; booleans are not allowed.
 
     Integers must fit into 64 bits.
     """
@@ -52,7 +51,7 @@ class Number:
     open_high: bool = False
 
     def allows(self, value: Any) -> bool:
-        """Tell whether ``value`` is such a number in the interval."""
+        """Whether ``value`` is such a number in the interval."""
         if not isinstance(value, self.kind) or _is_bool(value):
             return False
         value = cast("float", value)
@@ -62,7 +61,7 @@ class Number:
             return False
         try:
             number = float(value)
-        except OverflowError:  # Python's integers have no end
+        except OverflowError:  # Python's integers are unbounded
             return False
         if not math.isfinite(number):
             return False
@@ -80,17 +79,17 @@ class Number:
 
 
 class OneOf:
-    """One of a few values, compared with their type (``True`` is not ``1``).
+    """One of several values, compared including their type (``True`` is not ``1``).
 
-    NumPy's booleans and strings count as Python's: an array of names in a parameter
-    grid holds ``numpy.str_``.
+    NumPy's booleans and strings are treated as Python's: an array of names in a
+    parameter grid holds ``numpy.str_``.
     """
 
     def __init__(self, *options: Any):
         self.options = options
 
     def allows(self, value: Any) -> bool:
-        """Tell whether ``value`` is one of the options."""
+        """Whether ``value`` is one of the options."""
         if isinstance(value, (np.bool_, np.str_)):
             value = value.item()
         return any(type(value) is type(o) and value == o for o in self.options)
@@ -108,7 +107,7 @@ class SequenceOf:
     max_length: int | None = None
 
     def allows(self, value: Any) -> bool:
-        """Tell whether ``value`` is such a sequence."""
+        """Whether ``value`` is such a sequence."""
         if not isinstance(value, (list, tuple, np.ndarray)) or (
             isinstance(value, np.ndarray) and value.ndim == 0
         ):
@@ -125,13 +124,13 @@ class SequenceOf:
 
 @dataclass(frozen=True)
 class InstanceOf:
-    """An instance of one of some types."""
+    """An instance of one of several types."""
 
     types: tuple[type, ...]
     noun: str
 
     def allows(self, value: Any) -> bool:
-        """Tell whether ``value`` is such an instance."""
+        """Whether ``value`` is such an instance."""
         return isinstance(value, self.types)
 
     def __str__(self) -> str:
@@ -140,13 +139,13 @@ class InstanceOf:
 
 @dataclass(frozen=True)
 class Satisfies:
-    """Anything a function accepts; for what the other rules cannot say."""
+    """Any value that a function accepts; for rules that no other class expresses."""
 
     test: Callable[[Any], bool]
     noun: str
 
     def allows(self, value: Any) -> bool:
-        """Tell whether the function accepts ``value``."""
+        """Whether the function accepts ``value``."""
         return self.test(value)
 
     def __str__(self) -> str:
@@ -154,8 +153,8 @@ class Satisfies:
 
 
 NONE = OneOf(None)
-# What a parameter of a network may start from: the products of some layers of larger
-# ones overflow float32, in which initial values are drawn.
+# Range of initial parameters of a network. Initial values are float32, and products of
+# larger ones over several layers overflow.
 INITIAL_VALUE = Number(low=-1e6, high=1e6)
 BOOLEAN = OneOf(True, False)
 MAPPING = InstanceOf((Mapping,), "a dict")
@@ -172,7 +171,7 @@ def check_params(owner: Any, rules: Rules) -> None:
     Raises
     ------
     InvalidParameterError
-        For the first argument that none of its rules allows.
+        For the first parameter whose value none of its rules allows.
     """
     for name, allowed in rules.items():
         check_value(type(owner).__name__, name, getattr(owner, name), allowed)
@@ -190,7 +189,7 @@ def check_value(owner: str, name: str, value: Any, allowed: Iterable[Rule]) -> N
 
 
 def shown(value: Any) -> str:
-    """Give a value's representation for an error message, shortened where it is long."""
+    """Representation of a value for an error message, shortened if it is long."""
     if isinstance(value, type):
         return f"the class {value.__name__}, not an instance of it: {value.__name__}()"
     if isinstance(value, int) and abs(value) >= _END_OF_INTEGERS:
@@ -202,11 +201,10 @@ def shown(value: Any) -> str:
 def merge_named(
     owner: str, name: str, given: Mapping | None, rules: Rules, defaults: Mapping
 ) -> dict:
-    """Lay the named values of a dict parameter over its defaults, checked.
+    """Check a dict parameter and merge it with its defaults.
 
-    ``activation_params``, ``loss_params`` and their like take a dict whose keys
-    depend on another parameter; ``rules`` and ``defaults`` come from that
-    parameter's row.
+    The allowed keys of ``activation_params``, ``loss_params`` etc. depend on another
+    parameter; ``rules`` and ``defaults`` come from that parameter's row of a table.
     """
     given = dict(given or {})
     if unknown := sorted(set(given) - set(rules), key=str):

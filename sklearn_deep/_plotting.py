@@ -1,4 +1,4 @@
-"""matplotlib, when a picture is asked for."""
+"""Helpers for plots; matplotlib is optional and imported on first use."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from sklearn_deep.exceptions import MissingDependencyError
 
 
 def pyplot(feature: str) -> Any:
-    """The pyplot module, or an error that says how to install it."""
+    """Import pyplot, or raise an error that says how to install matplotlib."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -15,7 +15,7 @@ def pyplot(feature: str) -> Any:
 
 
 def plain_ticks(axis: Any) -> None:
-    """Numbers as one writes them, at 1, 2 and 5 of each power of ten."""
+    """Label a logarithmic axis in decimals at 1, 2 and 5 times powers of ten."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -24,16 +24,16 @@ def plain_ticks(axis: Any) -> None:
 
 
 def whole_ticks(axis: Any) -> None:
-    """Ticks at whole numbers only, for what is counted."""
+    """Put ticks at integers only, for counts such as epochs."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def legend_beside(ax: Any) -> None:
-    """Add a legend to the right of the axes, where it hides no curve.
+    """Add a legend to the right of the axes, so that it hides no curve.
 
-    A figure without a layout has no room there and gets the constrained one.
+    A figure without a layout engine gets the constrained one, which makes room for it.
     """
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.6)
     if ax.figure.get_layout_engine() is None:

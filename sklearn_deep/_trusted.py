@@ -1,8 +1,8 @@
-"""The types to trust when a fitted estimator is loaded by skops.
+"""The types that skops must trust to load a fitted estimator.
 
-A list that is written out, not computed: whoever trusts it can read it. It names types
-of plain data and the estimators around them, and nothing that runs code from a file:
-no module of torch, no function. ``tests/test_trusted.py`` holds it complete.
+The list is written out instead of computed, so that users can read what they trust. It
+names estimators and types of plain data, but nothing that runs code from a file: no
+torch module, no function. ``tests/test_trusted.py`` checks that it is complete.
 """
 
 _PUBLIC = {
@@ -37,7 +37,7 @@ _PUBLIC = {
     "transfer._features": ["NetworkFeatures"],
 }
 
-# What fitted estimators hold: frozen dataclasses of plain data and arrays.
+# Types in fitted estimators: frozen dataclasses of plain data and arrays.
 _HELD = {
     "data._layout": ["Layout"],
     "data._reconstruction": ["Reconstruction"],
@@ -46,8 +46,8 @@ _HELD = {
     "training.job._job": ["NetSettings", "OptimizerSpec"],
 }
 
-# What a fitted search of scikit-learn holds at its default scoring and skops does not
-# trust by default; the requests up to scikit-learn 1.8.
+# Types in a fitted search of scikit-learn with default scoring that skops does not
+# trust by default; the metadata requests only up to scikit-learn 1.8.
 _OF_SEARCHES = [
     "sklearn.metrics._scorer._PassthroughScorer",
     "sklearn.model_selection._split.KFold",
@@ -69,5 +69,5 @@ SKOPS_TRUSTED_TYPES = [
 
 Pass it as ``trusted`` to ``skops.io.load`` or as ``skops_trusted_types`` to
 ``mlflow.sklearn``. The classes of your own modules, callbacks and augmentations are not
-on it: add those that you know. See the user guide, :doc:`/user_guide/files`.
+in the list: add those that you trust. See the user guide, :doc:`/user_guide/files`.
 """

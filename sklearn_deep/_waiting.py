@@ -1,8 +1,8 @@
-"""Torch's threads wait asleep for one another, where we are the first to import it.
+"""Shorter busy waiting of torch's threads, if this package imports torch first.
 
-By default they wait for milliseconds without leaving their core. On a machine that has
-other work to do, such a thread keeps the one that it waits for from running: two threads
-then take many times as long as one. OpenMP reads how to wait once, when torch is imported.
+By default a waiting thread spins for milliseconds. On a busy machine it thereby blocks
+the core that the thread it waits for needs: two threads can take many times as long as
+one. OpenMP reads its settings once, when torch is imported.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Tries before a thread sleeps: half a millisecond.
+# Spins before a thread sleeps: about half a millisecond.
 _TRIES = "10000"
 
 _VARIABLES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
@@ -18,9 +18,9 @@ _VARIABLES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 @contextmanager
 def patient_threads() -> Iterator[None]:
-    """Inside, an import of torch sets its threads up to wait asleep.
+    """Context in which importing torch makes its threads sleep soon when they wait.
 
-    What the user has asked for in the environment counts; the environment is as before
+    Settings of the user in the environment take precedence; the environment is restored
     afterwards.
     """
     if "torch" in sys.modules or any(name in os.environ for name in _VARIABLES):

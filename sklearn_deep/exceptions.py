@@ -2,18 +2,18 @@
 
 .. code-block:: text
 
-    SklearnDeepError
-    ├── InvalidParameterError(ValueError, TypeError)    a constructor argument
-    ├── TrainingDivergedError(ArithmeticError)          the loss or a weight left the reals
-    ├── ScoreDropError(ValueError)                      a smaller network scores too low
-    ├── OnnxExportError(ValueError)                     a model that has no ONNX form
-    │   └── OnnxParityError                             an ONNX form that predicts otherwise
-    ├── OnnxFileError(ValueError)                       a file that cannot be read
-    └── MissingDependencyError(ImportError)             an optional library is not there
+    SklearnDeepError ├── InvalidParameterError(ValueError, TypeError)    an invalid
+    constructor argument ├── TrainingDivergedError(ArithmeticError)          the loss or
+    a weight became NaN or infinite ├── ScoreDropError(ValueError)
+    a compressed network scores too low ├── OnnxExportError(ValueError)
+    a model without an ONNX form │   └── OnnxParityError                             an
+    ONNX form with other predictions ├── OnnxFileError(ValueError)
+    a file that cannot be read └── MissingDependencyError(ImportError)             an
+    optional library is not installed
 
-    SklearnDeepWarning(UserWarning)
-    ├── ScoreDropWarning                                a smaller network scores lower
-    └── TrainingWarning                                 a fit whose result is likely useless
+    SklearnDeepWarning(UserWarning) ├── ScoreDropWarning
+    a compressed network scores lower └── TrainingWarning
+    a fit with a probably useless result
 """
 
 __all__ = [
@@ -51,21 +51,21 @@ class TrainingDivergedError(SklearnDeepError, ArithmeticError):
     owner : str
         Name of the estimator that was trained.
     epoch : int
-        Epoch, counted from 1, in which it happened.
+        Epoch, counted from 1, in which training diverged.
     learning_rate : float
         Learning rate at that epoch.
 
     Attributes
     ----------
     epoch : int
-        Epoch, counted from 1, in which it happened.
+        Epoch, counted from 1, in which training diverged.
     learning_rate : float
         Learning rate at that epoch.
     """
 
     def __init__(self, owner, epoch, learning_rate):
-        # All three go to the base class: pickling rebuilds an exception from args,
-        # and joblib sends errors between processes.
+        # Pass all arguments to the base class: exceptions are pickled by their args,
+        # for example between the processes of joblib.
         super().__init__(owner, epoch, learning_rate)
         self.owner, self.epoch, self.learning_rate = owner, epoch, learning_rate
 
@@ -118,25 +118,25 @@ class ScoreDropError(SklearnDeepError, ValueError):
 
 
 class OnnxExportError(SklearnDeepError, ValueError):
-    """A fitted estimator, or a part of it, has no ONNX form."""
+    """A fitted estimator, or a part of it, cannot be exported to ONNX."""
 
 
 class OnnxParityError(OnnxExportError):
-    """The ONNX form predicts something else than the estimator.
+    """The ONNX model predicts other values than the estimator.
 
     Parameters
     ----------
     message : str
-        What differs, where, and what can be done.
+        What differs, in which step, and what can be done.
     step : str
-        The first step of the pipeline whose output differs.
+        First step of the pipeline whose output differs.
     difference : float
         Largest difference, relative to the scale of the output.
 
     Attributes
     ----------
     step : str
-        The first step of the pipeline whose output differs.
+        First step of the pipeline whose output differs.
     difference : float
         Largest difference, relative to the scale of the output.
     """
@@ -150,20 +150,20 @@ class OnnxParityError(OnnxExportError):
 
 
 class OnnxFileError(SklearnDeepError, ValueError):
-    """A file is not an ONNX model of this package, or no longer the one written."""
+    """A file is not an ONNX model of this package, or was changed after the export."""
 
 
 class MissingDependencyError(SklearnDeepError, ImportError):
-    """An optional library is needed and not installed.
+    """An optional library is needed but not installed.
 
     Parameters
     ----------
     feature : str
-        What was asked for.
+        Feature that was requested.
     library : str
-        Library that it needs.
+        Library that the feature needs.
     extra : str
-        Extra of sklearn-deep that installs it.
+        Extra of sklearn-deep that installs the library.
     """
 
     def __init__(self, feature, library, extra):
@@ -172,9 +172,9 @@ class MissingDependencyError(SklearnDeepError, ImportError):
 
     def __str__(self):
         return (
-            f"{self.feature} needs {self.library}, which is not installed. Install it"
-            f" with its companions from a clone of sklearn-deep: pip install"
-            f" '.[{self.extra}]'; or alone: pip install {self.library}"
+            f"{self.feature} needs {self.library}, which is not installed. Install the"
+            f" extra in a clone of sklearn-deep: pip install '.[{self.extra}]'; or only"
+            f" the library: pip install {self.library}"
         )
 
 
@@ -192,9 +192,9 @@ class ScoreDropWarning(SklearnDeepWarning):
 
 
 class TrainingWarning(SklearnDeepWarning):
-    """A network was trained, but what it learnt is likely of no use.
+    """A network was trained, but its predictions are probably useless.
 
-    The message says why, and how to fix it. Like scikit-learn's ``ConvergenceWarning``
+    The message gives the reason and a fix. Like scikit-learn's ``ConvergenceWarning``
     it can be turned into an error::
 
         warnings.simplefilter("error", TrainingWarning)

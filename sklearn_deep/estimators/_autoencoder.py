@@ -20,7 +20,7 @@ from sklearn_deep.estimators._rules import (
 )
 from sklearn_deep.nn._autoencoder import Autoencoder
 
-# The decoder is the encoder's mirror, and there is no target that a scorer knows.
+# A mirrored decoder rules out residual connections, and scorers need a target.
 _NOT_THERE = {"residual", "monitor"}
 
 RECONSTRUCTION_RULES: Rules = {
@@ -37,22 +37,23 @@ RECONSTRUCTION_RULES: Rules = {
 class MLPAutoencoder(DeepReconstructor, LayeredEstimator):
     """Feed-forward network that learns a short code of each row.
 
-    An encoder of ``hidden_layer_sizes`` leads to ``code_size`` linear units, and a
-    mirrored decoder from them back to the row [2]_. ``transform`` gives the code,
-    ``inverse_transform`` decodes it, and ``score_samples`` tells how well a row is
-    reconstructed: rows unlike those of the training have low scores. With an
-    ``augmentation`` such as noise the network gets the augmented row and has to give
-    the clean one (a denoising autoencoder [5]_).
+    An encoder with ``hidden_layer_sizes`` maps a row to a code of ``code_size`` linear
+    units, and a mirrored decoder maps the code back to the row [2]_. ``transform``
+    computes the code, ``inverse_transform`` decodes it, and ``score_samples`` scores
+    how well a row is reconstructed: rows unlike the training rows have low scores. With
+    an ``augmentation`` such as noise, it is trained to reconstruct the clean row from
+    the augmented one (a denoising autoencoder [5]_).
 
     Scale the features first, e.g. with a :class:`~sklearn.preprocessing.StandardScaler`
-    in a :class:`~sklearn.pipeline.Pipeline`: columns count by their spread.
+    in a :class:`~sklearn.pipeline.Pipeline`: the loss weights columns by their
+    variance.
 
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default=(128,)
-        Units of each layer of the encoder, from the outside to the code.
+        Number of units of each encoder layer, from the input to the code.
     code_size : int, default=8
-        Number of features that ``transform`` gives.
+        Number of features of the code.
     activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", \
             "prelu", "sigmoid", "tanh", "identity"}, default="relu"
         Activation function of the hidden units.
@@ -193,8 +194,8 @@ class MLPAutoencoder(DeepReconstructor, LayeredEstimator):
 
     See Also
     --------
-    NetworkFeatures : Features that a network has learnt from targets.
-    sklearn.decomposition.PCA : The linear one.
+    NetworkFeatures : Features that a network learnt from targets.
+    sklearn.decomposition.PCA : Linear dimension reduction.
 
     References
     ----------

@@ -13,14 +13,14 @@ from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 
 
 class CNNClassifier(SequenceClassifier, SeriesOfAnyLength):
-    """Convolutional network for classes of images or series.
+    """Convolutional network for the classification of images or series.
 
     Takes images of shape (n, height, width) or (n, height, width, channels), series of
-    shape (n, time) or (n, time, channels), and flat rows that ``input_shape`` makes
-    images or series of again, so that it stands behind a scaler in a
+    shape (n, time) or (n, time, channels), and 2-D X whose rows ``input_shape``
+    reshapes to images or series, as needed after a scaler in a
     :class:`~sklearn.pipeline.Pipeline`. Images of dtype uint8 are scaled to [0, 1]
-    inside. Series may be of unequal length: a list, an object array or a column of arrays,
-    or a padded array with ``lengths``; padding changes no prediction.
+    internally. Series may have unequal lengths: a list, an object array or a column of
+    arrays, or a padded array with ``lengths``; padding does not affect predictions.
 
     Parameters
     ----------
@@ -235,8 +235,8 @@ class CNNClassifier(SequenceClassifier, SeriesOfAnyLength):
     .. [4] Smith, "Cyclical learning rates for training neural networks",
            arXiv:1506.01186.
     .. [5] He et al., "Deep residual learning for image recognition", arXiv:1512.03385.
-    .. [6] Wang, Yan and Oates, "Time series classification from scratch with deep neural
-           networks", arXiv:1611.06455.
+    .. [6] Wang, Yan and Oates, "Time series classification from scratch with deep
+           neural networks", arXiv:1611.06455.
     .. [7] Ismail Fawaz et al., "InceptionTime: finding AlexNet for time series
            classification", arXiv:1909.04939.
 
@@ -364,13 +364,13 @@ class CNNClassifier(SequenceClassifier, SeriesOfAnyLength):
 
 
 class CNNRegressor(SequenceRegressor, SeriesOfAnyLength):
-    """Convolutional network for numbers that images or series tell.
+    """Convolutional network for regression on images or series.
 
     Takes images of shape (n, height, width) or (n, height, width, channels), series of
-    shape (n, time) or (n, time, channels), and flat rows that ``input_shape`` makes
-    images or series of again. Series may be of unequal length, as for
-    :class:`CNNClassifier`. Targets are standardised inside and given back in their own
-    units.
+    shape (n, time) or (n, time, channels), and 2-D X whose rows ``input_shape``
+    reshapes to images or series. Series may have unequal lengths, as in
+    :class:`CNNClassifier`. Targets are standardised internally; predictions are in the
+    original units.
 
     Parameters
     ----------
@@ -586,8 +586,8 @@ class CNNRegressor(SequenceRegressor, SeriesOfAnyLength):
     .. [4] Smith, "Cyclical learning rates for training neural networks",
            arXiv:1506.01186.
     .. [5] He et al., "Deep residual learning for image recognition", arXiv:1512.03385.
-    .. [6] Wang, Yan and Oates, "Time series classification from scratch with deep neural
-           networks", arXiv:1611.06455.
+    .. [6] Wang, Yan and Oates, "Time series classification from scratch with deep
+           neural networks", arXiv:1611.06455.
     .. [7] Ismail Fawaz et al., "InceptionTime: finding AlexNet for time series
            classification", arXiv:1909.04939.
 

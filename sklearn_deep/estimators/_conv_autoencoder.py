@@ -21,25 +21,26 @@ _EACH = (_POSITIVE_INT, SequenceOf(_POSITIVE_INT, 1))
 class CNNAutoencoder(DeepReconstructor, Convolutional):
     """Convolutional network that learns a short code of each image or series.
 
-    Blocks of convolution and pooling lead to ``code_size`` linear units, and blocks of
-    enlargement and convolution from them back [2]_. ``transform`` gives the code as flat rows,
-    ``inverse_transform`` decodes it into rows of the shape of X, and ``score_samples``
-    tells how well a row is reconstructed. With an ``augmentation`` it is a denoising
-    autoencoder [5]_: the network gets the augmented row and has to give the clean one.
+    Blocks of convolution and pooling lead to a code of ``code_size`` linear units, and
+    blocks of upsampling and convolution back from it [2]_. ``transform`` computes the
+    code as 2-D array, ``inverse_transform`` decodes it to the shape of X, and
+    ``score_samples`` scores how well a row is reconstructed. With an ``augmentation``
+    it is a denoising autoencoder [5]_, trained to reconstruct the clean row from the
+    augmented one.
 
-    Takes images and series as :class:`CNNClassifier` does. Images of dtype uint8 are
-    scaled to [0, 1] inside, and reconstructed in [0, 255].
+    Takes images and series like :class:`CNNClassifier`. Images of dtype uint8 are
+    scaled to [0, 1] internally, and reconstructed in [0, 255].
 
     Parameters
     ----------
     conv_channels : int or sequence of int, default=(16, 32)
-        Channels of each block, from the outside to the code.
+        Number of channels of each block, from the input to the code.
     kernel_size : int or sequence of int, default=3
-        Positions that a convolution sees along each axis, one number or one a block.
+        Kernel size along each axis: one number, or one per block.
     pool_size : int, default=2
-        Neighbours that become one along each axis, behind each block.
+        Size of the pooling window along each axis, after each block.
     code_size : int, default=32
-        Number of features that ``transform`` gives.
+        Number of features of the code.
     spatial_dims : {"auto", 1, 2}, default="auto"
         1 for series, 2 for images. "auto" reads it from X: 2-D X holds series of one
         channel, 3-D X grey images, 4-D X images with channels.
@@ -185,7 +186,7 @@ class CNNAutoencoder(DeepReconstructor, Convolutional):
     See Also
     --------
     MLPAutoencoder : The same for tables.
-    NetworkFeatures : Features that a network has learnt from targets.
+    NetworkFeatures : Features that a network learnt from targets.
 
     References
     ----------
@@ -217,7 +218,8 @@ class CNNAutoencoder(DeepReconstructor, Convolutional):
         "input_shape": (NONE, SequenceOf(_POSITIVE_INT, 1, 3)),
         "channels": (OneOf("last", "first"),),
         **{k: v for k, v in RECONSTRUCTION_RULES.items() if k != "dropout"},
-        # Its output bias is one a channel, and rows are centred a value each.
+        # No "prior": the output bias has one value per channel, but rows are centred
+        # per value.
         "bias_init": (OneOf("zeros", "uniform"), Number()),
     }
 

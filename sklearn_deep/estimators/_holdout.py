@@ -1,4 +1,4 @@
-"""Validation rows that no transformer has seen."""
+"""Validation rows that are held out before any transformer is fitted."""
 
 from contextlib import nullcontext
 from typing import Any, ClassVar
@@ -26,7 +26,7 @@ from sklearn_deep.data._split import validation_split
 from sklearn_deep.estimators._base import all_or_nothing
 from sklearn_deep.estimators._data import draw_seed
 
-# What ``fit`` takes for the rows of X, and under the name with _val for those of X_val.
+# Arguments of ``fit`` with one value per row of X; those of X_val end in "_val".
 _OF_ROWS = ("sample_weight", "lengths")
 
 
@@ -45,38 +45,37 @@ def _has(method: str):
 class ValidationHoldout(
     Announced, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator
 ):
-    """Set validation rows aside before any transformer is fitted.
+    """Hold out validation rows before any transformer is fitted.
 
-    Early stopping inside a Pipeline leaks: the network holds out rows that the
-    transformers before it have already learnt from. Around the Pipeline, this
-    meta-estimator takes the rows out first, fits the transformers on the others, and
-    hands the rows, transformed, to the last step as ``X_val`` and ``y_val``.
+    Early stopping inside a Pipeline leaks: the transformers before the network are
+    fitted on the rows that it holds out. This meta-estimator around the Pipeline holds
+    the rows out first, fits the transformers on the other rows, and passes the
+    transformed validation rows to the last step as ``X_val`` and ``y_val``.
 
     Parameters
     ----------
     estimator : estimator or Pipeline
         An estimator whose ``fit`` takes ``X_val`` and ``y_val``, such as
         :class:`MLPClassifier`, or a Pipeline that ends in one. With
-        ``early_stopping=False`` it only records how it does on the rows.
+        ``early_stopping=False`` the network only records its validation scores.
     validation_fraction : float, default=0.1
-        Share of the rows (of the groups, with ``groups``) that is set aside, in
-        (0, 1); stratified for classes.
+        Fraction of the rows (of the groups, with ``groups``) that is held out, in
+        (0, 1); stratified by class.
     random_state : int, RandomState or None, default=None
-        Decides which rows are set aside, and everything random in steps whose own
-        ``random_state`` is None.
+        Seed of the split, and of the steps whose own ``random_state`` is None.
 
     Attributes
     ----------
     estimator_ : estimator
         The fitted estimator or Pipeline.
     validation_indices_ : ndarray of shape (n_validation,)
-        Rows of X that were set aside.
+        Indices of the validation rows in X.
     classes_ : ndarray of shape (n_classes,)
         Labels, for a classifier.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, where X had string column names.
+        Names of the features, if the column names of X are strings.
 
     Examples
     --------
@@ -110,7 +109,7 @@ class ValidationHoldout(
         self.random_state = random_state
 
     def fit(self, X, y, groups=None, **params):
-        """Set rows aside, fit the transformers on the rest, train with both.
+        """Hold out rows, fit the transformers on the others, and train the last step.
 
         Parameters
         ----------
@@ -119,10 +118,11 @@ class ValidationHoldout(
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         groups : array-like of shape (n_samples,), default=None
-            Rows of one group are set aside together, or not at all.
+            Groups of rows; a group is held out as a whole or not at all.
         **params : dict
-            ``sample_weight`` goes to the last step, split like X; ``step__name``
-            to that step. With metadata routing enabled, to whoever requested it.
+            ``sample_weight`` is split like X and passed to the last step,
+            ``step__name`` to that step. With metadata routing enabled, each goes to the
+            steps that request it.
 
         Returns
         -------
@@ -137,7 +137,7 @@ class ValidationHoldout(
         check_params(self, self._rules)
         if taken := [name for name in params if name.endswith(("X_val", "y_val"))]:
             raise TypeError(
-                f"{type(self).__name__}.fit() got {taken[0]!r}, and sets rows aside by"
+                f"{type(self).__name__}.fit() got {taken[0]!r}, but holds out rows"
                 " itself. Leave it out, or call fit of the network with X_val and y_val."
             )
         if y is None:
@@ -175,7 +175,7 @@ class ValidationHoldout(
                 **_take(final_params, train, n),
             )
         if pipe is not None and head is not None:
-            # A Pipeline with memory fits clones: the fitted steps are the head's.
+            # With ``memory`` a Pipeline fits clones: take the fitted steps of the head.
             pipe.steps[:-1] = head.steps
         self.estimator_ = estimator
         self.validation_indices_ = aside
@@ -184,9 +184,9 @@ class ValidationHoldout(
     def _split(
         self, y: Any, groups: Any, weight: Any, n: int, seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of the rows to train on, and of those set aside.
+        """Indices of the training rows and of the validation rows.
 
-        Rows of weight zero are never set aside: they count as removed, and the network
+        Rows of weight zero are never held out: they count as removed, and the network
         drops them from its training rows.
         """
         strata = self._stratify(y)
@@ -207,7 +207,7 @@ class ValidationHoldout(
                 f"{error} Rows whose sample_weight is zero are not counted."
             ) from error
         aside = counted[aside]
-        if groups is not None:  # whole groups: transformers must not see a part of one
+        if groups is not None:  # whole groups: transformers must not see part of one
             groups = np.asarray(groups)
             aside = np.flatnonzero(np.isin(groups, groups[aside]))
         return np.setdiff1d(np.arange(n), aside), aside
@@ -220,7 +220,7 @@ class ValidationHoldout(
         return np.ravel(y) if kind in ("binary", "multiclass") else None
 
     def _callbacks_of(self, final: Any):
-        """Hand scikit-learn's callbacks on to the network."""
+        """Context that propagates scikit-learn's callbacks to the network."""
         if not HAS_CALLBACKS:
             return nullcontext()
         context = self._init_callback_context(max_subtasks=1)
@@ -230,12 +230,12 @@ class ValidationHoldout(
     def _route(
         self, params: dict, pipe: Any, head: Any, final: Any
     ) -> tuple[dict, dict]:
-        """Which parameters go to the transformers, and which to the last step."""
+        """Split fit parameters into those of the transformers and of the last step."""
         if get_config()["enable_metadata_routing"]:
             routed = dict(process_routing(self, "fit", **params).estimator.fit)
             if pipe is None:
                 return {}, routed
-            # The Pipeline refuses what a step was given and nobody asked for.
+            # The Pipeline raises for metadata that no step requests.
             to_final = process_routing(pipe, "fit", **routed)[pipe.steps[-1][0]].fit
             if head is None:
                 return {}, dict(to_final)
@@ -258,12 +258,12 @@ class ValidationHoldout(
         return to_head, to_final
 
     def get_metadata_routing(self):
-        """Say which metadata goes where.
+        """Get the metadata routing.
 
         Returns
         -------
         routing : MetadataRouter
-            ``groups`` for this object, the rest for the estimator.
+            Routes ``groups`` to this object and all else to the estimator.
         """
         mapping = MethodMapping()
         for method in ("fit", "predict", "predict_proba", "decision_function", "score"):
@@ -274,7 +274,7 @@ class ValidationHoldout(
             .add(estimator=self.estimator, method_mapping=mapping)
         )
 
-    # What the fitted estimator does.
+    # Methods of the fitted estimator.
 
     @available_if(_has("predict"))
     def predict(self, X, **params):
@@ -285,7 +285,7 @@ class ValidationHoldout(
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
             Features.
         **params : dict
-            Such as ``return_std=True``.
+            Further arguments of the estimator's ``predict``, such as ``return_std``.
 
         Returns
         -------
@@ -331,7 +331,7 @@ class ValidationHoldout(
 
     @available_if(_has("decision_function"))
     def decision_function(self, X):
-        """Give the raw outputs of the fitted estimator.
+        """Compute the decision function of the fitted estimator.
 
         Parameters
         ----------
@@ -357,7 +357,7 @@ class ValidationHoldout(
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         **params : dict
-            Such as ``sample_weight``.
+            Further arguments of the estimator's ``score``, such as ``sample_weight``.
 
         Returns
         -------
@@ -390,7 +390,7 @@ class ValidationHoldout(
         return getattr(self.estimator_, name)
 
     def __sklearn_tags__(self):
-        """Be what the estimator is."""
+        """Report the tags of the wrapped estimator."""
         tags = super().__sklearn_tags__()
         inner = get_tags(self.estimator)
         for name in (
@@ -406,7 +406,7 @@ class ValidationHoldout(
 
 
 def _seeded(estimator: Any, seed: int) -> Any:
-    """Give every part without a ``random_state`` of its own one that follows from seed."""
+    """Set each ``random_state`` that is None to one drawn from the seed."""
     params = estimator.get_params(deep=True)
     bare = sorted(
         name
@@ -418,7 +418,7 @@ def _seeded(estimator: Any, seed: int) -> Any:
 
 
 def _take(params: dict, rows: np.ndarray, n_samples: int) -> dict:
-    """Metadata that has one value a row, for some of the rows."""
+    """Select rows of the parameters that have one value per row."""
     return {
         name: _safe_indexing(value, rows)
         if hasattr(value, "__len__")

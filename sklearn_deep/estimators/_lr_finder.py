@@ -1,4 +1,4 @@
-"""The learning-rate range test as an estimator, to look at before a fit."""
+"""The learning-rate range test as an estimator."""
 
 from numbers import Integral
 from typing import Any, ClassVar
@@ -22,7 +22,7 @@ _POSITIVE = Number(low=0, open_low=True)
 
 
 def _inside(estimator: Any) -> tuple[str, Any]:
-    """The parameter that leads to the network, and what stands there."""
+    """Name and value of the parameter that holds the network, or the path to it."""
     if isinstance(estimator, Pipeline) and estimator.steps:
         return estimator.steps[-1]
     if isinstance(estimator, ValidationHoldout):
@@ -33,8 +33,8 @@ def _inside(estimator: Any) -> tuple[str, Any]:
 
 
 def _without_search(estimator: Any) -> Any:
-    """What a search has found, or would begin with; anything else as it is."""
-    # scikit-learn's searches have no public base, and others have their own.
+    """The best or initial estimator of a search; other estimators unchanged."""
+    # Searches have no common public base class: recognise them by their parameters.
     while hasattr(estimator, "estimator") and hasattr(estimator, "refit"):
         estimator = getattr(estimator, "best_estimator_", estimator.estimator)
     return estimator
@@ -50,7 +50,7 @@ def _leads_to_network(estimator: Any) -> bool:
 
 
 def _with_test(estimator: Any, low: float, high: float, n_steps: int) -> Any:
-    """A clone in which the test stands in the place of the network."""
+    """Clone an estimator with the range test in place of the network."""
     estimator = _without_search(estimator)
     if isinstance(estimator, DeepEstimator):
         test = _RangeTest(clone(estimator), low, high, n_steps)
@@ -61,7 +61,7 @@ def _with_test(estimator: Any, low: float, high: float, n_steps: int) -> Any:
 
 
 def _weight_name(estimator: Any) -> str:
-    """What ``fit`` calls the weights that the network gets."""
+    """Name of the ``fit`` argument that reaches the network as sample weights."""
     if get_config()["enable_metadata_routing"]:
         return "sample_weight"
     steps = []
@@ -83,7 +83,7 @@ def _fitted_test(estimator: Any) -> "_RangeTest":
 
 
 class _RangeTest(BaseEstimator):
-    """Stands where a network is, and runs the test on what the network would be fed."""
+    """Takes the place of a network, and runs the range test on the network's input."""
 
     def __init__(self, network, low, high, n_steps):
         self.network = network
@@ -104,8 +104,8 @@ class _RangeTest(BaseEstimator):
         check_params(self.network, self.network._rules)
         if self.network.optimizer == "lbfgs":
             raise ValueError(
-                "LearningRateFinder: optimizer='lbfgs' has no learning rate; it"
-                " searches for its step."
+                "LearningRateFinder: optimizer='lbfgs' has no learning rate; it finds"
+                " its step sizes by line search. Choose another optimizer."
             )
         given = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
         job = prepare(self.network, given, before=None).job
@@ -116,30 +116,31 @@ class _RangeTest(BaseEstimator):
         return self
 
     def predict(self, X):
-        """Predict nothing: TransformedTargetRegressor asks for the method alone."""
+        """Exists only because TransformedTargetRegressor checks for the method."""
         raise NotImplementedError
 
     def __sklearn_tags__(self):
-        """Be what the network is."""
+        """Report the tags of the network."""
         return self.network.__sklearn_tags__()
 
 
 class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
-    """Train a network at ever larger learning rates, and see where the loss falls.
+    """Learning-rate range test: train at increasing rates and see where the loss falls.
 
-    A fresh network takes ``n_steps`` steps while the learning rate grows geometrically
-    from ``low`` to ``high``, or until the loss is twice what it was at first. The
-    suggestion is where the smoothed loss has fallen half the way to its minimum.
-    ``learning_rate="auto"`` of the estimators runs the same test.
+    A new network is trained for ``n_steps`` steps, while the learning rate grows
+    geometrically from ``low`` to ``high``; the test ends early when the loss exceeds
+    twice its initial value. The suggested rate is the one at which the smoothed loss
+    has fallen half the way to its minimum. ``learning_rate="auto"`` of the estimators
+    runs the same test.
 
     Parameters
     ----------
     estimator : estimator
-        A network of sklearn_deep that could be trained with one learning rate
-        (not ``optimizer="lbfgs"``), or a Pipeline, :class:`ValidationHoldout` or
-        TransformedTargetRegressor that ends in one: its steps are fitted, and the
-        network gets what they give. Of a search, ``best_estimator_``, or ``estimator``
-        before its fit. It is cloned, and its ``learning_rate`` ignored.
+        A network of sklearn_deep (not with ``optimizer="lbfgs"``), or a Pipeline,
+        :class:`ValidationHoldout` or TransformedTargetRegressor that ends in one, whose
+        other steps are fitted first. For a search, its ``best_estimator_`` is tested,
+        or its ``estimator`` if it is not fitted. It is cloned, and the
+        ``learning_rate`` of the network is ignored.
     low : float, default=1e-6
         First learning rate.
     high : float, default=10.0
@@ -150,15 +151,15 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
     Attributes
     ----------
     learning_rates_ : ndarray of shape (n_steps_taken,)
-        Learning rates.
+        Learning rate of each step.
     losses_ : ndarray of shape (n_steps_taken,)
-        Smoothed training losses.
+        Smoothed training loss of each step.
     suggestion_ : float
-        Learning rate to take.
+        Suggested learning rate.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, where X had string column names.
+        Names of the features, if the column names of X are strings.
 
     References
     ----------
@@ -173,7 +174,7 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
     >>> bool(1e-4 < finder.suggestion_ < 1e-1)
     True
 
-    Of a whole Pipeline, the steps before the network included:
+    For a whole Pipeline, including the steps before the network:
 
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
@@ -225,7 +226,7 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            When no learning rate gave a finite loss, or ``low >= high``.
+            If no learning rate gives a finite loss, or ``low >= high``.
         """
         with all_or_nothing(self):
             check_params(self, self._rules)
@@ -246,17 +247,17 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
         return self
 
     def plot(self, ax=None):
-        """Draw the losses over the learning rates, with the suggestion marked.
+        """Plot the loss against the learning rate, with the suggestion marked.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         ax : matplotlib Axes
-            Where it was drawn.
+            Axes with the plot.
         """
         check_is_fitted(self)
         if ax is None:
@@ -273,7 +274,7 @@ class LearningRateFinder(MetaEstimatorMixin, BaseEstimator):
         return ax
 
     def __sklearn_tags__(self):
-        """Take what the network takes."""
+        """Report the input and target tags of the network."""
         tags = super().__sklearn_tags__()
         inner = _without_search(self.estimator).__sklearn_tags__()
         tags.target_tags = inner.target_tags

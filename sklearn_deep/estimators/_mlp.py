@@ -27,7 +27,7 @@ _RULES: Rules = {
 
 
 class _MLPFamily(LayeredEstimator):
-    """The network of both estimators."""
+    """Builds the network of the classifier and the regressor."""
 
     def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
         sizes = [int(n) for n in np.atleast_1d(self.hidden_layer_sizes)]
@@ -55,7 +55,7 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default=(256, 128)
-        Units of each hidden layer; an empty sequence gives a linear model.
+        Number of units of each hidden layer; an empty sequence gives a linear model.
     activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", \
             "prelu", "sigmoid", "tanh", "identity"}, default="relu"
         Activation function of the hidden units.
@@ -217,14 +217,12 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
     See Also
     --------
     MLPRegressor : The same network for numeric targets.
-    ValidationHoldout : Early stopping in a Pipeline, without a leak.
-    LearningRateFinder : Look at the range test before choosing a learning rate.
+    ValidationHoldout : Early stopping in a Pipeline without a leak.
+    LearningRateFinder : Plot a range test before choosing a learning rate.
 
-    Notes
-    -----
-    Where a step sees all rows (``batch_size >= n_samples``, "gd", "lbfgs"), integer
-    weights are exactly equal to repeated rows. With minibatches they cannot be: the
-    batches differ.
+    Notes ----- If each step uses all rows (``batch_size >= n_samples``, "gd", "lbfgs"),
+    an integer sample weight has exactly the effect of repeating the row. With
+    minibatches it cannot: the batches differ.
 
     References
     ----------
@@ -343,14 +341,14 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
 class MLPRegressor(DeepRegressor, _MLPFamily):
     """Feed-forward network for regression on one or more targets.
 
-    Targets are standardised inside and given back in their own units. Scale the
-    features first, e.g. with a :class:`~sklearn.preprocessing.StandardScaler` in a
+    Targets are standardised internally; predictions are in the original units. Scale
+    the features first, e.g. with a :class:`~sklearn.preprocessing.StandardScaler` in a
     :class:`~sklearn.pipeline.Pipeline`.
 
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default=(128, 128, 128)
-        Units of each hidden layer; an empty sequence gives a linear model.
+        Number of units of each hidden layer; an empty sequence gives a linear model.
     activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", \
             "prelu", "sigmoid", "tanh", "identity"}, default="silu"
         Activation function of the hidden units.
@@ -512,14 +510,12 @@ class MLPRegressor(DeepRegressor, _MLPFamily):
     See Also
     --------
     MLPClassifier : The same network for classes.
-    ValidationHoldout : Early stopping in a Pipeline, without a leak.
-    LearningRateFinder : Look at the range test before choosing a learning rate.
+    ValidationHoldout : Early stopping in a Pipeline without a leak.
+    LearningRateFinder : Plot a range test before choosing a learning rate.
 
-    Notes
-    -----
-    Where a step sees all rows (``batch_size >= n_samples``, "gd", "lbfgs"), integer
-    weights are exactly equal to repeated rows. With minibatches they cannot be: the
-    batches differ.
+    Notes ----- If each step uses all rows (``batch_size >= n_samples``, "gd", "lbfgs"),
+    an integer sample weight has exactly the effect of repeating the row. With
+    minibatches it cannot: the batches differ.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Estimators around a ``torch.nn.Module`` of the user's own."""
+"""Estimators around a user's ``torch.nn.Module``."""
 
 from sklearn_deep._params import OneOf
 from sklearn_deep.estimators._classifier import DeepClassifier
@@ -9,10 +9,11 @@ from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 
 
 class ModuleClassifier(DeepClassifier, OwnNetwork):
-    """Feed any module of torch's to scikit-learn, as a classifier.
+    """Classifier around any ``torch.nn.Module``.
 
-    Binary, multiclass and multilabel targets of any label type; losses, early stopping,
-    sample weights, searches and the ONNX export as those of :class:`MLPClassifier`.
+    Takes binary, multiclass and multilabel targets of any label type. Losses, early
+    stopping, sample weights, searches and the ONNX export work as in
+    :class:`MLPClassifier`.
 
     Parameters
     ----------
@@ -157,27 +158,28 @@ class ModuleClassifier(DeepClassifier, OwnNetwork):
     See Also
     --------
     ModuleRegressor : The same for numeric targets.
-    MLPClassifier : A network that is there already.
+    MLPClassifier : A ready-made network.
 
     Notes
     -----
-    The module gets X as it is, of shape (n_rows, ...), in the compute dtype, and gives
-    raw outputs of shape (n_rows, n_outputs): one logit for
-    two classes, one a class for more, one a label for multilabel targets.
-    Integers, pixels of 8 bits among them, come unscaled. Augmentations take rows of
-    shape (channels, time) and (channels, height, width).
+    ``forward`` receives X unchanged, of shape (n_rows, ...), in the compute dtype, and
+    returns raw outputs of shape (n_rows, n_outputs): one logit for two classes, one per
+    class for more classes, one per label for multilabel targets. Integers, also 8-bit
+    pixels, are not scaled. Augmentations expect rows of shape (channels, time) or
+    (channels, height, width).
 
-    Initial values are the module's own: what it draws when it is made, and in training
-    (``torch.randn``, ``nn.init``, functional dropout), comes from the fit's generator
-    instead of torch's global one. NumPy's and Python's generators stay what they are.
-    ``nn.Dropout`` and ``nn.AlphaDropout`` become layers of ours that do the same.
+    The module initialises its own weights. Random numbers that it draws from torch, in
+    its constructor and in training (``torch.randn``, ``nn.init``, functional dropout),
+    come from the generator of the fit instead of the global one. The generators of
+    NumPy and Python are not replaced. ``nn.Dropout`` and ``nn.AlphaDropout`` are
+    replaced by equivalent layers.
 
-    Parameters and buffers are stored with the estimator. What the module keeps in other
-    attributes comes from its constructor. The class itself must be importable where the
+    Parameters and buffers are stored with the estimator; other attributes of the module
+    are set again by its constructor. The module class must be importable where the
     estimator is unpickled.
 
-    In a stacked search, networks of one kind are trained at once where
-    :func:`torch.func.vmap` knows how; others train alone.
+    In a stacked search, networks of the same architecture are trained together if
+    :func:`torch.func.vmap` supports all their operations; others are trained alone.
 
     References
     ----------
@@ -284,10 +286,10 @@ class ModuleClassifier(DeepClassifier, OwnNetwork):
 
 
 class ModuleRegressor(DeepRegressor, OwnNetwork):
-    """Feed any module of torch's to scikit-learn, as a regressor.
+    """Regressor around any ``torch.nn.Module``.
 
-    One or more targets, standardised inside; losses, early stopping, sample weights,
-    searches and the ONNX export as those of :class:`MLPRegressor`.
+    Takes one or more targets and standardises them internally. Losses, early stopping,
+    sample weights, searches and the ONNX export work as in :class:`MLPRegressor`.
 
     Parameters
     ----------
@@ -432,27 +434,26 @@ class ModuleRegressor(DeepRegressor, OwnNetwork):
     See Also
     --------
     ModuleClassifier : The same for classes.
-    MLPRegressor : A network that is there already.
+    MLPRegressor : A ready-made network.
 
-    Notes
-    -----
-    The module gets X as it is, of shape (n_rows, ...), in the compute dtype, and gives
-    raw outputs of shape (n_rows, n_outputs): one a target,
-    two a target with ``loss="gaussian"``, one a target and quantile for several quantiles.
-    Integers, pixels of 8 bits among them, come unscaled. Augmentations take rows of
-    shape (channels, time) and (channels, height, width).
+    Notes ----- ``forward`` receives X unchanged, of shape (n_rows, ...), in the compute
+    dtype, and returns raw outputs of shape (n_rows, n_outputs): one per target, two per
+    target with ``loss="gaussian"``, one per target and quantile for several quantiles.
+    Integers, also 8-bit pixels, are not scaled. Augmentations expect rows of shape
+    (channels, time) or (channels, height, width).
 
-    Initial values are the module's own: what it draws when it is made, and in training
-    (``torch.randn``, ``nn.init``, functional dropout), comes from the fit's generator
-    instead of torch's global one. NumPy's and Python's generators stay what they are.
-    ``nn.Dropout`` and ``nn.AlphaDropout`` become layers of ours that do the same.
+    The module initialises its own weights. Random numbers that it draws from torch, in
+    its constructor and in training (``torch.randn``, ``nn.init``, functional dropout),
+    come from the generator of the fit instead of the global one. The generators of
+    NumPy and Python are not replaced. ``nn.Dropout`` and ``nn.AlphaDropout`` are
+    replaced by equivalent layers.
 
-    Parameters and buffers are stored with the estimator. What the module keeps in other
-    attributes comes from its constructor. The class itself must be importable where the
+    Parameters and buffers are stored with the estimator; other attributes of the module
+    are set again by its constructor. The module class must be importable where the
     estimator is unpickled.
 
-    In a stacked search, networks of one kind are trained at once where
-    :func:`torch.func.vmap` knows how; others train alone.
+    In a stacked search, networks of the same architecture are trained together if
+    :func:`torch.func.vmap` supports all their operations; others are trained alone.
 
     References
     ----------

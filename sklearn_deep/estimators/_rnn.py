@@ -48,7 +48,7 @@ _RULES: Rules = {
 
 
 class _RNNFamily(SequenceEstimator):
-    """The network of both estimators."""
+    """Builds the network of the classifier and the regressor."""
 
     _network = staticmethod(RNN)
 
@@ -72,12 +72,12 @@ class _RNNFamily(SequenceEstimator):
 
 
 class RNNClassifier(SequenceClassifier, _RNNFamily):
-    """Recurrent network for classes of series, sequences or texts.
+    """Recurrent network for the classification of series, sequences or texts.
 
     Takes series of shape (n, time) or (n, time, channels); sequences of unequal length
     as a list, an object array or a column of arrays, or padded with ``lengths``; and
-    texts or lists of tokens. Batches are packed by length: nothing is computed for
-    padding, and predictions do not depend on it.
+    texts or lists of tokens. Batches are packed by length: padding is not computed and
+    does not affect predictions.
 
     Parameters
     ----------
@@ -266,10 +266,8 @@ class RNNClassifier(SequenceClassifier, _RNNFamily):
     RNNRegressor : The same network for numeric targets.
     CNNClassifier : Convolutions over series of equal length.
 
-    Notes
-    -----
-    ``n_features_in_`` is there where X was an array. A network that was fitted on series
-    of one length takes sequences of any other, in a list.
+    Notes ----- ``n_features_in_`` is set if X is an array. A network fitted on series
+    of equal length also accepts sequences of other lengths, in a list.
 
     In searches and cross-validations ``lengths`` reaches the network by metadata
     routing: ``set_fit_request(lengths=True)`` and ``set_score_request(lengths=True)``.
@@ -285,8 +283,8 @@ class RNNClassifier(SequenceClassifier, _RNNFamily):
            1997.
     .. [6] Cho et al., "Learning phrase representations using RNN encoder-decoder for
            statistical machine translation", arXiv:1406.1078.
-    .. [7] Raffel and Ellis, "Feed-forward networks with attention can solve some long-term
-           memory problems", arXiv:1512.08756.
+    .. [7] Raffel and Ellis, "Feed-forward networks with attention can solve some
+           long-term memory problems", arXiv:1512.08756.
 
     Examples
     --------
@@ -404,12 +402,12 @@ class RNNClassifier(SequenceClassifier, _RNNFamily):
 
 
 class RNNRegressor(SequenceRegressor, _RNNFamily):
-    """Recurrent network for numbers that series, sequences or texts tell.
+    """Recurrent network for regression on series, sequences or texts.
 
     Takes series of shape (n, time) or (n, time, channels); sequences of unequal length
     as a list, an object array or a column of arrays, or padded with ``lengths``; and
     texts or lists of tokens. With ``return_sequences`` every step has a target. Targets
-    are standardised inside and given back in their own units.
+    are standardised internally; predictions are in the original units.
 
     Parameters
     ----------
@@ -598,10 +596,8 @@ class RNNRegressor(SequenceRegressor, _RNNFamily):
     RNNClassifier : The same network for classes.
     CNNRegressor : Convolutions over series of equal length.
 
-    Notes
-    -----
-    ``n_features_in_`` is there where X was an array. A network that was fitted on series
-    of one length takes sequences of any other, in a list.
+    Notes ----- ``n_features_in_`` is set if X is an array. A network fitted on series
+    of equal length also accepts sequences of other lengths, in a list.
 
     In searches and cross-validations ``lengths`` reaches the network by metadata
     routing: ``set_fit_request(lengths=True)`` and ``set_score_request(lengths=True)``.
@@ -618,8 +614,8 @@ class RNNRegressor(SequenceRegressor, _RNNFamily):
            1997.
     .. [6] Cho et al., "Learning phrase representations using RNN encoder-decoder for
            statistical machine translation", arXiv:1406.1078.
-    .. [7] Raffel and Ellis, "Feed-forward networks with attention can solve some long-term
-           memory problems", arXiv:1512.08756.
+    .. [7] Raffel and Ellis, "Feed-forward networks with attention can solve some
+           long-term memory problems", arXiv:1512.08756.
 
     Examples
     --------
