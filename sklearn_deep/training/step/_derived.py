@@ -18,10 +18,10 @@ from sklearn_deep.nn._dropout import Dropout
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._mlp import MLP, Block, Output
 from sklearn_deep.training.step._layer_gradients import (
-    PASSES,
-    LinearPass,
-    Pass,
-    RectifiedDropoutPass,
+    LAYER_GRADIENTS,
+    LayerGradient,
+    LinearGradient,
+    RectifiedDropoutGradient,
     affine,
     gradient_of,
     scaled_product,
@@ -50,7 +50,7 @@ def _is_plain_block(block: nn.Module) -> bool:
         type(block) is Block
         and type(block.layers[0]) is nn.Linear
         and all(
-            type(layer) in PASSES and PASSES[type(layer)].takes(layer)
+            type(layer) in LAYER_GRADIENTS and LAYER_GRADIENTS[type(layer)].takes(layer)
             for layer in block.layers
         )
         and type(block.shortcut) in (type(None), nn.Identity, nn.Linear)
@@ -81,7 +81,7 @@ class DerivedGradient:
         # In place, where nothing else needs the values.
         in_place = all(block.shortcut is None for block in module.hidden)
         self.blocks = [
-            _BlockPass(b, i == 0, in_place) for i, b in enumerate(module.hidden)
+            _BlockGradient(b, i == 0, in_place) for i, b in enumerate(module.hidden)
         ]
         self._weight, self._bias = module.output.weight.data, module.output.bias.data
         self._weight_gradient = gradient_of(module.output.weight)
@@ -133,25 +133,25 @@ class DerivedGradient:
         return loss.detach(), g
 
 
-class _BlockPass:
+class _BlockGradient:
     """A hidden block: its layers, and perhaps a shortcut around them."""
 
     def __init__(self, block: Block, first: bool, in_place: bool):
         linear, *others = block.layers
         assert isinstance(linear, nn.Linear)
-        self.linear = LinearPass(linear, first)
-        self.last: RectifiedDropoutPass | None = None
-        if in_place and RectifiedDropoutPass.replaces(others):
+        self.linear = LinearGradient(linear, first)
+        self.last: RectifiedDropoutGradient | None = None
+        if in_place and RectifiedDropoutGradient.replaces(others):
             dropout = others[-1] if isinstance(others[-1], Dropout) else None
             others = others[: -1 if dropout is None else -2]
-            self.last = RectifiedDropoutPass(dropout)
-        self.passes: list[Pass] = [self.linear]
-        self.passes += [PASSES[type(layer)](layer) for layer in others]
+            self.last = RectifiedDropoutGradient(dropout)
+        self.passes: list[LayerGradient] = [self.linear]
+        self.passes += [LAYER_GRADIENTS[type(layer)](layer) for layer in others]
         self.passes += [self.last] if self.last else []
         self.first = first
         self.adds_input = block.shortcut is not None
         self.projection = (
-            LinearPass(block.shortcut, first)
+            LinearGradient(block.shortcut, first)
             if isinstance(block.shortcut, nn.Linear)
             else None
         )

@@ -36,7 +36,7 @@ def scaled_product(
     return product(out, left, right, beta=0, alpha=scale, out=out)
 
 
-class Pass:
+class LayerGradient:
     """A layer of one kind."""
 
     def __init__(self, layer: Any):
@@ -62,7 +62,7 @@ def gradient_of(parameter: Tensor) -> Tensor:
     return parameter.grad
 
 
-class LinearPass(Pass):
+class LinearGradient(LayerGradient):
     """A linear layer; with ``first`` its input is data, and needs no gradient.
 
     Attributes
@@ -96,7 +96,7 @@ class LinearPass(Pass):
         return g if self.first else scaled_product(g, self.weight, self.scale)
 
 
-class ActivationPass(Pass):
+class ActivationGradient(LayerGradient):
     """An activation without parameters."""
 
     def __init__(self, layer: nn.Module):
@@ -116,7 +116,7 @@ class ActivationPass(Pass):
         return self._back(g, self.x, self.y, self.layer)
 
 
-class PReLUPass(Pass):
+class PReLUGradient(LayerGradient):
     """A rectifier whose slope is learnt."""
 
     @staticmethod
@@ -138,7 +138,7 @@ class PReLUPass(Pass):
         return torch.where(self.x > 0, g, g * self.slope)
 
 
-class BatchNormPass(Pass):
+class BatchNormGradient(LayerGradient):
     """Normalisation over the rows; many networks are many more columns."""
 
     @staticmethod
@@ -208,7 +208,7 @@ def _put(parameter: Tensor, gradient: Tensor) -> None:
     place.copy_(gradient.view_as(place))
 
 
-class LayerNormPass(Pass):
+class LayerNormGradient(LayerGradient):
     """Normalisation over the units of each row."""
 
     @staticmethod
@@ -243,7 +243,7 @@ class LayerNormPass(Pass):
         return back
 
 
-class DropoutPass(Pass):
+class DropoutGradient(LayerGradient):
     """Dropout of either kind, with the masks that the layer itself would draw."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -260,7 +260,7 @@ class DropoutPass(Pass):
         return g * self.factor if self.drops else g
 
 
-class RectifiedDropoutPass(Pass):
+class RectifiedDropoutGradient(LayerGradient):
     """A rectifier and the dropout behind it, in place, where no shortcut goes around.
 
     What is positive in the end is where the gradient passes: no mask is kept. The factor
@@ -307,12 +307,12 @@ class RectifiedDropoutPass(Pass):
         return g if self._factor is None else g.mul_(self._factor)
 
 
-PASSES: dict[type[nn.Module], type[Pass]] = {
-    **dict.fromkeys(ACTIVATION_BACKWARD, ActivationPass),
-    nn.Linear: LinearPass,
-    nn.PReLU: PReLUPass,
-    nn.LayerNorm: LayerNormPass,
-    BatchNorm: BatchNormPass,
-    Dropout: DropoutPass,
-    AlphaDropout: DropoutPass,
+LAYER_GRADIENTS: dict[type[nn.Module], type[LayerGradient]] = {
+    **dict.fromkeys(ACTIVATION_BACKWARD, ActivationGradient),
+    nn.Linear: LinearGradient,
+    nn.PReLU: PReLUGradient,
+    nn.LayerNorm: LayerNormGradient,
+    BatchNorm: BatchNormGradient,
+    Dropout: DropoutGradient,
+    AlphaDropout: DropoutGradient,
 }
