@@ -4,16 +4,16 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
-from sklearn_deep.training.loop._single_run import Solo
+from sklearn_deep.training.loop._single_run import SingleRun
 
 # SciPy's own stopping tests are off: the run decides, by the same rules as for the
 # other optimizers.
 _OPTIONS = {"ftol": 0.0, "gtol": 1e-12, "maxls": 50}
 
 
-def minimise(solo: Solo) -> None:
+def run_lbfgs(single: SingleRun) -> None:
     """Minimise the penalised loss over all rows until the run says stop."""
-    job, run, stepper = solo.job, solo.run, solo.stepper
+    job, run, stepper = single.job, single.run, single.stepper
     batch = job.rows.all()
     # Only lbfgs has no step to decouple a decay from: there it is an L2 penalty.
     if job.optimizer.weight_decay:
@@ -23,7 +23,7 @@ def minimise(solo: Solo) -> None:
 
     def objective(values: np.ndarray) -> tuple[float, np.ndarray]:
         stepper.values.copy_(torch.from_numpy(values))
-        solo.rewind_masks()
+        single.rewind_masks()
         loss, _ = stepper.gradient(batch)
         last["loss"] = loss
         penalised = loss + stepper.penalty()
@@ -33,14 +33,14 @@ def minimise(solo: Solo) -> None:
 
     def after_iteration(intermediate_result) -> None:
         stepper.values.copy_(torch.from_numpy(intermediate_result.x))
-        solo.rewind_masks()
+        single.rewind_masks()
         loss, raw = stepper.gradient(batch)
-        solo.show(batch, loss, raw)
-        if solo.end_epoch(loss):
+        single.show(batch, loss, raw)
+        if single.end_epoch(loss):
             raise StopIteration
-        solo.begin_epoch()
+        single.begin_epoch()
 
-    solo.begin_epoch()
+    single.begin_epoch()
     start = stepper.values.to("cpu", torch.float64).numpy().copy()
     options = {**_OPTIONS, "maxiter": job.stopping.max_epochs + 1, "maxfun": 10**9}
     result = minimize(
@@ -56,5 +56,5 @@ def minimise(solo: Solo) -> None:
     if run.stop_reason is None:
         # No direction goes further down: the optimum, to the dtype's precision.
         if not run.history:
-            solo.end_epoch(last["loss"])
+            single.end_epoch(last["loss"])
         run.stop_reason = "converged"

@@ -9,9 +9,9 @@ from sklearn_deep.nn._fast_float64 import has_float64_kernels
 from sklearn_deep.training.job._devices import step_products, threads_for
 from sklearn_deep.training.job._job import TrainJob, TrainResult
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
-from sklearn_deep.training.loop._lbfgs import minimise
+from sklearn_deep.training.loop._lbfgs import run_lbfgs
 from sklearn_deep.training.loop._run import Watcher
-from sklearn_deep.training.loop._single_run import Solo
+from sklearn_deep.training.loop._single_run import SingleRun
 
 
 def train_alone(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
@@ -26,24 +26,24 @@ def train_alone(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
     products = step_products(job.module, job.batch_size, job.rows.x)
     float64 = has_float64_kernels(job.module)
     with threads_for(products, job.rows.device, float64):
-        solo = Solo(job, watchers)
-        loop = descend if OPTIMIZERS[job.optimizer.name].update else minimise
-        loop(solo)
-        return solo.finish()
+        single = SingleRun(job, watchers)
+        loop = run_epochs if OPTIMIZERS[job.optimizer.name].update else run_lbfgs
+        loop(single)
+        return single.finish()
 
 
-def descend(solo: Solo) -> None:
+def run_epochs(single: SingleRun) -> None:
     """Epochs of minibatch steps until the run says stop."""
-    job, run, stepper = solo.job, solo.run, solo.stepper
+    job, run, stepper = single.job, single.run, single.stepper
     n_steps = len(batch_bounds(len(job.rows), job.batch_size))
     base = job.optimizer.learning_rate
     per_batch = [watcher for watcher in run.watchers if watcher.per_batch]
-    take_step = stepper.step if not per_batch else _watched_step(solo, per_batch)
+    take_step = stepper.step if not per_batch else _watched_step(single, per_batch)
     while True:
-        solo.begin_epoch()
+        single.begin_epoch()
         epoch = run.state.epoch
         total, seen = None, 0
-        for i, batch in enumerate(solo.batches()):
+        for i, batch in enumerate(single.batches()):
             if job.schedule.moves and run.follows_schedule:
                 run.learning_rate = base * run.schedule.during(epoch, i, n_steps)
             loss = take_step(batch, run.learning_rate)
@@ -55,12 +55,12 @@ def descend(solo: Solo) -> None:
             ):
                 break
         assert total is not None
-        if solo.end_epoch(total / seen):
+        if single.end_epoch(total / seen):
             return
 
 
-def _watched_step(solo: Solo, watchers: Sequence[Watcher]):
-    run, stepper = solo.run, solo.stepper
+def _watched_step(single: SingleRun, watchers: Sequence[Watcher]):
+    run, stepper = single.run, single.stepper
 
     def step(batch: Batch, learning_rate: float) -> Tensor:
         for watcher in watchers:

@@ -16,7 +16,7 @@ from sklearn_deep.training.step._masks import Masks
 from sklearn_deep.training.step._step import Stepper
 
 
-class Solo:
+class SingleRun:
     """A run with the stepper of its network, and the network's own random numbers."""
 
     def __init__(self, job: TrainJob, watchers: Sequence[Watcher]):
