@@ -15,7 +15,7 @@ from joblib.parallel import (
 )
 
 from sklearn_deep._params import NONE, Number, check_value
-from sklearn_deep.training.stacking._scheduler import MOST_IN_FLIGHT, Cohort
+from sklearn_deep.training.stacking._scheduler import MOST_IN_FLIGHT, StackScheduler
 from sklearn_deep.training.stacking._shared_folds import FoldLender
 from sklearn_deep.training.stacking._tasks import Call, Outcome, Task, current_task
 
@@ -35,7 +35,7 @@ class StackedBackend(ParallelBackendBase):
         check_value("the backend 'stacked'", "cores", cores, _CORES)
         self._cores = cores
         self._call: Call | None = None
-        self._scheduler: Cohort
+        self._scheduler: StackScheduler
         self._warnings: Any = None
         self._lender = FoldLender()
 
@@ -56,17 +56,17 @@ class StackedBackend(ParallelBackendBase):
         return n_jobs
 
     def start_call(self) -> None:
-        """Begin a call: a cohort of its own, or among the tasks of the one around it."""
+        """Begin a call: a scheduler of its own, or among the tasks of the one around it."""
         parent = current_task()
         if parent is None:
             cores = min(joblib.cpu_count(), torch.get_num_threads())
-            self._scheduler = Cohort(self._cores or cores)
+            self._scheduler = StackScheduler(self._cores or cores)
             # Threads that take turns leave each other's filters behind.
             self._warnings = warnings.catch_warnings()
             self._warnings.__enter__()
         else:
             scheduler = parent.call.scheduler
-            assert isinstance(scheduler, Cohort)
+            assert isinstance(scheduler, StackScheduler)
             self._scheduler = scheduler
         self._call = self._scheduler.open_call(self._n_jobs, parent)
         self._lender = FoldLender()

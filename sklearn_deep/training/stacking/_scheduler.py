@@ -4,7 +4,7 @@ A task runs in a thread of its own until its ``fit`` has a job to train; there i
 When every task waits, their jobs are trained, stack by stack, and the tasks go on. Only as
 many threads run at a time as there are cores: the others wait for a turn, so that they
 neither fight for the interpreter nor for the cache. Where tasks wait for one another
-because of a lock that the cohort does not know of, nothing would ever move: a watch finds
+because of a lock that the scheduler does not know of, nothing would ever move: a watch finds
 such stalls (``_stalls.py``), and those that wait for their networks train without the rest.
 """
 
@@ -36,7 +36,7 @@ from sklearn_deep.training.stacking._tasks import (
     enter_task,
 )
 
-# Threads of one cohort at most, whatever n_jobs says; nested calls come on top, with one
+# Threads of one scheduler at most, whatever n_jobs says; nested calls come on top, with one
 # each.
 MOST_IN_FLIGHT = 256
 
@@ -44,7 +44,7 @@ MOST_IN_FLIGHT = 256
 _MEMORY_SHARE = 0.5
 
 
-class Cohort:
+class StackScheduler:
     """The tasks of one outermost call, and of the calls nested in it.
 
     Parameters
@@ -57,9 +57,9 @@ class Cohort:
         self.cores = cores
         self.record = Recorder()
         self._lock = threading.Lock()
-        self._free_turns = cores
+        self._free_slots = cores
         self._waiting: deque[Task] = deque()  # for a turn
-        self._parked: list[Task] = []  # for the others, to train together
+        self._ready: list[Task] = []  # for the others, to train together
         self._calls: list[Call] = []
         self._in_flight = 0
         self._memory = available_memory() * _MEMORY_SHARE
@@ -80,23 +80,23 @@ class Cohort:
         with self._lock:
             yield
             self._moves += 1
-            self._go_on()
+            self._dispatch()
             if self._held_up():
                 self._watch.start()
             failed, self._failed = self._failed, []
         for task, error in failed:  # joblib has locks of its own
             task.callback(Outcome(error=error))
 
-    def _go_on(self) -> None:
-        """Give free turns away; where nobody runs, let the parked ones meet."""
-        while self._free_turns > 0:
+    def _dispatch(self) -> None:
+        """Give free turns away; where nobody runs, let the ready ones meet."""
+        while self._free_slots > 0:
             if self._waiting:
-                self._give_turn(self._waiting.popleft())
+                self._give_slot(self._waiting.popleft())
             elif not self._full_stacks() and (task := self._next_to_start()):
                 self._start(task)
-            elif self._parked and self._free_turns == self.cores:
+            elif self._ready and self._free_slots == self.cores:
                 # Others of their shape may come; without them, the rest trains as it is.
-                self._meet(self._full_stacks() or self._parked)
+                self._form_stacks(self._full_stacks() or self._ready)
             else:
                 return
 
@@ -105,41 +105,41 @@ class Cohort:
     def _held_up(self) -> bool:
         """Whether anybody waits for a turn, for the others, or to be started."""
         queued = any(call.queue for call in self._calls)
-        return bool(self._parked or self._waiting or queued)
+        return bool(self._ready or self._waiting or queued)
 
-    def _with_turn(self) -> list[Task]:
+    def _with_slot(self) -> list[Task]:
         tasks = (task for call in self._calls for task in call.tasks)
-        return [task for task in tasks if task.has_turn]
+        return [task for task in tasks if task.has_slot]
 
     def _look(self) -> Look:
         with self._lock:
-            running = self._with_turn()
+            running = self._with_slot()
             clocks = [task.clock for task in running]
-            clocks += [call.clock for call in self._calls if call.caller_has_turn]
+            clocks += [call.clock for call in self._calls if call.caller_has_slot]
             training = any(task.unit is not None for task in running)
             return Look(self._moves, clocks, self._held_up(), training)
 
     def _resolve_stall(self, moves: int, may_start: bool) -> bool:
         """Let those that wait go on, each beside one that has a turn and does not use it."""
         with self._lock:
-            helps = self._parked or self._waiting or may_start
+            helps = self._ready or self._waiting or may_start
             if moves != self._moves or not helps:
                 return False  # a call that changes nothing would count as a move
         with self._changing():
-            if self._parked and not self._waiting:
-                self._meet(self._parked, early=True)
+            if self._ready and not self._waiting:
+                self._form_stacks(self._ready, early=True)
                 self.record.met_early()
-            idle = max(1, len(self._with_turn()))
+            idle = max(1, len(self._with_slot()))
             given = [self._waiting.popleft() for _ in range(idle) if self._waiting]
             for task in given:
-                self._give_turn(task)
+                self._give_slot(task)
             if not given and may_start and (another := self._next_to_start()):
                 self._start(another)
             return bool(given)
 
-    def _give_turn(self, task: Task) -> None:
-        self._free_turns -= 1
-        task.has_turn = True
+    def _give_slot(self, task: Task) -> None:
+        self._free_slots -= 1
+        task.has_slot = True
         task.woken.set()
 
     def _next_to_start(self) -> Task | None:
@@ -154,7 +154,7 @@ class Cohort:
         More tasks in flight would hold more rows in memory, and train no faster.
         """
         alike: dict[tuple[int, int], list[Task]] = {}
-        for task in self._parked:
+        for task in self._ready:
             alike.setdefault(task.kind, []).append(task)
         to_come = sum(len(call.queue) for call in self._calls)
         n_stacks, filling = 0, []
@@ -177,10 +177,10 @@ class Cohort:
         task.thread = threading.Thread(
             target=self._run, args=(task,), name="stacked", daemon=True
         )
-        self._free_turns -= 1
+        self._free_slots -= 1
         self._in_flight += 1
         task.call.in_flight += 1
-        task.has_turn = True
+        task.has_slot = True
         try:
             task.thread.start()
         except RuntimeError as error:  # the system has no more threads
@@ -196,22 +196,22 @@ class Cohort:
     def _ended(self, task: Task) -> None:
         self._in_flight -= 1
         task.call.in_flight -= 1
-        if task.has_turn:
-            task.has_turn = False
-            self._free_turns += 1
+        if task.has_slot:
+            task.has_slot = False
+            self._free_slots += 1
 
-    def _meet(self, parked: list[Task], early: bool = False) -> None:
+    def _form_stacks(self, ready: list[Task], early: bool = False) -> None:
         """Divide waiting jobs into stacks; one task of each will train it."""
-        chosen = set(parked)
-        self._parked = [task for task in self._parked if task not in chosen]
-        owners = {id(task.member): task for task in parked}
-        members = [task.member for task in parked if task.member is not None]
+        chosen = set(ready)
+        self._ready = [task for task in self._ready if task not in chosen]
+        owners = {id(task.member): task for task in ready}
+        members = [task.member for task in ready if task.member is not None]
         try:
             units = make_units(members, self.cores, self._divided, early)
         except Exception as error:  # each fit raises it: nobody is left waiting
             for member in members:
                 member.error = error
-            self._waiting.extend(parked)
+            self._waiting.extend(ready)
             return
         self._crowded = len(units) > 1 and self.cores > 1
         for unit in units:
@@ -248,7 +248,7 @@ class Cohort:
             task.kind = self._shapes.setdefault(shape, len(self._shapes)), width
             self._held += size
             self._most_held = max(self._most_held, size)
-            self._parked.append(task)
+            self._ready.append(task)
             self._pause(task)
         task.woken.wait()
         if task.unit is not None:
@@ -264,8 +264,8 @@ class Cohort:
 
     def _pause(self, task: Task) -> None:
         task.woken.clear()
-        task.has_turn = False
-        self._free_turns += 1
+        task.has_slot = False
+        self._free_slots += 1
 
     def _check(self, task: Task) -> None:
         if task.cancelled:
@@ -298,8 +298,8 @@ class Cohort:
         with self._lock:
             self._calls.append(call)
             if parent is None:
-                self._free_turns -= 1
-                call.caller_has_turn, call.clock = True, thread_clock()
+                self._free_slots -= 1
+                call.caller_has_slot, call.clock = True, thread_clock()
             else:
                 parent.children.append(call)
         return call
@@ -316,8 +316,8 @@ class Cohort:
             if call.parent is not None:
                 self._pause(call.parent)
             else:
-                self._free_turns += 1
-                call.caller_has_turn = False
+                self._free_slots += 1
+                call.caller_has_slot = False
 
     def end_waiting(self, call: Call) -> None:
         """The caller has its results; a task among others needs a turn to go on."""
@@ -343,12 +343,12 @@ class Cohort:
             task.cancelled = True
             if task.member is not None:
                 task.member.cancelled = True
-            if task.unit is None and not task.has_turn:
+            if task.unit is None and not task.has_slot:
                 # It waits, for a turn or for its network: it goes without.
                 if task in self._waiting:
                     self._waiting.remove(task)
-                if task in self._parked:
-                    self._parked.remove(task)
+                if task in self._ready:
+                    self._ready.remove(task)
                 task.woken.set()
             for nested in task.children:
                 self._cancel(nested)

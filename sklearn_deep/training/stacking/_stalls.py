@@ -1,8 +1,8 @@
-"""Noticing tasks that wait for one another where the cohort cannot see it.
+"""Noticing tasks that wait for one another where the scheduler cannot see it.
 
 A task that waits for its network may hold a lock (of a cached property, around a fit, of a
 module that is imported) for which another task waits, in its turn. Then no thread computes,
-and none ever changes the cohort's state: a stall.
+and none ever changes the scheduler's state: a stall.
 """
 
 import threading
@@ -26,12 +26,12 @@ _COMPUTES = 0.1
 
 
 class Look(NamedTuple):
-    """What the watch sees of a cohort.
+    """What the watch sees of a scheduler.
 
     Attributes
     ----------
     moves : int
-        Grows with every change of the cohort's state.
+        Grows with every change of the scheduler's state.
     clocks : list of int or None
         CPU clocks of the threads that have a turn; None where the system has none.
     held_up : bool
@@ -68,7 +68,7 @@ def cpu_seconds(clocks: Sequence[int | None]) -> float:
 
 
 class Watch:
-    """A thread that looks at a cohort from time to time, and reports stalls.
+    """A thread that looks at a scheduler from time to time, and reports stalls.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ class Cancelled(BaseException):
 
 
 class Task:
-    """A function that runs in a thread of its own, and its place in the cohort."""
+    """A function that runs in a thread of its own, and its place in the scheduler."""
 
     def __init__(self, function: Callable[[], Any], callback: Any, call: "Call"):
         self.function, self.callback, self.call = function, callback, call
@@ -30,7 +30,7 @@ class Task:
         self.companions: list[Task] = []  # ... and for these
         self.kind = 0, 1  # number of its job's shape, and what makes a full stack
         self.shares_rows = False  # its fold is a view of rows that others read too
-        self.has_turn = False
+        self.has_slot = False
         self.clock: int | None = None  # of its thread's CPU time
         self.woken = threading.Event()
         self.children: list[Call] = []
@@ -67,7 +67,7 @@ class Call:
         self.tasks: set[Task] = set()  # that have not ended
         self.threads: list[threading.Thread] = []
         self.in_flight = 0
-        self.caller_has_turn = False  # the caller of an outermost call
+        self.caller_has_slot = False  # the caller of an outermost call
         self.clock: int | None = None  # of that caller's CPU time
 
     def may_start(self, has_room: bool) -> bool:
