@@ -15,7 +15,7 @@ from sklearn_deep.training.job._job import OptimizerState, TrainJob
 from sklearn_deep.training.job._seeds import generator
 from sklearn_deep.training.job._stopping import StoppingSpec
 from sklearn_deep.training.loop._loop import train_alone
-from sklearn_deep.training.stacking._grouping import make_units
+from sklearn_deep.training.stacking._grouping import plan_units
 from sklearn_deep.training.stacking._stack import Member, train_stack
 
 Found = tuple[Policy, ...]
@@ -127,7 +127,7 @@ def _trained(jobs: Sequence[TrainJob]) -> list[Member]:
     """Train jobs, stacked if that is faster; each member gets its result or error."""
     members = [Member(job) for job in jobs]
     # Plan for one core: other fits may use the others.
-    for unit in make_units(members, cores=1):
+    for unit in plan_units(members, cores=1):
         if len(unit.members) > 1:
             train_stack(unit.members)
         else:

@@ -55,7 +55,7 @@ TOO_FEW = "only {} of its shape: too few to gain"
 
 
 @dataclass(frozen=True)
-class Unit:
+class TrainingUnit:
     """Members that are trained in one go; ``reason`` says why one stands alone."""
 
     members: list[Member]
@@ -64,17 +64,17 @@ class Unit:
 
 def full_width(member: Member) -> tuple[Hashable, int]:
     """What a job has in common with others, and how many make a full stack."""
-    if why_alone(member) is not None:
+    if reason_not_stackable(member) is not None:
         return None, 1
     return stack_key(member.job), max(1, stack_width(member.job))
 
 
-def make_units(
+def plan_units(
     members: Sequence[Member],
     cores: int,
     earlier: Counter[Hashable] | None = None,
     early: bool = False,
-) -> list[Unit]:
+) -> list[TrainingUnit]:
     """Divide members into stacks, and those who train alone.
 
     Parameters
@@ -90,11 +90,11 @@ def make_units(
     earlier = Counter() if earlier is None else earlier
     units, groups = [], {}  # type: ignore[var-annotated]
     for member in members:
-        reason = why_alone(member)
+        reason = reason_not_stackable(member)
         if reason is None:
             groups.setdefault(stack_key(member.job), []).append(member)
         else:
-            units.append(Unit([member], reason))
+            units.append(TrainingUnit([member], reason))
     for key, alike in groups.items():
         earlier[key] += len(alike)
         left_over = NOT_READY if early else _left_over(earlier[key])
@@ -103,7 +103,7 @@ def make_units(
     return sorted(units, key=lambda unit: -len(unit.members))
 
 
-def why_alone(member: Member) -> str | None:
+def reason_not_stackable(member: Member) -> str | None:
     """Say why a job cannot be stacked, or None."""
     job = member.job
     reasons = {
@@ -153,7 +153,7 @@ def _left_over(n_alike: int) -> str:
     return UNLIKE_OTHERS if n_alike == 1 else ODD_ONE.format(n_alike)
 
 
-def _stacks(members: list[Member], cores: int, left_over: str) -> list[Unit]:
+def _stacks(members: list[Member], cores: int, left_over: str) -> list[TrainingUnit]:
     """Divide jobs of one shape into stacks of about the same width.
 
     Parameters
@@ -166,21 +166,21 @@ def _stacks(members: list[Member], cores: int, left_over: str) -> list[Unit]:
     job = members[0].job
     widest, narrow = _limit(job)
     if widest < 2:
-        return [Unit([member], narrow) for member in members]
+        return [TrainingUnit([member], narrow) for member in members]
     n_stacks = _n_stacks(len(members), widest, cores)
     if len(members) == 1:
-        return [Unit(members, left_over)]
+        return [TrainingUnit(members, left_over)]
     on_cpu = job.rows.device.type == "cpu"
     few = len(members) < n_stacks * _VMAP_PAYS
     if on_cpu and few and not is_plain(job.module):
         reason = TOO_FEW.format(len(members))
-        return [Unit([member], reason) for member in members]
+        return [TrainingUnit([member], reason) for member in members]
     # Neighbours have as many rows: their batches are of one size to the last. Those of one
     # fold and one seed, which take the same rows at the same time, share them.
     members = sorted(members, key=_likeness)
     bounds = [len(members) * i // n_stacks for i in range(n_stacks + 1)]
     return [
-        Unit(members[a:b], None if b - a > 1 else left_over)
+        TrainingUnit(members[a:b], None if b - a > 1 else left_over)
         for a, b in pairwise(bounds)
     ]
 

@@ -19,11 +19,11 @@ from sklearn_deep.training.job._job import TrainJob, TrainResult
 from sklearn_deep.training.loop._loop import train_alone
 from sklearn_deep.training.loop._run import Run, Watcher
 from sklearn_deep.training.stacking._grouping import (
-    Unit,
+    TrainingUnit,
     even_width,
     full_width,
     held_bytes,
-    make_units,
+    plan_units,
 )
 from sklearn_deep.training.stacking._report import Recorder
 from sklearn_deep.training.stacking._stack import Member, train_stack
@@ -207,7 +207,7 @@ class StackScheduler:
         owners = {id(task.member): task for task in ready}
         members = [task.member for task in ready if task.member is not None]
         try:
-            units = make_units(members, self.cores, self._divided, early)
+            units = plan_units(members, self.cores, self._divided, early)
         except Exception as error:  # each fit raises it: nobody is left waiting
             for member in members:
                 member.error = error
@@ -376,7 +376,7 @@ class _StopsWhenCancelled(Watcher):
         return self._member.cancelled
 
 
-def _train(unit: Unit) -> None:
+def _train(unit: TrainingUnit) -> None:
     if all(member.cancelled for member in unit.members):
         return
     if len(unit.members) > 1:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from sklearn_deep.training.job._job import TrainJob, TrainResult
 from sklearn_deep.training.loop._run import Watcher
-from sklearn_deep.training.stacking._grouping import Unit
+from sklearn_deep.training.stacking._grouping import TrainingUnit
 from sklearn_deep.training.stacking._stack import Member
 
 _here = threading.local()
@@ -26,7 +26,7 @@ class Task:
         self.cancelled = False
         self.thread: threading.Thread | None = None
         self.member: Member | None = None  # while it waits for a network
-        self.unit: Unit | None = None  # what it is to train, for itself ...
+        self.unit: TrainingUnit | None = None  # what it is to train, for itself ...
         self.companions: list[Task] = []  # ... and for these
         self.kind = 0, 1  # number of its job's shape, and what makes a full stack
         self.shares_rows = False  # its fold is a view of rows that others read too

@@ -767,7 +767,7 @@ def test_a_system_without_any_thread_is_an_error(data, monkeypatch):
         stacked(lambda: cross_val_score(net(), *data, cv=4))
 
 
-@pytest.mark.parametrize("where", ["make_units", "train_stack"])
+@pytest.mark.parametrize("where", ["plan_units", "train_stack"])
 def test_an_error_of_the_stack_itself_is_one_of_each_fit(where, data, monkeypatch):
     def fails(*args):
         raise MemoryError(where)

@@ -7,7 +7,11 @@ import torch
 from sklearn_deep import CNNClassifier, CNNRegressor, Flip, GaussianNoise, Mixup
 from sklearn_deep.nn._cnn import ARCHITECTURES
 from sklearn_deep.training.loop._loop import train_alone
-from sklearn_deep.training.stacking._grouping import make_units, stack_width, why_alone
+from sklearn_deep.training.stacking._grouping import (
+    plan_units,
+    reason_not_stackable,
+    stack_width,
+)
 from sklearn_deep.training.stacking._stack import Member, train_stack
 
 SHAPES = {1: (12, 2), 2: (7, 6, 2)}
@@ -17,7 +21,7 @@ def both(make_job, networks, X, y):
     """Outputs of each network, alone and in a stack."""
     alone = [train_alone(make_job(network, X, y)) for network in networks]
     members = [Member(make_job(network, X, y)) for network in networks]
-    assert [why_alone(member) for member in members] == [None] * len(members)
+    assert [reason_not_stackable(member) for member in members] == [None] * len(members)
     train_stack(members)
     x = torch.from_numpy(X)
     for one, member in zip(alone, members, strict=True):
@@ -109,6 +113,6 @@ def test_on_a_cpu_only_small_convolutions_gain_by_it(channels, reason, make_job)
     network = CNNClassifier(channels, batch_size=32, random_state=0)
     members = [Member(make_job(network, X, np.arange(80) % 2)) for _ in range(6)]
     assert (stack_width(members[0].job) < 2) == (reason is not None)
-    units = make_units(members, 1)
+    units = plan_units(members, 1)
     assert {unit.reason for unit in units} == {reason}
     assert len(units) == (1 if reason is None else 6)

@@ -19,10 +19,10 @@ from sklearn_deep.training.stacking._grouping import (
     TOO_FEW,
     UNLIKE_OTHERS,
     held_bytes,
-    make_units,
+    plan_units,
+    reason_not_stackable,
     stack_width,
     step_bytes,
-    why_alone,
 )
 from sklearn_deep.training.stacking._stack import Member
 
@@ -46,18 +46,18 @@ def widths(units):
 
 
 def test_jobs_of_one_shape_make_a_stack_for_each_core(members):
-    assert widths(make_units(members(8), 1)) == [8]
-    assert widths(make_units(members(8), 2)) == [4, 4]
-    assert widths(make_units(members(7), 2)) == [7]  # too few to share out
-    assert widths(make_units(members(5) + members(3, activation="tanh"), 1)) == [5, 3]
+    assert widths(plan_units(members(8), 1)) == [8]
+    assert widths(plan_units(members(8), 2)) == [4, 4]
+    assert widths(plan_units(members(7), 2)) == [7]  # too few to share out
+    assert widths(plan_units(members(5) + members(3, activation="tanh"), 1)) == [5, 3]
 
 
 def test_stacks_are_no_wider_than_the_cache(members, monkeypatch):
     one = members(1)[0].job
     monkeypatch.setattr(_grouping, "_CACHE_BYTES", 10.5 * step_bytes(one))
     assert stack_width(one) == 10
-    assert widths(make_units(members(25), 1)) == [9, 8, 8]
-    assert widths(make_units(members(25), 2)) == [7, 6, 6, 6]
+    assert widths(plan_units(members(25), 1)) == [9, 8, 8]
+    assert widths(plan_units(members(25), 2)) == [7, 6, 6, 6]
 
 
 def default_networks(members, n, **settings):
@@ -67,9 +67,9 @@ def default_networks(members, n, **settings):
 
 
 def test_networks_of_the_default_size_make_stacks_that_keep_every_core_busy(members):
-    assert widths(make_units(default_networks(members, 20), 1)) == [5, 5, 5, 5]
-    assert widths(make_units(default_networks(members, 12), 2)) == [3, 3, 3, 3]
-    units = make_units(default_networks(members, 3), 2)
+    assert widths(plan_units(default_networks(members, 20), 1)) == [5, 5, 5, 5]
+    assert widths(plan_units(default_networks(members, 12), 2)) == [3, 3, 3, 3]
+    units = plan_units(default_networks(members, 3), 2)
     assert [(len(u.members), u.reason) for u in units] == [
         (2, None),
         (1, "the odd one of 3"),
@@ -85,13 +85,13 @@ def test_networks_of_one_fold_of_a_shared_array_are_neighbours(members):
         rows = member.job.rows
         rows = dataclasses.replace(rows, y=rows.y[fold], index=fold)
         alike.append(Member(dataclasses.replace(member.job, rows=rows)))
-    (unit,) = make_units(alike, 1)
+    (unit,) = plan_units(alike, 1)
     firsts = [int(member.job.rows.index[0]) for member in unit.members]
     assert firsts == [0, 0, 0, 20, 20, 20]
 
 
 def test_large_steps_are_taken_alone(members):
-    units = make_units(
+    units = plan_units(
         members(3, n_rows=3000, hidden_layer_sizes=(900,), batch_size=2000), 1
     )
     assert widths(units) == [1, 1, 1]
@@ -100,13 +100,13 @@ def test_large_steps_are_taken_alone(members):
 
 def test_one_network_whose_steps_are_large_is_not_said_to_be_the_only_one(members):
     large = members(1, n_rows=3000, hidden_layer_sizes=(900,), batch_size=2000)
-    (unit,) = make_units(large, 1)
+    (unit,) = plan_units(large, 1)
     assert unit.reason == _grouping.FILLS_A_CORE
 
 
 def test_networks_with_as_many_rows_are_neighbours(members):
     mixed = [m for n in (90, 100) for m in members(4, n_rows=n)]
-    units = make_units(mixed[::3] + mixed[1::3] + mixed[2::3], 2)
+    units = plan_units(mixed[::3] + mixed[1::3] + mixed[2::3], 2)
     assert [{len(m.job.rows) for m in unit.members} for unit in units] == [{100}, {90}]
 
 
@@ -116,23 +116,28 @@ def changed(member, **fields):
 
 def test_a_job_that_cannot_be_stacked_says_why(members, make_job):
     (one,) = members(1)
-    assert why_alone(one) is None
-    assert why_alone(*members(1, optimizer="lbfgs")) == "lbfgs"
-    assert why_alone(*members(1, time_limit=1.0)) == "time_limit"
-    assert why_alone(changed(one, shape=None)) == ("a network without a declared shape")
+    assert reason_not_stackable(one) is None
+    assert reason_not_stackable(*members(1, optimizer="lbfgs")) == "lbfgs"
+    assert reason_not_stackable(*members(1, time_limit=1.0)) == "time_limit"
+    assert reason_not_stackable(changed(one, shape=None)) == (
+        "a network without a declared shape"
+    )
     recurrent = make_job(RNNClassifier(3), np.zeros((8, 4, 2)), np.arange(8) % 2)
-    assert why_alone(Member(recurrent)) == "recurrent layers"
+    assert reason_not_stackable(Member(recurrent)) == "recurrent layers"
     each_batch = Watcher()
     each_batch.per_batch = True
-    assert why_alone(Member(one.job, [each_batch])) == "callbacks for every batch"
+    assert (
+        reason_not_stackable(Member(one.job, [each_batch]))
+        == "callbacks for every batch"
+    )
     next(one.job.module.parameters()).requires_grad_(False)
-    assert why_alone(one) == "frozen parameters"
-    (unit,) = make_units([one], 1)
+    assert reason_not_stackable(one) == "frozen parameters"
+    (unit,) = plan_units([one], 1)
     assert unit.reason == "frozen parameters"
 
 
 def test_the_only_network_of_its_shape_says_so(members):
-    units = make_units(members(1) + members(4, activation="tanh"), 1)
+    units = plan_units(members(1) + members(4, activation="tanh"), 1)
     assert [(len(unit.members), unit.reason) for unit in units] == [
         (4, None),
         (1, UNLIKE_OTHERS),
@@ -148,22 +153,22 @@ def in_pairs(members, monkeypatch):
 
 @pytest.mark.parametrize("n", [3, 5])
 def test_the_odd_one_among_pairs_says_how_many_there_were(n, members, in_pairs):
-    units = make_units(members(n), 1)
+    units = plan_units(members(n), 1)
     assert widths(units) == [2] * (n // 2) + [1]
     assert units[-1].reason == f"the odd one of {n}"
 
 
 def test_one_that_could_not_wait_for_others_is_not_called_the_only_one(members):
-    (unit,) = make_units(members(1), 1, early=True)
+    (unit,) = plan_units(members(1), 1, early=True)
     assert unit.reason == NOT_READY
 
 
 def test_the_odd_one_that_comes_later_is_still_one_of_many(members, in_pairs):
     earlier = Counter()
-    assert widths(make_units(members(2), 1, earlier)) == [2]
-    (unit,) = make_units(members(1), 1, earlier)
+    assert widths(plan_units(members(2), 1, earlier)) == [2]
+    (unit,) = plan_units(members(1), 1, earlier)
     assert unit.reason == "the odd one of 3"
-    (unit,) = make_units(members(1, activation="tanh"), 1, earlier)
+    (unit,) = plan_units(members(1, activation="tanh"), 1, earlier)
     assert unit.reason == UNLIKE_OTHERS
 
 
@@ -175,17 +180,17 @@ def images(make_job, n, size, n_rows=40, **settings):
 
 
 def test_large_convolutions_are_faster_alone(make_job):
-    units = make_units(images(make_job, 6, size=30, batch_size=40), 1)
+    units = plan_units(images(make_job, 6, size=30, batch_size=40), 1)
     assert widths(units) == [1] * 6
     assert {unit.reason for unit in units} == {_grouping.CONVOLUTIONS}
 
 
 def test_few_networks_that_share_a_fixed_cost_say_how_few(make_job):
     small = {"architecture": "plain", "batch_size": 4}
-    units = make_units(images(make_job, 3, size=6, **small), 1)
+    units = plan_units(images(make_job, 3, size=6, **small), 1)
     assert widths(units) == [1, 1, 1]
     assert {unit.reason for unit in units} == {TOO_FEW.format(3)}
-    assert widths(make_units(images(make_job, 6, size=6, **small), 1)) == [6]
+    assert widths(plan_units(images(make_job, 6, size=6, **small), 1)) == [6]
 
 
 def test_a_device_without_room_for_two_says_so(members, monkeypatch):
@@ -201,7 +206,7 @@ def test_a_device_without_room_for_two_says_so(members, monkeypatch):
 def test_the_guide_explains_every_reason():
     guide = Path(__file__).parents[3] / "docs/user_guide/stacking.rst"
     text = " ".join(guide.read_text(encoding="utf-8").split())
-    tree = ast.parse(inspect.getsource(why_alone).strip())
+    tree = ast.parse(inspect.getsource(reason_not_stackable).strip())
     table = next(node for node in ast.walk(tree) if isinstance(node, ast.Dict))
     reasons = [ast.literal_eval(key) for key in table.keys]
     reasons += [

@@ -16,7 +16,7 @@ from sklearn_deep import (
 )
 from sklearn_deep.data import _batches
 from sklearn_deep.training.loop._loop import train_alone
-from sklearn_deep.training.stacking._grouping import stack_key, why_alone
+from sklearn_deep.training.stacking._grouping import reason_not_stackable, stack_key
 from sklearn_deep.training.stacking._stack import Member, train_stack
 
 N_ROWS = 150
@@ -60,7 +60,7 @@ def trained(make_job, networks, X, y, rows, weight=None):
 
     alone = [train_alone(job) for job in jobs(X)]
     members = [Member(job) for job in jobs(sp.csr_matrix(X))]
-    assert [why_alone(member) for member in members] == [None] * len(members)
+    assert [reason_not_stackable(member) for member in members] == [None] * len(members)
     assert len({stack_key(member.job) for member in members}) == 1
     train_stack(members)
     for one, member in zip(alone, members, strict=True):

@@ -18,7 +18,7 @@ from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.training.job._schedules import SCHEDULES
 from sklearn_deep.training.loop._loop import train_alone
 from sklearn_deep.training.loop._run import Watcher
-from sklearn_deep.training.stacking._grouping import stack_key, why_alone
+from sklearn_deep.training.stacking._grouping import reason_not_stackable, stack_key
 from sklearn_deep.training.stacking._stack import Member, train_stack
 from sklearn_deep.training.step import _step
 
@@ -79,7 +79,9 @@ class Parity:
     def both(self, networks, y, **kwargs):
         alone = [train_alone(job) for job in self.jobs(networks, y, **kwargs)]
         members = [Member(job) for job in self.jobs(networks, y, **kwargs)]
-        assert [why_alone(member) for member in members] == [None] * len(members)
+        assert [reason_not_stackable(member) for member in members] == [None] * len(
+            members
+        )
         assert len({stack_key(member.job) for member in members}) == 1
         train_stack(members)
         for member in members:
