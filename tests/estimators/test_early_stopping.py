@@ -37,7 +37,7 @@ from sklearn_deep import (
     RNNClassifier,
     ValidationHoldout,
 )
-from sklearn_deep.training.step._step import Stepper
+from sklearn_deep.training.step._step import SingleStep
 
 # The defaults are tuned for real data; what is tested here does not hang on them.
 PLAIN = {
@@ -452,13 +452,13 @@ def test_early_stopping_holds_out_the_asked_share(cls, binary, monkeypatch):
 def _rows_seen(network, X, y, monkeypatch):
     """How many rows one epoch of a network trains on."""
     seen = []
-    gradient = Stepper.gradient
+    gradient = SingleStep.gradient
 
     def counting(self, batch):
         seen.append(len(batch))
         return gradient(self, batch)
 
-    monkeypatch.setattr(Stepper, "gradient", counting)
+    monkeypatch.setattr(SingleStep, "gradient", counting)
     network.fit(X, y)
     return sum(seen)
 

@@ -29,7 +29,7 @@ from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.training.loop._lbfgs import minimise
-from sklearn_deep.training.step._step import Stepper
+from sklearn_deep.training.step._step import SingleStep
 
 # The defaults are tuned for real data; what is tested here does not hang on them.
 PLAIN = {
@@ -261,13 +261,13 @@ def test_the_standard_deviation_has_a_column_a_target(two_targets):
 
 def test_every_epoch_sees_every_row_once_in_an_order_of_its_own(monkeypatch):
     seen = []
-    gradient = Stepper.gradient
+    gradient = SingleStep.gradient
 
     def noting(self, batch):
         seen.append(batch.x[:, 0].tolist())
         return gradient(self, batch)
 
-    monkeypatch.setattr(Stepper, "gradient", noting)
+    monkeypatch.setattr(SingleStep, "gradient", noting)
     X = np.arange(50.0)[:, None]
     plain_regressor((2,), batch_size=16, max_epochs=4, random_state=0).fit(X, X[:, 0])
     assert [len(rows) for rows in seen] == [16, 16, 16, 2] * 4

@@ -15,7 +15,7 @@ from sklearn_deep.training.job._job import OptimizerState, TrainJob
 from sklearn_deep.training.job._seeds import generator
 from sklearn_deep.training.step._augmenting import Augmenter
 from sklearn_deep.training.step._masks import Masks
-from sklearn_deep.training.step._step import Stepper
+from sklearn_deep.training.step._step import SingleStep
 
 _SMOOTHING = 0.9
 _LOOK = 10  # steps between two looks at the losses, each a sync with the device
@@ -49,7 +49,7 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
     trial = dataclasses.replace(
         job.placed(), module=copy_to_train(job.module).train(), state=OptimizerState()
     )
-    stepper = Stepper(trial)
+    stepper = SingleStep(trial)
     set_source(trial.module, Masks([job.seed], job.rows.device, "range_test"))
     rates = np.geomspace(low, high, n_steps)
     raw: list[float] = []

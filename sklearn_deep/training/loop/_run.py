@@ -34,7 +34,7 @@ class Watcher:
         """Training is about to begin."""
 
     def optimizer_ready(self, run: "Run", stepper: Any) -> None:
-        """The optimizer of a network that trains alone has its state (a ``Stepper``)."""
+        """The optimizer of a network that trains alone has its state (a ``SingleStep``)."""
 
     def epoch_begin(self, run: "Run") -> None:
         """An epoch is about to begin."""

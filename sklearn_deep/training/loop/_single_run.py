@@ -13,7 +13,7 @@ from sklearn_deep.training.loop._evaluation import evaluate, to_numbers
 from sklearn_deep.training.loop._run import Run, Watcher
 from sklearn_deep.training.step._augmenting import Augmenter
 from sklearn_deep.training.step._masks import Masks
-from sklearn_deep.training.step._step import Stepper
+from sklearn_deep.training.step._step import SingleStep
 
 
 class SingleRun:
@@ -22,7 +22,7 @@ class SingleRun:
     def __init__(self, job: TrainJob, watchers: Sequence[Watcher]):
         self.job = job
         self.run = Run(job, watchers)  # its watchers may freeze parameters
-        self.stepper = Stepper(job, self.run.state)
+        self.stepper = SingleStep(job, self.run.state)
         for watcher in watchers:
             watcher.optimizer_ready(self.run, self.stepper)
         self.order = torch.Generator()

@@ -21,7 +21,7 @@ from sklearn_deep.training.loop._skorch import (
     take_data,
 )
 from sklearn_deep.training.loop._skorch_optimizer import updated
-from sklearn_deep.training.step._step import Stepper
+from sklearn_deep.training.step._step import SingleStep
 
 
 class SkorchCallbacks(Watcher):
@@ -71,7 +71,7 @@ class SkorchCallbacks(Watcher):
             self._group["initial_lr"] = self._group["lr"]
             if has_scheduler(self.net):  # they take their next step from the last rate
                 self._group["lr"] = earlier[-1]["learning_rate"]
-        self._stepper: Stepper | None = None
+        self._stepper: SingleStep | None = None
         self._frozen: list[tuple[Tensor, Tensor]] = []
         self._epoch_of: dict[bytes, int] = {}
         self._n_batches = 0
@@ -94,7 +94,7 @@ class SkorchCallbacks(Watcher):
         self._rate = float(self._group["lr"])
         self._take(run)
 
-    def optimizer_ready(self, run: Run, stepper: Stepper) -> None:
+    def optimizer_ready(self, run: Run, stepper: SingleStep) -> None:
         """Show the optimizer's state, and set it to what a callback has loaded."""
         self._stepper = stepper
         self._optimizer.follow(run.job.module, stepper)

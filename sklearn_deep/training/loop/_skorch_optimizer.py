@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_deep.training.job._job import OptimizerSpec
-from sklearn_deep.training.step._step import Stepper
+from sklearn_deep.training.step._step import SingleStep
 
 # What torch calls the slots of our rules, in our order.
 SLOTS = {
@@ -53,7 +53,7 @@ class TrainingOptimizer(torch.optim.Optimizer):
     ``state`` shows the moments that the loop keeps, and ``load_state_dict`` sets them.
     """
 
-    _stepper: Stepper | None = None
+    _stepper: SingleStep | None = None
 
     def __init__(self, params: Any, lr: float, **options: Any):
         super().__init__(params, {"lr": lr, **options})
@@ -61,7 +61,7 @@ class TrainingOptimizer(torch.optim.Optimizer):
     def step(self, closure=None):
         """Do nothing: the training loop changes the weights."""
 
-    def follow(self, module: nn.Module, stepper: Stepper) -> None:
+    def follow(self, module: nn.Module, stepper: SingleStep) -> None:
         """Show the state of a stepper, after handing it what was loaded before."""
         self._stepper, loaded = stepper, dict(self.state)
         self.state.clear()

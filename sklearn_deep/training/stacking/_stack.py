@@ -26,7 +26,7 @@ from sklearn_deep.training.step._augmenting import Augmenter, augmented_together
 from sklearn_deep.training.step._flat import FlatParameters
 from sklearn_deep.training.step._masks import Masks
 from sklearn_deep.training.step._step import (
-    Steps,
+    StackedStep,
     fused_update,
     make_slots,
     step_numbers,
@@ -138,7 +138,7 @@ class Stack:
         self._plan = lockstep([len(job.rows) for job in jobs], jobs[0].batch_size)
         self._masks = Masks([job.seed for job in jobs], jobs[0].rows.device)
         self._augmenters = [Augmenter(job) for job in jobs if job.augmentation]
-        self._sections: dict[tuple[int, int], Steps] = {}
+        self._sections: dict[tuple[int, int], StackedStep] = {}
         sizes = [float(len(job.rows)) for job in jobs]
         self._sizes = torch.tensor(sizes, dtype=values.dtype, device=values.device)
         self._spec = _joint_spec([job.optimizer for job in jobs])
@@ -229,12 +229,12 @@ class Stack:
             for number in step_numbers(self._spec, rates, steps)
         ]
 
-    def _section(self, nets: slice) -> Steps:
+    def _section(self, nets: slice) -> StackedStep:
         """The stepper of neighbours; made when they first step together."""
         key = nets.start, nets.stop
         if key not in self._sections:
             jobs = [net.job for net in self.nets[nets]]
-            steps = Steps(self._flat, jobs, self._slots, nets)
+            steps = StackedStep(self._flat, jobs, self._slots, nets)
             set_source(steps.module, self._masks)
             self._sections[key] = steps
         return self._sections[key]

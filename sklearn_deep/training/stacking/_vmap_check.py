@@ -19,7 +19,7 @@ from sklearn_deep.training.job._job import TrainJob
 from sklearn_deep.training.job._seeds import generator
 from sklearn_deep.training.step._flat import FlatParameters
 from sklearn_deep.training.step._masks import Masks
-from sklearn_deep.training.step._step import Stepper, Steps
+from sklearn_deep.training.step._step import SingleStep, StackedStep
 from sklearn_deep.training.step._vmapped import vmapped_forward
 
 
@@ -211,11 +211,11 @@ def stackable(job: TrainJob, batch: Batch, kind: Hashable) -> bool:
 def _same_both_ways(job: TrainJob, batch: Batch) -> bool:
     modules = [copy.deepcopy(job.module).train() for _ in range(3)]
     jobs = [dataclasses.replace(job, module=m, state=None) for m in modules]
-    alone = Stepper(jobs[0])
+    alone = SingleStep(jobs[0])
     set_source(alone.module, Masks([job.seed], batch.x.device))
     _, raw = alone.gradient(batch)
     flat = FlatParameters(modules[1:], stacked=True)
-    steps = Steps(flat, jobs[1:], [], slice(0, 2))
+    steps = StackedStep(flat, jobs[1:], [], slice(0, 2))
     masks = Masks([job.seed] * 2, batch.x.device)
     masks.nets = slice(0, 2)
     set_source(steps.module, masks)

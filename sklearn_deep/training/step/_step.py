@@ -74,7 +74,7 @@ def column(numbers: Sequence[float], like: Tensor) -> Number:
     return torch.tensor(numbers, dtype=like.dtype, device=like.device).unsqueeze(-1)
 
 
-class Steps:
+class StackedStep:
     """Takes the steps of one network, or of neighbours in a stack.
 
     Parameters
@@ -110,10 +110,12 @@ class Steps:
             for name in PENALTIES
             if any(name in job.penalties for job in jobs)
         }
-        self._kept = _kept(flat, jobs)
-        if self._kept is not None:  # what else would move them: momentum of before
+        self._weight_mask = _weight_mask(flat, jobs)
+        if (
+            self._weight_mask is not None
+        ):  # what else would move them: momentum of before
             for slot in slots:
-                slot.mul_(self._kept)
+                slot.mul_(self._weight_mask)
         norms = [job.optimizer.gradient_clip or math.inf for job in jobs]
         self._norm = None if min(norms) == math.inf else column(norms, self.values)
         update = OPTIMIZERS[jobs[0].optimizer.name].update
@@ -156,8 +158,8 @@ class Steps:
         """Add what the penalties ask for, and nothing where weights stay zero."""
         if self.penalties:
             self.penalise()
-        if self._kept is not None:
-            self.gradient_.mul_(self._kept)
+        if self._weight_mask is not None:
+            self.gradient_.mul_(self._weight_mask)
 
     def penalise(self) -> None:
         """Add the gradients of the penalties."""
@@ -216,7 +218,7 @@ class Steps:
             layer.rate = joint.squeeze(-1) if isinstance(joint, Tensor) else joint
 
 
-def _kept(flat: FlatParameters, jobs: Sequence[TrainJob]) -> Tensor | None:
+def _weight_mask(flat: FlatParameters, jobs: Sequence[TrainJob]) -> Tensor | None:
     """1 where a value is trained and 0 where it stays; None where all are trained."""
     if all(job.kept is None for job in jobs):
         return None
@@ -267,7 +269,7 @@ def make_slots(state: OptimizerState, job: TrainJob, values: Tensor) -> list[Ten
     return state.slots
 
 
-class Stepper(Steps):
+class SingleStep(StackedStep):
     """Takes the steps of one job: ``step(batch, learning_rate) -> loss``."""
 
     def __init__(self, job: TrainJob, state: OptimizerState | None = None):

@@ -11,7 +11,7 @@ from sklearn_deep.training.job._job import OptimizerSpec, OptimizerState, TrainJ
 from sklearn_deep.training.job._schedules import ScheduleSpec
 from sklearn_deep.training.job._stopping import StoppingSpec
 from sklearn_deep.training.step._flat import FlatParameters
-from sklearn_deep.training.step._step import Stepper
+from sklearn_deep.training.step._step import SingleStep
 
 
 def network():
@@ -97,7 +97,7 @@ def test_a_step_is_gradient_descent_on_the_penalised_weighted_loss():
     module, data = network(), rows(weight=weight)
     reference = copy.deepcopy(module)
     l1, l2, decay, rate = 0.03, 0.2, 0.4, 0.1
-    stepper = Stepper(job(module, data, {"l1": l1, "l2": l2}, weight_decay=decay))
+    stepper = SingleStep(job(module, data, {"l1": l1, "l2": l2}, weight_decay=decay))
     stepper.step(data.all(), rate)
 
     error = (reference(data.x) - data.y).square().mean(1)
@@ -116,7 +116,7 @@ def test_a_step_is_gradient_descent_on_the_penalised_weighted_loss():
 
 def test_the_value_of_the_penalties_is_what_their_gradients_belong_to():
     module, data = network(), rows()
-    stepper = Stepper(job(module, data, {"l1": 0.3, "l2": 0.7}))
+    stepper = SingleStep(job(module, data, {"l1": 0.3, "l2": 0.7}))
     stepper.flat.gradient.zero_()
     stepper.penalise()
     weights = stepper.flat.values.clone().requires_grad_()
@@ -131,7 +131,7 @@ def test_updating_in_pieces_is_updating_at_once(monkeypatch):
     for piece in (4, 10_000):
         monkeypatch.setattr("sklearn_deep.training.step._step._PIECE", piece)
         module, data = network(), rows()
-        stepper = Stepper(job(module, data, name="adam"))
+        stepper = SingleStep(job(module, data, name="adam"))
         for _ in range(5):
             stepper.step(data.all(), 0.01)
         results.append(stepper.flat.values.clone())
@@ -141,9 +141,9 @@ def test_updating_in_pieces_is_updating_at_once(monkeypatch):
 def test_slots_that_are_new_remember_no_steps():
     module, data = network(), rows()
     state = OptimizerState(step=7, epoch=2)
-    stepper = Stepper(job(module, data, name="adam"), state)
+    stepper = SingleStep(job(module, data, name="adam"), state)
     assert (state.step, state.epoch) == (0, 2)
-    other = Stepper(job(network(), data, name="adam"))
+    other = SingleStep(job(network(), data, name="adam"))
     for one in (stepper, other):
         one.step(data.all(), 0.01)
     assert torch.equal(stepper.flat.values, other.flat.values)
