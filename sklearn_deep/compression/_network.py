@@ -161,8 +161,8 @@ def fine_tune(
         state=state,
     )
     if module is not None:
-        mask = None if job.kept is None else mask_of_nonzero(module)
-        job = dataclasses.replace(job, module=module, shape=None, kept=mask)
+        mask = None if job.weight_mask is None else mask_of_nonzero(module)
+        job = dataclasses.replace(job, module=module, shape=None, weight_mask=mask)
     job, policy = with_found_policy(job, before.policy)
     watchers = [ProgressLine(int(network.verbose))] if network.verbose else []
     settings = NetSettings.of(job, int(network.verbose), warm_start=True)

@@ -132,7 +132,7 @@ def prepare(
         layout=layout,
         n_outputs=n_raw,
         augmentation=augmentations(estimator, layout),
-        kept=mask,
+        weight_mask=mask,
         state=_resumed(estimator, before, device) if given.incremental else None,
     )
     return Prepared(estimator._tried(job, architecture), fitted)

@@ -68,7 +68,7 @@ class TrainJob:
         Number of raw outputs.
     augmentation : tuple of augmentations
         What is done to every batch of training rows, in order.
-    kept : mapping of str to Tensor, or None
+    weight_mask : mapping of str to Tensor, or None
         By parameter: 1 where its values are trained, 0 where they are and stay zero.
     """
 
@@ -89,7 +89,7 @@ class TrainJob:
     layout: Layout | None = None
     n_outputs: int = 0
     augmentation: tuple[Any, ...] = ()
-    kept: Mapping[str, Tensor] | None = None
+    weight_mask: Mapping[str, Tensor] | None = None
 
     def placed(self) -> "TrainJob":
         """The job with its features where its targets are, on the device."""

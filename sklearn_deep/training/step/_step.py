@@ -220,9 +220,9 @@ class StackedStep:
 
 def _weight_mask(flat: FlatParameters, jobs: Sequence[TrainJob]) -> Tensor | None:
     """1 where a value is trained and 0 where it stays; None where all are trained."""
-    if all(job.kept is None for job in jobs):
+    if all(job.weight_mask is None for job in jobs):
         return None
-    rows = [flat.flattened(job.kept or {}, 1.0) for job in jobs]
+    rows = [flat.flattened(job.weight_mask or {}, 1.0) for job in jobs]
     return torch.stack(rows) if flat.stacked else rows[0]
 
 
