@@ -162,7 +162,9 @@ def fine_tune(
     )
     if module is not None:
         mask = None if job.weight_mask is None else mask_of_nonzero(module)
-        job = dataclasses.replace(job, module=module, shape=None, weight_mask=mask)
+        job = dataclasses.replace(
+            job, module=module, architecture_key=None, weight_mask=mask
+        )
     job, policy = with_found_policy(job, before.policy)
     watchers = [ProgressLine(int(network.verbose))] if network.verbose else []
     settings = NetSettings.of(job, int(network.verbose), warm_start=True)

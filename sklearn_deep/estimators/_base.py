@@ -106,7 +106,7 @@ class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _tried(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
         """The job with its shape, after a look at what the network does."""
-        return dataclasses.replace(job, shape=shape_of(self, architecture))
+        return dataclasses.replace(job, architecture_key=shape_of(self, architecture))
 
     @abstractmethod
     def _nonlinearity(self) -> tuple[str, float | None]:

@@ -161,7 +161,7 @@ class OwnNetwork(DeepEstimator):
             return job
         kind = fingerprint(job.module)
         may = stackable(job, batch, kind)
-        return dataclasses.replace(job, shape=kind if may else None)
+        return dataclasses.replace(job, architecture_key=kind if may else None)
 
     def __sklearn_tags__(self):
         """Say that X may have more than two axes."""

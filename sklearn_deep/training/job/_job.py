@@ -59,7 +59,7 @@ class TrainJob:
         A score, higher when better, in place of the validation loss.
     state : OptimizerState or None
         To go on from.
-    shape : hashable or None
+    architecture_key : hashable or None
         What two jobs must have in common, beside their other fields, for their
         networks to be of one shape; None is like no other.
     layout : Layout or None
@@ -85,7 +85,7 @@ class TrainJob:
     validation: Rows | None = None
     monitor: Callable[[nn.Module], float] | None = None
     state: OptimizerState | None = None
-    shape: Hashable = None
+    architecture_key: Hashable = None
     layout: Layout | None = None
     n_outputs: int = 0
     augmentation: tuple[Any, ...] = ()

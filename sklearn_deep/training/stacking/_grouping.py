@@ -114,7 +114,7 @@ def reason_not_stackable(member: Member) -> str | None:
         "recurrent layers": any(
             isinstance(m, nn.RNNBase) for m in job.module.modules()
         ),
-        "a network without a declared shape": job.shape is None,
+        "a network without a declared shape": job.architecture_key is None,
         "frozen parameters": not all(p.requires_grad for p in job.module.parameters()),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
@@ -123,7 +123,7 @@ def reason_not_stackable(member: Member) -> str | None:
 def stack_key(job: TrainJob) -> Hashable:
     """What the jobs of a stack have in common; all else may differ."""
     return (
-        job.shape,
+        job.architecture_key,
         # Those that augment see floats, those that mix targets that are not codes.
         (bool(job.augmentation), mixes(job)),
         job.optimizer.name,

@@ -119,7 +119,7 @@ def test_a_job_that_cannot_be_stacked_says_why(members, make_job):
     assert reason_not_stackable(one) is None
     assert reason_not_stackable(*members(1, optimizer="lbfgs")) == "lbfgs"
     assert reason_not_stackable(*members(1, time_limit=1.0)) == "time_limit"
-    assert reason_not_stackable(changed(one, shape=None)) == (
+    assert reason_not_stackable(changed(one, architecture_key=None)) == (
         "a network without a declared shape"
     )
     recurrent = make_job(RNNClassifier(3), np.zeros((8, 4, 2)), np.arange(8) % 2)
