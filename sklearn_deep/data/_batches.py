@@ -46,7 +46,7 @@ class Rows:
     Attributes
     ----------
     x : Tensor of shape (n_all, ...), CSR matrix or Ragged
-        Features, on the host until ``placed`` brings them to the device. A CSR matrix
+        Features, on the host until ``to_device`` brings them to the device. A CSR matrix
         stays on the host and is densified a batch at a time; sequences of unequal
         length likewise are padded a batch at a time.
     y : Tensor of shape (n_rows, ...)
@@ -95,7 +95,7 @@ class Rows:
         lengths = self.x.lengths
         return lengths if self.index is None else lengths[self.index.cpu().numpy()]
 
-    def placed(self, x: Any = None) -> "Rows":
+    def to_device(self, x: Any = None) -> "Rows":
         """The rows with their features, or with ``x`` for them, on the device."""
         x = self.x if x is None else x
         if isinstance(x, Tensor):

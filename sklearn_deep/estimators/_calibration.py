@@ -58,7 +58,7 @@ def with_correction(job: TrainJob, fraction: float) -> TrainJob:
     if not job.loss.calibrate or job.validation is not None or not n_aside:
         return job
     limit = job.stopping.time_limit
-    job = job.placed()
+    job = job.to_device()
     n_rows = len(job.rows)
     where = validation_split(n_rows, n_aside / n_rows, job.seed)
     some, aside = (

@@ -70,7 +70,7 @@ def _search(job: TrainJob, search: AutoAugment, before: tuple, after: tuple) -> 
     assert job.layout is not None
     draws = generator(job.seed, "policy")
     policies = candidates(search, job.layout.kind, draws)
-    job = _child(job.placed(), search)
+    job = _child(job.to_device(), search)
     jobs = [
         dataclasses.replace(
             job,

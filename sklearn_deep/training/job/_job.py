@@ -91,12 +91,12 @@ class TrainJob:
     augmentation: tuple[Any, ...] = ()
     weight_mask: Mapping[str, Tensor] | None = None
 
-    def placed(self) -> "TrainJob":
+    def to_device(self) -> "TrainJob":
         """The job with its features where its targets are, on the device."""
-        rows, validation = self.rows.placed(), self.validation
+        rows, validation = self.rows.to_device(), self.validation
         if validation is not None:
             shares = validation.x is self.rows.x
-            validation = validation.placed(rows.x if shares else None)
+            validation = validation.to_device(rows.x if shares else None)
         return replace(self, rows=rows, validation=validation)
 
 

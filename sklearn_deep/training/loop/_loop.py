@@ -22,7 +22,7 @@ def train_alone(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
     TrainingDivergedError
         When the loss or a weight is no longer finite after an epoch.
     """
-    job = job.placed()
+    job = job.to_device()
     products = step_products(job.module, job.batch_size, job.rows.x)
     float64 = has_float64_kernels(job.module)
     with threads_for(products, job.rows.device, float64):

@@ -47,7 +47,9 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
         When not even the lowest rates give a finite loss.
     """
     trial = dataclasses.replace(
-        job.placed(), module=copy_to_train(job.module).train(), state=OptimizerState()
+        job.to_device(),
+        module=copy_to_train(job.module).train(),
+        state=OptimizerState(),
     )
     stepper = SingleStep(trial)
     set_source(trial.module, Masks([job.seed], job.rows.device, "range_test"))

@@ -92,7 +92,7 @@ def _sample(job: TrainJob) -> Batch:
     """Some training rows, from the first to the last."""
     step = math.ceil(len(job.rows) / _SAMPLE_ROWS)
     rows = torch.arange(0, len(job.rows), step, device=job.rows.device)
-    return job.rows.placed().take(rows)
+    return job.rows.to_device().take(rows)
 
 
 def _losses(job: TrainJob, module: nn.Module, batch: Batch) -> tuple[float, float]:

@@ -307,13 +307,13 @@ def _placed_features(jobs: Sequence[TrainJob]) -> list[tuple[Rows, Rows | None]]
     device = given[0].device
     there = {id(x): x.to(device) for x in one.values() if isinstance(x, Tensor)}
 
-    def placed(rows: Rows | None) -> Rows | None:
+    def to_device(rows: Rows | None) -> Rows | None:
         if rows is None:
             return None
         shared = one[id(rows.x)]
-        return rows.placed(there.get(id(shared), shared))
+        return rows.to_device(there.get(id(shared), shared))
 
-    return [(placed(job.rows), placed(job.validation)) for job in jobs]  # type: ignore[misc]
+    return [(to_device(job.rows), to_device(job.validation)) for job in jobs]  # type: ignore[misc]
 
 
 def _joint_spec(specs: list[OptimizerSpec]) -> OptimizerSpec:

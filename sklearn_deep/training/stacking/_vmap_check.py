@@ -28,7 +28,7 @@ def first_rows(rows: Rows, n: int) -> Batch:
     where = torch.arange(len(rows)) if rows.index is None else rows.index.cpu()
     x = rows.x[where[:n] if isinstance(rows.x, Tensor) else where[:n].numpy()]
     weight = None if rows.weight is None else rows.weight[:n]
-    return Rows(x, rows.y[:n], weight).placed().all()
+    return Rows(x, rows.y[:n], weight).to_device().all()
 
 
 def try_out(job: TrainJob, batch: Batch, name: str) -> bool:
