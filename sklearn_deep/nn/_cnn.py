@@ -209,7 +209,7 @@ class CNN(nn.Module):
 
     Attributes
     ----------
-    products, units : int
+    multiply_adds, units : int
         Multiplications and values of a row's forward pass.
     positions : int
         Of a row to which these numbers refer: 1 for series of unequal length.
@@ -276,7 +276,9 @@ class CNN(nn.Module):
         self.output = Output(width, n_outputs)
         dense = [*self.hidden.parameters(), *self.output.parameters()]
         counted = 1 if where.spatial else _ANY_LENGTH
-        self.products = kit.products // counted + sum(p.numel() for p in dense)
+        self.multiply_adds = kit.multiply_adds // counted + sum(
+            p.numel() for p in dense
+        )
         self.units = kit.units // counted + sum(hidden_layer_sizes) + width
         self.positions = math.prod(where.spatial)
 

@@ -55,7 +55,7 @@ class ConvAutoencoder(nn.Module):
 
     Attributes
     ----------
-    products, units : int
+    multiply_adds, units : int
         Multiplications and values of a row's forward pass.
     """
 
@@ -104,7 +104,7 @@ class ConvAutoencoder(nn.Module):
             width, where.n_channels, _KERNEL, padding=_KERNEL // 2
         )
         self.restore = Restore(where)
-        self.products = kit.products + 2 * narrow * code_size
+        self.multiply_adds = kit.multiply_adds + 2 * narrow * code_size
         self.units = kit.units + 2 * narrow + n_outputs
 
     def encoder(self) -> Stages:

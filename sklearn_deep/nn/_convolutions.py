@@ -188,7 +188,7 @@ class Kit:
 
     Attributes
     ----------
-    products, units : int
+    multiply_adds, units : int
         Multiplications and values of a row's forward pass, so far.
     """
 
@@ -203,7 +203,7 @@ class Kit:
         self.normalization = normalization
         self._activation = ACTIVATIONS[activation].module
         self._params = activation_params
-        self.products = self.units = 0
+        self.multiply_adds = self.units = 0
 
     def activation(self) -> nn.Module:
         """An activation of its own."""
@@ -236,7 +236,7 @@ class Kit:
             n_in, n_out, size, stride=stride, padding=padding, bias=bias
         )
         positions = math.prod(self.spatial)
-        self.products += positions * convolution.weight.numel()
+        self.multiply_adds += positions * convolution.weight.numel()
         self.units += positions * n_out * (2 if self.normalization else 1)
         return [*layers, convolution]
 

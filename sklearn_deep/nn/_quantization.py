@@ -105,7 +105,7 @@ class QuantizedNetwork(Staged):
 
     Attributes
     ----------
-    products, units : int
+    multiply_adds, units : int
         Multiplications and values of a row's forward pass, where the network told.
     """
 
@@ -114,7 +114,7 @@ class QuantizedNetwork(Staged):
             [(name, _final(part)) for name, part in rehearsal.stages()],
             rehearsal.n_encoding,
         )
-        for name in ("products", "units", "positions"):
+        for name in ("multiply_adds", "units", "positions"):
             if hasattr(rehearsal, name):
                 setattr(self, name, getattr(rehearsal, name))
 
@@ -141,7 +141,7 @@ def rehearsed(network: Any, bits: int) -> Staged:
     n_encoding = len(network.encoder()) if hasattr(network, "encoder") else 0
     staged = Staged(stages, n_encoding).float()
     numbers = {
-        "products": sum(p.numel() for p in network.parameters()),
+        "multiply_adds": sum(p.numel() for p in network.parameters()),
         "units": max((p.shape[0] for p in network.parameters() if p.ndim), default=1),
     }
     for name, number in numbers.items():

@@ -213,7 +213,7 @@ class WholeNumbers(nn.Module):
         self._dtype = torch.float32 if largest < _EXACT else torch.float64
 
     @property
-    def products(self) -> int:
+    def multiply_adds(self) -> int:
         """Number of weights."""
         return self.weight.numel()
 

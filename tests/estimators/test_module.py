@@ -324,7 +324,7 @@ def test_attributes_that_ours_have_too_may_be_anything(iris):
     class Named(Net):
         def __init__(self, n_features, n_outputs):
             super().__init__(n_features, n_outputs)
-            self.units, self.products = [8, 3], "none"
+            self.units, self.multiply_adds = [8, 3], "none"
 
     assert search(net(Named), {"learning_rate": [0.1, 0.2]}, iris, "stacked")[0].any()
 

@@ -133,7 +133,7 @@ def test_what_it_says_of_its_cost_counts_every_product():
     dense_norms -= sum(
         m.bias.numel() for m in module.hidden.modules() if isinstance(m, nn.Linear)
     )
-    assert module.products == products + dense_norms
+    assert module.multiply_adds == products + dense_norms
 
 
 def test_pixels_become_numbers_in_zero_to_one():

@@ -149,4 +149,4 @@ def test_the_kit_counts_multiplications_and_values(spatial, normalization):
     for norm in [m for m in layers.modules() if hasattr(m, "reset_parameters")]:
         norm.reset_parameters()
     layers(torch.randn(3, 2, *spatial))
-    assert (made.products, made.units) == (products, units)
+    assert (made.multiply_adds, made.units) == (products, units)

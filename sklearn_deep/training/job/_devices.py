@@ -67,7 +67,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def threads_for(
-    products: float, device: torch.device, float64_kernels: bool = False
+    multiply_adds: float, device: torch.device, float64_kernels: bool = False
 ) -> AbstractContextManager[None]:
     """Run what takes so many multiplications a step on one thread, if they are few.
 
@@ -75,31 +75,31 @@ def threads_for(
     has (joblib's workers have fewer than the main process). Float64 convolutions are
     made of many small products, for which threads would wait longer than they work.
     """
-    if device.type == "cpu" and (products < _SMALL_STEP or float64_kernels):
+    if device.type == "cpu" and (multiply_adds < _SMALL_STEP or float64_kernels):
         return one_thread
     return nullcontext()
 
 
-def step_products(module: nn.Module, batch_size: int, x: Any) -> float:
+def step_multiply_adds(module: nn.Module, batch_size: int, x: Any) -> float:
     """Multiplications of a training step, about: forward, and twice that backward."""
-    return 3.0 * batch_size * row_products(module, x)
+    return 3.0 * batch_size * row_multiply_adds(module, x)
 
 
-def row_products(module: nn.Module, x: Any) -> float:
+def row_multiply_adds(module: nn.Module, x: Any) -> float:
     """Multiplications of a forward pass of a row of ``x``, about."""
-    positions = told(module, "positions")
+    positions = int_attribute(module, "positions")
     if positions is None or not isinstance(x, Ragged):
-        return products(module)
-    return products(module) * float(x.lengths.mean()) / positions
+        return multiply_adds(module)
+    return multiply_adds(module) * float(x.lengths.mean()) / positions
 
 
-def products(module: nn.Module) -> int:
+def multiply_adds(module: nn.Module) -> int:
     """Multiplications of a row's forward pass: what the network says, or its weights."""
-    said = told(module, "products")
+    said = int_attribute(module, "multiply_adds")
     return said if said is not None else sum(p.numel() for p in module.parameters())
 
 
-def told(module: nn.Module, name: str) -> int | None:
+def int_attribute(module: nn.Module, name: str) -> int | None:
     """A number that a network gives of itself; a user's may have anything there."""
     value = getattr(module, name, None)
     return value if isinstance(value, int) else None

@@ -15,7 +15,7 @@ from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._rows import CHUNK_BYTES, chunks
 from sklearn_deep.nn._rnn import Every
 from sklearn_deep.nn._running import Running
-from sklearn_deep.training.job._devices import products, threads_for, told
+from sklearn_deep.training.job._devices import int_attribute, multiply_adds, threads_for
 
 # float32 products treat the last rows of a block with other instructions; blocks of
 # a multiple of this many rows have no such rest, so a row's outputs do not depend on
@@ -34,12 +34,14 @@ def _size(module: nn.Module) -> tuple[int, int, torch.device, Running]:
     if module not in _sizes:
         parameters = [*module.parameters(), *module.buffers()]
         widest = max((p.shape[0] for p in parameters if p.ndim), default=1)
-        widest = told(module, "units") or widest  # all that a convolution gives
+        widest = (
+            int_attribute(module, "units") or widest
+        )  # all that a convolution gives
         # A stage that only rearranges has no numbers, and is anywhere.
         first = parameters[0] if parameters else torch.empty(0)
-        _sizes[module] = products(module), widest, first, Running(module)
-    n_products, widest, first, running = _sizes[module]
-    return n_products, widest, first.device, running
+        _sizes[module] = multiply_adds(module), widest, first, Running(module)
+    n_multiply_adds, widest, first, running = _sizes[module]
+    return n_multiply_adds, widest, first.device, running
 
 
 def raw_outputs(module: nn.Module, X: Any) -> Tensor:
@@ -56,17 +58,17 @@ def raw_outputs(module: nn.Module, X: Any) -> Tensor:
     Tensor of shape (n_rows, n_outputs), on the CPU
         Of shape (n_steps, n_outputs) where every step of a sequence has an output.
     """
-    n_products, widest, device, running = _size(module)
+    n_multiply_adds, widest, device, running = _size(module)
     if isinstance(X, Ragged):
-        positions = told(module, "positions") or 1
+        positions = int_attribute(module, "positions") or 1
         widest = -(-widest // positions)
-        total = float(X.offsets[-1] * n_products / positions)
+        total = float(X.offsets[-1] * n_multiply_adds / positions)
         threads = threads_for(total, device, running.float64_kernels)
         with threads, torch.inference_mode(), running:
             return _by_length(module, X, widest, device)
     width = max(math.prod(X.shape[1:]), widest)
     parts = chunks(X.shape[0], width * X.dtype.itemsize)
-    total = float(X.shape[0] * n_products)
+    total = float(X.shape[0] * n_multiply_adds)
     threads = threads_for(total, device, running.float64_kernels)
     with threads, torch.inference_mode(), running:
         raw = [_apply(module, X if len(parts) == 1 else X[p], device) for p in parts]

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from sklearn_deep.data._batches import Batch, batch_bounds
 from sklearn_deep.nn._fast_float64 import has_float64_kernels
-from sklearn_deep.training.job._devices import step_products, threads_for
+from sklearn_deep.training.job._devices import step_multiply_adds, threads_for
 from sklearn_deep.training.job._job import TrainJob, TrainResult
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.training.loop._lbfgs import run_lbfgs
@@ -23,9 +23,9 @@ def train_alone(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
         When the loss or a weight is no longer finite after an epoch.
     """
     job = job.to_device()
-    products = step_products(job.module, job.batch_size, job.rows.x)
+    multiply_adds = step_multiply_adds(job.module, job.batch_size, job.rows.x)
     float64 = has_float64_kernels(job.module)
-    with threads_for(products, job.rows.device, float64):
+    with threads_for(multiply_adds, job.rows.device, float64):
         single = SingleRun(job, watchers)
         loop = run_epochs if OPTIMIZERS[job.optimizer.name].update else run_lbfgs
         loop(single)

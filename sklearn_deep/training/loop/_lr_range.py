@@ -10,7 +10,7 @@ from sklearn_deep.data._batches import epoch_batches
 from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.nn._fast_float64 import has_float64_kernels
 from sklearn_deep.nn._randomness import copy_to_train
-from sklearn_deep.training.job._devices import step_products, threads_for
+from sklearn_deep.training.job._devices import step_multiply_adds, threads_for
 from sklearn_deep.training.job._job import OptimizerState, TrainJob
 from sklearn_deep.training.job._seeds import generator
 from sklearn_deep.training.step._augmenting import Augmenter
@@ -56,9 +56,9 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
     rates = np.geomspace(low, high, n_steps)
     raw: list[float] = []
     pending: list[torch.Tensor] = []
-    products = step_products(trial.module, job.batch_size, job.rows.x)
+    multiply_adds = step_multiply_adds(trial.module, job.batch_size, job.rows.x)
     float64 = has_float64_kernels(trial.module)
-    with threads_for(products, job.rows.device, float64):
+    with threads_for(multiply_adds, job.rows.device, float64):
         for i, batch in enumerate(_forever(trial, n_steps)):
             pending.append(stepper.step(batch, float(rates[i])))
             if len(pending) == _LOOK or i == n_steps - 1:

@@ -14,7 +14,7 @@ from sklearn_deep.data._batches import torch_dtype
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._rows import mean_steps
 from sklearn_deep.data._together import sample
-from sklearn_deep.training.job._devices import row_products, told
+from sklearn_deep.training.job._devices import int_attribute, row_multiply_adds
 from sklearn_deep.training.job._job import TrainJob
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.training.stacking._stack import Member
@@ -203,7 +203,8 @@ def _limit(job: TrainJob) -> tuple[int, str]:
     device = job.rows.device
     if device.type == "cpu":
         large = (
-            job.batch_size * row_products(job.module, job.rows.x) > _SMALL_CONVOLUTIONS
+            job.batch_size * row_multiply_adds(job.module, job.rows.x)
+            > _SMALL_CONVOLUTIONS
         )
         if large and any(isinstance(m, _CONVOLUTIONS) for m in job.module.modules()):
             return 1, CONVOLUTIONS
@@ -243,7 +244,7 @@ def held_bytes(job: TrainJob) -> int:
 def _sizes(module: nn.Module) -> tuple[int, int]:
     """Number of values, and of units."""
     parameters = list(module.parameters())
-    units = told(module, "units")
+    units = int_attribute(module, "units")
     if units is None:
         units = sum(p.shape[0] for p in parameters if p.ndim >= 2)
     return sum(p.numel() for p in parameters), units
