@@ -11,7 +11,7 @@ from sklearn_deep.nn._dropout import AlphaDropout, Dropout, set_source
 from sklearn_deep.nn._initializers import INITIALIZERS, Initialization, materialize
 from sklearn_deep.nn._mlp import MLP, BatchNorm, Output
 from sklearn_deep.nn._penalties import PENALTIES
-from sklearn_deep.training.step._masks import Masks
+from sklearn_deep.training.step._random_bits import RandomBits
 
 
 def build(**changes):
@@ -107,7 +107,7 @@ def test_dropout_rests_in_evaluation_and_repeats_with_its_generator(drop):
     drop.train()
     draws = []
     for seed in (0, 0, 1):
-        set_source(drop, Masks([seed], torch.device("cpu")))
+        set_source(drop, RandomBits([seed], torch.device("cpu")))
         draws.append(drop(x))
     set_source(drop, None)
     assert torch.equal(draws[0], draws[1])
@@ -116,7 +116,7 @@ def test_dropout_rests_in_evaluation_and_repeats_with_its_generator(drop):
 
 def test_dropout_drops_its_share_and_keeps_the_mean():
     drop = Dropout(0.3).train()
-    set_source(drop, Masks([0], torch.device("cpu")))
+    set_source(drop, RandomBits([0], torch.device("cpu")))
     out = drop(torch.ones(400, 500))
     assert float((out == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
     assert float(out.mean()) == pytest.approx(1.0, abs=0.01)
@@ -124,7 +124,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
 
 def test_alpha_dropout_keeps_mean_and_variance_of_selu_units():
     drop = AlphaDropout(0.4).train()
-    set_source(drop, Masks([0], torch.device("cpu")))
+    set_source(drop, RandomBits([0], torch.device("cpu")))
     x = nn.functional.selu(
         torch.randn(400, 500, generator=torch.Generator().manual_seed(1))
     )

@@ -19,7 +19,7 @@ from sklearn_deep.nn._randomness import (
     lend_source,
     take_source,
 )
-from sklearn_deep.training.step._masks import Masks
+from sklearn_deep.training.step._random_bits import RandomBits
 
 x = torch.ones(4, 6)
 
@@ -122,7 +122,7 @@ def test_a_module_that_draws_is_lent_the_bits_of_a_source_until_they_are_taken_b
     module = Noisy(6, 2)
     lend_source(module)
     assert isinstance(module, Noisy)
-    masks = Masks([0], torch.device("cpu"))
+    masks = RandomBits([0], torch.device("cpu"))
     set_source(module, masks)
     before = torch.random.get_rng_state()
     one, two = module(x), module(x)
@@ -164,7 +164,7 @@ class Slotted(Noisy):
 def test_a_copy_of_a_module_in_training_is_a_module_of_its_own_class(cls, copied):
     module = nn.Sequential(cls(6, 2), nn.Linear(2, 2))
     lend_source(module[0])
-    set_source(module, Masks([0], torch.device("cpu")))
+    set_source(module, RandomBits([0], torch.device("cpu")))
     twin = copied(module)
     assert type(twin[0]) is cls
     assert "source" not in vars(twin[0])
@@ -178,8 +178,8 @@ def test_a_copy_to_train_draws_what_the_module_draws():
     module = Noisy(6, 2).train()
     lend_source(module)
     twin = copy_to_train(module)
-    set_source(module, Masks([0], torch.device("cpu")))
-    set_source(twin, Masks([0], torch.device("cpu")))
+    set_source(module, RandomBits([0], torch.device("cpu")))
+    set_source(twin, RandomBits([0], torch.device("cpu")))
     assert torch.equal(twin(x), module(x))
 
 

@@ -14,7 +14,7 @@ from sklearn_deep.training.job._devices import step_multiply_adds, threads_for
 from sklearn_deep.training.job._job import OptimizerState, TrainJob
 from sklearn_deep.training.job._seeds import generator
 from sklearn_deep.training.step._augmenting import Augmenter
-from sklearn_deep.training.step._masks import Masks
+from sklearn_deep.training.step._random_bits import RandomBits
 from sklearn_deep.training.step._step import SingleStep
 
 _SMOOTHING = 0.9
@@ -52,7 +52,7 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
         state=OptimizerState(),
     )
     stepper = SingleStep(trial)
-    set_source(trial.module, Masks([job.seed], job.rows.device, "range_test"))
+    set_source(trial.module, RandomBits([job.seed], job.rows.device, "range_test"))
     rates = np.geomspace(low, high, n_steps)
     raw: list[float] = []
     pending: list[torch.Tensor] = []

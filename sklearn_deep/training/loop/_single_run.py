@@ -12,7 +12,7 @@ from sklearn_deep.training.job._seeds import reseed
 from sklearn_deep.training.loop._evaluation import evaluate, to_numbers
 from sklearn_deep.training.loop._run import Run, Watcher
 from sklearn_deep.training.step._augmenting import Augmenter
-from sklearn_deep.training.step._masks import Masks
+from sklearn_deep.training.step._random_bits import RandomBits
 from sklearn_deep.training.step._step import SingleStep
 
 
@@ -26,8 +26,8 @@ class SingleRun:
         for watcher in watchers:
             watcher.optimizer_ready(self.run, self.stepper)
         self.order = torch.Generator()
-        self._masks = Masks([job.seed], job.rows.device)
-        set_source(job.module, self._masks)
+        self._bits = RandomBits([job.seed], job.rows.device)
+        set_source(job.module, self._bits)
         self._augmenter = Augmenter(job) if job.augmentation else None
 
     def begin_epoch(self) -> None:
@@ -55,7 +55,7 @@ class SingleRun:
 
     def rewind_masks(self) -> None:
         """Start this epoch's dropout masks from the first again."""
-        self._masks.begin([self.run.state.epoch])
+        self._bits.begin([self.run.state.epoch])
 
     def end_epoch(self, train_loss: Tensor) -> bool:
         """Evaluate, record and decide; True when training is over."""

@@ -24,7 +24,7 @@ from sklearn_deep.training.loop._evaluation import evaluate, judge, to_numbers
 from sklearn_deep.training.loop._run import EpochNumbers, Run, Watcher, stopwatch
 from sklearn_deep.training.step._augmenting import Augmenter, augmented_together
 from sklearn_deep.training.step._flat import FlatParameters
-from sklearn_deep.training.step._masks import Masks
+from sklearn_deep.training.step._random_bits import RandomBits
 from sklearn_deep.training.step._step import (
     StackedStep,
     fused_update,
@@ -136,7 +136,7 @@ class Stack:
         self._slots = [torch.stack(parts) for parts in zip(*slots, strict=True)]
         self._rows = RowsTogether([job.rows for job in jobs])
         self._plan = lockstep([len(job.rows) for job in jobs], jobs[0].batch_size)
-        self._masks = Masks([job.seed for job in jobs], jobs[0].rows.device)
+        self._bits = RandomBits([job.seed for job in jobs], jobs[0].rows.device)
         self._augmenters = [Augmenter(job) for job in jobs if job.augmentation]
         self._sections: dict[tuple[int, int], StackedStep] = {}
         sizes = [float(len(job.rows)) for job in jobs]
@@ -167,16 +167,16 @@ class Stack:
     def _take_steps(self) -> Tensor:
         """Take every step of the epoch; gives the mean loss of each network."""
         self._rows.put_in_order(self._orders())
-        self._masks.begin([net.run.state.epoch for net in self.nets])
+        self._bits.begin([net.run.state.epoch for net in self.nets])
         for net, augmenter in zip(self.nets, self._augmenters, strict=False):
             augmenter.begin(net.run.state.epoch)
         numbers = self._epoch_numbers()
         totals = torch.zeros_like(self._sizes)
         for i, groups in enumerate(self._plan):
-            mark = self._masks.mark()
+            mark = self._bits.mark()
             for nets, start, stop in groups:
-                self._masks.seek(mark)
-                self._masks.nets = nets
+                self._bits.seek(mark)
+                self._bits.nets = nets
                 section = self._section(nets)
                 batch = self._rows.batch(nets, start, stop)
                 if self._augmenters:
@@ -235,7 +235,7 @@ class Stack:
         if key not in self._sections:
             jobs = [net.job for net in self.nets[nets]]
             steps = StackedStep(self._flat, jobs, self._slots, nets)
-            set_source(steps.module, self._masks)
+            set_source(steps.module, self._bits)
             self._sections[key] = steps
         return self._sections[key]
 

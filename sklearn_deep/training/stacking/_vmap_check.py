@@ -18,7 +18,7 @@ from sklearn_deep.nn._randomness import OwnRandomness, lend_source
 from sklearn_deep.training.job._job import TrainJob
 from sklearn_deep.training.job._seeds import generator
 from sklearn_deep.training.step._flat import FlatParameters
-from sklearn_deep.training.step._masks import Masks
+from sklearn_deep.training.step._random_bits import RandomBits
 from sklearn_deep.training.step._step import SingleStep, StackedStep
 from sklearn_deep.training.step._vmapped import vmapped_forward
 
@@ -67,7 +67,7 @@ def try_out(job: TrainJob, batch: Batch, name: str) -> bool:
         )
     before = fingerprint(module)
     twin = copy.deepcopy(module).train()
-    set_source(twin, Masks([job.seed], batch.x.device))
+    set_source(twin, RandomBits([job.seed], batch.x.device))
     with own:
         raw = _forward(owner, twin, batch.x)
     _check_output(owner, raw, batch, job.n_outputs)
@@ -212,11 +212,11 @@ def _same_both_ways(job: TrainJob, batch: Batch) -> bool:
     modules = [copy.deepcopy(job.module).train() for _ in range(3)]
     jobs = [dataclasses.replace(job, module=m, state=None) for m in modules]
     alone = SingleStep(jobs[0])
-    set_source(alone.module, Masks([job.seed], batch.x.device))
+    set_source(alone.module, RandomBits([job.seed], batch.x.device))
     _, raw = alone.gradient(batch)
     flat = FlatParameters(modules[1:], stacked=True)
     steps = StackedStep(flat, jobs[1:], [], slice(0, 2))
-    masks = Masks([job.seed] * 2, batch.x.device)
+    masks = RandomBits([job.seed] * 2, batch.x.device)
     masks.nets = slice(0, 2)
     set_source(steps.module, masks)
     weight = None if batch.weight is None else torch.stack([batch.weight] * 2)

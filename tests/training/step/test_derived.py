@@ -16,7 +16,7 @@ from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.nn._losses import LOSSES, Loss
 from sklearn_deep.nn._mlp import MLP, NORMALIZATIONS
 from sklearn_deep.training.step._derived import DerivedGradient, derived_gradient
-from sklearn_deep.training.step._masks import Masks
+from sklearn_deep.training.step._random_bits import RandomBits
 
 N_ROWS, N_FEATURES, N_TARGETS = 9, 4, 3
 
@@ -64,10 +64,10 @@ def by_autograd(module, loss, batch):
 def assert_same(module, loss, batch):
     derived = derived_gradient(module, loss)
     assert derived is not None
-    set_source(module, Masks([2], torch.device("cpu")))
+    set_source(module, RandomBits([2], torch.device("cpu")))
     value, raw = derived(batch)
     got = [p.grad.clone() for p in module.parameters()]
-    set_source(module, Masks([2], torch.device("cpu")))
+    set_source(module, RandomBits([2], torch.device("cpu")))
     expected_value, expected = by_autograd(module, loss, batch)
     torch.testing.assert_close(value, expected_value, rtol=1e-10, atol=1e-10)
     for one, other in zip(got, expected, strict=True):

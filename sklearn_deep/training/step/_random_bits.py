@@ -20,7 +20,7 @@ _LOWEST = -(2**63)
 _NOTHING = torch.empty(0, dtype=torch.int16)
 
 
-class Masks:
+class RandomBits:
     """A stream of bits for each of some networks, all at the same place.
 
     Parameters
