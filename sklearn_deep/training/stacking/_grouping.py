@@ -13,7 +13,7 @@ from torch import nn
 from sklearn_deep.data._batches import torch_dtype
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._rows import mean_steps
-from sklearn_deep.data._together import sample
+from sklearn_deep.data._stacked_rows import sample
 from sklearn_deep.training.job._devices import int_attribute, row_multiply_adds
 from sklearn_deep.training.job._job import TrainJob
 from sklearn_deep.training.job._optimizers import OPTIMIZERS

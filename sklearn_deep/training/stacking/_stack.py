@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sklearn_deep.data._batches import Rows, batch_bounds, epoch_order
-from sklearn_deep.data._together import RowsTogether, lockstep, shared_features
+from sklearn_deep.data._stacked_rows import StackedRows, plan_steps, shared_features
 from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.nn._running import Running
 from sklearn_deep.training.job._job import OptimizerSpec, TrainJob, TrainResult
@@ -134,8 +134,8 @@ class Stack:
         values = self._flat.values
         slots = [make_slots(n.run.state, n.job, values[0]) for n in nets]
         self._slots = [torch.stack(parts) for parts in zip(*slots, strict=True)]
-        self._rows = RowsTogether([job.rows for job in jobs])
-        self._plan = lockstep([len(job.rows) for job in jobs], jobs[0].batch_size)
+        self._rows = StackedRows([job.rows for job in jobs])
+        self._plan = plan_steps([len(job.rows) for job in jobs], jobs[0].batch_size)
         self._bits = RandomBits([job.seed for job in jobs], jobs[0].rows.device)
         self._augmenters = [Augmenter(job) for job in jobs if job.augmentation]
         self._sections: dict[tuple[int, int], StackedStep] = {}
@@ -145,7 +145,7 @@ class Stack:
         self._validations = [
             (
                 near,
-                RowsTogether([job.validation for job in jobs[near] if job.validation]),
+                StackedRows([job.validation for job in jobs[near] if job.validation]),
             )
             for near in _neighbours([_n_rows(job.validation) for job in jobs])
             if jobs[near.start].validation is not None
@@ -249,7 +249,7 @@ class Stack:
             tensors += list(judged)
         return to_numbers(tensors)
 
-    def _evaluate(self, nets: slice, rows: RowsTogether) -> list[Tensor]:
+    def _evaluate(self, nets: slice, rows: StackedRows) -> list[Tensor]:
         """Loss and score of neighbours that have as many validation rows each."""
         jobs = [net.job for net in self.nets[nets]]
         if len(jobs) < _FEW:  # the fixed cost of vmap is that of so many forward passes

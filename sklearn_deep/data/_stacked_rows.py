@@ -76,7 +76,7 @@ def _equal(one: Any, other: Any) -> bool:
     return all(a is b or np.array_equal(a, b) for a, b in pairs)
 
 
-def lockstep(sizes: Sequence[int], batch_size: int) -> list[list[Group]]:
+def plan_steps(sizes: Sequence[int], batch_size: int) -> list[list[Group]]:
     """What networks with so many rows do in each step of an epoch.
 
     Parameters
@@ -106,7 +106,7 @@ def lockstep(sizes: Sequence[int], batch_size: int) -> list[list[Group]]:
     return steps
 
 
-class RowsTogether:
+class StackedRows:
     """The rows of some networks; features may be the same array for several.
 
     Networks that take the same rows at the same time, such as the candidates of a search

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_deep.data._batches import Rows, batch_bounds, gather
-from sklearn_deep.data._together import RowsTogether, lockstep, shared_features
+from sklearn_deep.data._stacked_rows import StackedRows, plan_steps, shared_features
 
 
 def test_arrays_of_equal_content_become_one():
@@ -27,7 +27,7 @@ def test_arrays_of_equal_content_become_one():
 def test_lockstep_gives_each_network_the_batches_that_it_has_alone(sizes, batch_size):
     sizes = sorted(sizes, reverse=True)
     taken = {k: [] for k in range(len(sizes))}
-    for groups in lockstep(sizes, batch_size):
+    for groups in plan_steps(sizes, batch_size):
         for nets, start, stop in groups:
             for k in range(nets.start, nets.stop):
                 taken[k].append((start, stop))
@@ -56,7 +56,7 @@ def parts(weighted=(True, False, True)):
 @pytest.mark.parametrize("nets", [slice(0, 3), slice(1, 3), slice(1, 2)])
 def test_a_batch_holds_each_networks_own_rows(nets):
     rows = parts()
-    together = RowsTogether(rows)
+    together = StackedRows(rows)
     orders = [
         torch.from_numpy(np.random.default_rng(0).permutation(len(r))) for r in rows
     ]
@@ -71,7 +71,7 @@ def test_a_batch_holds_each_networks_own_rows(nets):
 
 
 def test_without_weights_there_are_none():
-    together = RowsTogether(parts(weighted=(False,) * 3))
+    together = StackedRows(parts(weighted=(False,) * 3))
     assert together.batch(slice(0, 3), 0, 2).weight is None
 
 
@@ -79,11 +79,11 @@ def test_all_rows_come_in_order(monkeypatch):
     monkeypatch.setattr("sklearn_deep.data._rows.CHUNK_BYTES", 1)
     one = parts()[1]
     big = Rows(torch.randn(100, 2), torch.randn(100, 1), None)
-    together = RowsTogether([big, big])
+    together = StackedRows([big, big])
     batches = list(together.in_order())
     assert len(batches) > 1
     assert torch.equal(torch.cat([batch.x for batch in batches], 1)[1], big.x)
-    assert len(list(RowsTogether([one]).in_order())) == 1
+    assert len(list(StackedRows([one]).in_order())) == 1
 
 
 def as_csr(rows):
@@ -95,7 +95,7 @@ def test_networks_that_take_the_same_rows_share_a_batch(sparse):
     one = parts(weighted=(False,) * 3)[0]
     one = as_csr(one) if sparse else one
     other = Rows(one.x, one.y, None, one.index.flip(0))
-    together = RowsTogether([one, one, other, one])
+    together = StackedRows([one, one, other, one])
     order = torch.randperm(len(one), generator=torch.Generator().manual_seed(0))
     together.put_in_order([order, order, order, order])
     batch = together.batch(slice(0, 2), 1, 5)
@@ -112,8 +112,8 @@ def test_networks_that_take_the_same_rows_share_a_batch(sparse):
 def test_dense_and_sparse_rows_side_by_side():
     dense = parts(weighted=(True,) * 3)
     mixed = [as_csr(dense[0]), dense[1], as_csr(dense[2])]
-    batch = RowsTogether(mixed).batch(slice(0, 3), 2, 8)
-    expected = RowsTogether(dense).batch(slice(0, 3), 2, 8)
+    batch = StackedRows(mixed).batch(slice(0, 3), 2, 8)
+    expected = StackedRows(dense).batch(slice(0, 3), 2, 8)
     assert torch.equal(batch.x, expected.x)
 
 
