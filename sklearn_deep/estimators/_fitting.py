@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._ragged import Ragged
-from sklearn_deep.data._steps import StepRows
+from sklearn_deep.data._sequence_targets import PerStepRows
 from sklearn_deep.data._tasks import Targets
 from sklearn_deep.estimators._augmenting import augmentations
 from sklearn_deep.estimators._data import (
@@ -234,7 +234,7 @@ def encode(
     """Rows as the network is fed them; ``shared`` are the features, if encoded."""
     dtype = part.dtype
     y = _each(targets.encode, part.y, dtype, part.name)
-    make = StepRows.of if isinstance(y, Ragged) else Rows.make
+    make = PerStepRows.of if isinstance(y, Ragged) else Rows.make
     rows = make(
         part.X if shared is None else shared,
         y,

@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_array
 
 from sklearn_deep.data._layout import Layout, spatial_layout
 from sklearn_deep.data._ragged import Ragged, ragged_layout
+from sklearn_deep.data._sequence_targets import step_targets
 from sklearn_deep.data._sequences import (
     check_numbers,
     is_text,
@@ -15,7 +16,6 @@ from sklearn_deep.data._sequences import (
     of_one_length,
     sequences_in,
 )
-from sklearn_deep.data._steps import step_targets
 from sklearn_deep.data._vocabulary import Codes, Vocabulary, check_tokens, tokenize
 from sklearn_deep.estimators._data import Part, check_data
 from sklearn_deep.estimators._family import LayeredEstimator

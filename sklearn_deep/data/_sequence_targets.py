@@ -15,7 +15,7 @@ from sklearn_deep.data._sequences import sequences_in
 
 
 @dataclass(frozen=True)
-class StepRows(Rows):
+class PerStepRows(Rows):
     """Rows whose targets and weights are those of all their steps, row by row.
 
     A network that gives every step an output gives them in the same order, so losses
@@ -38,7 +38,7 @@ class StepRows(Rows):
         index: np.ndarray | None,
         dtype: torch.dtype,
         device: torch.device,
-    ) -> "StepRows":
+    ) -> "PerStepRows":
         """Take validated sequences, their targets and a weight a step."""
         flat = Rows.make(x, y.values, weight, index, dtype, device)
         steps = y.with_values(np.arange(len(y.values)))
@@ -55,7 +55,7 @@ class StepRows(Rows):
         weight = None if self.weight is None else self.weight.index_select(0, steps)
         return Batch(self._gather(where), self.y.index_select(0, steps), weight)
 
-    def part(self, where: Tensor) -> "StepRows":
+    def part(self, where: Tensor) -> "PerStepRows":
         """Some rows with all their steps; the features are shared."""
         chosen = where.cpu().numpy()
         steps = torch.from_numpy(self.steps.steps_of(chosen)).to(self.device)
