@@ -15,14 +15,14 @@ from sklearn_deep import (
     RNNClassifier,
     ValidationHoldout,
 )
-from sklearn_deep._announce import Announced
 from sklearn_deep._arguments import ARGUMENTS, PARAMETERS
+from sklearn_deep._subclasses import TracksSubclasses
 
 ESTIMATORS = [
     getattr(sklearn_deep, name)
     for name in sklearn_deep.__all__
     if isinstance(getattr(sklearn_deep, name), type)
-    and issubclass(getattr(sklearn_deep, name), Announced)
+    and issubclass(getattr(sklearn_deep, name), TracksSubclasses)
 ]
 X, Y = [[0.0], [1.0]] * 10, [0, 1] * 10
 

@@ -32,7 +32,7 @@ from sklearn_deep import (
     ValidationHoldout,
     to_onnx,
 )
-from sklearn_deep._announce import Announced
+from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.export._opened import OnnxEstimator
 
 QUICK = {"max_epochs": 2, "random_state": 0}
@@ -152,7 +152,7 @@ def parameters(model):
     deep = [
         f"{outer}__{name}"
         for outer in inner
-        if isinstance(names[outer], Announced)
+        if isinstance(names[outer], TracksSubclasses)
         for name in names[outer].get_params(deep=False)
     ]
     return [*(name for name in names if name not in inner), *deep]
@@ -182,7 +182,7 @@ def test_parameters_set_after_fit_change_no_output_pickle_or_file(case, fitted):
     expected = outputs(model, X, y)
     file = None if case in NO_FILE else to_onnx(model, X).to_bytes()
     for network in (model, getattr(model, "estimator_", None)):
-        if isinstance(network, Announced):
+        if isinstance(network, TracksSubclasses):
             network.set_params(**dict.fromkeys(parameters(network), Unknown()))
     assert_same(outputs(model, X, y), expected)
     assert_same(outputs(pickle.loads(pickle.dumps(model)), X, y), expected)

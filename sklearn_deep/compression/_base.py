@@ -17,7 +17,6 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_deep._announce import Announced
 from sklearn_deep._params import (
     BOOLEAN,
     NONE,
@@ -27,6 +26,7 @@ from sklearn_deep._params import (
     Satisfies,
     check_params,
 )
+from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.compression._delegation import ROUTED, Delegating
 from sklearn_deep.compression._fall import warn_of_fall
 from sklearn_deep.compression._network import Scorer, make_fit_args, unwrap_frozen
@@ -78,7 +78,7 @@ FINE_TUNE_RULES: Rules = {
 DESCRIPTIONS: dict[str, Callable[[DeepEstimator], Any]] = {}
 
 
-class Compression(Announced, Delegating, ABC):
+class Compression(TracksSubclasses, Delegating, ABC):
     """Base class of the compressions. Each behaves like the estimator it wraps.
 
     A subclass defines ``__init__``, its parameter rules (including ``BASE_RULES``) and

@@ -15,10 +15,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from sklearn_deep._announce import Announced
 from sklearn_deep._arguments import advice, names_unknown_arguments
 from sklearn_deep._compat import CallbackSupportMixin, with_callbacks
 from sklearn_deep._params import Rules, check_params
+from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.data._ragged import Ragged
@@ -56,7 +56,7 @@ def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
         raise
 
 
-class DeepEstimator(Announced, CallbackSupportMixin, BaseEstimator, ABC):
+class DeepEstimator(TracksSubclasses, CallbackSupportMixin, BaseEstimator, ABC):
     """Base of all network estimators.
 
     A family writes its rule table, ``_architecture``, ``_nonlinearity`` and

@@ -18,10 +18,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from sklearn_deep._announce import Announced
 from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._compat import HAS_CALLBACKS, CallbackSupportMixin, with_callbacks
 from sklearn_deep._params import SEED, Number, Rules, Satisfies, check_params
+from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.data._split import validation_split
 from sklearn_deep.estimators._base import all_or_nothing
 from sklearn_deep.estimators._data import draw_seed
@@ -43,7 +43,7 @@ def _has(method: str):
 
 
 class ValidationHoldout(
-    Announced, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator
+    TracksSubclasses, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator
 ):
     """Hold out validation rows before any transformer is fitted.
 

@@ -24,7 +24,7 @@ from skl2onnx.common.data_types import (
 )
 from sklearn.base import is_classifier, is_regressor
 
-from sklearn_deep._announce import Announced
+from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._composition import final, layers
 from sklearn_deep.export._graph import (
@@ -155,7 +155,7 @@ def marks_refusals(model: Any) -> bool:
     return (
         REQUEST.get() is not None
         and not predicts
-        and not isinstance(final(model), Announced)
+        and not isinstance(final(model), TracksSubclasses)
     )
 
 

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.utils import get_tags
 
-from sklearn_deep._announce import Announced
+from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.data._missing import is_missing
 from sklearn_deep.estimators._lengths import TakesLengths
 from sklearn_deep.estimators._sequences import SequenceEstimator
@@ -176,7 +176,7 @@ def _declared_sequences(model: Any, X: np.ndarray) -> list[Input]:
 
 
 def _takes_several_axes(model: Any) -> bool:
-    networks = (m for m in parts_within(model) if isinstance(m, Announced))
+    networks = (m for m in parts_within(model) if isinstance(m, TracksSubclasses))
     return any(get_tags(m).input_tags.three_d_array for m in networks)
 
 

@@ -61,7 +61,7 @@ import sklearn_deep.export._scalers
 import sklearn_deep.export._shapers
 import sklearn_deep.export._texts
 import sklearn_deep.export._trees  # noqa: F401
-from sklearn_deep._announce import Announced, listen
+from sklearn_deep._subclasses import TracksSubclasses, on_new_subclass
 from sklearn_deep.export._composition import SEARCHES
 from sklearn_deep.export._converters import OPTIONS, REQUEST, convert, parse, shape
 from sklearn_deep.export._within import parts_within
@@ -109,7 +109,7 @@ def in_registered_class(model: Any) -> Any:
 
 def holds_ours(model: Any) -> bool:
     """Tell whether an estimator of this package is inside a fitted estimator."""
-    return any(isinstance(part, Announced) for part in parts_within(model))
+    return any(isinstance(part, TracksSubclasses) for part in parts_within(model))
 
 
 def _by_rules(model: Any) -> bool:
@@ -153,4 +153,4 @@ def _register_beside(cls: type) -> None:
 for _cls in META_ESTIMATORS:
     known = _cls in sklearn_operator_name_map
     (_register_beside if known else _register_new)(_cls)
-listen(_register_new)
+on_new_subclass(_register_new)

@@ -15,7 +15,6 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from sklearn_deep._announce import Announced
 from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import (
     BOOLEAN,
@@ -25,6 +24,7 @@ from sklearn_deep._params import (
     Satisfies,
     check_params,
 )
+from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.compression._base import network_in
 from sklearn_deep.compression._network import unwrap_frozen
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
@@ -34,7 +34,7 @@ from sklearn_deep.training.loop._forward import raw_outputs
 
 
 class NetworkFeatures(
-    Announced,
+    TracksSubclasses,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     MetaEstimatorMixin,

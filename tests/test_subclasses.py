@@ -3,15 +3,15 @@
 import pytest
 
 from sklearn_deep import MLPClassifier, ValidationHoldout
-from sklearn_deep._announce import Announced, _listeners, listen
+from sklearn_deep._subclasses import TracksSubclasses, _callbacks, on_new_subclass
 
 
 @pytest.fixture
 def heard():
     found = []
-    listen(found.append)
+    on_new_subclass(found.append)
     yield found
-    _listeners.remove(found.append)
+    _callbacks.remove(found.append)
 
 
 def test_classes_that_are_there_are_told_at_once(heard):
@@ -29,7 +29,7 @@ def test_classes_to_come_are_told_when_they_are_made(heard):
 
 
 def test_a_class_that_takes_arguments_when_it_is_subclassed_still_does(heard):
-    class Base(Announced):
+    class Base(TracksSubclasses):
         def __init_subclass__(cls, tag, **kwargs):
             super().__init_subclass__(**kwargs)
             cls.tag = tag

@@ -8,24 +8,24 @@ stands behind them: they announce the subclass to whoever listens.
 from collections.abc import Callable
 from typing import Any
 
-_listeners: list[Callable[[type], None]] = []
+_callbacks: list[Callable[[type], None]] = []
 
 
-class Announced:
+class TracksSubclasses:
     """Base of the package's estimators."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Tell the listeners."""
         super().__init_subclass__(**kwargs)
-        for listener in _listeners:
-            listener(cls)
+        for callback in _callbacks:
+            callback(cls)
 
 
-def listen(listener: Callable[[type], None]) -> None:
-    """Call ``listener`` with every class there is and every one to come."""
-    _listeners.append(listener)
-    waiting = Announced.__subclasses__()
+def on_new_subclass(callback: Callable[[type], None]) -> None:
+    """Call ``callback`` with every class there is and every one to come."""
+    _callbacks.append(callback)
+    waiting = TracksSubclasses.__subclasses__()
     while waiting:
         cls = waiting.pop()
-        listener(cls)
+        callback(cls)
         waiting.extend(cls.__subclasses__())
