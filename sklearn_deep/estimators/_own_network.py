@@ -18,7 +18,7 @@ from sklearn_deep.estimators._fitted import Fitted
 from sklearn_deep.estimators._rules import TRAINING_RULES
 from sklearn_deep.estimators._state import as_tensor
 from sklearn_deep.nn._losses import Loss
-from sklearn_deep.nn._own_module import bind_arguments, build, fingerprint, name_of
+from sklearn_deep.nn._user_module import bind_arguments, build, fingerprint, name_of
 from sklearn_deep.training.job._job import TrainJob
 from sklearn_deep.training.job._seeds import generator
 from sklearn_deep.training.stacking._tasks import current_task

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from sklearn_deep.data._batches import Batch, Rows
 from sklearn_deep.exceptions import TrainingWarning
 from sklearn_deep.nn._dropout import set_source
-from sklearn_deep.nn._own_module import fingerprint
 from sklearn_deep.nn._randomness import OwnRandomness, lend_source
+from sklearn_deep.nn._user_module import fingerprint
 from sklearn_deep.training.job._job import TrainJob
 from sklearn_deep.training.job._seeds import generator
 from sklearn_deep.training.step._flat import FlatParameters

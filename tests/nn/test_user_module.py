@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sklearn_deep import InvalidParameterError
-from sklearn_deep.nn._own_module import bind_arguments, build, fingerprint
+from sklearn_deep.nn._user_module import bind_arguments, build, fingerprint
 
 SIZES = {"n_features": 4, "n_outputs": 2, "input_shape": (4,)}
 
