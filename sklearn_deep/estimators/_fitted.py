@@ -16,7 +16,7 @@ from sklearn_deep.estimators._state import (
     unpack_optimizer,
 )
 from sklearn_deep.nn._losses import Loss
-from sklearn_deep.nn._randomness import take_source
+from sklearn_deep.nn._randomness import restore_class
 from sklearn_deep.training.job._job import (
     NetSettings,
     OptimizerState,
@@ -96,7 +96,7 @@ class Fitted:
         resumes = job.state is not None
         earlier = self.history if resumes else []
         result = check_outcome(job, result, [row["train_loss"] for row in earlier])
-        take_source(result.module)
+        restore_class(result.module)
         return dataclasses.replace(
             self,
             module=result.module,

@@ -1,7 +1,7 @@
 """Random numbers of modules that know nothing of a fit's own generator.
 
 A user's module draws with ``torch.randn``, ``nn.init.normal_`` or ``F.dropout``, from
-torch's global generator. ``OwnRandomness`` hands every such draw another generator, in
+torch's global generator. ``RedirectRandomness`` hands every such draw another generator, in
 this thread only: the module's own scheme is kept, nothing global is read or changed, and
 two fits in two threads do not meet.
 """
@@ -28,7 +28,7 @@ _WORDS = 3
 _global_state = threading.Lock()
 
 
-class OwnRandomness(TorchDispatchMode):
+class RedirectRandomness(TorchDispatchMode):
     """Inside, whatever would be drawn from a global generator comes from ``generator``.
 
     Parameters
@@ -108,11 +108,11 @@ class _Drawing(RandomModule):
 
     Attributes
     ----------
-    theirs : type
+    original_class : type
         The user's class.
     """
 
-    theirs: type[nn.Module]
+    original_class: type[nn.Module]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the module; random numbers are seeded by the fit's next bits."""
@@ -121,7 +121,7 @@ class _Drawing(RandomModule):
         like = next(self.parameters()).new_empty(_WORDS)
         words = self.source.draw(like).tolist()
         seed = sum((word & 0xFFFF) << (16 * i) for i, word in enumerate(words))
-        with OwnRandomness(torch.Generator().manual_seed(seed)):
+        with RedirectRandomness(torch.Generator().manual_seed(seed)):
             return super().forward(*args, **kwargs)  # type: ignore[misc]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -132,39 +132,40 @@ class _Drawing(RandomModule):
         make, arguments, *rest = reduced
         if make is copyreg.__newobj__:  # type: ignore[attr-defined]
             # pickle wants the class of the object itself there.
-            make, arguments = self.theirs.__new__, arguments
+            make = self.original_class.__new__
             if len(arguments) == 1:
-                make, arguments = copyreg._reconstructor, (self.theirs, object, None)  # type: ignore[attr-defined]
-        own = tuple(self.theirs if a is type(self) else a for a in arguments)
+                make = copyreg._reconstructor  # type: ignore[attr-defined]
+                arguments = (self.original_class, object, None)
+        own = tuple(self.original_class if a is type(self) else a for a in arguments)
         if rest:  # a class may write its own __getstate__ and not call ours
             rest[0] = without_source(rest[0])
-        return (self.theirs if make is type(self) else make, own, *rest)
+        return (self.original_class if make is type(self) else make, own, *rest)
 
 
 def copy_to_train(module: nn.Module) -> nn.Module:
     """A copy that draws from its ``source`` too; a plain copy draws as torch does."""
     twin = copy.deepcopy(module)
     if isinstance(module, _Drawing):
-        lend_source(twin)
+        install_generator(twin)
     return twin
 
 
-def lend_source(module: nn.Module) -> None:
+def install_generator(module: nn.Module) -> None:
     """Let what the module itself draws in training come from its ``source``.
 
-    The module becomes one of a subclass until ``take_source``.
+    The module becomes one of a subclass until ``restore_class``.
     """
     cls = type(module)
-    module.__class__ = type(cls.__name__, (_Drawing, cls), {"theirs": cls})
+    module.__class__ = type(cls.__name__, (_Drawing, cls), {"original_class": cls})
 
 
-def take_source(module: nn.Module) -> None:
+def restore_class(module: nn.Module) -> None:
     """Give a module its own class back."""
     if isinstance(module, _Drawing):
-        module.__class__ = module.theirs  # type: ignore[assignment]
+        module.__class__ = module.original_class  # type: ignore[assignment]
 
 
-class _Twin:
+class _TorchCompatible:
     """A dropout layer of ours that has torch's name for its rate."""
 
     rate: Any
@@ -175,17 +176,17 @@ class _Twin:
         return self.rate
 
 
-class DropoutTwin(_Twin, Dropout):
+class TorchCompatibleDropout(_TorchCompatible, Dropout):
     """Stands where a user's module has ``torch.nn.Dropout``."""
 
 
-class AlphaDropoutTwin(_Twin, AlphaDropout):
+class TorchCompatibleAlphaDropout(_TorchCompatible, AlphaDropout):
     """Stands where a user's module has ``torch.nn.AlphaDropout``."""
 
 
-_TWINS: dict[type[nn.Module], type[nn.Module]] = {
-    nn.Dropout: DropoutTwin,
-    nn.AlphaDropout: AlphaDropoutTwin,
+_REPLACEMENTS: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Dropout: TorchCompatibleDropout,
+    nn.AlphaDropout: TorchCompatibleAlphaDropout,
 }
 
 
@@ -196,9 +197,9 @@ def adopt_dropout(module: nn.Module) -> nn.Module:
     """
     twins: dict[nn.Module, nn.Module] = {}  # one layer may stand in several places
     for name, child in list(module.named_modules(remove_duplicate=False)):
-        if type(child) in _TWINS and child.p < 1:  # type: ignore[operator]
+        if type(child) in _REPLACEMENTS and child.p < 1:  # type: ignore[operator]
             if child not in twins:
-                twins[child] = _TWINS[type(child)](child.p)
+                twins[child] = _REPLACEMENTS[type(child)](child.p)
             parent, _, leaf = name.rpartition(".")
             setattr(module.get_submodule(parent), leaf, twins[child])
     return module

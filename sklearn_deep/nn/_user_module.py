@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.nn._dropout import RateModule
-from sklearn_deep.nn._randomness import OwnRandomness, adopt_dropout
+from sklearn_deep.nn._randomness import RedirectRandomness, adopt_dropout
 
 Factory = Callable[..., nn.Module]
 
@@ -87,7 +87,7 @@ def build(
     """
     # A layer among the arguments must not be shared by two networks.
     arguments = copy.deepcopy(dict(arguments))
-    with OwnRandomness(generator):
+    with RedirectRandomness(generator):
         try:
             module = factory(**arguments)
         except Exception as error:

@@ -12,12 +12,12 @@ from torch import nn
 
 from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.nn._randomness import (
-    DropoutTwin,
-    OwnRandomness,
+    RedirectRandomness,
+    TorchCompatibleDropout,
     adopt_dropout,
     copy_to_train,
-    lend_source,
-    take_source,
+    install_generator,
+    restore_class,
 )
 from sklearn_deep.training.step._random_bits import RandomBits
 
@@ -44,7 +44,7 @@ DRAWS = {
 
 
 def drawn(draw, seed):
-    with OwnRandomness(torch.Generator().manual_seed(seed)) as own:
+    with RedirectRandomness(torch.Generator().manual_seed(seed)) as own:
         value = draw()
     assert own.drew
     return value
@@ -77,7 +77,7 @@ def test_an_operation_without_a_generator_gets_the_seed_and_gives_the_state_back
             return torch.empty(3).uniform_()
 
     def draw(seed):
-        own = OwnRandomness(torch.Generator().manual_seed(seed))
+        own = RedirectRandomness(torch.Generator().manual_seed(seed))
         return own.__torch_dispatch__(Odd(), ())
 
     before = torch.random.get_rng_state()
@@ -88,7 +88,7 @@ def test_an_operation_without_a_generator_gets_the_seed_and_gives_the_state_back
 
 
 def test_draws_with_a_generator_of_their_own_are_left_alone():
-    own = OwnRandomness(torch.Generator())
+    own = RedirectRandomness(torch.Generator())
     with own:
         value = torch.rand(3, generator=torch.Generator().manual_seed(3))
     assert not own.drew
@@ -120,7 +120,7 @@ class Noisy(nn.Linear):
 
 def test_a_module_that_draws_is_lent_the_bits_of_a_source_until_they_are_taken_back():
     module = Noisy(6, 2)
-    lend_source(module)
+    install_generator(module)
     assert isinstance(module, Noisy)
     masks = RandomBits([0], torch.device("cpu"))
     set_source(module, masks)
@@ -131,7 +131,7 @@ def test_a_module_that_draws_is_lent_the_bits_of_a_source_until_they_are_taken_b
     assert torch.equal(module(x), one)
     assert torch.equal(torch.random.get_rng_state(), before)
     set_source(module, None)
-    take_source(module)
+    restore_class(module)
     assert type(module) is Noisy
 
 
@@ -163,7 +163,7 @@ class Slotted(Noisy):
 )
 def test_a_copy_of_a_module_in_training_is_a_module_of_its_own_class(cls, copied):
     module = nn.Sequential(cls(6, 2), nn.Linear(2, 2))
-    lend_source(module[0])
+    install_generator(module[0])
     set_source(module, RandomBits([0], torch.device("cpu")))
     twin = copied(module)
     assert type(twin[0]) is cls
@@ -176,7 +176,7 @@ def test_a_copy_of_a_module_in_training_is_a_module_of_its_own_class(cls, copied
 
 def test_a_copy_to_train_draws_what_the_module_draws():
     module = Noisy(6, 2).train()
-    lend_source(module)
+    install_generator(module)
     twin = copy_to_train(module)
     set_source(module, RandomBits([0], torch.device("cpu")))
     set_source(twin, RandomBits([0], torch.device("cpu")))
@@ -189,7 +189,7 @@ def test_dropout_becomes_ours_wherever_it_stands():
         shared, nn.Sequential(nn.Linear(2, 2), shared), nn.Dropout(1.0), nn.Dropout2d()
     )
     adopt_dropout(module)
-    assert type(module[0]) is DropoutTwin
+    assert type(module[0]) is TorchCompatibleDropout
     assert module[0] is module[1][1]
     assert module[0].p == 0.3
     assert type(module[2]) is nn.Dropout  # ours cannot drop everything

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from sklearn_deep.data._batches import Batch, Rows
 from sklearn_deep.exceptions import TrainingWarning
 from sklearn_deep.nn._dropout import set_source
-from sklearn_deep.nn._randomness import OwnRandomness, lend_source
+from sklearn_deep.nn._randomness import RedirectRandomness, install_generator
 from sklearn_deep.nn._user_module import fingerprint
 from sklearn_deep.training.job._job import TrainJob
 from sklearn_deep.training.job._seeds import generator
@@ -55,9 +55,9 @@ def try_out(job: TrainJob, batch: Batch, name: str) -> bool:
     owner = f"The module {name} of {job.owner}"
     module = job.module.eval()
     if any(map(nn.parameter.is_lazy, module.parameters())):
-        with torch.no_grad(), OwnRandomness(generator(job.seed, "weights", 1)):
+        with torch.no_grad(), RedirectRandomness(generator(job.seed, "weights", 1)):
             _forward(owner, module, batch.x)
-    own = OwnRandomness(generator(job.seed, "masks"))
+    own = RedirectRandomness(generator(job.seed, "masks"))
     with torch.no_grad(), own:
         _check_output(owner, _forward(owner, module, batch.x), batch, job.n_outputs)
     if own.drew:
@@ -78,7 +78,7 @@ def try_out(job: TrainJob, batch: Batch, name: str) -> bool:
         )
     _warn_of_probabilities(owner, raw, job)
     if own.drew:
-        lend_source(module)
+        install_generator(module)
     return not own.drew and before is not None and fingerprint(twin.eval()) == before
 
 
