@@ -18,7 +18,7 @@ from sklearn_deep.compression._network import blocks, fine_tune, rows_of, with_m
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments
-from sklearn_deep.nn._quantization import NETWORKS, QuantizedNetwork, rehearsed
+from sklearn_deep.nn._quantization import NETWORKS, QuantizedNetwork, with_fake_quant
 from sklearn_deep.nn._quantized import LIMITS, Quantize
 from sklearn_deep.nn._ranges import CALIBRATIONS, LEVELS, Range, scale_and_zero
 
@@ -167,43 +167,45 @@ class Quantized(Compression):
                 " former, or another compression."
             )
         rows = rows_of(network, given)
-        rehearsal = rehearsed(network.module_, self.bits).to(rows.device).eval()
-        calibrate(rehearsal, rows, self.calibration)
+        fake_quantized = (
+            with_fake_quant(network.module_, self.bits).to(rows.device).eval()
+        )
+        calibrate(fake_quantized, rows, self.calibration)
         if self.fine_tune_epochs:
             network = fine_tune(
                 network,
                 given,
                 epochs=self.fine_tune_epochs,
                 learning_rate=self._rate(network),
-                module=rehearsal,
+                module=fake_quantized,
             )
         yield with_module(
             network,
-            QuantizedNetwork(rehearsal),
+            QuantizedNetwork(fake_quantized),
             bits=self.bits,
             dtype=np.dtype("float32"),
             weight_mask=None,
         )
 
 
-def calibrate(rehearsal: nn.Module, rows: Rows, how: str) -> None:
+def calibrate(fake_quantized: nn.Module, rows: Rows, how: str) -> None:
     """Learn the ranges of activations from rows, batch by batch."""
-    places = _places(rehearsal)
+    places = _places(fake_quantized)
     for layer in places.values():
-        layer.seen = Range(clipped=how != "minmax")
+        layer.observer = Range(clipped=how != "minmax")
     with torch.no_grad():
-        _pass(rehearsal, rows, places)
+        _pass(fake_quantized, rows, places)
         if how != "minmax":
             for layer in places.values():
-                assert layer.seen is not None
-                layer.seen.start_counting()
-            _pass(rehearsal, rows, places)
+                assert layer.observer is not None
+                layer.observer.start_counting()
+            _pass(fake_quantized, rows, places)
     for layer in places.values():
-        assert layer.seen is not None
-        scale, zero = scale_and_zero(*CALIBRATIONS[how](layer.seen))
+        assert layer.observer is not None
+        scale, zero = scale_and_zero(*CALIBRATIONS[how](layer.observer))
         layer.scale.copy_(scale)
         layer.zero.copy_(zero)
-        layer.seen = layer.weight_of_rows = None
+        layer.observer = layer.weight_of_rows = None
 
 
 def _places(module: nn.Module) -> dict[str, Quantize]:
@@ -211,11 +213,11 @@ def _places(module: nn.Module) -> dict[str, Quantize]:
     return {name: layer for name, layer in layers if isinstance(layer, Quantize)}
 
 
-def _pass(rehearsal: nn.Module, rows: Rows, places: dict[str, Quantize]) -> None:
+def _pass(fake_quantized: nn.Module, rows: Rows, places: dict[str, Quantize]) -> None:
     for batch in blocks(rows):
         for layer in places.values():
             layer.weight_of_rows = batch.weight
-        rehearsal(batch.x)
+        fake_quantized(batch.x)
 
 
 def _ranges(network: DeepEstimator) -> dict[str, tuple[float, float]]:

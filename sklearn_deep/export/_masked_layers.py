@@ -22,7 +22,7 @@ from sklearn_deep.nn._convolutions import (
     Subsample,
 )
 from sklearn_deep.nn._layout import Arrange
-from sklearn_deep.nn._quantized import Quantize, WeightOnly, WholeNumbers
+from sklearn_deep.nn._quantized import Quantize, QuantizedLinear, WeightOnly
 
 # Key of a graph's memo: whether the last layer has put zeros behind the ends and more of
 # them at both ends, for a convolution of an even size.
@@ -249,6 +249,6 @@ _MASKED: dict[type[nn.Module], Any] = {
 }
 
 # Those of quantized networks, of one class for every number of axes.
-_MASKED.update({WholeNumbers: _product, WeightOnly: _product, Quantize: _quantize})
+_MASKED.update({QuantizedLinear: _product, WeightOnly: _product, Quantize: _quantize})
 
 LAYERS.update({kind: _or_masked(LAYERS[kind], rule) for kind, rule in _MASKED.items()})

@@ -18,7 +18,7 @@ from sklearn_deep.export._graph import FLOAT, INT, Graph, Value
 from sklearn_deep.export._layers import LAYERS, emit_stages
 from sklearn_deep.export._recurrent_layers import by_direction, recurrent
 from sklearn_deep.nn._quantization import Staged
-from sklearn_deep.nn._quantized import Quantize, Stored, WeightOnly, WholeNumbers
+from sklearn_deep.nn._quantized import Quantize, QuantizedLinear, Stored, WeightOnly
 from sklearn_deep.nn._quantized_rnn import StoredEmbed, StoredLayer
 
 _BYTE = np.dtype(np.uint8)
@@ -91,7 +91,7 @@ def _product(
     )
 
 
-def _whole_numbers(graph: Graph, module: WholeNumbers, x: Value) -> Value:
+def _whole_numbers(graph: Graph, module: QuantizedLinear, x: Value) -> Value:
     scale = _array(module.scale)
     weight = _taken_back(graph, _array(module.weight), scale)
     steps = scale * _array(module.input_scale)
@@ -118,7 +118,9 @@ def _stored(graph: Graph, whole: np.ndarray, scale: np.ndarray, few: bool) -> Va
 
 
 def _weight(graph: Graph, module: Stored) -> Value:
-    return _stored(graph, _array(module.whole), _array(module.scale), module.in_pairs)
+    return _stored(
+        graph, _array(module.integers), _array(module.scale), module.in_pairs
+    )
 
 
 def _weight_only(graph: Graph, module: WeightOnly, x: Value) -> Value:
@@ -129,7 +131,7 @@ def _weight_only(graph: Graph, module: WeightOnly, x: Value) -> Value:
 def _embedding(graph: Graph, module: StoredEmbed, x: Value) -> Value:
     """Take the vectors of tokens back after they are looked up, not the whole table."""
     codes = graph.cast(x, INT)
-    table, scale = module.table.whole, module.table.scale.unsqueeze(1)
+    table, scale = module.table.integers, module.table.scale.unsqueeze(1)
     vectors = graph.gather(graph.constant(_array(table)), codes)
     steps = graph.gather(graph.constant(_array(scale)), codes)
     return graph.node("Mul", graph.cast(vectors, FLOAT), steps)
@@ -138,7 +140,7 @@ def _embedding(graph: Graph, module: StoredEmbed, x: Value) -> Value:
 def _recurrent(graph: Graph, module: StoredLayer, x: Value) -> Value:
     (cell,) = module.cell
     weights: dict[str, Any] = dict(module.weights.items())
-    whole = {name: _array(stored.whole) for name, stored in weights.items()}
+    whole = {name: _array(stored.integers) for name, stored in weights.items()}
     scales = {name: _array(stored.scale) for name, stored in weights.items()}
     few = any(stored.in_pairs for stored in weights.values())
 
@@ -158,7 +160,7 @@ LAYERS.update(
     {
         Staged: emit_stages,
         Quantize: _quantize,
-        WholeNumbers: _whole_numbers,
+        QuantizedLinear: _whole_numbers,
         WeightOnly: _weight_only,
         StoredEmbed: _embedding,
         StoredLayer: _recurrent,

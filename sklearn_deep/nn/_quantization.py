@@ -22,14 +22,14 @@ from sklearn_deep.nn._masked import masked_forward
 from sklearn_deep.nn._mlp import MLP, BatchNorm, Block
 from sklearn_deep.nn._quantized import (
     LIMITS,
+    FakeQuantize,
     Quantize,
-    Rehearsal,
+    QuantizedLinear,
     WeightOnly,
-    WholeNumbers,
 )
 from sklearn_deep.nn._quantized_rnn import (
-    EmbedRehearsal,
-    LayerRehearsal,
+    FakeQuantizeEmbed,
+    FakeQuantizeRecurrent,
     StoredEmbed,
     StoredLayer,
 )
@@ -109,24 +109,24 @@ class QuantizedNetwork(Staged):
         Multiplications and values of a row's forward pass, where the network told.
     """
 
-    def __init__(self, rehearsal: Staged):
+    def __init__(self, fake_quantized: Staged):
         super().__init__(
-            [(name, _final(part)) for name, part in rehearsal.stages()],
-            rehearsal.n_encoding,
+            [(name, _final(part)) for name, part in fake_quantized.stages()],
+            fake_quantized.n_encoding,
         )
         for name in ("multiply_adds", "units", "positions"):
-            if hasattr(rehearsal, name):
-                setattr(self, name, getattr(rehearsal, name))
+            if hasattr(fake_quantized, name):
+                setattr(self, name, getattr(fake_quantized, name))
 
     @classmethod
     def rebuilt(
         cls, network: Callable[..., Any], bits: int, **architecture: Any
     ) -> "QuantizedNetwork":
         """The network for an architecture; its values mean nothing yet."""
-        return cls(rehearsed(network(**architecture), bits))
+        return cls(with_fake_quant(network(**architecture), bits))
 
 
-def rehearsed(network: Any, bits: int) -> Staged:
+def with_fake_quant(network: Any, bits: int) -> Staged:
     """A copy of a network in which weights and activations are about to be rounded.
 
     Batch normalisation is folded into the layer before it. Ranges of activations are
@@ -181,9 +181,9 @@ class _Walk:
                 out.append(Branches(parts))
                 self.grid = None
             elif isinstance(layer, Embed):
-                out.append(EmbedRehearsal(layer, self.limit))
+                out.append(FakeQuantizeEmbed(layer, self.limit))
             elif isinstance(layer, Layer):
-                out.append(LayerRehearsal(layer, self.limit))
+                out.append(FakeQuantizeRecurrent(layer, self.limit))
             else:
                 out.append(_copy(layer))
                 if not isinstance(layer, _KEEPS_GRID):
@@ -201,7 +201,7 @@ class _Walk:
     ) -> list[nn.Module]:
         weight, bias = _folded(layer, norm)
         out: list[nn.Module] = [
-            Rehearsal(weight, bias, _how(layer), self.limit, self.grid)
+            FakeQuantize(weight, bias, _how(layer), self.limit, self.grid)
         ]
         self.grid = None
         if len(rest) > 1 and _is(rest[0], *_MAX_POOLS) and _is(rest[1], nn.ReLU):
@@ -277,14 +277,14 @@ def _how(layer: Any) -> dict[str, Any]:
     return {n: getattr(layer, n) for n in names if hasattr(layer, n)}
 
 
-def _final_product(layer: Rehearsal) -> nn.Module:
-    return (WeightOnly if layer.before == (None,) else WholeNumbers)(layer)
+def _final_product(layer: FakeQuantize) -> nn.Module:
+    return (WeightOnly if layer.before == (None,) else QuantizedLinear)(layer)
 
 
 _FINAL: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
-    Rehearsal: _final_product,
-    EmbedRehearsal: StoredEmbed,
-    LayerRehearsal: StoredLayer,
+    FakeQuantize: _final_product,
+    FakeQuantizeEmbed: StoredEmbed,
+    FakeQuantizeRecurrent: StoredLayer,
 }
 
 
@@ -306,5 +306,9 @@ def _join(layers: list[nn.Module]) -> None:
     """Let layers round their sums by themselves, where the grid of the output is known."""
     for i, layer in enumerate(layers):
         rest = [m for m in layers[i + 1 : i + 3] if not isinstance(m, nn.ReLU)]
-        if isinstance(layer, WholeNumbers) and rest and isinstance(rest[0], Quantize):
+        if (
+            isinstance(layer, QuantizedLinear)
+            and rest
+            and isinstance(rest[0], Quantize)
+        ):
             layer.after = (rest[0],)

@@ -61,7 +61,7 @@ class Quantize(nn.Module):
     scale : Tensor of shape (), float32
     zero : Tensor of shape (), uint8
         The whole number that stands for zero.
-    seen : Range or None
+    observer : Range or None
         While ranges are learnt: values pass as they are, and are taken note of.
     weight_of_rows : Tensor or None
         Weights of the rows that pass meanwhile.
@@ -74,14 +74,14 @@ class Quantize(nn.Module):
         super().__init__()
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("zero", torch.zeros((), dtype=torch.uint8))
-        self.seen: Range | None = None
+        self.observer: Range | None = None
         self.weight_of_rows: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Round to a level."""
         x = x.float()
-        if self.seen is not None:
-            self.seen.see(x, self.weight_of_rows)
+        if self.observer is not None:
+            self.observer.observe(x, self.weight_of_rows)
             return x
         return self.values(x / self.scale)
 
@@ -112,7 +112,7 @@ def weight_scale(weight: Tensor, limit: int) -> Tensor:
     return short(step)
 
 
-def rehearsed_weight(weight: Tensor, limit: int) -> Tensor:
+def fake_quantize_weight(weight: Tensor, limit: int) -> Tensor:
     """A weight after rounding; differentiable in the straight-through sense."""
     scale = per_channel(weight, weight_scale(weight, limit))
     return rounded(weight / scale) * scale
@@ -132,7 +132,7 @@ def along_channels(x: Tensor, numbers: Tensor) -> Tensor:
     return numbers.view(-1, *(1,) * (x.ndim - 2))
 
 
-class Rehearsal(nn.Module):
+class FakeQuantize(nn.Module):
     """A layer whose weights are floats that it rounds before it uses them.
 
     Shape: that of the layer it stands for
@@ -164,12 +164,12 @@ class Rehearsal(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Round the weights, and apply the layer."""
-        weight = rehearsed_weight(self.weight, self.limit)
+        weight = fake_quantize_weight(self.weight, self.limit)
         out = product(x.float(), weight, self.how)
         return out + along_channels(out, self.bias)
 
 
-class WholeNumbers(nn.Module):
+class QuantizedLinear(nn.Module):
     """A linear layer or convolution of whole numbers.
 
     Shape: that of the layer it stands for; input and output in float32
@@ -191,7 +191,7 @@ class WholeNumbers(nn.Module):
     bias: Tensor
     input_scale: Tensor
 
-    def __init__(self, layer: Rehearsal):
+    def __init__(self, layer: FakeQuantize):
         super().__init__()
         (before,) = layer.before
         assert before is not None
@@ -267,7 +267,7 @@ class Stored(nn.Module):
         self.register_buffer("scale", scale)
 
     @property
-    def whole(self) -> Tensor:
+    def integers(self) -> Tensor:
         """The whole numbers, int8."""
         if not self.in_pairs:
             return self.numbers
@@ -282,7 +282,7 @@ class Stored(nn.Module):
 
     def forward(self) -> Tensor:
         """The weight."""
-        weight = self.whole.float()
+        weight = self.integers.float()
         return weight * per_channel(weight, self.scale)
 
 
@@ -299,7 +299,7 @@ class WeightOnly(nn.Module):
 
     bias: Tensor
 
-    def __init__(self, layer: Rehearsal):
+    def __init__(self, layer: FakeQuantize):
         super().__init__()
         self.weight, self.how = Stored(layer.weight, layer.limit), layer.how
         self.register_buffer("bias", layer.bias.detach().clone())

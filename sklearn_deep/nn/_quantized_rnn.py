@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from sklearn_deep.nn._quantized import Stored, rehearsed_weight
+from sklearn_deep.nn._quantized import Stored, fake_quantize_weight
 from sklearn_deep.nn._rnn import Embed, Layer, Steps, over_steps
 
 
-class EmbedRehearsal(nn.Module):
+class FakeQuantizeEmbed(nn.Module):
     """An embedding that rounds the vectors of tokens before it gives them.
 
     Shape: that of ``Embed``
@@ -31,7 +31,7 @@ class EmbedRehearsal(nn.Module):
 
     def forward(self, steps: Steps) -> Steps:
         """Look tokens up."""
-        table = rehearsed_weight(self.table.weight, self.limit)
+        table = fake_quantize_weight(self.table.weight, self.limit)
         return over_steps(lambda codes: F.embedding(codes, table), steps)
 
 
@@ -45,13 +45,13 @@ class StoredEmbed(nn.Module):
     table : Stored
     """
 
-    def __init__(self, layer: EmbedRehearsal):
+    def __init__(self, layer: FakeQuantizeEmbed):
         super().__init__()
         self.table = Stored(layer.table.weight, layer.limit)
 
     def forward(self, steps: Steps) -> Steps:
         """Look tokens up."""
-        whole, scale = self.table.whole, self.table.scale.unsqueeze(1)
+        whole, scale = self.table.integers, self.table.scale.unsqueeze(1)
 
         def vectors(codes: Tensor) -> Tensor:
             return F.embedding(codes, whole).float() * F.embedding(codes, scale)
@@ -71,7 +71,7 @@ def _without_values(cell: nn.RNNBase) -> nn.RNNBase:
         )
 
 
-class LayerRehearsal(nn.Module):
+class FakeQuantizeRecurrent(nn.Module):
     """A recurrent layer that rounds its weights before it uses them.
 
     Shape: that of ``Layer``
@@ -88,7 +88,7 @@ class LayerRehearsal(nn.Module):
     def forward(self, steps: Steps) -> Steps:
         """Run through time."""
         values = {
-            name: value if value.ndim == 1 else rehearsed_weight(value, self.limit)
+            name: value if value.ndim == 1 else fake_quantize_weight(value, self.limit)
             for name, value in self.values.items()
         }
         steps = over_steps(Tensor.float, steps)
@@ -109,7 +109,7 @@ class StoredLayer(nn.Module):
         One, without values.
     """
 
-    def __init__(self, layer: LayerRehearsal):
+    def __init__(self, layer: FakeQuantizeRecurrent):
         super().__init__()
         self.cell, weights = layer.cell, {}
         for name, value in layer.values.items():

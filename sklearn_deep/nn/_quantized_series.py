@@ -6,7 +6,12 @@ Zero stands on every grid, so that padding of zeros is what it is for floats.
 from typing import Any
 
 from sklearn_deep.nn._masked import RULES, Series, strided
-from sklearn_deep.nn._quantized import Quantize, Rehearsal, WeightOnly, WholeNumbers
+from sklearn_deep.nn._quantized import (
+    FakeQuantize,
+    Quantize,
+    QuantizedLinear,
+    WeightOnly,
+)
 
 
 def _quantize(layer: Quantize, given: Series) -> Series:
@@ -21,8 +26,8 @@ def _product(layer: Any, given: Series) -> Series:
 RULES.update(
     {
         Quantize: _quantize,
-        Rehearsal: _product,
-        WholeNumbers: _product,
+        FakeQuantize: _product,
+        QuantizedLinear: _product,
         WeightOnly: _product,
     }
 )

@@ -116,7 +116,7 @@ class Range:
         self.high = min(self.high, self._positive.largest_below(fence))
         self.counts = np.zeros(_BINS)
 
-    def see(self, x: Tensor, weight: Tensor | None) -> None:
+    def observe(self, x: Tensor, weight: Tensor | None) -> None:
         """Take the values of some rows, (n, ...), each of a weight, (n,)."""
         x = x.detach().flatten(1)
         if self.counts is None:
@@ -156,31 +156,31 @@ class Range:
         return self.low + (np.arange(_BINS) + 0.5) * (self.high - self.low) / _BINS
 
 
-def _whole(seen: Range) -> tuple[float, float]:
-    return seen.low, seen.high
+def _whole(observed: Range) -> tuple[float, float]:
+    return observed.low, observed.high
 
 
-def _percentile(seen: Range) -> tuple[float, float]:
+def _percentile(observed: Range) -> tuple[float, float]:
     """Leave the rarest values out, on either side."""
-    assert seen.counts is not None
-    below = np.cumsum(seen.counts) / max(seen.counts.sum(), 1e-300)
-    width = (seen.high - seen.low) / _BINS
+    assert observed.counts is not None
+    below = np.cumsum(observed.counts) / max(observed.counts.sum(), 1e-300)
+    width = (observed.high - observed.low) / _BINS
     first = int(np.searchsorted(below, _SHARE))
     last = int(np.searchsorted(below, 1 - _SHARE))
-    low, high = seen.low + first * width, seen.low + (last + 1) * width
-    return min(low, 0.0), max(min(high, seen.high), 0.0)
+    low, high = observed.low + first * width, observed.low + (last + 1) * width
+    return min(low, 0.0), max(min(high, observed.high), 0.0)
 
 
-def _least_squares(seen: Range) -> tuple[float, float]:
+def _least_squares(observed: Range) -> tuple[float, float]:
     """The share of the range whose clipping and rounding cost least."""
-    assert seen.counts is not None
-    values, best, least = seen.middles, _whole(seen), np.inf
+    assert observed.counts is not None
+    values, best, least = observed.middles, _whole(observed), np.inf
     for share in 2.0 ** -(np.arange(_TRIED) / _PER_HALF):
-        low, high = seen.low * share, seen.high * share
+        low, high = observed.low * share, observed.high * share
         step = (high - low) / LEVELS or 1.0
         clipped = np.clip(values, low, high)
         rounded = low + np.rint((clipped - low) / step) * step
-        error = float((seen.counts * (values - rounded) ** 2).sum())
+        error = float((observed.counts * (values - rounded) ** 2).sum())
         if error < least * (1 - 1e-9):
             best, least = (low, high), error
     return best

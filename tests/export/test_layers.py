@@ -33,7 +33,7 @@ from sklearn_deep.nn._dropout import AlphaDropout, Dropout
 from sklearn_deep.nn._layout import Arrange
 from sklearn_deep.nn._mlp import MLP, BatchNorm, Block, Output
 from sklearn_deep.nn._quantization import Staged
-from sklearn_deep.nn._quantized import Quantize, WeightOnly, WholeNumbers
+from sklearn_deep.nn._quantized import Quantize, QuantizedLinear, WeightOnly
 from sklearn_deep.nn._quantized_rnn import StoredEmbed, StoredLayer
 from sklearn_deep.nn._rnn import (
     RNN,
@@ -191,7 +191,7 @@ OVER_STEPS = {
 # Those over codes of tokens are in test_sequences.py.
 OVER_TOKENS = {nn.Embedding, Embed}
 # Those in test_quantized.py, which compute in float32 whatever comes in.
-QUANTIZED = {Staged, Quantize, WholeNumbers, WeightOnly, StoredEmbed, StoredLayer}
+QUANTIZED = {Staged, Quantize, QuantizedLinear, WeightOnly, StoredEmbed, StoredLayer}
 OTHERS = {
     **dict.fromkeys(OVER_STEPS, (7, 4)),
     **dict.fromkeys(OVER_SERIES, (2, 9)),

@@ -10,11 +10,11 @@ from sklearn_deep.nn._mlp import BatchNorm
 from sklearn_deep.nn._quantization import _folded
 from sklearn_deep.nn._quantized import (
     LIMITS,
+    FakeQuantize,
     Quantize,
-    Rehearsal,
+    QuantizedLinear,
     Stored,
     WeightOnly,
-    WholeNumbers,
     rounded,
 )
 from sklearn_deep.nn._ranges import CALIBRATIONS, Range, scale_and_zero, short
@@ -32,14 +32,14 @@ def grid(low, high):
 def test_a_layer_computes_what_integers_compute(bits):
     draw = torch.Generator().manual_seed(0)
     before = grid(-1.0, 3.0)
-    layer = Rehearsal(
+    layer = FakeQuantize(
         torch.randn(5, 40, generator=draw),
         torch.randn(5, generator=draw),
         {},
         LIMITS[bits],
         before,
     )
-    whole = WholeNumbers(layer)
+    whole = QuantizedLinear(layer)
     x = torch.randn(64, 40, generator=draw) * 2
     q = np.rint(x.numpy() / before.scale.numpy()) + int(before.zero)
     q = np.clip(q, 0, 255).astype(np.int64) - int(before.zero)
@@ -53,17 +53,17 @@ def test_whole_numbers_and_their_rehearsal_agree():
     draw = torch.Generator().manual_seed(0)
     before = grid(0.0, 2.0)
     how = {"stride": (1,), "padding": (1,), "dilation": (1,), "groups": 1}
-    layer = Rehearsal(
+    layer = FakeQuantize(
         torch.randn(4, 3, 3, generator=draw), torch.zeros(4), how, 127, before
     )
     x = before(torch.rand(8, 3, 10, generator=draw))
-    torch.testing.assert_close(WholeNumbers(layer)(x), layer(x))
+    torch.testing.assert_close(QuantizedLinear(layer)(x), layer(x))
 
 
 @pytest.mark.parametrize("shape", [(6, 41), (6, 3, 5), (6, 5, 3, 3)], ids=str)
 def test_neighbouring_weights_add_up_to_no_more_than_16_bits_hold(shape):
     weight = torch.rand(shape, generator=torch.Generator().manual_seed(0)) + 1
-    whole = Stored(weight, LIMITS[8]).whole.int()
+    whole = Stored(weight, LIMITS[8]).integers.int()
     for flat in (whole.flatten(1), whole.movedim(1, -1).flatten(1)):
         even = flat[:, : flat.shape[1] // 2 * 2].unflatten(1, (-1, 2))
         assert 255 * even.sum(2).abs().max() <= 2**15 - 1
@@ -72,7 +72,7 @@ def test_neighbouring_weights_add_up_to_no_more_than_16_bits_hold(shape):
 
 def test_four_bits_come_back_as_they_went_in():
     draw = torch.Generator().manual_seed(0)
-    layer = Rehearsal(torch.randn(3, 5, generator=draw), torch.zeros(3), {}, 7, None)
+    layer = FakeQuantize(torch.randn(3, 5, generator=draw), torch.zeros(3), {}, 7, None)
     few = WeightOnly(layer)
     assert few.weight.numbers.numel() == 8
     x = torch.randn(4, 5, generator=draw)
@@ -110,7 +110,7 @@ def test_a_stray_value_does_not_stretch_a_clipped_range(how):
     values = torch.linspace(0, 1, 100_000).unsqueeze(1)
     values[7] = 1.7
     for _ in range(2):
-        seen.see(values, None)
+        seen.observe(values, None)
         if seen.counts is None:
             seen.start_counting()
     assert CALIBRATIONS[how](seen)[1] < 1.7 == pytest.approx(seen.high)
@@ -122,7 +122,7 @@ def ranges_of(values, weight=None):
     for _ in range(2):
         for start in range(0, len(values), 100):
             part = slice(start, start + 100)
-            seen.see(values[part], None if weight is None else weight[part])
+            seen.observe(values[part], None if weight is None else weight[part])
         if seen.counts is None:
             seen.start_counting()
     return {how: CALIBRATIONS[how](seen) for how in ("percentile", "mse")}
