@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sklearn_deep._late import import_after
+from sklearn_deep._version import __version__ as __version__
 from sklearn_deep._waiting import patient_threads
 
 if TYPE_CHECKING:
@@ -68,8 +69,6 @@ if TYPE_CHECKING:
     from sklearn_deep.inspection._fit_curve import FitCurveDisplay
     from sklearn_deep.training.stacking._report import StackingReport, stacking_report
     from sklearn_deep.transfer._features import NetworkFeatures
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Augmentation": "augmentation._base",

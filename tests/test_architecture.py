@@ -197,6 +197,11 @@ def test_only_public_names_of_scikit_learn_are_imported():
     assert private == []
 
 
+def test_no_module_imports_the_package_itself():
+    importers = {name for name, module, _ in every_import() if module == "sklearn_deep"}
+    assert importers == set()
+
+
 def test_all_names_every_lazy_export():
     assert sorted(sklearn_deep.__all__) == sorted(sklearn_deep._HOMES)
     assert set(sklearn_deep.__all__) <= set(dir(sklearn_deep))

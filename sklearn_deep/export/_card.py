@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
-import sklearn_deep
+from sklearn_deep._version import __version__
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export._card_fields import first_fault
 from sklearn_deep.export._composition import final
@@ -53,7 +53,7 @@ def make_card(
     sequences = sequence_form(model, X) if is_items(X) else None
     return {
         "format": FORMAT,
-        "package_version": sklearn_deep.__version__,
+        "package_version": __version__,
         "estimator": type(model).__name__,
         "task": task,
         "n_features_in": None if sequences else _width(X, names),

@@ -16,7 +16,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-import sklearn_deep
+from sklearn_deep._version import __version__
 from sklearn_deep.exceptions import OnnxExportError, OnnxFileError, OnnxParityError
 from sklearn_deep.export._card import make_card, write_card
 from sklearn_deep.export._composition import final
@@ -411,10 +411,10 @@ def _type_foreign_outputs(proto: Any) -> None:
 
 def _describe(proto: Any, model: Any, doc_string: str | None) -> None:
     proto.producer_name = "sklearn_deep"
-    proto.producer_version = sklearn_deep.__version__
+    proto.producer_version = __version__
     proto.domain = "sklearn_deep"
     proto.graph.name = type(model).__name__
     proto.doc_string = doc_string or (
-        f"{type(model).__name__}, exported by sklearn_deep {sklearn_deep.__version__}."
+        f"{type(model).__name__}, exported by sklearn_deep {__version__}."
         " The metadata entry 'sklearn_deep' says how to feed it and how it was checked."
     )
