@@ -43,10 +43,6 @@ def _sides(padding: Any, size: tuple[int, ...], dilation: tuple[int, ...]) -> An
     return tuple(zip(n, n, strict=True))
 
 
-def _with_bias(y: Tensor, bias: Tensor | None) -> Tensor:
-    return (y if bias is None else y + bias).movedim(-1, 1)
-
-
 def _convolution(own: Callable, n_axes: int) -> Callable:
     """The fast form of ``torch.conv1d`` or ``torch.conv2d``."""
 
@@ -66,8 +62,8 @@ def _convolution(own: Callable, n_axes: int) -> Callable:
             where = Geometry(size, steps, gaps, _sides(padding, size, gaps))
             outputs = where.outputs(tuple(input.shape[2:]))
             if weight.shape[1] == input.shape[1] and min(outputs) > 0:
-                y = Correlate.apply(input.movedim(1, -1), weight, where)
-                return _with_bias(y, bias)
+                y = Correlate.apply(input.movedim(1, -1), weight, where, bias)
+                return y.movedim(-1, 1)
         return own(input, weight, bias, stride, padding, dilation, groups)
 
     return convolve
@@ -103,8 +99,8 @@ def _transposed(own: Callable, n_axes: int) -> Callable:
                 )
             )
             if weight.shape[0] == input.shape[1] and min(inputs) > 0:
-                y = Spread.apply(input.movedim(1, -1), weight, where, inputs)
-                return _with_bias(y, bias)
+                y = Spread.apply(input.movedim(1, -1), weight, where, inputs, bias)
+                return y.movedim(-1, 1)
         return own(
             input, weight, bias, stride, padding, output_padding, groups, dilation
         )

@@ -97,6 +97,8 @@ def test_a_transposed_convolution_is_torchs(channels, n_axes):
     [
         ((2, 16, 20, 21), (2, 16, 5, 5), 2),  # in parts, along the first axis
         ((2, 16, 20, 21), (2, 16, 5, 5), (0, 3)),
+        ((2, 16, 70, 71), (2, 16, 5, 5), 2),  # and in several blocks of lines
+        ((2, 4, 120, 119), (3, 4, 5, 5), 2),  # whole, in several blocks of lines
         ((300, 2, 8), (64, 2, 5), 2),  # in several blocks
         ((90, 1, 28, 28), (8, 1, 3, 3), 1),  # in planes, in several blocks
         ((2, 4, 9), (3, 4, 3), "same"),
@@ -108,6 +110,20 @@ def test_a_transposed_convolution_is_torchs(channels, n_axes):
 def test_every_way_to_the_products_is_torchs(shape, kernel, padding):
     convolve = CONVOLVE[len(shape) - 2]
     compare(lambda x, w: convolve(x, w, padding=padding), *tensors(shape, kernel))
+
+
+@pytest.mark.parametrize("stride", [2, 3, (1, 2)])
+def test_large_images_are_taken_in_blocks_of_lines(stride):
+    x, w, bias = tensors((2, 2, 120, 119), (32, 2, 3, 4), (32,))
+    compare(lambda x, w, b: F.conv2d(x, w, b, stride, 1), x, w, bias)
+    x, w, bias = tensors((2, 32, 60, 61), (32, 2, 3, 4), (2,))
+    compare(lambda x, w, b: F.conv_transpose2d(x, w, b, stride, 1), x, w, bias)
+
+
+def test_padding_beyond_the_kernel_reaches_no_input():
+    x, w, bias = tensors((2, 3, 4, 5), (2, 3, 3, 2), (2,))
+    compare(lambda x, w, b: F.conv2d(x, w, b, (1, 2), (5, 4)), x, w, bias)
+    compare(lambda x, w, b: F.conv2d(x, w, b, (3, 2), (7, 5), (2, 3)), x, w, bias)
 
 
 def test_axes_have_settings_of_their_own():
@@ -167,8 +183,8 @@ def test_derivatives_of_the_first_and_second_order_are_right(stride):
         t.requires_grad_()
 
     checks = [
-        (lambda a, b: Correlate.apply(a, b, where), (x, kernel)),
-        (lambda a, b: Spread.apply(a, b, where, (4, 3)), (g, kernel)),
+        (lambda a, b: Correlate.apply(a, b, where, None), (x, kernel)),
+        (lambda a, b: Spread.apply(a, b, where, (4, 3), None), (g, kernel)),
         (lambda a, b: KernelGradient.apply(a, b, where), (x, g)),
     ]
     for function, inputs in checks:
