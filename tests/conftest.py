@@ -29,6 +29,28 @@ def one_torch_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_onnxruntime_thread():
+    """A session of several threads starts them and lets them wait in a busy loop.
+
+    For a tiny model that is four times the cost of the rest, and takes the cores from
+    the other workers.
+    """
+    import onnxruntime
+
+    start = onnxruntime.InferenceSession.__init__
+
+    def start_with_one(self, model, sess_options=None, *args, **kwargs):
+        sess_options = sess_options or onnxruntime.SessionOptions()
+        if sess_options.intra_op_num_threads == 0:  # onnxruntime's own choice
+            sess_options.intra_op_num_threads = 1
+        start(self, model, sess_options, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnxruntime.InferenceSession, "__init__", start_with_one)
+        yield
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
