@@ -1,1 +1,1 @@
-"""A job to a result: ``TrainJob -> TrainResult``. Knows no estimator."""
+"""Training: ``TrainJob -> TrainResult``, without any estimator."""

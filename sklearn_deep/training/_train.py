@@ -1,4 +1,4 @@
-"""The seam: ``train(job) -> TrainResult``, alone or with those that wait beside it."""
+"""Entry point of training: ``train(job) -> TrainResult``, alone or in a stack."""
 
 from collections.abc import Sequence
 

@@ -14,8 +14,8 @@ from sklearn_deep.exceptions import InvalidParameterError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
-# Below this many multiplications a step, a second thread saves little time and
-# changes the last bits of float32 products.
+# Below this many multiply-adds per step, a second thread saves little time and changes
+# the last bits of float32 products.
 _SMALL_STEP = 2e8
 
 
@@ -38,7 +38,7 @@ def resolve_device(owner: str, name: str) -> torch.device:
 
 
 class _OneThread:
-    """Holds torch at one thread while any fit in this process needs it."""
+    """Limits torch to one thread while at least one fit in this process needs that."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -69,11 +69,12 @@ if hasattr(os, "register_at_fork"):
 def threads_for(
     multiply_adds: float, device: torch.device, float64_kernels: bool = False
 ) -> AbstractContextManager[None]:
-    """Run what takes so many multiplications a step on one thread, if they are few.
+    """Context that limits torch to one thread if a step has few multiply-adds.
 
-    It is as fast, and float32 results then do not depend on how many threads torch
-    has (joblib's workers have fewer than the main process). Float64 convolutions are
-    made of many small products, for which threads would wait longer than they work.
+    For small steps one thread is as fast, and float32 results then do not depend on the
+    number of torch's threads (joblib's workers have fewer than the main process).
+    Float64 convolutions are computed as many small matrix products, in which threads
+    would wait longer than they compute.
     """
     if device.type == "cpu" and (multiply_adds < _SMALL_STEP or float64_kernels):
         return one_thread
@@ -81,12 +82,14 @@ def threads_for(
 
 
 def step_multiply_adds(module: nn.Module, batch_size: int, x: Any) -> float:
-    """Multiplications of a training step, about: forward, and twice that backward."""
+    """Approximate multiply-adds of a training step: forward, and twice that
+    backward.
+    """
     return 3.0 * batch_size * row_multiply_adds(module, x)
 
 
 def row_multiply_adds(module: nn.Module, x: Any) -> float:
-    """Multiplications of a forward pass of a row of ``x``, about."""
+    """Approximate multiply-adds of the forward pass for one row of ``x``."""
     positions = int_attribute(module, "positions")
     if positions is None or not isinstance(x, Ragged):
         return multiply_adds(module)
@@ -94,18 +97,20 @@ def row_multiply_adds(module: nn.Module, x: Any) -> float:
 
 
 def multiply_adds(module: nn.Module) -> int:
-    """Multiplications of a row's forward pass: what the network says, or its weights."""
+    """Multiply-adds per row: the network's attribute, else its number of parameters."""
     said = int_attribute(module, "multiply_adds")
     return said if said is not None else sum(p.numel() for p in module.parameters())
 
 
 def int_attribute(module: nn.Module, name: str) -> int | None:
-    """A number that a network gives of itself; a user's may have anything there."""
+    """An attribute of a network if it is an integer; a user's module may have
+    others.
+    """
     value = getattr(module, name, None)
     return value if isinstance(value, int) else None
 
 
-# Limit and use of a container, as cgroups of version 2 and of version 1 tell them.
+# Files with a container's memory limit and usage: cgroups version 2, then version 1.
 _CGROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     (

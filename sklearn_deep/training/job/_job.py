@@ -15,7 +15,7 @@ from sklearn_deep.training.job._stopping import StoppingSpec
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """A row of ``OPTIMIZERS`` with its numbers."""
+    """A row of ``OPTIMIZERS`` with the values of its parameters."""
 
     name: str
     learning_rate: float
@@ -49,27 +49,27 @@ class TrainJob:
     loss : Loss
     optimizer, schedule, stopping : specs
     penalties : dict of str to float
-        Strength of each row of ``PENALTIES``; zeros left out.
+        Strength of each penalty, by its name in ``PENALTIES``; without zeros.
     batch_size : int
     seed : int
-        The fit's own: initial weights have been drawn from it, batch order and
-        dropout masks will be.
+        Seed of the fit: initial weights were drawn from it; batch order and dropout
+        masks follow from it.
     validation : Rows or None
     monitor : callable ``module -> float`` or None
         A score, higher when better, in place of the validation loss.
     state : OptimizerState or None
-        To go on from.
+        State to continue from.
     architecture_key : hashable or None
-        What two jobs must have in common, beside their other fields, for their
-        networks to be of one shape; None is like no other.
+        Key of the network's architecture: jobs with different keys are not stacked.
+        None equals no other key.
     layout : Layout or None
-        What a row is, for augmentations.
+        Layout of a row, read by augmentations.
     n_outputs : int
         Number of raw outputs.
     augmentation : tuple of augmentations
-        What is done to every batch of training rows, in order.
+        Applied to each training batch, in order.
     weight_mask : mapping of str to Tensor, or None
-        By parameter: 1 where its values are trained, 0 where they are and stay zero.
+        By name of a parameter: 1 where a value is trained, 0 where it stays zero.
     """
 
     owner: str
@@ -92,7 +92,7 @@ class TrainJob:
     weight_mask: Mapping[str, Tensor] | None = None
 
     def to_device(self) -> "TrainJob":
-        """The job with its features where its targets are, on the device."""
+        """The job with its features on the device of its targets."""
         rows, validation = self.rows.to_device(), self.validation
         if validation is not None:
             shares = validation.x is self.rows.x
@@ -102,7 +102,7 @@ class TrainJob:
 
 @dataclass(frozen=True)
 class NetSettings:
-    """What skorch's ``NeuralNet`` tells of a training, beside module and loss.
+    """Parameters of training that skorch's ``NeuralNet`` shows beside module and loss.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class NetSettings:
     optimizer : OptimizerSpec
     max_epochs, batch_size, n_outputs : int
     valid_batch_size : int or None
-        Rows that are validated at once; None without a validation part.
+        Batch size of validation; None without validation rows.
     verbose : int
     warm_start : bool
     """
@@ -144,14 +144,14 @@ class NetSettings:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What came of a job.
+    """Result of training a job.
 
     Attributes
     ----------
     module : torch.nn.Module
         The trained module, in evaluation mode.
     history : list of dict
-        A row an epoch: epoch (from 1), train_loss, valid_loss, valid_score,
+        One row per epoch: epoch (from 1), train_loss, valid_loss, valid_score,
         learning_rate, seconds (since the start).
     best_epoch : int
         Epoch, from 1, whose weights the module has.
@@ -159,7 +159,7 @@ class TrainResult:
         "max_epochs", "early_stopping", "converged", "diverged", "time_limit" or
         "callback".
     state : OptimizerState
-        To go on from.
+        State to continue from.
     """
 
     module: nn.Module

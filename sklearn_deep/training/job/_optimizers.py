@@ -1,10 +1,11 @@
-"""The table of optimizers: one update rule a row, over flat tensors.
+"""The table of optimizers: one update rule per row, over flat tensors.
 
-A rule changes ``weights`` in place from ``gradient`` and its own slots. The numbers that
-it needs are worked out before, from ``Hyper``: in double precision, as floats for one
-network or as arrays for many, which reach the rule as tensors that broadcast against the
-weights. It agrees with ``torch.optim`` to rounding; that package is not used because its
-first import of the compiler costs seconds and its step a Python loop over parameters.
+A rule changes ``weights`` in place from ``gradient`` and its slots (state tensors). Its
+coefficients are computed before, from ``Hyper``, in double precision: floats for one
+network, or arrays for many, which reach the rule as tensors that broadcast against the
+weights. Results agree with ``torch.optim`` up to rounding; that package is not used
+because it imports the compiler, which takes seconds, and loops over parameters in
+Python.
 """
 
 from collections.abc import Callable
@@ -18,12 +19,14 @@ aten = torch.ops.aten
 
 _EPS = 1e-8
 
-# So late a step that averages have no bias left.
+# A step so late that moving averages need no bias correction.
 _NO_BIAS = torch.tensor(torch.finfo(torch.float32).max)
 
 
 class Hyper(NamedTuple):
-    """What the numbers of one step follow from; floats, or arrays over networks."""
+    """Hyperparameters that a step's coefficients are computed from; floats, or arrays
+    over networks.
+    """
 
     learning_rate: Any
     momentum: Any
@@ -45,14 +48,14 @@ class Optimizer:
     update : callable ``(weights, gradient, slots, *numbers)`` or None
         The rule; None where another loop trains (lbfgs).
     numbers : callable ``Hyper -> tuple``
-        What the rule takes as ``numbers``.
+        Computes the coefficients ``numbers`` of the rule.
     n_slots : int
-        Tensors of the weights' size that it keeps between steps.
+        Number of state tensors of the weights' size.
     full_batch : bool
         Whether every step sees all rows.
     fused : callable or None
-        The rule, and the decay of the weights before, in a single pass over one network
-        on a CPU: ``(n_decayed, keep, weights, gradient, slots, *numbers)``.
+        Weight decay and the rule in a single pass over one network on a CPU:
+        ``(n_decayed, keep, weights, gradient, slots, *numbers)``.
     weight_decay : float
         What ``weight_decay="auto"`` means.
     """
@@ -136,7 +139,7 @@ def _adam_fused(
         parts = [(slice(n_decayed), (1 - keep) / rate), (slice(n_decayed, None), 0.0)]
     for part, decay in parts:
         tensors = [[tensor[part]] for tensor in (w, g, *slots)]
-        # The corrections of the bias are in the numbers: none is left for this step.
+        # ``numbers`` hold the bias corrections: this step makes none.
         aten._fused_adamw_.default(
             *tensors,
             [],
@@ -153,7 +156,8 @@ def _adam_fused(
 
 def _adam_numbers(h: Hyper) -> tuple:
     unbias1, unbias2 = 1 - h.beta1**h.step, 1 - h.beta2**h.step
-    # Both corrections go into two scalars: two passes over the weights fewer.
+    # Both bias corrections are part of two scalars: that saves two passes over the
+    # weights.
     root = unbias2**0.5
     return h.learning_rate * root / unbias1, 1 - h.beta1, 1 - h.beta2, _EPS * root
 
@@ -169,7 +173,7 @@ def _subtract(w: Tensor, step: Tensor, rate: Number) -> None:
 def _subtract_ratio(
     w: Tensor, numerator: Tensor, denominator: Tensor, rate: Number
 ) -> None:
-    """Do ``w -= rate * numerator / denominator``; the denominator is used up."""
+    """Do ``w -= rate * numerator / denominator``; the denominator is overwritten."""
     if isinstance(rate, Tensor):
         w.addcmul_(torch.div(numerator, denominator, out=denominator), rate, value=-1)
     else:

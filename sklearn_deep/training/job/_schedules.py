@@ -23,8 +23,8 @@ _FACTOR = (Number(low=0, high=1, open_low=True),)
 class ScheduleRow:
     """A row of the table: ``factor(t, total, **params)``, and its parameters.
 
-    ``total`` is the number of epochs that the schedule may last. ``reacts`` marks
-    the schedule that looks at the monitored value instead of at the time.
+    ``total`` is the number of epochs that the schedule may last. ``reacts`` marks the
+    schedule that follows the monitored value instead of the time.
     """
 
     factor: Callable[..., float]
@@ -104,16 +104,16 @@ SCHEDULES: dict[str, ScheduleRow] = {
 
 @dataclass(frozen=True)
 class ScheduleSpec:
-    """A row with its numbers.
+    """A row of the table with the values of its parameters.
 
     Attributes
     ----------
     name : str
     params : dict
     warmup : float
-        Epochs of linear increase before it.
+        Epochs of linear increase before the schedule starts.
     epochs : int
-        Epochs that all of it, the warm-up included, may last.
+        Total number of epochs, warm-up included.
     """
 
     name: str
@@ -125,7 +125,7 @@ class ScheduleSpec:
     def make(
         cls, owner: str, name: str, params: Mapping | None, warmup: float, epochs: int
     ) -> "ScheduleSpec":
-        """Check the user's ``schedule_params`` and fill them up."""
+        """Check the user's ``schedule_params`` and add the defaults."""
         row = SCHEDULES[name]
         values = merge_named(owner, "schedule_params", params, row.rules, row.defaults)
         return cls(name, values, float(warmup), epochs)
@@ -137,7 +137,7 @@ class ScheduleSpec:
 
 
 class Schedule:
-    """A schedule under way."""
+    """State of a schedule during one run."""
 
     def __init__(self, spec: ScheduleSpec):
         self._spec, self._row = spec, SCHEDULES[spec.name]
@@ -156,7 +156,8 @@ class Schedule:
     def during(self, epoch: int, step: int, n_steps: int) -> float:
         """Factor for a step of an epoch, both counted from 0.
 
-        It is that of the middle of the step: warm-up never starts at a rate of zero.
+        It is evaluated at the middle of the step: warm-up never starts at a rate of
+        zero.
         """
         return self.factor(epoch + (step + 0.5) / n_steps)
 
@@ -164,7 +165,7 @@ class Schedule:
         """Tell the schedule the monitored value of an epoch; lower is better."""
         if not self._row.reacts:
             return
-        # Rounding, which may differ from epoch to epoch, is no improvement.
+        # A difference of rounding errors is no improvement.
         if value < self._best and not math.isclose(value, self._best, rel_tol=1e-9):
             self._best, self._waited = value, 0
             return

@@ -28,7 +28,7 @@ def generator(
 def reseed(
     generator: torch.Generator, seed: int, stream: str, *place: int
 ) -> torch.Generator:
-    """Set a generator to the start of one stream at a place: an epoch, a block of it."""
+    """Seed a generator for one stream at a place: an epoch, or a block within it."""
     words = _seed_words(seed, stream, *place)
     # torch takes signed 64-bit seeds.
     return generator.manual_seed(int(words.generate_state(1, np.uint64)[0]) >> 1)

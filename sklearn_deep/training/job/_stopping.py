@@ -6,21 +6,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StoppingSpec:
-    """The rules that end a training.
+    """Rules that end training.
 
     Attributes
     ----------
     max_epochs : int
     n_iter_no_change : int or None
-        Epochs without an improvement of more than ``tol`` that end it; None never.
+        Training ends after so many epochs without an improvement of more than ``tol``;
+        None disables this rule.
     tol : float
         Smallest improvement of the monitored value that counts.
     restore_best : bool
-        Whether the weights of the best epoch come back at the end.
+        Whether the weights of the best epoch are restored at the end.
     time_limit : float or None
         Seconds of training.
     on_validation : bool
-        Whether the validation part, rather than the training loss, is watched.
+        Whether the validation rows, rather than the training loss, are monitored.
     """
 
     max_epochs: int
@@ -32,7 +33,7 @@ class StoppingSpec:
 
 
 class Stopper:
-    """The rules under way; the monitored value is lower when better."""
+    """State of early stopping during one run; lower monitored values are better."""
 
     def __init__(self, spec: StoppingSpec):
         self._spec = spec
@@ -42,7 +43,7 @@ class Stopper:
         self._waited = 0
 
     def observe(self, value: float, epoch: int) -> bool:
-        """Take in an epoch; tell whether it is the best so far."""
+        """Record the value of an epoch; return whether it is the best so far."""
         # Progress below tol adds up: it is measured against the last epoch that
         # counted as an improvement.
         if value < self._reference - self._spec.tol:

@@ -1,4 +1,4 @@
-"""Loss and score on validation rows, and an epoch's numbers in one transfer."""
+"""Loss and score on validation rows; one transfer from the device per epoch."""
 
 from collections.abc import Sequence
 
@@ -35,7 +35,7 @@ def judge(loss: Loss, raw: Tensor, y: Tensor, weight: Tensor | None) -> list[Ten
 
 
 def to_numbers(tensors: Sequence[Tensor]) -> list[EpochNumbers]:
-    """Bring an epoch's tensors from the device at once; one entry a network."""
+    """Copy an epoch's tensors from the device at once; one entry per network."""
     wide = [t if t.device.type == "mps" else t.to(torch.float64) for t in tensors]
     columns = torch.stack(wide).reshape(len(wide), -1)
     return [EpochNumbers(*numbers) for numbers in columns.t().tolist()]

@@ -1,4 +1,4 @@
-"""The raw outputs of a trained module for rows of any number."""
+"""Raw outputs of a trained module for any number of rows."""
 
 import math
 from typing import Any
@@ -17,27 +17,29 @@ from sklearn_deep.nn._rnn import Every
 from sklearn_deep.nn._running import Running
 from sklearn_deep.training.job._devices import int_attribute, multiply_adds, threads_for
 
-# float32 products treat the last rows of a block with other instructions; blocks of
-# a multiple of this many rows have no such rest, so a row's outputs do not depend on
-# its place among the same number of rows.
+# float32 matrix products use other instructions for the last rows of a block. Blocks of
+# a multiple of this many rows have no such remainder, so a row's outputs do not depend
+# on its position among the same number of rows.
 _BLOCK = 32
 
 
-# A module's size does not change, and counting it takes as long as a small layer; so
-# does looking for its first parameter, which tells where it is, and for its rectifiers.
+# A cache: counting a module's parameters takes as long as a small layer; so does
+# finding its first parameter, for the device, and its ReLU layers.
 _sizes: WeakKeyDictionary[nn.Module, tuple[int, int, Tensor, Running]]
 _sizes = WeakKeyDictionary()
 
 
 def _size(module: nn.Module) -> tuple[int, int, torch.device, Running]:
-    """Multiplications a row, values of the widest layer, where it is, and how to run it."""
+    """Multiply-adds per row, units of the widest layer, device, and ``Running``
+    context.
+    """
     if module not in _sizes:
         parameters = [*module.parameters(), *module.buffers()]
         widest = max((p.shape[0] for p in parameters if p.ndim), default=1)
         widest = (
             int_attribute(module, "units") or widest
-        )  # all that a convolution gives
-        # A stage that only rearranges has no numbers, and is anywhere.
+        )  # all output values of a convolution
+        # A stage without parameters and buffers has no device.
         first = parameters[0] if parameters else torch.empty(0)
         _sizes[module] = multiply_adds(module), widest, first, Running(module)
     n_multiply_adds, widest, first, running = _sizes[module]
@@ -51,7 +53,7 @@ def raw_outputs(module: nn.Module, X: Any) -> Tensor:
     ----------
     module : torch.nn.Module
     X : ndarray of shape (n_rows, ...), CSR matrix or Ragged
-        Of the module's dtype, or pixels of 8 bits where it takes them.
+        Of the module's dtype, or uint8 pixels where it takes them.
 
     Returns
     -------
@@ -86,7 +88,7 @@ def _apply(module: nn.Module, X: Any, device: torch.device) -> Tensor:
 def _by_length(
     module: nn.Module, X: Ragged, widest: int, device: torch.device
 ) -> Tensor:
-    """Take sequences of about the same length at once: little is padded then."""
+    """Batches of sequences of similar length, which need little padding."""
     lengths = X.lengths
     order = np.argsort(lengths, kind="stable")
     step_bytes = max(math.prod(X.shape[1:]), widest) * X.dtype.itemsize

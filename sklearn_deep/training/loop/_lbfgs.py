@@ -15,7 +15,7 @@ def run_lbfgs(single: SingleRun) -> None:
     """Minimise the penalised loss over all rows until the run says stop."""
     job, run, stepper = single.job, single.run, single.stepper
     batch = job.rows.all()
-    # Only lbfgs has no step to decouple a decay from: there it is an L2 penalty.
+    # L-BFGS has no decoupled weight decay: it becomes an L2 penalty.
     if job.optimizer.weight_decay:
         l2 = stepper.penalties.get("l2", 0.0) + job.optimizer.weight_decay
         stepper.penalties = {**stepper.penalties, "l2": l2}
@@ -51,10 +51,10 @@ def run_lbfgs(single: SingleRun) -> None:
         options=options,
         callback=after_iteration,
     )
-    # The last point that a line search tried need not be the one it took.
+    # The last point that a line search tried need not be the one accepted.
     stepper.values.copy_(torch.from_numpy(result.x))
     if run.stop_reason is None:
-        # No direction goes further down: the optimum, to the dtype's precision.
+        # The loss falls in no direction: the optimum, to the dtype's precision.
         if not run.history:
             single.end_epoch(last["loss"])
         run.stop_reason = "converged"

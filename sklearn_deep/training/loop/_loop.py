@@ -33,7 +33,7 @@ def train_alone(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
 
 
 def run_epochs(single: SingleRun) -> None:
-    """Epochs of minibatch steps until the run says stop."""
+    """Train by epochs of minibatch steps until the run ends."""
     job, run, stepper = single.job, single.run, single.stepper
     n_steps = len(batch_bounds(len(job.rows), job.batch_size))
     base = job.optimizer.learning_rate

@@ -18,11 +18,11 @@ from sklearn_deep.training.step._random_bits import RandomBits
 from sklearn_deep.training.step._step import SingleStep
 
 _SMOOTHING = 0.9
-_LOOK = 10  # steps between two looks at the losses, each a sync with the device
+_LOOK = 10  # steps between two reads of the losses, which synchronise with the device
 
 
 class RangeTest(NamedTuple):
-    """Learning rates, the smoothed losses they led to, and the one to take."""
+    """Learning rates, their smoothed losses, and the suggested rate."""
 
     learning_rates: np.ndarray
     losses: np.ndarray
@@ -35,11 +35,11 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
     Parameters
     ----------
     job : TrainJob
-        Its module and state stay as they are.
+        Its module and state are not changed.
     low, high : float
         First and last learning rate; they grow geometrically.
     n_steps : int
-        Steps between them.
+        Number of steps.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def _forever(job: TrainJob, n_steps: int):
 
 
 def _smooth(losses: list[float]) -> np.ndarray:
-    """Exponential moving average, without the bias of its start."""
+    """Exponential moving average with bias correction."""
     mean, smooth = 0.0, []
     for i, loss in enumerate(losses, start=1):
         mean = _SMOOTHING * mean + (1 - _SMOOTHING) * loss
@@ -103,10 +103,10 @@ def _diverged(losses: np.ndarray) -> np.ndarray:
 def _judge(owner: str, rates: np.ndarray, losses: np.ndarray) -> RangeTest:
     """Suggest the rate at which the loss has fallen half the way to its minimum.
 
-    Smith takes a rate on the falling part of the curve; its steepest point, which is
-    usual, is a matter of noise where batches are small, its middle is not.
+    Smith suggests a rate on the falling part of the curve. Its steepest point, the
+    usual choice, is dominated by noise where batches are small; its middle is not.
     """
-    # Looks come every few steps: what lies beyond the divergence is no result.
+    # Losses are read every few steps only: those after the divergence are dropped.
     blown_up = _diverged(losses)
     if blown_up.any():
         losses = losses[: int(blown_up.argmax())]

@@ -1,4 +1,4 @@
-"""Trainings that ended far worse than a constant prediction: a warning, no quiet result."""
+"""A warning where training ended far worse than a constant prediction."""
 
 import dataclasses
 import math
@@ -17,10 +17,11 @@ from sklearn_deep.training.job._job import TrainJob, TrainResult
 # A loss is far above that of a constant prediction from this factor on; R^2 is then
 # below -29. Networks that have had a few steps reach 15 on standardised features.
 _FAR = 30.0
-# After fewer steps than these, features that are not scaled explain a loss of the size of
-# their squares: the network has hardly begun.
+# After fewer steps than this, unscaled features explain a loss of the order of their
+# squares: training has hardly begun.
 _FEW_STEPS = 100
-# A call of partial_fit that ends so many times above the best one has not just begun.
+# A call of partial_fit whose loss is this many times that of the best call has not just
+# begun.
 _FALLEN_BACK = 10.0
 
 _SAMPLE_ROWS = 1_000
@@ -50,7 +51,7 @@ def check_outcome(
     Warns
     -----
     TrainingWarning
-        It is no error: a classifier whose loss is astronomic may still rank well.
+        No error: a classifier with a huge loss may still rank classes well.
     """
     kept = result.history[result.best_epoch - 1]["train_loss"]
     if kept <= _FAR:
@@ -78,7 +79,7 @@ def check_outcome(
 def _has_begun(
     job: TrainJob, result: TrainResult, kept: float, earlier: Sequence[float]
 ) -> bool:
-    """Tell whether training has come so far that a high loss is its own doing."""
+    """Tell whether training had enough steps for a high loss to be its own fault."""
     if job.state is not None:
         return len(earlier) > 0 and kept > _FALLEN_BACK * min(earlier)
     n_steps = len(result.history) * math.ceil(len(job.rows) / job.batch_size)

@@ -1,4 +1,4 @@
-"""One line on the standard output that says how far a training is."""
+"""A progress line on standard output."""
 
 import math
 import time
@@ -10,7 +10,7 @@ _PAUSE = 0.1  # seconds between two writes of the same line
 
 
 class ProgressLine(Watcher):
-    """Rewrites one line (``verbose=1``) or prints one an epoch (``verbose=2``)."""
+    """Rewrites one line (``verbose=1``) or prints one per epoch (``verbose=2``)."""
 
     def __init__(self, verbose: int):
         self._end = "\r" if verbose == 1 else "\n"
@@ -25,7 +25,7 @@ class ProgressLine(Watcher):
         return False
 
     def train_end(self, run: Run) -> None:
-        """Leave the last state standing."""
+        """End the line, so that the last state stays visible."""
         if self._end == "\r":
             print(
                 self._text(run, run.history[-1]) + f"  [{run.stop_reason}]", flush=True

@@ -1,4 +1,4 @@
-"""One network's training under way: its clock, history, stopping and watchers."""
+"""State of one network's training: clock, history, stopping and watchers."""
 
 import math
 import time
@@ -16,16 +16,16 @@ from sklearn_deep.training.job._schedules import Schedule
 from sklearn_deep.training.job._stopping import Stopper
 from sklearn_deep.training.step._flat import FlatParameters
 
-# The training loss that is watched is the mean of so many epochs: the loss of one is
-# noise of the batches and of dropout, and its lowest value is luck that a falling
+# The monitored training loss is the mean of this many epochs: that of one epoch is
+# noisy because of batches and dropout, and its minimum is a lucky value that a falling
 # learning rate takes long to reach again.
 _SMOOTHED = 5
 
 
 class Watcher:
-    """Something that is told what happens; every method may be overridden.
+    """A callback of the training loop; every method may be overridden.
 
-    ``per_batch`` asks for the two calls in every batch, which cost time.
+    ``per_batch`` enables the calls for each batch, which cost time.
     """
 
     per_batch = False
@@ -40,7 +40,7 @@ class Watcher:
         """An epoch is about to begin."""
 
     def gradient_ready(self, run: "Run", batch: Batch) -> None:
-        """The gradient of a batch is there, and not used yet."""
+        """The gradient of a batch has been computed, and not been used yet."""
 
     def batch_begin(self, run: "Run", batch: Batch) -> None:
         """A batch is about to be used."""
@@ -57,10 +57,10 @@ class Watcher:
 
 
 class EpochNumbers(NamedTuple):
-    """What an epoch of one network came to."""
+    """Results of one epoch of one network."""
 
     train_loss: float
-    total: float  # of the weights: not finite when one of them is not
+    total: float  # sum of the weights; not finite if a weight is not
     penalty: float
     valid_loss: float = math.nan
     valid_score: float = math.nan
@@ -73,14 +73,14 @@ def stopwatch() -> Callable[[], float]:
 
 
 class Run:
-    """One job under way; a loop drives it, epoch by epoch.
+    """One run of a job; a loop drives it epoch by epoch.
 
     Parameters
     ----------
     job : TrainJob
     watchers : sequence of Watcher
     clock : callable ``() -> float``
-        Seconds that this training has had; by default, since now.
+        Seconds of training so far; by default counted from now.
 
     Attributes
     ----------
@@ -124,18 +124,18 @@ class Run:
         return self._stopper.out_of_time(self.seconds)
 
     def begin_epoch(self) -> None:
-        """Tell the watchers of an epoch."""
+        """Notify the watchers that an epoch begins."""
         for watcher in self.watchers:
             watcher.epoch_begin(self)
 
     def end_epoch(self, numbers: EpochNumbers, flat: FlatParameters, k: int) -> bool:
-        """Record and decide; True when training is over.
+        """Record an epoch; return whether training ends.
 
         Parameters
         ----------
         numbers : EpochNumbers
         flat : FlatParameters
-            Where the network's parameters are, as its ``k``-th.
+            Holds the network's parameters; it is the ``k``-th network.
         k : int
 
         Raises
@@ -151,13 +151,13 @@ class Run:
         if self._stopper.observe(value, row["epoch"]) and self._restores:
             self._best = flat.snapshot(k)
         self.stop_reason = self._stopper.reason(len(self.history), row["seconds"])
-        for watcher in self.watchers:  # each hears of it, also when one stops
+        for watcher in self.watchers:  # all are notified, also when one stops
             if watcher.epoch_end(self, row):
                 self.stop_reason = self.stop_reason or "callback"
         return self.stop_reason is not None
 
     def finish(self, flat: FlatParameters, k: int) -> TrainResult:
-        """Put the best weights back and hand over the result."""
+        """Restore the best weights and return the result."""
         assert self.stop_reason is not None
         self.best_epoch = len(self.history)
         if self._best is not None:

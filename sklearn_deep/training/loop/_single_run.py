@@ -17,7 +17,7 @@ from sklearn_deep.training.step._step import SingleStep
 
 
 class SingleRun:
-    """A run with the stepper of its network, and the network's own random numbers."""
+    """A run with its optimizer steps and its streams of random numbers."""
 
     def __init__(self, job: TrainJob, watchers: Sequence[Watcher]):
         self.job = job
@@ -31,7 +31,7 @@ class SingleRun:
         self._augmenter = Augmenter(job) if job.augmentation else None
 
     def begin_epoch(self) -> None:
-        """Seed the epoch and tell the watchers."""
+        """Seed the epoch and notify the watchers."""
         reseed(self.order, self.job.seed, "order", self.run.state.epoch)
         self.rewind_masks()
         if self._augmenter is not None:
@@ -39,26 +39,26 @@ class SingleRun:
         self.job.module.train()
         self.run.begin_epoch()
         if any(watcher.per_batch for watcher in self.run.watchers):
-            self.stepper.choose_gradient()  # they may have hung hooks into the module
+            self.stepper.choose_gradient()  # they may have registered hooks
 
     def batches(self) -> Iterator[Batch]:
-        """The minibatches of this epoch, as the network sees them."""
+        """The minibatches of this epoch, augmented."""
         batches = epoch_batches(self.job.rows, self.job.batch_size, self.order)
         return batches if self._augmenter is None else map(self._augmenter, batches)
 
     def show(self, batch: Batch, loss: Tensor, raw: Tensor) -> None:
-        """Tell the watchers of a batch that another loop has used."""
+        """Notify the watchers of a batch that the L-BFGS loop has used."""
         for watcher in self.run.watchers:
             if watcher.per_batch:
                 watcher.batch_begin(self.run, batch)
                 watcher.batch_end(self.run, batch, loss, raw)
 
     def rewind_masks(self) -> None:
-        """Start this epoch's dropout masks from the first again."""
+        """Rewind the random bits to this epoch's first dropout mask."""
         self._bits.begin([self.run.state.epoch])
 
     def end_epoch(self, train_loss: Tensor) -> bool:
-        """Evaluate, record and decide; True when training is over."""
+        """Evaluate and record an epoch; return whether training ends."""
         stepper = self.stepper
         tensors = [train_loss, stepper.values.sum(), stepper.penalty()]
         if self.job.validation is not None:
@@ -67,5 +67,5 @@ class SingleRun:
         return self.run.end_epoch(numbers, stepper.flat, 0)
 
     def finish(self) -> TrainResult:
-        """Hand over the result."""
+        """Return the result."""
         return self.run.finish(self.stepper.flat, 0)

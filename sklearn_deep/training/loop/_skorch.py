@@ -1,8 +1,9 @@
-"""skorch, in this file only: a ``NeuralNet`` around a network that we train.
+"""A skorch ``NeuralNet`` around a network that our loop trains; imports skorch.
 
-skorch's own loop is not used: its data loader and a sync in every batch cost three
-times the training on small data. ``AdoptedNet`` holds the module, an optimizer and the
-history where skorch's callbacks look for them; ``_skorch_callbacks`` notifies them.
+skorch's own loop is not used: on small data its data loader and a synchronisation per
+batch take three times as long as training itself. ``AdoptedNet`` holds the module, an
+optimizer and the history where skorch's callbacks look for them; ``_skorch_callbacks``
+notifies them.
 """
 
 import copy
@@ -102,7 +103,7 @@ class _Batches:
 
 
 class _HeldOut:
-    """``train_split`` of a fit whose validation part is chosen already."""
+    """``train_split`` of a fit whose validation rows have been chosen."""
 
     def __init__(self, dataset: Dataset):
         self._dataset: Dataset | None = dataset
@@ -111,7 +112,7 @@ class _HeldOut:
         return dataset, self._dataset
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_dataset": None}  # a stored net holds no rows
+        return {"_dataset": None}  # a pickle holds no rows
 
 
 class AdoptedNet(NeuralNet):
@@ -144,7 +145,7 @@ class AdoptedNet(NeuralNet):
         return self
 
     def initialize_optimizer(self, *args, **kwargs):
-        """Show our optimizer; a network of integers has no parameter to give it."""
+        """Set our optimizer; a quantized network has no parameters for it."""
         if not any(True for _ in self.get_all_learnable_params()):
             self.optimizer_ = self.optimizer([nn.Parameter(torch.empty(0))], lr=self.lr)
             return self
@@ -266,8 +267,8 @@ class AdoptedNet(NeuralNet):
     def __getstate__(self):
         """Leave out the rows of the fit and the estimator.
 
-        While training, parameters are parts of one tensor, which a pickle would hold
-        once per parameter: copies have memory of their own.
+        While training, parameters are views of one tensor, which a pickle would hold
+        once per parameter: each is copied.
         """
         state = {**vars(self), "_encode": None, "_datasets": ()}
         moments = itertools.chain(*(m.values() for m in self.optimizer_.state.values()))
@@ -299,7 +300,7 @@ def make_net(
     callbacks: Sequence = (),
     encode: Callable[[Any], Any] | None = None,
 ) -> AdoptedNet:
-    """Adopt a module into an initialised skorch net.
+    """Make an initialised skorch net around a module.
 
     Parameters
     ----------
@@ -308,7 +309,7 @@ def make_net(
     settings : NetSettings
     callbacks : sequence of skorch callbacks
     encode : callable or None
-        From features as users have them to those that the network takes.
+        Maps user features to those that the network takes.
     """
     optimizer = settings.optimizer
     options = {f"optimizer__{k}": v for k, v in options_of(optimizer).items()}
@@ -337,7 +338,7 @@ def make_net(
 
 
 def give_data(net: AdoptedNet, rows: Rows, validation: Rows | None) -> dict[str, Any]:
-    """Show a net the rows of its fit; gives the data sets that callbacks are told of."""
+    """Attach the rows of a fit to a net; return the data sets for callbacks."""
     train = RowsDataset(rows, net._binary)
     valid = None if validation is None else RowsDataset(validation, net._binary)
     net._datasets = (train, valid)
@@ -346,12 +347,12 @@ def give_data(net: AdoptedNet, rows: Rows, validation: Rows | None) -> dict[str,
 
 
 def take_data(net: AdoptedNet) -> None:
-    """Let go of the rows of a fit."""
+    """Detach the rows of a fit."""
     net._datasets, net.train_split = (), None
 
 
 def check_callbacks(owner: str, callbacks: Sequence[Any]) -> None:
-    """Raise a TypeError for what is no callback of skorch's."""
+    """Raise a TypeError for objects that are not skorch callbacks."""
     for item in callbacks:
         one = item[1] if isinstance(item, (tuple, list)) and len(item) == 2 else item
         kind = one if isinstance(one, type) else type(one)
@@ -385,7 +386,7 @@ def fitted_net(
 
 
 class Recorder:
-    """Writes our rows into a net's history, under the names that skorch uses."""
+    """Copies our history into a net's, under skorch's names."""
 
     def __init__(self, net: NeuralNet):
         self._net = net  # not its history, which callbacks may replace

@@ -25,7 +25,7 @@ from sklearn_deep.training.step._step import SingleStep
 
 
 class SkorchCallbacks(Watcher):
-    """Tells skorch callbacks what happens, and does what they ask for.
+    """Notifies skorch callbacks, and applies the changes that they make.
 
     A callback may change learning rate, momentum, betas and weight decay of
     ``net.optimizer_``, change gradients in place, freeze parameters, load weights and
@@ -42,9 +42,9 @@ class SkorchCallbacks(Watcher):
         As the user gave them.
     settings : NetSettings
     encode : callable
-        From features as users have them to those that the network takes.
+        Maps user features to those that the network takes.
     earlier : sequence of dict
-        Rows of the history that this training goes on from.
+        History of the training that this one continues.
     """
 
     per_batch = True
@@ -67,7 +67,7 @@ class SkorchCallbacks(Watcher):
         for row in earlier:
             self._open_epoch()
             self._record(row)
-        if earlier:  # torch's schedulers ask for it where they go on
+        if earlier:  # torch's schedulers read it when they resume
             self._group["initial_lr"] = self._group["lr"]
             if has_scheduler(self.net):  # they take their next step from the last rate
                 self._group["lr"] = earlier[-1]["learning_rate"]
@@ -162,7 +162,7 @@ class SkorchCallbacks(Watcher):
         take_data(self.net)
 
     def _validate(self, run: Run) -> float:
-        """Show the validation batches, as skorch does; gives the accuracy."""
+        """Notify of the validation batches, as skorch does; return the accuracy."""
         job = run.job
         job.module.eval()
         raws = []
@@ -197,7 +197,7 @@ class SkorchCallbacks(Watcher):
         return batch.x, self._data["dataset_train"].flat(batch.y)
 
     def _tell(self, run: Run, method: str, **kwargs: Any) -> None:
-        """Notify, and do what was asked for."""
+        """Notify the callbacks, and apply the changes that they made."""
         try:
             self.net.notify(method, **kwargs)
         except KeyboardInterrupt:
@@ -213,7 +213,7 @@ class SkorchCallbacks(Watcher):
         self._take(run)
 
     def _take(self, run: Run) -> None:
-        """Take over what callbacks have set in the optimizer."""
+        """Apply what callbacks have set in the optimizer."""
         group = self._group
         rate = float(group["lr"])
         if rate != self._rate:
@@ -229,7 +229,7 @@ class SkorchCallbacks(Watcher):
 
     @property
     def _optimizer(self) -> Any:
-        return self.net.optimizer_  # a callback may have it made anew
+        return self.net.optimizer_  # a callback may have re-created it
 
     @property
     def _group(self) -> dict[str, Any]:

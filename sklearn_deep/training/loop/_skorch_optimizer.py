@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sklearn_deep.training.job._job import OptimizerSpec
 from sklearn_deep.training.step._step import SingleStep
 
-# What torch calls the slots of our rules, in our order.
+# torch's names for the slots of our rules, in our order.
 SLOTS = {
     "adam": ("exp_avg", "exp_avg_sq"),
     "adamw": ("exp_avg", "exp_avg_sq"),
@@ -21,7 +21,7 @@ SLOTS = {
 
 
 def options_of(spec: OptimizerSpec) -> dict[str, Any]:
-    """What a ``param_groups`` entry of torch's optimizer of this kind holds."""
+    """Contents of a ``param_groups`` entry of torch's optimizer of this kind."""
     options: dict[str, Any] = {"weight_decay": spec.weight_decay}
     if spec.name in ("adam", "adamw"):
         options["betas"] = spec.betas
@@ -62,7 +62,7 @@ class TrainingOptimizer(torch.optim.Optimizer):
         """Do nothing: the training loop changes the weights."""
 
     def follow(self, module: nn.Module, stepper: SingleStep) -> None:
-        """Show the state of a stepper, after handing it what was loaded before."""
+        """Show the state of a ``SingleStep``, after applying what was loaded before."""
         self._stepper, loaded = stepper, dict(self.state)
         self.state.clear()
         for name, slot in zip(
@@ -73,12 +73,12 @@ class TrainingOptimizer(torch.optim.Optimizer):
         self._take_over(loaded)
 
     def moments_of(self, parameter: Tensor) -> list[Tensor]:
-        """What the optimizer remembers of a parameter."""
+        """State of the optimizer for a parameter."""
         values = self.state.get(parameter, {})
         return [value for name, value in values.items() if name != "step"]
 
     def let_go(self) -> None:
-        """Keep the state as it is, once training is over."""
+        """Detach from the training loop; the state stays as it is."""
         self._show_step()
         self._stepper = None
 

@@ -23,7 +23,9 @@ _CORES = (NONE, Number(Integral, 1))
 
 
 class StackedBackend(ParallelBackendBase):
-    """Threads whose networks are trained together; nested calls join in."""
+    """Runs tasks in threads and trains their networks in stacks; nested calls join
+    in.
+    """
 
     supports_retrieve_callback = True
     uses_threads = True
@@ -48,7 +50,7 @@ class StackedBackend(ParallelBackendBase):
     def configure(
         self, n_jobs: int = 1, parallel: Any = None, **backend_kwargs: Any
     ) -> int:
-        """Take note of a coming call."""
+        """Prepare for a call."""
         n_jobs = self.effective_n_jobs(n_jobs)
         if n_jobs == 1:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
@@ -56,12 +58,14 @@ class StackedBackend(ParallelBackendBase):
         return n_jobs
 
     def start_call(self) -> None:
-        """Begin a call: a scheduler of its own, or among the tasks of the one around it."""
+        """Begin a call: with a new scheduler, or nested, with that of the enclosing
+        call.
+        """
         parent = current_task()
         if parent is None:
             cores = min(joblib.cpu_count(), torch.get_num_threads())
             self._scheduler = StackScheduler(self._cores or cores)
-            # Threads that take turns leave each other's filters behind.
+            # Threads that alternate would leave one another's warning filters behind.
             self._warnings = warnings.catch_warnings()
             self._warnings.__enter__()
         else:
@@ -72,7 +76,7 @@ class StackedBackend(ParallelBackendBase):
         self._lender = FoldLender()
 
     def submit(self, func: Callable[[], Any], callback: Any = None) -> Task:
-        """Take a task in."""
+        """Submit a task."""
         assert self._call is not None
         shares_rows = self._lender.lend(func)
         task = Task(func, callback, self._call)
@@ -118,5 +122,5 @@ class StackedBackend(ParallelBackendBase):
             self._warnings.__exit__(None, None, None)
 
     def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:
-        """Give calls within a task a backend that joins in."""
+        """Backend of calls within a task: it joins the same scheduler."""
         return StackedBackend(nesting_level=(self.nesting_level or 0) + 1), None

@@ -1,4 +1,4 @@
-"""Which jobs are trained at once: those of one shape, as many as pay."""
+"""Planning of stacks: which jobs are trained together, and how many per stack."""
 
 import math
 from collections import Counter
@@ -21,25 +21,26 @@ from sklearn_deep.training.stacking._stack import Member
 from sklearn_deep.training.step._augmenting import mixes
 from sklearn_deep.training.step._derived import is_plain
 
-# What a step of a stack touches should stay in a core's share of the cache: beyond it
-# another network costs more than it saves.
+# The memory that a step of a stack touches should fit into a core's share of the cache:
+# beyond it, another network costs more time than it saves.
 _CACHE_BYTES = 4 << 20
 
-# So many networks share the cost of each operation well enough that this outweighs a few
-# more bytes, up to a size of one network's step whose numbers alone fill the core.
+# This many networks are stacked even if they touch more memory, since they share the
+# fixed cost of each operation; up to a size of one network's step that fills a core by
+# itself.
 _NARROW = 5
 _FILLING_BYTES = 3 << 20
 
-# Under vmap a step has a fixed cost that so many networks on a CPU have to share.
+# Under vmap a step has a fixed cost; on a CPU this many networks have to share it.
 _VMAP_PAYS = 5
 
-# torch has no quick form of the grouped convolution that vmap makes of many: from so many
-# multiplications a step on, each network is faster alone on a CPU.
+# vmap makes a grouped convolution of stacked ones, and torch has no fast kernel for it
+# on a CPU: from this many multiply-adds per step on, each network is faster alone.
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _SMALL_CONVOLUTIONS = 2e6
 
-# Splitting a stack for another core should leave this many networks in each part; stacks
-# that are narrow anyway consist of large steps, which are worth a core each.
+# When a stack is split between cores, each part keeps at least this many networks;
+# narrow stacks consist of large steps, which are worth a core each.
 _WORTH_A_CORE = 4
 _LARGE_STEPS = 8
 
@@ -56,14 +57,16 @@ TOO_FEW = "only {} of its shape: too few to gain"
 
 @dataclass(frozen=True)
 class TrainingUnit:
-    """Members that are trained in one go; ``reason`` says why one stands alone."""
+    """Members that are trained together; ``reason`` says why a single one is not
+    stacked.
+    """
 
     members: list[Member]
     reason: str | None = None
 
 
 def full_width(member: Member) -> tuple[Hashable, int]:
-    """What a job has in common with others, and how many make a full stack."""
+    """Stack key of a job, and the number of networks in a full stack."""
     if reason_not_stackable(member) is not None:
         return None, 1
     return stack_key(member.job), max(1, stack_width(member.job))
@@ -75,7 +78,7 @@ def plan_units(
     earlier: Counter[Hashable] | None = None,
     early: bool = False,
 ) -> list[TrainingUnit]:
-    """Divide members into stacks, and those who train alone.
+    """Divide members into stacks and single networks.
 
     Parameters
     ----------
@@ -83,9 +86,9 @@ def plan_units(
     cores : int
         Number of stacks that may train at a time.
     earlier : Counter or None
-        Number of networks of each shape that this call has divided before; updated.
+        Number of networks per stack key that this call has planned before; updated.
     early : bool
-        Whether others may come that could not be waited for.
+        Whether a stall forced planning before all tasks were ready.
     """
     earlier = Counter() if earlier is None else earlier
     units, groups = [], {}  # type: ignore[var-annotated]
@@ -99,7 +102,7 @@ def plan_units(
         earlier[key] += len(alike)
         left_over = NOT_READY if early else _left_over(earlier[key])
         units += _stacks(alike, cores, left_over)
-    # The longest first: cores then end at about the same time.
+    # The longest first, so that cores end at about the same time.
     return sorted(units, key=lambda unit: -len(unit.members))
 
 
@@ -110,7 +113,8 @@ def reason_not_stackable(member: Member) -> str | None:
         "lbfgs": OPTIMIZERS[job.optimizer.name].update is None,
         "callbacks for every batch": any(w.per_batch for w in member.watchers),
         "time_limit": job.stopping.time_limit is not None,
-        # They have no rule for vmap, and packed sequences no axis of networks.
+        # Recurrent layers have no rule for vmap, and packed sequences no axis of
+        # networks.
         "recurrent layers": any(
             isinstance(m, nn.RNNBase) for m in job.module.modules()
         ),
@@ -124,7 +128,7 @@ def stack_key(job: TrainJob) -> Hashable:
     """What the jobs of a stack have in common; all else may differ."""
     return (
         job.architecture_key,
-        # Those that augment see floats, those that mix targets that are not codes.
+        # Augmented rows are floats, and mixed targets are no class codes.
         (bool(job.augmentation), mixes(job)),
         job.optimizer.name,
         (job.loss.name, job.loss.kind, tuple(sorted(job.loss.params.items()))),
@@ -136,32 +140,32 @@ def stack_key(job: TrainJob) -> Hashable:
 
 
 def even_width(n_networks: int, widest: int, cores: int) -> int:
-    """How wide the stacks of so many networks are, if all are about as wide."""
+    """Width of stacks when this many networks are divided evenly."""
     return math.ceil(n_networks / _n_stacks(n_networks, widest, cores))
 
 
 def _n_stacks(n_networks: int, widest: int, cores: int) -> int:
     n_stacks = math.ceil(n_networks / widest)
-    # Every core has its stacks, as long as these are not too narrow to pay.
+    # All cores are used, as long as stacks do not become too narrow.
     n_full = cores * math.ceil(n_stacks / cores)
     fewest = _WORTH_A_CORE if widest > _LARGE_STEPS else 1
     return n_full if n_networks >= n_full * fewest else n_stacks
 
 
 def _left_over(n_alike: int) -> str:
-    """Say why a network of a shape is alone, by the number of that shape in the call."""
+    """Reason why a network is single, by the number with its key in the call."""
     return UNLIKE_OTHERS if n_alike == 1 else ODD_ONE.format(n_alike)
 
 
 def _stacks(members: list[Member], cores: int, left_over: str) -> list[TrainingUnit]:
-    """Divide jobs of one shape into stacks of about the same width.
+    """Divide jobs of one stack key into stacks of about the same width.
 
     Parameters
     ----------
     members : list of Member
     cores : int
     left_over : str
-        Reason of one that has no stack.
+        Reason of a network that remains single.
     """
     job = members[0].job
     widest, narrow = _limit(job)
@@ -175,8 +179,9 @@ def _stacks(members: list[Member], cores: int, left_over: str) -> list[TrainingU
     if on_cpu and few and not is_plain(job.module):
         reason = TOO_FEW.format(len(members))
         return [TrainingUnit([member], reason) for member in members]
-    # Neighbours have as many rows: their batches are of one size to the last. Those of one
-    # fold and one seed, which take the same rows at the same time, share them.
+    # Sorted by number of rows, adjacent networks have batches of equal size to the
+    # last. Those of one fold and one seed use the same rows at the same time and share
+    # them.
     members = sorted(members, key=_likeness)
     bounds = [len(members) * i // n_stacks for i in range(n_stacks + 1)]
     return [
@@ -186,7 +191,7 @@ def _stacks(members: list[Member], cores: int, left_over: str) -> list[TrainingU
 
 
 def _likeness(member: Member) -> tuple:
-    """Sort key by which those of one fold and one seed are neighbours."""
+    """Sort key that makes jobs of one fold and one seed adjacent."""
     rows, seed = member.job.rows, member.job.seed
     # Folds may be row numbers into one array.
     of_fold = () if rows.index is None else sample(rows.index)
@@ -194,12 +199,12 @@ def _likeness(member: Member) -> tuple:
 
 
 def stack_width(job: TrainJob) -> int:
-    """How many networks like this one are best trained at once."""
+    """Best number of networks like this one per stack."""
     return _limit(job)[0]
 
 
 def _limit(job: TrainJob) -> tuple[int, str]:
-    """The width of the widest stack, and why there is none where it is below 2."""
+    """Largest width of a stack, and the reason where it is below 2."""
     device = job.rows.device
     if device.type == "cpu":
         large = (
@@ -224,18 +229,18 @@ def _width_on_cpu(job: TrainJob) -> int:
 
 
 def step_bytes(job: TrainJob) -> int:
-    """Memory that a step of one network touches, about."""
+    """Approximate memory that a step of one network touches."""
     x = job.rows.x
     size = torch_dtype(x).itemsize
     n_values, units = _sizes(job.module)
     n_slots = OPTIMIZERS[job.optimizer.name].n_slots
-    # Weights, gradient, slots; what goes in, and each layer's output forth and back.
+    # Weights, gradient, slots; inputs, and each layer's output forward and backward.
     width = round(mean_steps(x) * (math.prod(x.shape[1:]) + 3 * units))
     return size * (n_values * (2 + n_slots) + job.batch_size * width)
 
 
 def held_bytes(job: TrainJob) -> int:
-    """Memory that a job in flight holds, about: rows as they came, and encoded."""
+    """Approximate memory of a job in flight: its rows as given, and encoded."""
     x = job.rows.x
     own = x.data.nbytes + x.indices.nbytes if sp.issparse(x) else x.nbytes
     return 3 * own + 8 * 4 * _sizes(job.module)[0]

@@ -6,7 +6,7 @@ from joblib import register_parallel_backend
 
 
 def _make(**params: Any) -> Any:
-    # torch is imported by those who use it.
+    # this imports torch: only on first use
     from sklearn_deep.training.stacking._backend import StackedBackend
 
     return StackedBackend(**params)

@@ -71,7 +71,7 @@ class StackingReport:
 
 
 class Recorder:
-    """Notes what a report tells while it happens, in several threads."""
+    """Collects the numbers of a report from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -82,7 +82,7 @@ class Recorder:
         self._met_early = 0
 
     def begin_training(self, width: int, reason: str | None) -> None:
-        """Note a stack, or a network that stands alone for a reason."""
+        """Note a stack, or a single network and its reason."""
         with self._lock:
             if reason is None:
                 self._stacks.append(width)
@@ -105,7 +105,9 @@ class Recorder:
             self._met_early += 1
 
     def end(self) -> None:
-        """Make a report of it, the last one from now on, if networks were trained."""
+        """Make the report that ``stacking_report`` returns, if networks were
+        trained.
+        """
         global _last
         if self._stacks or self._alone:
             seconds = time.monotonic() - self._start

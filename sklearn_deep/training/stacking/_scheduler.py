@@ -1,11 +1,12 @@
-"""Tasks that train together: threads that meet where each waits for its network.
+"""Scheduler of the stacked backend: tasks in threads, their networks in stacks.
 
-A task runs in a thread of its own until its ``fit`` has a job to train; there it waits.
-When every task waits, their jobs are trained, stack by stack, and the tasks go on. Only as
-many threads run at a time as there are cores: the others wait for a turn, so that they
-neither fight for the interpreter nor for the cache. Where tasks wait for one another
-because of a lock that the scheduler does not know of, nothing would ever move: a watch finds
-such stalls (``_stalls.py``), and those that wait for their networks train without the rest.
+A task runs in its own thread until its ``fit`` has a job to train; then it is ready and
+waits. When every task is ready, their jobs are trained stack by stack, and the tasks
+continue. Only as many threads run at a time as there are cores: the others wait for a
+slot, so that they compete neither for the interpreter nor for the cache. Where tasks
+wait for one another because of a lock that the scheduler does not know of, nothing
+would ever move: a watch detects such stalls (``_stalls.py``), and the ready tasks are
+trained without the rest.
 """
 
 import threading
@@ -36,8 +37,8 @@ from sklearn_deep.training.stacking._tasks import (
     enter_task,
 )
 
-# Threads of one scheduler at most, whatever n_jobs says; nested calls come on top, with one
-# each.
+# Largest number of threads of one scheduler, whatever n_jobs says; each nested call
+# adds one.
 MOST_IN_FLIGHT = 256
 
 # Tasks in flight may hold this share of the memory that was free at the start.
@@ -45,7 +46,7 @@ _MEMORY_SHARE = 0.5
 
 
 class StackScheduler:
-    """The tasks of one outermost call, and of the calls nested in it.
+    """Schedules the tasks of one outermost call, and of the calls nested in it.
 
     Parameters
     ----------
@@ -58,25 +59,25 @@ class StackScheduler:
         self.record = Recorder()
         self._lock = threading.Lock()
         self._free_slots = cores
-        self._waiting: deque[Task] = deque()  # for a turn
-        self._ready: list[Task] = []  # for the others, to train together
+        self._waiting: deque[Task] = deque()  # for a slot
+        self._ready: list[Task] = []  # to be trained in a stack
         self._calls: list[Call] = []
         self._in_flight = 0
         self._memory = available_memory() * _MEMORY_SHARE
         self._held, self._most_held = 0, 0
         self._most_in_flight = MOST_IN_FLIGHT
         self._shapes: dict[Hashable, int] = {}
-        self._divided: Counter[Hashable] = Counter()  # networks so far, by shape
-        self._crowded = False  # whether there are several units for the cores
-        self._failed: list[tuple[Task, BaseException]] = []  # before they began
+        self._divided: Counter[Hashable] = Counter()  # networks so far, by stack key
+        self._crowded = False  # whether cores train several units
+        self._failed: list[tuple[Task, BaseException]] = []  # to start
         self._moves = 0
         self._watch = Watch(self._look, self._resolve_stall)
 
-    # Turns.
+    # Slots: a task that has one may run.
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Hold the state while it changes, and see what follows from that."""
+        """Lock the state for a change; dispatch tasks afterwards."""
         with self._lock:
             yield
             self._moves += 1
@@ -88,22 +89,22 @@ class StackScheduler:
             task.callback(Outcome(error=error))
 
     def _dispatch(self) -> None:
-        """Give free turns away; where nobody runs, let the ready ones meet."""
+        """Give free slots to tasks; where none runs, form stacks of the ready ones."""
         while self._free_slots > 0:
             if self._waiting:
                 self._give_slot(self._waiting.popleft())
             elif not self._full_stacks() and (task := self._next_to_start()):
                 self._start(task)
             elif self._ready and self._free_slots == self.cores:
-                # Others of their shape may come; without them, the rest trains as it is.
+                # Full stacks first: further jobs may come that fill the others.
                 self._form_stacks(self._full_stacks() or self._ready)
             else:
                 return
 
-    # Stalls: those that have a turn wait, for a lock, say, that others hold.
+    # Stalls: tasks that have a slot wait, for a lock, say, that others hold.
 
     def _held_up(self) -> bool:
-        """Whether anybody waits for a turn, for the others, or to be started."""
+        """Whether a task waits for a slot, for its stack, or to be started."""
         queued = any(call.queue for call in self._calls)
         return bool(self._ready or self._waiting or queued)
 
@@ -120,7 +121,9 @@ class StackScheduler:
             return Look(self._moves, clocks, self._held_up(), training)
 
     def _resolve_stall(self, moves: int, may_start: bool) -> bool:
-        """Let those that wait go on, each beside one that has a turn and does not use it."""
+        """Give slots to waiting tasks, one for each slot whose task does not
+        compute.
+        """
         with self._lock:
             helps = self._ready or self._waiting or may_start
             if moves != self._moves or not helps:
@@ -149,9 +152,9 @@ class StackScheduler:
         return None
 
     def _full_stacks(self) -> list[Task]:
-        """Those who fill stacks, where there is one for each core; else nobody.
+        """Ready tasks that fill stacks, where each core has one; else none.
 
-        More tasks in flight would hold more rows in memory, and train no faster.
+        More tasks in flight would hold more rows in memory and train no faster.
         """
         alike: dict[tuple[int, int], list[Task]] = {}
         for task in self._ready:
@@ -159,7 +162,7 @@ class StackScheduler:
         to_come = sum(len(call.queue) for call in self._calls)
         n_stacks, filling = 0, []
         for (_, width), tasks in alike.items():
-            if len(alike) == 1:  # those to come are like these: all stacks alike
+            if len(alike) == 1:  # queued tasks have the same key: even stacks
                 width = even_width(len(tasks) + to_come, width, self.cores)
             n_full = len(tasks) // width
             n_stacks += n_full
@@ -167,7 +170,7 @@ class StackScheduler:
         return filling if n_stacks >= self.cores else []
 
     def _has_room(self) -> bool:
-        """Whether threads and memory are there for another task."""
+        """Whether there are threads and memory for another task."""
         if self._in_flight < self.cores:
             return True
         expected = self._held + self._most_held
@@ -201,14 +204,14 @@ class StackScheduler:
             self._free_slots += 1
 
     def _form_stacks(self, ready: list[Task], early: bool = False) -> None:
-        """Divide waiting jobs into stacks; one task of each will train it."""
+        """Divide the jobs of ready tasks into stacks; one task of each trains it."""
         chosen = set(ready)
         self._ready = [task for task in self._ready if task not in chosen]
         owners = {id(task.member): task for task in ready}
         members = [task.member for task in ready if task.member is not None]
         try:
             units = plan_units(members, self.cores, self._divided, early)
-        except Exception as error:  # each fit raises it: nobody is left waiting
+        except Exception as error:  # each fit raises it: no task is left waiting
             for member in members:
                 member.error = error
             self._waiting.extend(ready)
@@ -219,7 +222,7 @@ class StackScheduler:
             trainer.unit, trainer.companions = unit, companions
             self._waiting.append(trainer)
 
-    # What the threads of tasks do.
+    # Called in the threads of tasks.
 
     def _run(self, task: Task) -> None:
         enter_task(task)
@@ -238,7 +241,7 @@ class StackScheduler:
     def train(
         self, task: Task, job: TrainJob, watchers: Sequence[Watcher]
     ) -> TrainResult:
-        """Wait for the others, and have the job trained among theirs."""
+        """Wait until the job is trained, in a stack with those of other tasks."""
         member = Member(job, watchers)
         size = 0 if task.shares_rows else held_bytes(job)
         shape, width = full_width(member)
@@ -272,15 +275,15 @@ class StackScheduler:
             raise Cancelled
 
     def _train_unit(self, task: Task) -> None:
-        """Train a stack, or one network; then its members may go on."""
+        """Train a unit; then the tasks of its members continue."""
         unit = task.unit
         assert unit is not None
         self.record.begin_training(len(unit.members), unit.reason)
         try:
-            # Cores have a unit each; torch's own threads would stand in their way.
+            # Each core trains a unit; torch's own threads would compete with it.
             with one_thread if self._crowded else nullcontext():
                 _train(unit)
-        except BaseException as error:  # each fit raises it: nobody is left waiting
+        except BaseException as error:  # each fit raises it: no task is left waiting
             for member in unit.members:
                 if not member.ended:
                     member.error = error
@@ -290,10 +293,10 @@ class StackScheduler:
                 companions, task.unit, task.companions = task.companions, None, []
                 self._waiting.extend(t for t in companions if not t.cancelled)
 
-    # What callers do: the thread that waits for results, perhaps a task itself.
+    # Called by the thread that waits for results, which may be a task itself.
 
     def open_call(self, limit: int, parent: Task | None) -> Call:
-        """Begin a call; an outermost caller has a turn from here on."""
+        """Begin a call; an outermost caller has a slot from here on."""
         call = Call(self, limit, parent)
         with self._lock:
             self._calls.append(call)
@@ -305,13 +308,13 @@ class StackScheduler:
         return call
 
     def submit(self, call: Call, task: Task) -> None:
-        """Take a task in; it starts when there is a turn."""
+        """Queue a task; it starts when a slot is free."""
         with self._changing():
             call.tasks.add(task)
             call.queue.append(task)
 
     def begin_waiting(self, call: Call) -> None:
-        """The caller waits for results from here on."""
+        """Free the caller's slot while it waits for results."""
         with self._changing():
             if call.parent is not None:
                 self._pause(call.parent)
@@ -320,7 +323,7 @@ class StackScheduler:
                 call.caller_has_slot = False
 
     def end_waiting(self, call: Call) -> None:
-        """The caller has its results; a task among others needs a turn to go on."""
+        """The caller has its results; a caller that is a task waits for a slot."""
         task = call.parent
         if task is None:
             return
@@ -331,7 +334,7 @@ class StackScheduler:
         self._check(task)
 
     def cancel(self, call: Call) -> None:
-        """End the tasks of a call, and of those nested in it, as soon as they can."""
+        """Cancel the tasks of a call, and of the calls nested in it."""
         with self._changing():
             self._cancel(call)
 
@@ -344,7 +347,7 @@ class StackScheduler:
             if task.member is not None:
                 task.member.cancelled = True
             if task.unit is None and not task.has_slot:
-                # It waits, for a turn or for its network: it goes without.
+                # It waits for a slot or for its network: it is woken, to end.
                 if task in self._waiting:
                     self._waiting.remove(task)
                 if task in self._ready:
@@ -366,7 +369,7 @@ class StackScheduler:
 
 
 class _StopsWhenCancelled(Watcher):
-    """Ends a training that nobody waits for any more."""
+    """Stops the training of a cancelled member."""
 
     def __init__(self, member: Member):
         self._member = member

@@ -31,7 +31,7 @@ _BLIND_CALLBACK = "ProgressBar"
 
 
 class FoldLender:
-    """Puts views in the place of X in the calls of one ``joblib.Parallel``."""
+    """Replaces X by views in the tasks of one ``joblib.Parallel`` call."""
 
     def __init__(self) -> None:
         self._views: dict[int, RowView] = {}
@@ -86,7 +86,9 @@ def _can_be_shared(X: Any) -> bool:
 
 
 def _takes_views(estimator: Any) -> bool:
-    """Whether it is a network of this package; a subclass may read X as it likes."""
+    """Whether an estimator is a network of this package; a subclass may read X
+    otherwise.
+    """
     return (
         type(estimator).__module__.startswith("sklearn_deep.estimators.")
         and getattr(estimator, "_takes_row_views", False)
@@ -96,7 +98,7 @@ def _takes_views(estimator: Any) -> bool:
 
 
 def _converts_first(estimator: Any, parameters: Mapping[str, Any] | None) -> bool:
-    """Whether it is a Pipeline whose first step makes an array of X."""
+    """Whether an estimator is a Pipeline whose first step converts X to an array."""
     if type(estimator) is not Pipeline or not estimator.steps:
         return False
     name, step = estimator.steps[0]
@@ -112,7 +114,7 @@ def _converts_first(estimator: Any, parameters: Mapping[str, Any] | None) -> boo
 
 
 def _reads_arrays(kwargs: Mapping[str, Any]) -> bool:
-    """Whether what else the call hands X to reads it as an array."""
+    """Whether the other functions that get X, such as scorers, read it as an array."""
     parameters = kwargs.get("parameters") or {}
     scorer = kwargs.get("scorer")
     scorers = getattr(scorer, "_scorers", None)

@@ -1,8 +1,8 @@
-"""Training many jobs of one shape at once, as one network with an axis of networks.
+"""Training a stack: many jobs as one network with a leading axis of networks.
 
-What differs between them is a number of each: learning rates, penalties, rates of
-dropout. Each has its own rows and its own random numbers, so that it becomes the network
-that it would have become alone.
+What differs between jobs is a tensor over networks: learning rates, penalties, dropout
+rates. Each has its own rows and its own random numbers, so that training gives the same
+network as training it alone.
 """
 
 import dataclasses
@@ -38,17 +38,17 @@ _FEW = 4
 
 @dataclass
 class Member:
-    """A job among others, and what comes of it.
+    """A job of a stack, and its result.
 
     Attributes
     ----------
     job : TrainJob
     watchers : sequence of Watcher
     cancelled : bool
-        Set from outside, also while it is trained: nobody wants it any more.
+        Set by other threads, also during training: the result is not needed any more.
     result : TrainResult or None
     error : BaseException or None
-        In place of a result.
+        Set instead of a result.
     """
 
     job: TrainJob
@@ -64,7 +64,7 @@ class Member:
 
 
 def train_stack(members: Sequence[Member]) -> None:
-    """Train jobs of one shape, and give each its result or its error.
+    """Train jobs of one architecture; set the result or the error of each.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class _Net:
 
 
 class Stack:
-    """Networks in lockstep: an epoch of each at a time."""
+    """Networks trained in lockstep, epoch by epoch."""
 
     def __init__(self, members: Sequence[Member]):
         self._clock = _SharedClock(len(members))
@@ -107,13 +107,13 @@ class Stack:
                 nets.append(_Net(member, job, self._clock))
             except Exception as error:
                 member.error = error
-        # Those with more rows have more steps: they are the first in every step.
-        # Those that take the same rows in the same order are neighbours.
+        # Networks with more rows take more steps and come first in every step. Networks
+        # that use the same rows in the same order are adjacent.
         nets.sort(key=lambda n: (-len(n.job.rows), id(n.job.rows.x), n.job.seed))
         self._compose(nets)
 
     def epoch(self) -> None:
-        """Train an epoch, and part with the networks that have finished."""
+        """Train an epoch; remove the networks that have finished."""
         for net in self.nets:
             self._try(net, net.run.begin_epoch)
         if self._part():
@@ -124,7 +124,7 @@ class Stack:
         self._part()
 
     def _compose(self, nets: list[_Net]) -> None:
-        """Bring the networks together into tensors."""
+        """Stack parameters, rows and random bits of the networks."""
         self.nets = nets
         self._clock.share(len(nets))
         if not nets:
@@ -152,7 +152,7 @@ class Stack:
         ]
 
     def _part(self) -> bool:
-        """Let networks go that have ended or failed, or that nobody waits for."""
+        """Remove networks that have ended, failed or been cancelled."""
         left = [
             (k, net)
             for k, net in enumerate(self.nets)
@@ -165,7 +165,7 @@ class Stack:
         return not self.nets
 
     def _take_steps(self) -> Tensor:
-        """Take every step of the epoch; gives the mean loss of each network."""
+        """Take all steps of the epoch; return the mean loss of each network."""
         self._rows.put_in_order(self._orders())
         self._bits.begin([net.run.state.epoch for net in self.nets])
         for net, augmenter in zip(self.nets, self._augmenters, strict=False):
@@ -189,12 +189,14 @@ class Stack:
         return totals.div_(self._sizes)
 
     def _orders(self) -> list[Tensor]:
-        """The order of each network's rows in this epoch; equal orders once."""
+        """The order of each network's rows in this epoch; equal orders are one
+        object.
+        """
         orders: dict[tuple, Tensor] = {}
         keys = []
         for net in self.nets:
             rows, epoch = net.job.rows, net.run.state.epoch
-            # Lengths of sequences take part in the order.
+            # The order also depends on the lengths of sequences.
             of_lengths = None if rows.lengths is None else rows.lengths.tobytes()
             key = net.job.seed, epoch, len(rows), of_lengths
             keys.append(key)
@@ -204,7 +206,9 @@ class Stack:
         return [orders[key] for key in keys]
 
     def _epoch_numbers(self) -> list[Any]:
-        """The numbers of every step: one for all networks, or tensors over them."""
+        """Coefficients of every step: a float for all networks, or a tensor over
+        them.
+        """
         most = max(net.n_steps for net in self.nets)
         rates = np.zeros((most, len(self.nets)))
         steps = np.ones((most, len(self.nets)), dtype=np.int64)
@@ -230,7 +234,7 @@ class Stack:
         ]
 
     def _section(self, nets: slice) -> StackedStep:
-        """The stepper of neighbours; made when they first step together."""
+        """The ``StackedStep`` of adjacent networks; made on first use."""
         key = nets.start, nets.stop
         if key not in self._sections:
             jobs = [net.job for net in self.nets[nets]]
@@ -250,9 +254,9 @@ class Stack:
         return to_numbers(tensors)
 
     def _evaluate(self, nets: slice, rows: StackedRows) -> list[Tensor]:
-        """Loss and score of neighbours that have as many validation rows each."""
+        """Loss and score of adjacent networks with equal numbers of validation rows."""
         jobs = [net.job for net in self.nets[nets]]
-        if len(jobs) < _FEW:  # the fixed cost of vmap is that of so many forward passes
+        if len(jobs) < _FEW:  # the fixed cost of vmap equals this many forward passes
             each = [evaluate(job, job.validation) for job in jobs if job.validation]
             return [torch.stack(parts) for parts in zip(*each, strict=True)]
         template = self._section(nets).module.eval()
@@ -273,7 +277,7 @@ class Stack:
             net.member.result = net.run.finish(self._flat, k)
 
     def _try(self, net: _Net, call: Callable[..., Any], *args: Any) -> None:
-        """Call something that may fail for one network alone."""
+        """Call a function whose failure concerns one network alone."""
         try:
             call(*args)
         except Exception as error:
@@ -281,7 +285,7 @@ class Stack:
 
 
 class _SharedClock:
-    """Seconds of a stack, of which each network has had its share."""
+    """Clock of a stack, of whose seconds each network gets its share."""
 
     def __init__(self, n_nets: int):
         self._time, self._n_nets = stopwatch(), n_nets
@@ -294,13 +298,13 @@ class _SharedClock:
         return self._seconds
 
     def share(self, n_nets: int) -> None:
-        """Go on for another number of networks."""
+        """Continue with another number of networks."""
         self()
         self._n_nets = max(1, n_nets)
 
 
 def _placed_features(jobs: Sequence[TrainJob]) -> list[tuple[Rows, Rows | None]]:
-    """Rows whose features are on the device, those of equal content once."""
+    """Rows with their features on the device; equal features are stored once."""
     given = [rows for job in jobs for rows in (job.rows, job.validation) if rows]
     own = list({id(rows.x): rows.x for rows in given}.values())
     one = dict(zip(map(id, own), shared_features(own), strict=True))
@@ -317,7 +321,7 @@ def _placed_features(jobs: Sequence[TrainJob]) -> list[tuple[Rows, Rows | None]]
 
 
 def _joint_spec(specs: list[OptimizerSpec]) -> OptimizerSpec:
-    """The numbers of all: floats where they agree, arrays over networks elsewhere."""
+    """One spec for all: floats where the networks agree, else arrays over them."""
 
     def joint(numbers: list[float]) -> Any:
         agree = all(number == numbers[0] for number in numbers)
@@ -335,7 +339,9 @@ def _joint_spec(specs: list[OptimizerSpec]) -> OptimizerSpec:
 
 
 def _over_steps(number: Any, shape: tuple[int, int], like: Tensor) -> Any:
-    """An array over steps and networks as a list of numbers, if they agree, or a tensor."""
+    """An array over steps and networks as a list of floats if networks agree, else a
+    tensor.
+    """
     if not isinstance(number, np.ndarray):
         return number
     table = np.broadcast_to(number, shape)
@@ -355,7 +361,7 @@ def _n_rows(rows: Rows | None) -> int:
 
 
 def _neighbours(sizes: list[int]) -> list[slice]:
-    """Neighbours of one size."""
+    """Runs of adjacent networks of equal size."""
     groups: list[slice] = []
     for k, size in enumerate(sizes):
         if groups and sizes[groups[-1].start] == size:

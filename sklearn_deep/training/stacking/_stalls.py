@@ -1,4 +1,4 @@
-"""Noticing tasks that wait for one another where the scheduler cannot see it.
+"""Detection of stalls: tasks that wait for one another unseen by the scheduler.
 
 A task that waits for its network may hold a lock (of a cached property, around a fit, of a
 module that is imported) for which another task waits, in its turn. Then no thread computes,
@@ -14,28 +14,29 @@ from typing import NamedTuple
 # one stall follows another: they are found sooner.
 FIRST_PATIENCE, LATER_PATIENCE = 1.5, 0.05
 
-# Seconds after which another task is started for those that wait; it may take a core that
-# they only lent to a subprocess.
+# Seconds after which another task is started in place of waiting ones; it may compete
+# with a subprocess that they wait for.
 START_PATIENCE = 5.0
 
-# Seconds after which threads that compute all the time count as waiting: for a flag, say.
+# Seconds after which threads that always compute count as waiting, such as polling a
+# flag.
 BUSY_PATIENCE = 60.0
 
-# Share of a core above which threads compute.
+# Share of a core above which threads count as computing.
 _COMPUTES = 0.1
 
 
 class Look(NamedTuple):
-    """What the watch sees of a scheduler.
+    """A snapshot of a scheduler's state.
 
     Attributes
     ----------
     moves : int
         Grows with every change of the scheduler's state.
     clocks : list of int or None
-        CPU clocks of the threads that have a turn; None where the system has none.
+        CPU clocks of the threads that have a slot; None where the system has none.
     held_up : bool
-        Whether anybody waits who could go on if there were a turn.
+        Whether a task waits that could continue with a slot.
     training : bool
         Whether a network is being trained.
     """
@@ -68,7 +69,7 @@ def cpu_seconds(clocks: Sequence[int | None]) -> float:
 
 
 class Watch:
-    """A thread that looks at a scheduler from time to time, and reports stalls.
+    """A thread that polls a scheduler and reports stalls.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ class Watch:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to look, if it has not begun."""
+        """Start the thread, if it is not running."""
         if self._thread is not None or self._stop.is_set():
             return
         self._thread = threading.Thread(

@@ -15,20 +15,20 @@ _here = threading.local()
 
 
 class Cancelled(BaseException):
-    """Nobody waits for this task any more; no error of the task, so no Exception."""
+    """The task was cancelled: no error of the task, so no Exception."""
 
 
 class Task:
-    """A function that runs in a thread of its own, and its place in the scheduler."""
+    """A function that runs in its own thread, and its state in the scheduler."""
 
     def __init__(self, function: Callable[[], Any], callback: Any, call: "Call"):
         self.function, self.callback, self.call = function, callback, call
         self.cancelled = False
         self.thread: threading.Thread | None = None
         self.member: Member | None = None  # while it waits for a network
-        self.unit: TrainingUnit | None = None  # what it is to train, for itself ...
-        self.companions: list[Task] = []  # ... and for these
-        self.kind = 0, 1  # number of its job's shape, and what makes a full stack
+        self.unit: TrainingUnit | None = None  # what it is to train: its own job ...
+        self.companions: list[Task] = []  # ... and those of these
+        self.kind = 0, 1  # number of its job's stack key, and width of a full stack
         self.shares_rows = False  # its fold is a view of rows that others read too
         self.has_slot = False
         self.clock: int | None = None  # of its thread's CPU time
@@ -37,7 +37,7 @@ class Task:
 
 
 class Outcome:
-    """What a task came to, for joblib to unpack."""
+    """Result or error of a task, for joblib to unpack."""
 
     def __init__(self, value: Any = None, error: BaseException | None = None):
         self._value, self._error = value, error
@@ -50,7 +50,7 @@ class Outcome:
 
 
 class Scheduler(Protocol):
-    """What trains the jobs of tasks; ``_scheduler.py`` holds the one there is."""
+    """Trains the jobs of tasks; implemented in ``_scheduler.py``."""
 
     def train(
         self, task: Task, job: TrainJob, watchers: Sequence[Watcher]
@@ -71,7 +71,7 @@ class Call:
         self.clock: int | None = None  # of that caller's CPU time
 
     def may_start(self, has_room: bool) -> bool:
-        """Whether another task may; one at least, for the call to come to an end."""
+        """Whether another task may start; one always may, so that the call ends."""
         return self.in_flight == 0 or (has_room and self.in_flight < self.limit)
 
 
@@ -81,7 +81,7 @@ def current_task() -> Task | None:
 
 
 def enter_task(task: Task) -> None:
-    """Note that this thread runs a task, to its end."""
+    """Mark this thread as running a task."""
     _here.task = task
 
 

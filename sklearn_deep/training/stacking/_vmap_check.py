@@ -1,4 +1,6 @@
-"""What a module of the user's does with its first rows: looked at before it is trained."""
+"""Trial runs of a user's module: errors, random draws, and whether it can be
+stacked.
+"""
 
 import copy
 import dataclasses
@@ -32,10 +34,10 @@ def first_rows(rows: Rows, n: int) -> Batch:
 
 
 def try_out(job: TrainJob, batch: Batch, name: str) -> bool:
-    """Let a module see rows, and prepare it for what it was seen to do.
+    """Run a module on some rows, and prepare it for training.
 
-    Layers that wait for their first rows get their initial values here. A module that
-    draws random numbers of its own in training is lent the fit's.
+    Lazy layers get their initial values here. A module that draws random numbers in
+    training gets the fit's generator.
 
     Returns
     -------
@@ -124,8 +126,8 @@ def _check_output(owner: str, raw: Any, batch: Batch, n_outputs: int) -> None:
     )
 
 
-# Nodes of torch's autograd whose outputs are no logits for a kind of loss, and the
-# function that each is of. A softmax does no harm to the logarithm of another.
+# Nodes of torch's autograd whose outputs are no logits for a kind of loss, and their
+# functions. log_softmax before a softmax loss is harmless.
 _LINKS = {
     "softmax": {
         "SoftmaxBackward0": "softmax",
@@ -148,7 +150,7 @@ _PASSING = (
 
 
 def _warn_of_probabilities(owner: str, raw: Tensor, job: TrainJob) -> None:
-    """Warn of a classifier whose module ends in what the loss itself applies."""
+    """Warn of a classifier whose module ends in the function that the loss applies."""
     if job.loss.kind == "real" or (job.state is not None and job.state.epoch):
         return
     last = _LINKS[job.loss.kind].get(_last_node(raw))
@@ -167,7 +169,7 @@ def _warn_of_probabilities(owner: str, raw: Tensor, job: TrainJob) -> None:
 
 
 def _last_node(raw: Tensor) -> str:
-    """Name the operation that made the values, behind those that only reshape them."""
+    """Name the last operation before those that only reshape values."""
     node: Any = raw.grad_fn
     while node is not None and node.name().startswith(_PASSING):
         node = node.next_functions[0][0]
@@ -175,12 +177,12 @@ def _last_node(raw: Tensor) -> str:
 
 
 def _are_shares(raw: Tensor) -> bool:
-    """Tell whether every row has values from 0 on that sum to 1."""
+    """Tell whether every row is non-negative and sums to 1."""
     off = (raw.sum(-1) - 1).abs().max()
     return bool((raw.min() >= 0) & (off < 1e-4))
 
 
-# Whether modules of one kind train as one under vmap; the search for it costs some
+# A cache: whether modules of one kind can be stacked under vmap. The check costs some
 # steps, and a grid search has many such networks.
 _known: dict[Hashable, bool] = {}
 _MOST_KNOWN = 256
@@ -190,8 +192,9 @@ _one_at_a_time = threading.Lock()
 def stackable(job: TrainJob, batch: Batch, kind: Hashable) -> bool:
     """Tell whether networks like this one can be trained as one, and come out the same.
 
-    Two of them take a step each way. What ``vmap`` refuses (control flow that depends
-    on data, some operations), does slowly or does otherwise stays alone.
+    Two of them take a step alone and stacked. Modules that ``vmap`` refuses
+    (data-dependent control flow, some operations), runs slowly or computes differently
+    are not stacked.
     """
     key = kind, job.loss.name, job.loss.kind, batch.x.dtype, tuple(batch.x.shape[1:])
     with _one_at_a_time:
@@ -199,11 +202,11 @@ def stackable(job: TrainJob, batch: Batch, kind: Hashable) -> bool:
             if len(_known) >= _MOST_KNOWN:
                 _known.clear()
             with warnings.catch_warnings():
-                # So vmap says that it has no fast way.
+                # vmap warns so where it has no batching rule.
                 warnings.filterwarnings("error", message="There is a performance drop")
                 try:
                     _known[key] = _same_both_ways(job, batch)
-                except Exception:  # whatever it is, it is no error of training alone
+                except Exception:  # whatever it is, training alone does not raise it
                     _known[key] = False
         return _known[key]
 

@@ -1,4 +1,4 @@
-"""What a network sees of a training batch: its rows, augmented by the fit's own draws."""
+"""Augmentation of training batches, with random numbers from the fit's seed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +25,7 @@ class Augmenter:
     Parameters
     ----------
     job : TrainJob
-        With augmentations.
+        A job that has augmentations.
     """
 
     def __init__(self, job: TrainJob):
@@ -36,11 +36,11 @@ class Augmenter:
         self._dtype = next(job.module.parameters()).dtype
 
     def begin(self, epoch: int) -> None:
-        """Seed an epoch."""
+        """Seed the random numbers of an epoch."""
         reseed(self._generator, self._job.seed, "augmentation", epoch)
 
     def __call__(self, batch: Batch) -> Batch:
-        """Augment a batch; its features come as floats, in the user's layout."""
+        """Augment a batch; returned features are floats in the user's layout."""
         x, y = self._canonical(batch.x), batch.y
         if self._mixes:
             y = F.one_hot(y, self._job.n_outputs).to(self._dtype)
@@ -50,7 +50,7 @@ class Augmenter:
         return batch.with_x(self._restored(batch.x))
 
     def _canonical(self, x: Any) -> Any:
-        if not isinstance(x, Tensor):  # padded sequences are canonical as they are
+        if not isinstance(x, Tensor):  # padded sequences are canonical already
             return x
         return self._layout.canonical(as_floats(x, self._dtype))
 
@@ -63,14 +63,14 @@ def _of_network(x: Any, k: int) -> Any:
 
 
 def _stacked(parts: list[Any]) -> Any:
-    """Features of several networks; padded ones are equally long."""
+    """Stack the features of several networks; padded ones have equal lengths."""
     if not isinstance(parts[0], Padded):
         return torch.stack(parts)
     return Padded(*(torch.stack(each) for each in zip(*parts, strict=True)))
 
 
 def augmented_together(augmenters: Sequence[Augmenter], batch: Batch) -> Batch:
-    """Augment a batch of several networks, each part by its own network's draws."""
+    """Augment a batch of several networks, each with its own random numbers."""
     parts = []
     for k, augmenter in enumerate(augmenters):
         weight = None if batch.weight is None else batch.weight[k]

@@ -1,9 +1,9 @@
 """The gradient of a plain feed-forward network, derived by hand.
 
-Autograd spends more on its own bookkeeping than on the products of a small network. Here
-the forward pass keeps what the backward pass needs, and that writes into the flat
-gradient directly. Tensors may have a leading axis of networks: the same code then takes a
-step of many.
+For a small network, autograd spends more time on bookkeeping than on matrix products.
+Here the forward pass stores what the backward pass needs, and the backward pass writes
+into the flat gradient directly. With a leading axis of networks the same code computes
+the gradients of a stack.
 """
 
 from typing import Any
@@ -29,12 +29,12 @@ from sklearn_deep.training.step._layer_gradients import (
 
 
 def derived_gradient(module: nn.Module, loss: Loss) -> "DerivedGradient | None":
-    """Give the hand-derived gradient of a network, None where it has none."""
+    """The hand-derived gradient of a network; None where a layer has none."""
     return DerivedGradient(module, loss) if is_plain(module) else None
 
 
 def is_plain(module: nn.Module) -> bool:
-    """Tell whether a network is of layers that are derived here, all of them trained."""
+    """Tell whether all layers have a hand-derived gradient and are trained."""
     return (
         isinstance(module, MLP)
         and type(module) in (MLP, Autoencoder)
@@ -67,7 +67,7 @@ def _has_hooks(module: nn.Module) -> bool:
 
 
 class DerivedGradient:
-    """``(batch) -> (loss, raw)``, with the gradient written where it belongs.
+    """``(batch) -> (loss, raw)``; writes the gradient into the flat gradient.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class _BlockGradient:
 
     @property
     def scale(self) -> float:
-        """What the output has still to be multiplied by."""
+        """Factor of the output that the next layer still has to apply."""
         return 1.0 if self.last is None else self.last.scale
 
     def forward(self, x: Tensor, scale: float) -> Tensor:
@@ -172,7 +172,7 @@ class _BlockGradient:
         return y + (x if self.projection is None else self.projection.forward(x))
 
     def backward(self, g: Tensor) -> Tensor:
-        """Write the gradients; what comes back is of no use for the first block."""
+        """Write the gradients; what the first block returns is not used."""
         back = g
         for layer in reversed(self.passes):
             back = layer.backward(back)

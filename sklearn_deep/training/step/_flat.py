@@ -1,4 +1,4 @@
-"""The parameters of one network, or of many of one shape, as one tensor."""
+"""The parameters of one network, or of many of one architecture, as one tensor."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,9 @@ class FlatParameters:
     Parameters
     ----------
     modules : sequence of torch.nn.Module
-        Of one shape.
+        Of one architecture.
     stacked : bool
-        Whether there is an axis of networks; without, there is one module.
+        Whether tensors have an axis of networks; without, there is one module.
 
     Attributes
     ----------
@@ -60,9 +60,10 @@ class FlatParameters:
             self._stack_buffers()
 
     def template(self, nets: slice) -> nn.Module:
-        """A module whose parameters and buffers are those of some networks, stacked.
+        """A module whose parameters and buffers are stacked views of some networks'
+        own.
 
-        Without an axis of networks it is the network itself.
+        Without an axis of networks: the network itself.
         """
         if not self.stacked:
             return self.modules[0]
@@ -78,7 +79,7 @@ class FlatParameters:
         return template.train()
 
     def flattened(self, named: Mapping[str, Tensor], fill: float) -> Tensor:
-        """Tensors by parameter as one, (n_values,), ``fill`` where there is none."""
+        """Flatten tensors by name to (n_values,); other parameters get ``fill``."""
         like = self._values[0]
         flat = torch.full_like(like, fill)
         for name, place, _ in self._named(flat, flat):
@@ -87,7 +88,7 @@ class FlatParameters:
         return flat
 
     def by_name(self, flat: Tensor) -> dict[str, Tensor]:
-        """The part of each parameter in a tensor like ``values``, by name; views."""
+        """Views of a tensor like ``values``, by name of the parameter."""
         return {name: part for name, part, _ in self._named(flat, flat)}
 
     def snapshot(self, k: int = 0) -> list[Tensor]:
@@ -134,7 +135,7 @@ class FlatParameters:
 
 def _pattern(modules: list[nn.Module]) -> nn.Module:
     """A module of their shape without values."""
-    # A network without dropout is one whose rate is zero; not the reverse.
+    # A module with dropout layers can stand for one without (rate 0), not the reverse.
     richest = max(modules, key=lambda m: len(rate_modules(m)))
     # Copied without its values, which may be views of a large stack.
     memo = {

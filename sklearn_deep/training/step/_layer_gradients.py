@@ -1,8 +1,8 @@
-"""Layers with their way back: ``forward`` keeps what ``backward`` needs.
+"""Hand-written backward passes, one class per kind of layer.
 
-Gradients of parameters are written into the parameters' own, which are views of one flat
-tensor. Rows are the axis before the last; tensors and parameters may have an axis of
-networks in front of it.
+``forward`` stores what ``backward`` needs. Gradients of parameters are written into
+``parameter.grad``, which is a view of the flat gradient. Rows are the axis before the
+last; tensors and parameters may have an axis of networks in front.
 """
 
 from collections.abc import Sequence
@@ -37,14 +37,14 @@ def scaled_product(
 
 
 class LayerGradient:
-    """A layer of one kind."""
+    """Forward and backward pass of one kind of layer."""
 
     def __init__(self, layer: Any):
         self.layer = layer
 
     @staticmethod
     def takes(layer: Any) -> bool:
-        """Tell whether a layer of the kind is one that is derived here."""
+        """Tell whether the options of a layer are supported."""
         return True
 
     def forward(self, x: Tensor) -> Tensor:
@@ -52,12 +52,12 @@ class LayerGradient:
         raise NotImplementedError
 
     def backward(self, g: Tensor) -> Tensor:
-        """Turn the gradient by the output into that by the input."""
+        """Map the gradient by the output to the gradient by the input."""
         raise NotImplementedError
 
 
 def gradient_of(parameter: Tensor) -> Tensor:
-    """Give the place of a parameter's gradient."""
+    """The gradient of a parameter, to be written in place."""
     assert parameter.grad is not None
     return parameter.grad
 
@@ -68,7 +68,8 @@ class LinearGradient(LayerGradient):
     Attributes
     ----------
     scale : float
-        What the input has still to be multiplied by: the product does it at no cost.
+        Factor of the input that is still to be applied; the matrix product does so at
+        no cost.
     """
 
     def __init__(self, layer: nn.Linear, first: bool = False):
@@ -121,7 +122,7 @@ class PReLUGradient(LayerGradient):
 
     @staticmethod
     def takes(layer: Any) -> bool:
-        """One slope for all units."""
+        """Supported: one slope for all units."""
         return layer.num_parameters == 1
 
     def forward(self, x: Tensor) -> Tensor:
@@ -139,18 +140,18 @@ class PReLUGradient(LayerGradient):
 
 
 class BatchNormGradient(LayerGradient):
-    """Normalisation over the rows; many networks are many more columns."""
+    """Normalisation over the rows; units of stacked networks are further columns."""
 
     @staticmethod
     def takes(layer: Any) -> bool:
-        """With weights and running moments, as this package makes them."""
+        """Supported: with weights and running moments, as this package builds it."""
         return layer.affine and layer.track_running_stats and layer.momentum is not None
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise, and update the running moments."""
         layer = self.layer
         self.shape, self.x = x.shape, _columns(x)
-        # A single row has no variance: the running moments stand in.
+        # A single row has no variance: the running moments are used.
         self.learns = x.shape[-2] > 1
         if self.learns:
             layer.num_batches_tracked.add_(1)
@@ -197,7 +198,7 @@ def _columns(x: Tensor) -> Tensor:
 
 
 def _rows(y: Tensor, shape: torch.Size) -> Tensor:
-    """Networks one behind the other again."""
+    """The inverse of ``_columns``."""
     if len(shape) == 2:
         return y
     return y.view(shape[1], shape[0], shape[2]).transpose(0, 1)
@@ -213,7 +214,7 @@ class LayerNormGradient(LayerGradient):
 
     @staticmethod
     def takes(layer: Any) -> bool:
-        """With weight and bias, over the last axis."""
+        """Supported: with weight and bias, over the last axis."""
         return len(layer.normalized_shape) == 1 and layer.bias is not None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -261,15 +262,15 @@ class DropoutGradient(LayerGradient):
 
 
 class RectifiedDropoutGradient(LayerGradient):
-    """A rectifier and the dropout behind it, in place, where no shortcut goes around.
+    """A ReLU and the dropout after it, in place, in blocks without a shortcut.
 
-    What is positive in the end is where the gradient passes: no mask is kept. The factor
-    of the units that stay is left to the product of the next layer.
+    The gradient passes where the output is positive, so no mask is stored. The factor
+    1 / (1 - rate) is left to the matrix product of the next layer.
 
     Attributes
     ----------
     scale : float
-        What the output has still to be multiplied by.
+        Factor of the output that the next layer still has to apply.
     """
 
     def __init__(self, dropout: Dropout | None):
@@ -279,7 +280,7 @@ class RectifiedDropoutGradient(LayerGradient):
 
     @staticmethod
     def replaces(layers: Sequence[nn.Module]) -> bool:
-        """Tell whether the last layers of a block are such."""
+        """Tell whether a block ends in a ReLU, or in a ReLU and dropout."""
         kinds = [type(layer) for layer in layers]
         return kinds[-1:] == [nn.ReLU] or kinds[-2:] == [nn.ReLU, Dropout]
 
@@ -294,7 +295,7 @@ class RectifiedDropoutGradient(LayerGradient):
             return self.y
         kept, rate = self.layer.draw(x)
         self.y.mul_(kept)
-        if isinstance(rate, Tensor):  # a product of many networks has one factor
+        if isinstance(rate, Tensor):  # the product of a stack has one factor for all
             self._factor = 1 / (1 - rate)
             self.y.mul_(self._factor)
         else:
@@ -302,7 +303,7 @@ class RectifiedDropoutGradient(LayerGradient):
         return self.y
 
     def backward(self, g: Tensor) -> Tensor:
-        """Let the gradient through where a unit was positive and stayed."""
+        """Pass the gradient where a unit was positive and not dropped."""
         aten.threshold_backward.grad_input(g, self.y, 0, grad_input=g)
         return g if self._factor is None else g.mul_(self._factor)
 

@@ -1,8 +1,8 @@
 """Random bits for the dropout masks of one network or of many.
 
-The bits of an epoch are one stream, a function of (seed, epoch) alone, and a mask takes the
-next of them: a network gets the same masks whatever trains beside it. They are drawn in
-blocks, since a call of a generator costs more than a small mask.
+The bits of an epoch are one stream, a function of (seed, epoch) alone, and each mask
+takes the next bits of it: a network gets the same masks alone and in any stack. Bits
+are drawn in blocks, since a call of a generator costs more than a small mask.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sklearn_deep.training.job._seeds import bit_generator, reseed
 
-# Numbers of int16 that are drawn at least.
+# Smallest number of int16 values that are drawn at once.
 _BLOCK = 1 << 15
 _PER_WORD = 4
 _LOWEST = -(2**63)
@@ -21,7 +21,7 @@ _NOTHING = torch.empty(0, dtype=torch.int16)
 
 
 class RandomBits:
-    """A stream of bits for each of some networks, all at the same place.
+    """A stream of random bits per network; all are at the same position.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ class RandomBits:
     Attributes
     ----------
     nets : int or slice
-        Which networks draw: one, whose tensors have no axis of networks, or several.
+        The networks that draw: an index, for tensors without an axis of networks, or a
+        slice.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class RandomBits:
         self._place = 0
 
     def begin(self, epochs: Sequence[int]) -> None:
-        """Go to the start of an epoch, of each network's own."""
+        """Go to the start of an epoch, which is given for each network."""
         for source, epoch in zip(self._sources, epochs, strict=True):
             source.begin(epoch)
         self._place = 0
@@ -68,11 +69,13 @@ class RandomBits:
         return torch.stack(bits).view(like.shape)
 
     def skip(self, like: Tensor) -> None:
-        """Leave out what ``draw`` would give."""
+        """Skip the numbers that ``draw`` would return."""
         self._advance(like)
 
     def _advance(self, like: Tensor) -> tuple[int, int]:
-        """The place of the next mask of a network, and its numbers."""
+        """Advance past the next mask; return where it starts and its size per
+        network.
+        """
         n = like.numel()
         if not isinstance(self.nets, int):
             n //= like.shape[0]
@@ -82,7 +85,7 @@ class RandomBits:
 
 
 class _BitsOnCPU:
-    """The bits of one network, by a generator several times as fast as torch's."""
+    """Bits of one network from a NumPy generator, several times as fast as torch's."""
 
     def __init__(self, seed: int, stream: str, device: torch.device):
         self._seed, self._stream = seed, stream
@@ -116,7 +119,7 @@ class _BitsOnCPU:
         self._bits, self._start = _NOTHING, self._stop
 
     def _draw(self, place: int, n_words: int) -> None:
-        """Draw words behind what is left from ``place`` on."""
+        """Draw words and append them to the unread bits from ``place`` on."""
         assert self._generator is not None
         words = self._generator.random_raw(n_words)
         left = self._bits[place - self._start :]
@@ -129,7 +132,7 @@ class _BitsOnCPU:
 
 
 class _BitsOnDevice:
-    """The bits of one network, drawn where it is, in blocks with a seed each."""
+    """Bits of one network, drawn on its device in blocks that have a seed each."""
 
     def __init__(self, seed: int, stream: str, device: torch.device):
         self._seed, self._stream = seed, stream

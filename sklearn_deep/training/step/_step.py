@@ -29,15 +29,16 @@ from sklearn_deep.training.step._vmapped import VmappedGradient
 # gradients, slots and temporaries then stay in the core's own cache.
 _PIECE = 1 << 15
 
-# From so many values on, a call per network costs less than passes over many networks.
+# From this many values on, one call per network is faster than passes over many
+# networks.
 _LARGE = 1 << 14
 
-# What is left of the weights, or None, and the numbers of the update rule.
+# Factor of decoupled weight decay, or None, and the coefficients of the update rule.
 StepNumbers = tuple[Any, ...]
 
 
 def step_numbers(spec: OptimizerSpec, learning_rate: Any, step: Any) -> StepNumbers:
-    """Work out the numbers of a step; from arrays, those of many networks.
+    """Compute the coefficients of a step; from arrays, those of many networks.
 
     Parameters
     ----------
@@ -59,9 +60,9 @@ def step_numbers(spec: OptimizerSpec, learning_rate: Any, step: Any) -> StepNumb
 
 
 def fused_update(values: Tensor, spec: OptimizerSpec) -> Update | None:
-    """The update of one network in a single pass, where that is the fastest.
+    """The fused update of one network; None where other updates are faster.
 
-    Small networks are updated many at a time. Numbers of a step are doubles here.
+    Small networks are updated many at a time. Coefficients are doubles here.
     """
     large = values.shape[-1] >= _LARGE and values.device.type == "cpu"
     return OPTIMIZERS[spec.name].fused if large else None
@@ -75,17 +76,17 @@ def column(numbers: Sequence[float], like: Tensor) -> Number:
 
 
 class StackedStep:
-    """Takes the steps of one network, or of neighbours in a stack.
+    """Optimizer steps of one network, or of adjacent networks in a stack.
 
     Parameters
     ----------
     flat : FlatParameters
     jobs : sequence of TrainJob
-        Those of the networks that step.
+        Jobs of these networks.
     slots : list of Tensor
-        What the optimizer remembers, each like ``flat.values``.
+        State tensors of the optimizer, each like ``flat.values``.
     nets : slice
-        Where they are among the networks of ``flat``.
+        Position of these networks in ``flat``.
     """
 
     def __init__(
@@ -111,9 +112,7 @@ class StackedStep:
             if any(name in job.penalties for job in jobs)
         }
         self._weight_mask = _weight_mask(flat, jobs)
-        if (
-            self._weight_mask is not None
-        ):  # what else would move them: momentum of before
+        if self._weight_mask is not None:  # momentum of earlier steps would move them
             for slot in slots:
                 slot.mul_(self._weight_mask)
         norms = [job.optimizer.gradient_clip or math.inf for job in jobs]
@@ -126,7 +125,9 @@ class StackedStep:
         self._each = list(_each(tensors))
 
     def choose_gradient(self) -> None:
-        """Derive the gradient by hand where that can be; hooks need the module itself."""
+        """Use the hand-derived gradient where there is one; modules with hooks have
+        none.
+        """
         derived: Any = derived_gradient(self.module, self.loss)
         if derived is None and not self.alone:
             derived = VmappedGradient(self.module, self.loss)
@@ -134,12 +135,12 @@ class StackedStep:
         self._running = Running(self.module)
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Put the gradient of the batch's loss into its place.
+        """Write the gradient of the batch's loss into the flat gradient.
 
         Returns
         -------
         loss : Tensor, scalar or of shape (n_nets,)
-        raw : Tensor of shape (n_batch, n_outputs), or with an axis of networks before
+        raw : Tensor of shape (n_batch, n_outputs), or with a leading axis of networks
         """
         if self._derived is not None:
             with self._running:
@@ -155,7 +156,7 @@ class StackedStep:
         return loss.detach(), raw.detach()
 
     def complete(self) -> None:
-        """Add what the penalties ask for, and nothing where weights stay zero."""
+        """Add the gradients of the penalties; zero the gradient of masked weights."""
         if self.penalties:
             self.penalise()
         if self._weight_mask is not None:
@@ -178,7 +179,7 @@ class StackedStep:
         return total
 
     def apply(self, keep: Number | None, *numbers: Number) -> None:
-        """Change the weights by the gradient that is there."""
+        """Update the weights from the current gradient."""
         self.complete()
         if self._norm is not None:
             clip_(self.gradient_, self._norm)
@@ -192,7 +193,7 @@ class StackedStep:
             self._update(weights, gradient, slots, *of_piece)
 
     def _apply_fused(self, *numbers: Number | None) -> None:
-        """Change the weights of each network in a single pass."""
+        """Update the weights of each network by the fused rule."""
         n_nets = len(self._each)
         of_each = [
             n.flatten().tolist() if isinstance(n, Tensor) else [n] * n_nets
@@ -210,7 +211,7 @@ class StackedStep:
         return dataclasses.replace(losses[0], smoothing=smoothing)
 
     def _set_rates(self, modules: Sequence[nn.Module]) -> None:
-        """Give the layers of the template the rates of each network's own."""
+        """Set the dropout rates of the template, one per network."""
         own = [rate_modules(module) for module in modules]
         for i, layer in enumerate(rate_modules(self.module)):
             rates = [layers[i].rate if layers else 0.0 for layers in own]
@@ -219,7 +220,7 @@ class StackedStep:
 
 
 def _weight_mask(flat: FlatParameters, jobs: Sequence[TrainJob]) -> Tensor | None:
-    """1 where a value is trained and 0 where it stays; None where all are trained."""
+    """Flat mask: 1 where a value is trained, 0 where it is fixed; None for all 1."""
     if all(job.weight_mask is None for job in jobs):
         return None
     rows = [flat.flattened(job.weight_mask or {}, 1.0) for job in jobs]
@@ -233,7 +234,7 @@ def _of(number: Number, nets: slice) -> Number:
 def _pieces(
     tensors: list[Tensor],
 ) -> Iterator[tuple[slice | None, Tensor, Tensor, list]]:
-    """Parts of weights, gradients and slots that are updated at once."""
+    """Pieces of weights, gradients and slots that are updated one after the other."""
     values = tensors[0]
     size = _PIECE if values.device.type == "cpu" else values.numel()
     if values.ndim == 1:
@@ -261,16 +262,16 @@ def _each(tensors: list[Tensor]) -> Iterator[tuple[Tensor, Tensor, list[Tensor]]
 
 
 def make_slots(state: OptimizerState, job: TrainJob, values: Tensor) -> list[Tensor]:
-    """Give a state that remembers nothing yet its slots, each like ``values``."""
+    """Slots of an optimizer state; new ones are zeros like ``values``."""
     n_slots = OPTIMIZERS[job.optimizer.name].n_slots
     if len(state.slots) != n_slots:
         state.slots = [torch.zeros_like(values) for _ in range(n_slots)]
-        state.step = 0  # an average corrects its bias by the steps that it has seen
+        state.step = 0  # bias correction counts the steps that averages have seen
     return state.slots
 
 
 class SingleStep(StackedStep):
-    """Takes the steps of one job: ``step(batch, learning_rate) -> loss``."""
+    """Optimizer steps of one job: ``step(batch, learning_rate) -> loss``."""
 
     def __init__(self, job: TrainJob, state: OptimizerState | None = None):
         self.flat = FlatParameters([job.module])
@@ -280,7 +281,7 @@ class SingleStep(StackedStep):
         super().__init__(self.flat, [job], self.state.slots, slice(0, 1))
 
     def update(self, learning_rate: float) -> None:
-        """Change the weights by the gradient that is there."""
+        """Update the weights from the current gradient."""
         self.state.step += 1
         self.apply(*step_numbers(self.spec, learning_rate, self.state.step))
 

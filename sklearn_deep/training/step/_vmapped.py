@@ -1,7 +1,7 @@
 """The gradient of many networks of any kind, by ``torch.func``.
 
-It has a fixed cost of some hundred microseconds a step, which the hand-derived gradient of
-plain networks does not have.
+It costs some hundred microseconds per step, which the hand-derived gradient of plain
+networks avoids.
 """
 
 from typing import Any, cast
@@ -21,7 +21,7 @@ def vmapped_forward(template: nn.Module, x: Tensor | Padded) -> Tensor:
     Parameters
     ----------
     template : torch.nn.Module
-        Its parameters and buffers have an axis of networks in front.
+        Its parameters and buffers have a leading axis of networks.
     x : Tensor of shape (n_nets, n_rows, ...), or Padded
 
     Returns
@@ -35,7 +35,7 @@ def vmapped_forward(template: nn.Module, x: Tensor | Padded) -> Tensor:
 
 
 class VmappedGradient:
-    """``(batch) -> (loss, raw)``, with the gradient written where it belongs.
+    """``(batch) -> (loss, raw)``; writes the gradient into the flat gradient.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class VmappedGradient:
         gradients, (loss, raw) = call(
             self._parameters,
             self._buffers,
-            # A module may work in place, an expanded view not.
+            # A module may work in place, which an expanded view does not allow.
             batch.x.contiguous() if isinstance(batch.x, Tensor) else batch.x,
             batch.y,
             batch.weight,
