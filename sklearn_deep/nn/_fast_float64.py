@@ -148,6 +148,16 @@ def _cat(tensors: Sequence[Tensor], dim: int = 0, **kwargs: Any) -> Tensor:
     return torch.cat([x.movedim(1, -1) for x in tensors], -1).movedim(-1, 1)
 
 
+def _relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Write elsewhere what has a gradient and is a view, as the forms above return.
+
+    Autograd copies the gradient of a view that is overwritten, forth and back.
+    """
+    if inplace and torch.is_grad_enabled() and _channels_last(input):
+        inplace = not input._is_view()
+    return F.relu(input, inplace)
+
+
 _FORMS: dict[Any, Callable] = {
     torch.conv1d: _convolution(torch.conv1d, 1),
     torch.conv2d: _convolution(torch.conv2d, 2),
@@ -156,6 +166,7 @@ _FORMS: dict[Any, Callable] = {
     F.batch_norm: _batch_norm,
     torch.cat: _cat,
     F.pad: _pad,
+    F.relu: _relu,
 }
 
 

@@ -227,6 +227,21 @@ def test_normalising_padding_and_joining_keep_channels_side_by_side(shape):
         assert layers(x).movedim(1, -1).is_contiguous()
 
 
+@pytest.mark.parametrize("shape", [(6, 3, 5), (6, 3, 5, 4)])
+def test_a_rectifier_in_place_overwrites_no_view_that_has_a_gradient(shape):
+    (x,) = tensors((shape[0], *shape[2:], shape[1]))
+    norm = (nn.BatchNorm1d(3) if len(shape) == 3 else nn.BatchNorm2d(3)).double()
+    compare(lambda x: F.relu(norm(x.movedim(-1, 1)), inplace=True), x)
+    x.requires_grad_()
+    with FastFloat64():
+        y = F.relu(norm(x.movedim(-1, 1)), inplace=True)
+        names = {type(node[0]).__name__ for node in graph(y)}
+        assert not names & {"CopySlices", "AsStridedBackward0"}
+        with torch.inference_mode():
+            z = norm.eval()(x.movedim(-1, 1))
+            assert F.relu(z, inplace=True) is z
+
+
 def fitted(X, y, **params):
     net = CNNClassifier((3, 4), max_epochs=2, batch_size=16, random_state=0, **params)
     return net.fit(X, y)
