@@ -22,6 +22,10 @@ from sklearn_deep.training.job._devices import int_attribute, multiply_adds, thr
 # on its position among the same number of rows.
 _BLOCK = 32
 
+# Every block of rows rearranges all kernels of float64 convolutions: blocks are larger
+# there. The bytes count the values of all layers, of which few are held at a time.
+_FLOAT64_BYTES = 8 * CHUNK_BYTES
+
 
 # A cache: counting a module's parameters takes as long as a small layer; so does
 # finding its first parameter, for the device, and its ReLU layers.
@@ -69,7 +73,8 @@ def raw_outputs(module: nn.Module, X: Any) -> Tensor:
         with threads, torch.inference_mode(), running:
             return _by_length(module, X, widest, device)
     width = max(math.prod(X.shape[1:]), widest)
-    parts = chunks(X.shape[0], width * X.dtype.itemsize)
+    n_bytes = _FLOAT64_BYTES if running.float64_kernels else CHUNK_BYTES
+    parts = chunks(X.shape[0], width * X.dtype.itemsize, n_bytes)
     total = float(X.shape[0] * n_multiply_adds)
     threads = threads_for(total, device, running.float64_kernels)
     with threads, torch.inference_mode(), running:
