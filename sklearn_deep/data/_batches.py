@@ -54,8 +54,8 @@ class Rows:
     weight : Tensor of shape (n_rows,) or None
         Weights.
     index : Tensor of shape (n_rows,) or None
-        Where the rows are in ``x``, so that a training and a validation part share
-        it; None for all of it, in order.
+        Row numbers into ``x``, so that training and validation rows share it; None for
+        all rows in order.
     by_length : bool
         Whether the batches of an epoch hold sequences of about one length.
     """
@@ -89,14 +89,14 @@ class Rows:
 
     @property
     def lengths(self) -> np.ndarray | None:
-        """Lengths of the rows by which batches are put together, if they are."""
+        """Lengths by which rows are put together into batches; None if they are not."""
         if not (self.by_length and isinstance(self.x, Ragged)):
             return None
         lengths = self.x.lengths
         return lengths if self.index is None else lengths[self.index.cpu().numpy()]
 
     def to_device(self, x: Any = None) -> "Rows":
-        """The rows with their features, or with ``x`` for them, on the device."""
+        """The rows with their features, or with ``x`` in their place, on the device."""
         x = self.x if x is None else x
         if isinstance(x, Tensor):
             x = x.to(self.device)
@@ -171,7 +171,7 @@ def gather(x: Any, where: Tensor) -> Tensor:
 
 def _dense_rows(x: Any, rows: np.ndarray) -> np.ndarray:
     """Do what ``x[rows].toarray()`` does, in half the time for a minibatch."""
-    if not x.has_canonical_format:  # values of one place are added up
+    if not x.has_canonical_format:  # duplicate entries are summed
         return x[rows].toarray()
     n_columns = x.shape[1]
     starts = x.indptr[rows].astype(np.int64)
@@ -187,7 +187,7 @@ def _dense_rows(x: Any, rows: np.ndarray) -> np.ndarray:
 
 
 def torch_dtype(x: Any) -> torch.dtype:
-    """The dtype of a tensor, or of those that rows of other features become."""
+    """Dtype of the tensors that rows of these features become."""
     if isinstance(x, Tensor):
         return x.dtype
     return torch.from_numpy((x.data if sp.issparse(x) else x.values)[:0]).dtype
@@ -216,17 +216,17 @@ def batch_bounds(n_rows: int, batch_size: int) -> list[tuple[int, int]]:
     return list(zip(starts, [*starts[1:], n_rows], strict=True))
 
 
-# Shuffled rows are sorted by length so many batches at a time: the more, the less padding
-# there is, and the less batches differ from epoch to epoch.
+# Shuffled rows are sorted by length in pools of this many batches: larger pools need
+# less padding, but their batches differ less from epoch to epoch.
 _POOL = 4
 
-# An epoch of fewer batches is shuffled only: its pools would be most of the rows, and its
-# batches nearly the same in every epoch.
+# An epoch of fewer batches is only shuffled: its pools would hold most of the rows, and
+# its batches would be nearly the same in every epoch.
 _FEWEST = 4 * _POOL
 
 
 def epoch_order(rows: Rows, batch_size: int, generator: torch.Generator) -> Tensor:
-    """The rows of an epoch in the order in which it takes them."""
+    """Row numbers in the order of an epoch."""
     n_rows, lengths = len(rows), rows.lengths
     if batch_size >= n_rows:
         return torch.arange(n_rows)

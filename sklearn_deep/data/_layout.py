@@ -88,7 +88,7 @@ def spatial_layout(
     spatial_dims: int | str,
     channels: str,
 ) -> Layout:
-    """Work out what a row is.
+    """Determine the layout of a row.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def spatial_layout(
     row_shape : tuple of int
         Shape of a row of X.
     input_shape : sequence of int or None
-        What a flat row is: (height, width), (height, width, channels), (time,) or
+        Layout of a flat row: (height, width), (height, width, channels), (time,) or
         (time, channels), with the channels where ``channels`` says.
     spatial_dims : {"auto", 1, 2}
     channels : {"last", "first"}
@@ -105,7 +105,7 @@ def spatial_layout(
     Raises
     ------
     ValueError
-        For rows that cannot be such a thing.
+        For rows that cannot have this layout.
     """
     whole, flat = tuple(row_shape), len(row_shape) == 1
     if input_shape is not None:

@@ -27,7 +27,7 @@ def refuse_missing_targets(y: Any, owner: str, name: str = "y") -> None:
     Raises
     ------
     ValueError
-        That names the first row, and how many there are.
+        Names the first such row, and their number.
     """
     values = _objects(y)
     if values is None:
@@ -73,7 +73,7 @@ def refuse_missing_sequences(items: Sequence, owner: str, name: str = "X") -> No
     Raises
     ------
     ValueError
-        That names the first row, and how many there are.
+        Names the first such row, and their number.
     """
     missing = [
         i

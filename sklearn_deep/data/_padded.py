@@ -41,7 +41,7 @@ class Padded(NamedTuple):
         where: np.ndarray,
         device: torch.device,
     ) -> "Padded":
-        """Rows of several networks, (n_nets, n_rows), each of sequences of its own."""
+        """Rows of several networks, (n_nets, n_rows), each with its own sequences."""
         longest = max(
             int(own.lengths[rows].max(initial=0))
             for own, rows in zip(sequences, where, strict=True)

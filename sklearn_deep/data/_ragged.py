@@ -33,7 +33,7 @@ class Ragged:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Number of rows, and the shape of a step; the length is no number."""
+        """Number of rows, and shape of a step; lengths are not part of it."""
         return (len(self), *self.values.shape[1:])
 
     @property
@@ -57,7 +57,7 @@ class Ragged:
         return np.diff(self.offsets)
 
     def __getitem__(self, rows: Any) -> "Ragged":
-        """Some rows, by a slice, row numbers or a mask; a view where they are a run."""
+        """Some rows, by a slice, numbers or a mask; a view where they are contiguous."""
         if isinstance(rows, slice):
             start, stop, step = rows.indices(len(self))
             if step == 1:
@@ -93,7 +93,7 @@ class Ragged:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Some rows, or all, filled up to the longest, (n, longest, ...); and lengths.
 
-        What is filled in is 0, or the empty string; up to ``least`` steps or more.
+        Padding is 0, or the empty string; the result has at least ``least`` steps.
         """
         rows = np.arange(len(self)) if rows is None else rows
         steps, lengths, within = self._steps(rows)

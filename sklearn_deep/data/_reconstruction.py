@@ -23,7 +23,7 @@ class Reconstruction(RealTargets):
         columns = y.astype(np.float64) / top
         mean = np.average(columns, axis=0, weights=weight)
         variance = np.average((columns - mean) ** 2, axis=0, weights=weight)
-        # Large constants leave rounding in the deviations: that is no spread.
+        # Deviations of a large constant column are rounding errors, not spread.
         variance[np.sqrt(variance) <= 1e-12 * np.abs(mean)] = 0.0
         spread = np.sqrt(variance.mean()) * top
         scale = spread if spread >= np.finfo(np.float64).tiny else 1.0

@@ -12,7 +12,7 @@ import numpy as np
 
 from sklearn_deep.data._rows import chunks
 
-# Kinds of numbers that are cast to a dtype of ours without loss of meaning.
+# Kinds of dtypes that may be cast to a floating dtype.
 _NUMERIC = "fiub"
 
 

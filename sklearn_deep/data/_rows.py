@@ -95,8 +95,8 @@ def _row_hashes(X, seed: int) -> np.ndarray:
 
 
 def _sequence_hashes(X: Ragged, seed: int) -> np.ndarray:
-    """The hashes of a sequence's steps, times odd numbers that tell the time, summed."""
-    # The hash of zeros is 0: a constant tells such steps from those that are not there.
+    """Hash of each sequence: a sum over steps, with an odd factor per position."""
+    # The hash of zeros is 0: a constant distinguishes such steps from missing ones.
     width = math.prod(X.shape[1:])
     steps = _hash(X.values.reshape(len(X.values), width), seed) + np.uint64(1)
     rng = np.random.default_rng(seed + 2)

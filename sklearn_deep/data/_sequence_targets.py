@@ -1,4 +1,4 @@
-"""Rows with one target a time step."""
+"""Rows with one target per time step."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -39,7 +39,7 @@ class PerStepRows(Rows):
         dtype: torch.dtype,
         device: torch.device,
     ) -> "PerStepRows":
-        """Take validated sequences, their targets and a weight a step."""
+        """Take validated sequences, their targets and one weight per step."""
         flat = Rows.make(x, y.values, weight, index, dtype, device)
         steps = y.with_values(np.arange(len(y.values)))
         return cls(flat.x, flat.y, flat.weight, flat.index, steps=steps)
@@ -78,7 +78,7 @@ class PerStepRows(Rows):
 
 
 def step_targets(y: Any, X: Ragged, owner: str, name: str = "y") -> Ragged:
-    """The targets of all true steps, not looked at any further.
+    """The targets of all true steps, not validated any further.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Minibatches of many jobs at once: each network's own rows, one network behind the other."""
+"""Minibatches of a stack: each network's own rows, along a leading axis of networks."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -22,12 +22,12 @@ from sklearn_deep.data._rows import chunks, row_values
 
 _SAMPLE = 64
 
-# Neighbours in a stack, and the first row and the end of their batch.
+# Adjacent networks of a stack, and the first row and the end of their batch.
 Group = tuple[slice, int, int]
 
 
 def shared_features(features: Sequence[Any]) -> list[Any]:
-    """Give arrays, or sequences, of equal content as one, which is held and read once.
+    """Replace features of equal content by one object, which is stored and read once.
 
     The folds of a search come as one array per task: each configuration has its own copy
     of the same rows.
@@ -51,7 +51,7 @@ def shared_features(features: Sequence[Any]) -> list[Any]:
 
 
 def sample(x: Any) -> tuple[float, ...]:
-    """Some values of features; those of equal content have the same."""
+    """A sample of the values; features of equal content have equal samples."""
     values = _values(x).reshape(-1)
     return tuple(values[:: max(1, values.numel() // _SAMPLE)].tolist())
 
@@ -62,7 +62,7 @@ def _values(x: Any) -> Tensor:
     return torch.from_numpy(x.data) if sp.issparse(x) else x
 
 
-# What makes up features that are no tensor.
+# The arrays of features that are no tensor.
 _PARTS = {True: ("indptr", "indices", "data"), False: ("offsets", "values")}
 
 
@@ -77,7 +77,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def plan_steps(sizes: Sequence[int], batch_size: int) -> list[list[Group]]:
-    """What networks with so many rows do in each step of an epoch.
+    """Plan the steps of an epoch, for networks with these numbers of rows.
 
     Parameters
     ----------
@@ -88,8 +88,8 @@ def plan_steps(sizes: Sequence[int], batch_size: int) -> list[list[Group]]:
     Returns
     -------
     list of list of (nets, start, stop)
-        A list a step: neighbours whose batches are of one size step together. Those that
-        have further steps to take come last.
+        One list per step: adjacent networks with batches of equal size step together.
+        Those that have further steps to take come last.
     """
     bounds = [batch_bounds(size, batch_size) for size in sizes]
     steps = []
@@ -107,7 +107,7 @@ def plan_steps(sizes: Sequence[int], batch_size: int) -> list[list[Group]]:
 
 
 class StackedRows:
-    """The rows of some networks; features may be the same array for several.
+    """The rows of several networks, which may share their features.
 
     Networks that take the same rows at the same time, such as the candidates of a search
     with one ``random_state``, share one gathered batch.
@@ -158,7 +158,7 @@ class StackedRows:
         self.put_in_order([orders[size] for size in self._sizes])
 
     def put_in_order(self, orders: Sequence[Tensor]) -> None:
-        """Take each network's rows in this order from now on.
+        """Set the order of each network's rows.
 
         Parameters
         ----------
@@ -178,7 +178,7 @@ class StackedRows:
         self._sources: dict[tuple[int, int], _Source] = {}
 
     def batch(self, nets: slice, start: int, stop: int) -> Batch:
-        """The rows from ``start`` to ``stop`` of some networks.
+        """The rows from ``start`` to ``stop``, in the current order, of some networks.
 
         Returns
         -------
@@ -197,7 +197,7 @@ class StackedRows:
         return Batch(x, y.view(*shape, *y.shape[1:]), weight)
 
     def in_order(self) -> Iterator[Batch]:
-        """All rows of all networks, which have as many each, in chunks."""
+        """All rows of all networks, in chunks; all have equal numbers of rows."""
         everyone = slice(0, len(self._sizes))
         width = max(map(row_values, self._features)) * len(self._sizes)
         for part in chunks(self._sizes[0], width * 8):
@@ -219,7 +219,7 @@ class StackedRows:
         return x[source.of_net]
 
     def _gather_distinct(self, source: "_Source", where: Tensor) -> Tensor:
-        """Gather the rows of the first network of each group of twins."""
+        """Gather rows once for each group of networks that use the same rows."""
         if len(source.first) < len(where):
             where = where[source.first]
         first = source.runs[0][0]
@@ -238,16 +238,16 @@ class StackedRows:
 
 
 class _Source(NamedTuple):
-    """Where the batches of neighbours come from.
+    """The sources of a batch of adjacent networks.
 
     Attributes
     ----------
     first : list of int
-        The first network of each group that takes the same rows.
+        The first network of each group that uses the same rows.
     of_net : list of int
         The group of each network.
     runs : list of (features, start, stop)
-        Neighbouring groups whose rows are of one array.
+        Adjacent groups whose rows are of one array.
     """
 
     first: list[int]

@@ -137,7 +137,7 @@ class ClassTargets:
 
 @dataclass(frozen=True)
 class RealTargets:
-    """Numbers, standardised a column so that every scale trains alike.
+    """Numbers, standardised per column: their scale does not change training.
 
     Attributes
     ----------
@@ -182,7 +182,7 @@ class RealTargets:
                 )
             center, scale = np.zeros_like(mean), mean
         else:
-            # Large constants leave rounding in the deviations: that is no spread.
+            # Deviations of a large constant column are rounding errors, not spread.
             center = mean
             scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
             scale[scale <= 1e-12 * np.abs(mean)] = 0.0
@@ -207,7 +207,7 @@ class RealTargets:
         return len(self.center)
 
     def codes(self, y: np.ndarray) -> np.ndarray:
-        """The targets: numbers code themselves."""
+        """The targets themselves."""
         return y
 
     def encode(self, y: np.ndarray, dtype: Any, name: str = "y") -> np.ndarray:

@@ -17,7 +17,7 @@ class Activation:
     Attributes
     ----------
     module : callable that makes a torch.nn.Module
-        Built once a layer, so that one with parameters has its own.
+        Built once per layer, so that activations with parameters have their own.
     init : str
         Initialiser that ``weight_init="auto"`` means for layers in front of it.
     nonlinearity : str
@@ -77,6 +77,6 @@ ACTIVATIONS: dict[str, Activation] = {
 
 
 def activation_params(owner: str, name: str, given: Mapping | None) -> dict[str, Any]:
-    """Check ``activation_params`` against the activation's row and fill it up."""
+    """Check ``activation_params`` against the activation's row and add the defaults."""
     row = ACTIVATIONS[name]
     return merge_named(owner, "activation_params", given, row.rules, row.defaults)

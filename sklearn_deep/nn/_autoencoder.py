@@ -1,4 +1,4 @@
-"""Feed-forward networks that give back what they get, through a narrow middle."""
+"""Feed-forward autoencoders."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ class Autoencoder(MLP):
     activation, activation_params, normalization
         As in ``MLP``.
     dropout : sequence of float
-        Rate after each layer of the encoder, and after its twin.
+        Rate after each encoder layer, and after the decoder layer that mirrors it.
     """
 
     def __init__(

@@ -26,14 +26,14 @@ from sklearn_deep.nn._mlp import NORMALIZATIONS, Block, Output
 
 @dataclass(frozen=True)
 class Style:
-    """What the blocks of a network are made with.
+    """Parameters of a network's blocks.
 
     Attributes
     ----------
     channels, kernel_size, stride : sequence of int
-        One a block.
+        One per block.
     pooling : {None, "max", "average"}
-        After each block; strides stand in for it where there is none.
+        Pooling after each block; without it strides take its place.
     pool_size : int
     residual : bool
         Whether a plain block's input is added to its output.
@@ -54,7 +54,7 @@ def _plain(kit: Kit, n_in: int, style: Style, i: int) -> nn.Sequential:
         return kit.pooled(block, style.pooling, style.pool_size)
     shortcut = kit.shortcut(n_in, n_out, stride)
     *layers, activation = kit.block(n_in, n_out, size, stride)
-    # The activation bends the sum.
+    # The activation is applied to the sum.
     block = nn.Sequential(Residual(nn.Sequential(*layers), shortcut), activation)
     return kit.pooled(block, style.pooling, style.pool_size)
 
@@ -177,7 +177,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
-# Positions that stand for any number of them, where windows and costs are worked out.
+# Assumed number of positions of series of unequal length, for windows and costs.
 _ANY_LENGTH = 1 << 20
 
 
@@ -195,7 +195,7 @@ class CNN(nn.Module):
     architecture : str
         A name in ``ARCHITECTURES``.
     conv_channels, kernel_size, stride : sequence of int
-        One a block.
+        One per block.
     pooling, global_pooling : {None, "max", "average"}
     pool_size : int
     residual : bool
@@ -210,9 +210,9 @@ class CNN(nn.Module):
     Attributes
     ----------
     multiply_adds, units : int
-        Multiplications and values of a row's forward pass.
+        Multiply-adds and output values per row of the forward pass.
     positions : int
-        Of a row to which these numbers refer: 1 for series of unequal length.
+        Positions per row that these numbers refer to; 1 for series of unequal length.
     """
 
     def __init__(
@@ -283,7 +283,7 @@ class CNN(nn.Module):
         self.positions = math.prod(where.spatial)
 
     def stages(self) -> list[tuple[str, nn.Module]]:
-        """The parts that follow one another, with their names."""
+        """The consecutive stages with their names."""
         blocks = [(f"blocks.{i}", block) for i, block in enumerate(self.blocks)]
         hidden = [(f"hidden.{i}", block) for i, block in enumerate(self.hidden)]
         return [

@@ -1,4 +1,4 @@
-"""Convolutional networks that give back what they get, through a short code."""
+"""Convolutional autoencoders."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from sklearn_deep.nn._convolutions import CONVOLUTIONS, Flatten, Kit
 from sklearn_deep.nn._layout import Arrange
 from sklearn_deep.nn._stages import Stages
 
-# Of the last convolution, which gives the channels of the row.
+# Kernel size of the last convolution, whose outputs are the channels of the row.
 _KERNEL = 3
 
 
@@ -46,9 +46,9 @@ class ConvAutoencoder(nn.Module):
     n_outputs : int
         Number of values of a row.
     conv_channels, kernel_size : sequence of int
-        One a block of the encoder.
+        One per block of the encoder.
     pool_size : int
-        Neighbours that become one behind each block.
+        Adjacent positions that are pooled to one after each block.
     code_size : int
     activation, activation_params, normalization
         As in ``CNN``.
@@ -56,7 +56,7 @@ class ConvAutoencoder(nn.Module):
     Attributes
     ----------
     multiply_adds, units : int
-        Multiplications and values of a row's forward pass.
+        Multiply-adds and output values per row of the forward pass.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class ConvAutoencoder(nn.Module):
         return [("spread", self.spread), *blocks, *last]
 
     def stages(self) -> Stages:
-        """The parts that follow one another, with their names."""
+        """The consecutive stages with their names."""
         return [*self.encoder(), *self.decoder()]
 
     def forward(self, x: Tensor) -> Tensor:

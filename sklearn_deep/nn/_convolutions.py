@@ -17,9 +17,9 @@ from sklearn_deep.nn._mlp import BatchNorm
 
 
 class Convolution2d(nn.Conv2d):
-    """A convolution that holds its weights to the order "channels last".
+    """A convolution whose weights stay in the memory format ``channels_last``.
 
-    torch then computes in that order, which on a CPU is 1.5 times as fast in float32.
+    torch then computes in that format, which on a CPU is 1.5 times as fast in float32.
 
     Shape: (batch, n_in, height, width) -> (batch, n_out, height, width)
 
@@ -50,7 +50,7 @@ MAX_POOLS: dict[int, Any] = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
 AVERAGE_POOLS: dict[int, Any] = {1: nn.AvgPool1d, 2: nn.AvgPool2d}
 PADS: dict[int, Any] = {1: nn.ConstantPad1d, 2: nn.ConstantPad2d}
 
-# Pooling of the maximum first is the same network: on a fourth of the values.
+# Max pooling before these layers gives the same values, and costs a fourth.
 _MONOTONE = (nn.ReLU,)
 
 
@@ -69,7 +69,7 @@ class ChannelNorm(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start from the plain normalisation."""
+        """Reset to normalisation without scale and shift."""
         nn.init.ones_(self.weight)
         nn.init.zeros_(self.bias)
 
@@ -117,8 +117,9 @@ class Flatten(nn.Module):
 class Subsample(nn.Module):
     """Every ``stride``-th position along each axis.
 
-    In front of a convolution of size 1 it stands for that one's stride: torch 2.13
-    writes beyond its memory in the backward pass of a strided one of channels-last rows.
+    In front of a convolution of size 1 it replaces the stride of that convolution:
+    torch 2.13 writes out of bounds in the backward pass of strided ones on
+    channels-last rows.
 
     Shape: (batch, channels, ...) -> (batch, channels, ...)
     """
@@ -175,12 +176,12 @@ class Branches(nn.Module):
 
 
 class Kit:
-    """Makes layers of one style, and counts what they cost.
+    """Builds layers of one style, and counts their cost.
 
     Parameters
     ----------
     spatial : tuple of int
-        Positions that go in; they change as layers are made.
+        Positions of the input; updated as layers are built.
     normalization : {None, "batch", "layer"}
     activation : str
         A name in ``ACTIVATIONS``.
@@ -189,7 +190,7 @@ class Kit:
     Attributes
     ----------
     multiply_adds, units : int
-        Multiplications and values of a row's forward pass, so far.
+        Multiply-adds and output values per row of the forward pass, so far.
     """
 
     def __init__(
@@ -206,7 +207,7 @@ class Kit:
         self.multiply_adds = self.units = 0
 
     def activation(self) -> nn.Module:
-        """An activation of its own."""
+        """A new activation module."""
         return self._activation(**self._params)
 
     def normalized(self, n_channels: int) -> list[nn.Module]:
@@ -249,7 +250,7 @@ class Kit:
         )
 
     def shortcut(self, n_in: int, n_out: int, stride: int = 1) -> nn.Module:
-        """What leads past the layers to come: nothing, or a convolution of size 1."""
+        """The shortcut around the next layers: identity, or a convolution of size 1."""
         if n_in == n_out and stride == 1:
             return nn.Identity()
         before = self.spatial
@@ -271,7 +272,7 @@ class Kit:
     def pooled(
         self, layers: nn.Sequential, how: str | None, size: int
     ) -> nn.Sequential:
-        """Layers that end in an activation, with pooling of their neighbours."""
+        """Layers that end in an activation, with pooling of adjacent positions."""
         pool = self.pool(how, size)
         if how == "max" and isinstance(layers[-1], _MONOTONE):
             return nn.Sequential(*list(layers)[:-1], *pool, layers[-1])

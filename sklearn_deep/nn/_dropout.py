@@ -23,11 +23,11 @@ class BitSource(Protocol):
         """Evenly distributed numbers of int16 in the shape of ``like``."""
 
     def skip(self, like: Tensor) -> None:
-        """Leave out what ``draw`` would give."""
+        """Skip the numbers that ``draw`` would return."""
 
 
 class _GlobalBits:
-    """torch's global generator: for a module that its owner trains by hand."""
+    """Bits of torch's global generator, for modules trained outside of a fit."""
 
     def draw(self, like: Tensor) -> Tensor:
         bits = torch.empty(like.shape, dtype=torch.int16, device=like.device)
@@ -52,7 +52,7 @@ class RandomModule(nn.Module):
     under_vmap: bool = False
 
     def __getstate__(self) -> Any:
-        """Leave the source out: it belongs to a fit, and a copy of the module to none."""
+        """Leave out the source: it belongs to a fit, which a copy does not."""
         return without_source(super().__getstate__())
 
 
@@ -66,7 +66,7 @@ def without_source(state: Any) -> Any:
 
 
 def set_source(module: nn.Module, source: BitSource | None) -> None:
-    """Let every random layer of ``module`` draw from ``source``, None for no own one."""
+    """Set the bit source of every random layer of ``module``; None removes it."""
     for child in module.modules():
         if not isinstance(child, RandomModule):
             continue
@@ -77,12 +77,12 @@ def set_source(module: nn.Module, source: BitSource | None) -> None:
 
 
 class RateModule(RandomModule):
-    """Dropout of one kind or the other; a subclass writes ``parts``.
+    """Base of dropout layers; a subclass implements ``parts``.
 
     Attributes
     ----------
     rate : float or Tensor of shape (n_nets,)
-        Many networks that are trained at once have a rate each.
+        Stacked networks have one rate each.
     """
 
     rate: Any
@@ -113,11 +113,11 @@ class RateModule(RandomModule):
         return isinstance(self.rate, Tensor) or self.rate > 0
 
     def parts(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Draw what ``x`` is multiplied by, and perhaps what is added then."""
+        """Draw the factor of ``x``, and an offset where there is one."""
         raise NotImplementedError
 
     def draw(self, x: Tensor) -> tuple[Tensor, Any]:
-        """Ones where a unit stays and zeros where not, and the rate as it is drawn."""
+        """Draw a mask (1 keeps a unit, 0 drops it); return it and its exact rate."""
         if isinstance(self.rate, Tensor):
             of_each = self.rate.view(-1, *(1,) * (x.ndim - 1))
             steps: Any = (of_each * _STEPS).round_().clamp_max_(_STEPS - 1)
@@ -125,7 +125,7 @@ class RateModule(RandomModule):
         else:
             steps = min(round(self.rate * _STEPS), _STEPS - 1)
             threshold = steps - _STEPS // 2
-        # The comparison itself writes numbers: several times as fast as booleans.
+        # The comparison writes floats directly: several times as fast as via booleans.
         kept = torch.empty_like(x, memory_format=torch.contiguous_format)
         torch.ge(self.source.draw(x), threshold, out=kept)
         return kept, steps / _STEPS
@@ -148,7 +148,7 @@ class Dropout(RateModule):
     """
 
     def parts(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Draw what ``x`` is multiplied by: 0, or 1 / (1 - rate)."""
+        """Draw the factor of ``x``: 0, or 1 / (1 - rate)."""
         kept, rate = self.draw(x)
         return (kept.mul_(1 / (1 - rate)),)
 
@@ -164,7 +164,7 @@ class AlphaDropout(RateModule):
     """
 
     def parts(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Draw what sets units to SELU's floor, and mends the moments."""
+        """Draw factor and offset: units go to SELU's floor, moments are restored."""
         kept, rate = self.draw(x)
         scale = ((1 - rate) * (1 + rate * _SELU_FLOOR**2)) ** -0.5
         shift = -scale * rate * _SELU_FLOOR
@@ -172,7 +172,7 @@ class AlphaDropout(RateModule):
 
 
 class _PartsUnderVmap(torch.autograd.Function):
-    """The parts of all networks at once, where ``vmap`` shows a layer one of them."""
+    """Draws the parts of all networks at once; under ``vmap`` a layer sees one."""
 
     @staticmethod
     def forward(x: Tensor, layer: RateModule) -> tuple[Tensor, ...]:

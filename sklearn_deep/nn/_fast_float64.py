@@ -1,8 +1,9 @@
-"""Fast forms of torch's functions on float64 series and images, while we train and predict.
+"""Fast replacements of torch's functions on float64 series and images.
 
-Inside ``FastFloat64`` the functions of the table below take another way to the same values.
-It works on our networks and on a user's own, whose layers stay torch's; outside, and in an
-export, everything is torch's own.
+Within ``FastFloat64``, which is active in training and prediction, the functions of the
+table below are replaced by faster ones that give the same values. This works for our
+networks and for a user's module, whose layers are not changed. Outside, and in an
+export, torch's own functions run.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ def _each(value: Any, n_axes: int) -> tuple[int, ...]:
 
 
 def _fits(x: Tensor, kernel: Tensor, n_axes: int, groups: int) -> bool:
-    """Whether the products can stand for torch's function."""
+    """Whether matrix products can replace torch's function."""
     return (
         groups == 1
         and x.dtype == kernel.dtype == torch.float64
@@ -109,7 +110,7 @@ def _transposed(own: Callable, n_axes: int) -> Callable:
 
 
 def _channels_last(x: Tensor) -> bool:
-    """Whether these are float64 values whose channels lie side by side."""
+    """Whether these are float64 values in channels-last order."""
     return (
         x.ndim in (3, 4)
         and x.dtype == torch.float64
@@ -119,12 +120,12 @@ def _channels_last(x: Tensor) -> bool:
 
 
 def _series(x: Tensor) -> bool:
-    """Whether these are series whose channels lie side by side: torch has no such order."""
+    """Whether series are in channels-last order, a format that torch does not have."""
     return x.ndim == 3 and _channels_last(x)
 
 
 def _batch_norm(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Normalise the columns of a matrix, forth and back: channels side by side are that."""
+    """Batch normalisation of channels-last values, as columns of a matrix."""
     if not _channels_last(input):
         return F.batch_norm(input, *args, **kwargs)
     last = input.movedim(1, -1)
@@ -135,14 +136,14 @@ def _batch_norm(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 def _pad(
     input: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None
 ) -> Tensor:
-    """Keep the order of series, which torch does not."""
+    """Keep the channels-last order of series, which torch does not."""
     if mode != "constant" or len(pad) != 2 or not _series(input):
         return F.pad(input, pad, mode, value)
     return F.pad(input.movedim(1, -1), (0, 0, *pad), mode, value).movedim(-1, 1)
 
 
 def _cat(tensors: Sequence[Tensor], dim: int = 0, **kwargs: Any) -> Tensor:
-    """Keep the order of series, which torch does not."""
+    """Keep the channels-last order of series, which torch does not."""
     if dim != 1 or kwargs or not all(map(_series, tensors)):
         return torch.cat(tensors, dim, **kwargs)  # type: ignore[arg-type]
     return torch.cat([x.movedim(1, -1) for x in tensors], -1).movedim(-1, 1)
@@ -171,7 +172,7 @@ _FORMS: dict[Any, Callable] = {
 
 
 class FastFloat64(TorchFunctionMode):
-    """Inside, functions of torch's take their fast form, in this thread."""
+    """Context in which torch's functions take their fast form, in this thread."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None

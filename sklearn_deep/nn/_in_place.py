@@ -1,8 +1,8 @@
-"""Rectifiers that overwrite their input while we train and predict, and only then.
+"""ReLU layers that overwrite their input in training and prediction, and only then.
 
-A fresh block of memory costs more than the rectifier itself. Hooks, though, would see
-values that are overwritten, and torch refuses full backward hooks on them: a network in
-other hands works out of place.
+Allocating memory costs more than the ReLU itself. Hooks, though, would see overwritten
+values, and torch refuses full backward hooks on them: outside of our own training and
+prediction, a network works out of place.
 """
 
 from typing import Any
@@ -18,19 +18,19 @@ _HOOKS = (
 
 
 def rectifier() -> nn.ReLU:
-    """A rectifier of our networks, whose input nobody else needs."""
+    """A ReLU of our networks, whose input nothing else needs."""
     layer = nn.ReLU()
     layer.owns_input = True  # type: ignore[assignment]
     return layer
 
 
 class InPlace:
-    """Inside, the rectifiers of our networks work in place, unless there is a hook.
+    """Context in which the ReLU layers of our networks work in place, unless hooked.
 
     Parameters
     ----------
     module : torch.nn.Module
-        Layers that it gets later stay as they are.
+        Layers that are added later are not affected.
     """
 
     def __init__(self, module: nn.Module):

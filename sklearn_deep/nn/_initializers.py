@@ -90,7 +90,7 @@ INITIALIZERS: dict[str, Initializer] = {
 
 @dataclass(frozen=True)
 class Initialization:
-    """How the parameters of a fresh network are set; one value for a whole fit."""
+    """How the parameters of a new network are initialised."""
 
     fill: Callable[..., Any]
     hidden: dict[str, Any]
@@ -122,7 +122,7 @@ class Initialization:
         if rule.takes_gain:
             gain = init.calculate_gain(row.nonlinearity, slope)  # type: ignore[arg-type]
             hidden = {"gain": gain, **values}
-            output = {"gain": 1.0, **values}  # nothing bends the output layer
+            output = {"gain": 1.0, **values}  # the output layer has no activation
         bias = float(bias_init) if isinstance(bias_init, Real) else bias_init
         return cls(rule.fill, hidden, output, bias)  # type: ignore[arg-type]
 
@@ -194,12 +194,12 @@ def _recurrent(
     n_gates: int,
     forget_gate: int | None = None,
 ) -> None:
-    """Draw each gate's weights by themselves.
+    """Draw the weights of each gate separately.
 
-    What comes in is weighted as the user asks, what comes back by an orthogonal matrix,
-    which neither grows nor fades over time (Saxe et al., arXiv:1312.6120). An LSTM
-    starts by remembering: its forget gate has a bias of 1 (Jozefowicz et al., ICML
-    2015).
+    Input weights are drawn by the user's initialiser. Recurrent weights are orthogonal
+    matrices, which neither amplify nor damp the state over time (Saxe et al.,
+    arXiv:1312.6120). The forget gate of an LSTM has a bias of 1, so that it starts by
+    remembering (Jozefowicz et al., ICML 2015).
     """
     for name, parameter in layer.named_parameters():
         for i, part in enumerate(parameter.chunk(n_gates)):

@@ -1,11 +1,11 @@
-"""The table of losses: one value a row from raw outputs and targets.
+"""The table of losses: one value per row from raw outputs and targets.
 
 A loss belongs to a *kind* of output:
 
-- ``"sigmoid"``: one logit a label (binary, multilabel); targets in [0, 1], of shape
+- ``"sigmoid"``: one logit per label (binary, multilabel); targets in [0, 1], of shape
   (..., n, n_labels);
-- ``"softmax"``: one logit a class; targets are class codes of shape (..., n);
-- ``"real"``: one or more raw outputs a target; targets of shape (..., n, n_targets),
+- ``"softmax"``: one logit per class; targets are class codes of shape (..., n);
+- ``"real"``: one or more raw outputs per target; targets of shape (..., n, n_targets),
   standardised as ``scaling`` says.
 
 Every function reduces the last axis only, so raw outputs may carry leading axes.
@@ -232,7 +232,7 @@ REGRESSOR_LOSSES = tuple(name for name, kind in LOSSES if kind == "real")
 
 @dataclass(frozen=True)
 class Loss:
-    """A row of the table with its numbers: what a fit minimises.
+    """A row of the table with the values of its parameters: what a fit minimises.
 
     Parameters
     ----------
@@ -266,7 +266,7 @@ class Loss:
         params: Mapping | None,
         smoothing: float = 0.0,
     ) -> "Loss":
-        """Check the user's ``loss_params`` and fill them up."""
+        """Check the user's ``loss_params`` and add the defaults."""
         row = LOSSES[name, kind]
         values = merge_named(owner, "loss_params", params, row.rules, row.defaults)
         calibrate = bool(values.pop("calibrate", False))

@@ -1,4 +1,4 @@
-"""Convolutional networks on series of unequal length: what layers do beside padding.
+"""Convolutional networks on series of unequal length: how layers treat padding.
 
 A batch of such series is filled up with zeros to the longest. Each kind of layer has a
 rule here by which padding changes nothing: convolutions see zeros behind the end of a
@@ -37,7 +37,7 @@ class Series(NamedTuple):
     Attributes
     ----------
     x : Tensor of shape (n_rows, n_channels, longest)
-        What stands behind the end of a series means nothing.
+        Values after the end of a series have no meaning.
     lengths : Tensor of shape (n_rows,) or None
         True lengths, on the device of ``x``; None where all series are as long as ``x``.
     edged : bool
@@ -129,7 +129,7 @@ def apply(layer: nn.Module, given: Series | Tensor) -> Series | Tensor:
 
 def _arranged(layer: Arrange, given: Padded) -> Series:
     x, lengths = given.x, given.lengths
-    if not x.shape[1]:  # layers need a position, be it none of any row
+    if not x.shape[1]:  # layers need a position, even if no row has one
         x = F.pad(x, (0, 0, 0, 1))
     equal = not layer.under_vmap and bool((lengths == x.shape[1]).all())
     x = x.transpose(1, 2)  # (n, time, channels) -> (n, channels, time)
@@ -187,7 +187,7 @@ def _subsample(layer: Subsample, given: Series) -> Series:
 
 
 def strided(lengths: Tensor | None, stride: int) -> Tensor | None:
-    """Give the lengths of what a convolution makes of every ``stride``-th position."""
+    """Lengths after a convolution with a stride."""
     if lengths is None or stride == 1:
         return lengths
     return (lengths + stride - 1) // stride

@@ -1,6 +1,6 @@
 """Batch normalisation over the true positions of series of unequal length.
 
-Autograd would go over the values three times as often as the formula needs.
+Autograd would make three times as many passes over the values as the formula.
 """
 
 from typing import Any
@@ -55,11 +55,11 @@ class NormalizedBatch(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor, *others: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        """Turn the gradient by the output into those by values, weight and bias."""
+        """Map the gradient by the output to those by values, weight and bias."""
         centred, scale, inverse, offset, inside, number = ctx.saved_tensors
         by_shift = g.sum((0, 2))
         by_scale = (g * centred).sum((0, 2))
-        # Moments of the batch move with its values, running ones do not.
+        # Moments of the batch depend on its values, running moments do not.
         share = torch.where(number < 2, 0.0, scale / number.clamp(min=1))
         by_mean = (share * by_shift).unsqueeze(-1)
         by_spread = (share * inverse.square() * by_scale).unsqueeze(-1)

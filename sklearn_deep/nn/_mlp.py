@@ -12,10 +12,10 @@ from sklearn_deep.nn._dropout import AlphaDropout, Dropout
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation that takes a single value a channel as it does at predict.
+    """Batch normalisation that uses running moments for a single value per channel.
 
-    A single value has no variance; torch refuses it, here the running moments stand
-    in, so that a data set of ``k * batch_size + 1`` rows trains.
+    A single value has no variance, and torch refuses it. With the running moments, a
+    data set of ``k * batch_size + 1`` rows can be trained on.
 
     Shape: (batch, channels, ...); the output has the shape of the input.
     """
@@ -122,7 +122,7 @@ class MLP(nn.Module):
             if normalization is not None:
                 layers.append(NORMALIZATIONS[normalization](size))
             layers.append(row.module(**activation_params))
-            if drops:  # in every block: networks of other rates have the same layers
+            if drops:  # in every block: networks with other rates have the same layers
                 layers.append(drop(rate))
             blocks.append(Block(width, size, layers, residual))
             width = size
@@ -130,7 +130,7 @@ class MLP(nn.Module):
         self.output = Output(width, n_outputs)
 
     def stages(self) -> list[tuple[str, nn.Module]]:
-        """The parts that follow one another, with their names."""
+        """The consecutive stages with their names."""
         hidden = [(f"hidden.{i}", block) for i, block in enumerate(self.hidden)]
         return [*hidden, ("output", self.output)]
 

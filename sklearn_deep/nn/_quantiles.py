@@ -18,7 +18,7 @@ Quantiles = float | tuple[float, ...]
 # softplus(UNIT) = 1
 UNIT = math.log(math.expm1(1))
 
-# A correction does not blow up distances below this one.
+# Calibration does not enlarge distances below this one.
 _SMALLEST_GAP = 1e-6
 
 

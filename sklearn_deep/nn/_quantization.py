@@ -1,4 +1,4 @@
-"""From a network of floats to one of whole numbers, layer by layer."""
+"""Conversion of a network of floats to a quantized one, layer by layer."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -36,16 +36,16 @@ from sklearn_deep.nn._quantized_rnn import (
 from sklearn_deep.nn._rnn import RNN, Embed, Layer
 from sklearn_deep.nn._stages import Stages
 
-# Networks whose every layer is known here.
+# Networks that can be quantized: all their layers have a rule here.
 NETWORKS: tuple[type[nn.Module], ...] = (MLP, CNN, ConvAutoencoder, RNN)
 
-# Those of which nothing but weights is rounded.
+# Networks of which only the weights are quantized.
 WEIGHTS_ONLY: tuple[type[nn.Module], ...] = (RNN,)
 
 _WEIGHTED: tuple[type[nn.Module], ...] = (nn.Linear, nn.Conv1d, nn.Conv2d)
 _MAX_POOLS: tuple[type[nn.Module], ...] = (nn.MaxPool1d, nn.MaxPool2d)
 
-# Values that stand on a grid do so after these, too.
+# Layers that keep values on the quantization grid of their input.
 _KEEPS_GRID: tuple[type[nn.Module], ...] = (
     *_MAX_POOLS,
     nn.Identity,
@@ -68,7 +68,7 @@ class Staged(nn.Module):
     ----------
     stages : Stages
     n_encoding : int
-        How many of them are the encoder, of an autoencoder.
+        Number of stages of the encoder, of an autoencoder.
     """
 
     def __init__(self, stages: Stages, n_encoding: int = 0):
@@ -78,7 +78,7 @@ class Staged(nn.Module):
         self.n_encoding = n_encoding
 
     def stages(self) -> Stages:
-        """The parts that follow one another, with their names."""
+        """The consecutive stages with their names."""
         return list(zip(self.names, self.parts, strict=True))
 
     def encoder(self) -> Stages:
@@ -101,12 +101,12 @@ class Staged(nn.Module):
 
 
 class QuantizedNetwork(Staged):
-    """A network of whole numbers, made of one of floats.
+    """A quantized network, made from one with fake quantization.
 
     Attributes
     ----------
     multiply_adds, units : int
-        Multiplications and values of a row's forward pass, where the network told.
+        Multiply-adds and output values per row, where the network of floats has them.
     """
 
     def __init__(self, fake_quantized: Staged):
@@ -122,15 +122,15 @@ class QuantizedNetwork(Staged):
     def rebuilt(
         cls, network: Callable[..., Any], bits: int, **architecture: Any
     ) -> "QuantizedNetwork":
-        """The network for an architecture; its values mean nothing yet."""
+        """The network for an architecture, with arbitrary values."""
         return cls(with_fake_quant(network(**architecture), bits))
 
 
 def with_fake_quant(network: Any, bits: int) -> Staged:
-    """A copy of a network in which weights and activations are about to be rounded.
+    """A copy of a network with fake quantization of weights and activations.
 
-    Batch normalisation is folded into the layer before it. Ranges of activations are
-    still to be learnt, by its ``Quantize`` layers.
+    Batch normalisation is folded into the layer before it. The ``Quantize`` layers
+    still have to observe the ranges of activations.
     """
     weights_only = bits == 4 or isinstance(network, WEIGHTS_ONLY)
     walk = _Walk(LIMITS[bits], weights_only=weights_only)
@@ -152,14 +152,14 @@ def with_fake_quant(network: Any, bits: int) -> Staged:
 
 
 class _Walk:
-    """Goes through layers in order, and knows which grid the values stand on."""
+    """Walks through layers in order, and tracks the quantization grid of the values."""
 
     def __init__(self, limit: int, *, weights_only: bool):
         self.limit, self.weights_only = limit, weights_only
         self.grid: Quantize | None = None
 
     def sequence(self, modules: Iterable[nn.Module]) -> list[nn.Module]:
-        """What layers that follow one another become."""
+        """Convert consecutive layers."""
         layers, out = _flat(modules), list[nn.Module]()
         while layers:
             layer = layers.pop(0)
@@ -209,7 +209,7 @@ class _Walk:
         bends = bool(rest) and _is(rest[0], nn.ReLU)
         if bends:
             out.append(_copy(rest.pop(0)))
-        # onnxruntime convolves whole numbers only where the output is rounded at once.
+        # onnxruntime convolves integers only where the output is quantized immediately.
         return [*out, *(self._onto_grid() if bends or weight.ndim > 2 else [])]
 
     def _residual(self, layers: nn.Module, shortcut: nn.Module) -> list[nn.Module]:
@@ -218,7 +218,7 @@ class _Walk:
         return [Residual(*both)]
 
     def _beside(self, modules: Iterable[nn.Module]) -> nn.Sequential:
-        """Layers that take the same input as others."""
+        """Convert a branch that shares its input with others."""
         before = self.grid
         out = nn.Sequential(*self.sequence(modules))
         self.grid = before
@@ -243,7 +243,7 @@ def _flat(modules: Iterable[nn.Module]) -> list[nn.Module]:
 
 
 def _copy(layer: nn.Module) -> nn.Module:
-    """A layer of its own, of the same values; without hooks or what a graph keeps."""
+    """A copy of a layer without hooks and without autograd's references."""
     fresh = object.__new__(type(layer))
     fresh.__dict__.update(layer.__dict__)
     fresh._parameters = {
@@ -260,7 +260,7 @@ def _copy(layer: nn.Module) -> nn.Module:
 
 
 def _folded(layer: Any, norm: Any) -> tuple[Tensor, Tensor]:
-    """Weights and bias that do what the layer and its normalisation do at predict."""
+    """Weights and bias of a layer, with the normalisation after it folded in."""
     weight = layer.weight.detach().double()
     bias = torch.zeros_like(weight.flatten(1)[:, 0])
     if layer.bias is not None:
@@ -289,7 +289,7 @@ _FINAL: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
 
 
 def _final(module: nn.Module) -> nn.Module:
-    """The module with whole numbers in place of floats that are rounded."""
+    """Convert a module with fake quantization to one of integers."""
     for kind, final in _FINAL.items():
         if isinstance(module, kind):
             return final(module)
@@ -303,7 +303,7 @@ def _final(module: nn.Module) -> nn.Module:
 
 
 def _join(layers: list[nn.Module]) -> None:
-    """Let layers round their sums by themselves, where the grid of the output is known."""
+    """Let layers requantize their sums, where a ``Quantize`` follows."""
     for i, layer in enumerate(layers):
         rest = [m for m in layers[i + 1 : i + 3] if not isinstance(m, nn.ReLU)]
         if (

@@ -1,9 +1,9 @@
-"""Layers that compute with whole numbers of 8 bits.
+"""Layers that compute with 8-bit integers.
 
-Values between them are floats that stand on a grid, ``(q - zero) * scale``; a layer of
-weights takes them back to ``q - zero``, multiplies whole numbers, which float32 does
-without error below 2**24, and scales the sum. That is what onnxruntime's kernels do with
-the graph that the export writes, so both give the same.
+Values between layers are floats on a grid, ``(q - zero) * scale``. A layer with weights
+recovers ``q - zero``, multiplies integers, which is exact in float32 below 2**24, and
+scales the sum. onnxruntime's kernels do the same with the exported graph, so both give
+the same results.
 """
 
 from typing import Any
@@ -52,7 +52,7 @@ def rounded(x: Tensor) -> Tensor:
 
 
 class Quantize(nn.Module):
-    """Bring activations onto the grid of 256 levels.
+    """Round activations to a grid of 256 levels (quantize and dequantize).
 
     Shape: (batch, ...); the output has the shape of the input, in float32.
 
@@ -60,9 +60,9 @@ class Quantize(nn.Module):
     ----------
     scale : Tensor of shape (), float32
     zero : Tensor of shape (), uint8
-        The whole number that stands for zero.
+        The zero point: the integer that represents 0.
     observer : Range or None
-        While ranges are learnt: values pass as they are, and are taken note of.
+        Set while ranges are learnt: it observes the values, which pass unchanged.
     weight_of_rows : Tensor or None
         Weights of the rows that pass meanwhile.
     """
@@ -86,22 +86,22 @@ class Quantize(nn.Module):
         return self.values(x / self.scale)
 
     def values(self, steps: Tensor) -> Tensor:
-        """The levels nearest to multiples of the scale."""
+        """Dequantized values: the levels of the grid nearest to ``steps``."""
         zero = self.zero.float()
         return rounded(steps).clamp(-zero, LEVELS - zero) * self.scale
 
 
 def per_channel(weight: Tensor, scale: Tensor) -> Tensor:
-    """Numbers of the output channels, in a shape that multiplies weights."""
+    """Values per output channel, in a shape that broadcasts against weights."""
     return scale.view(-1, *(1,) * (weight.ndim - 1))
 
 
 def weight_scale(weight: Tensor, limit: int) -> Tensor:
-    """What a step is, for each output channel; (n_out,).
+    """Scale of each output channel, (n_out,).
 
-    Such that neither a weight nor the sum of two neighbours comes out too large, whether
-    a kernel goes through the weights of a convolution position by position or channel by
-    channel.
+    Chosen so that neither an integer weight nor the sum of two adjacent ones is too
+    large, whether a kernel reads the weights of a convolution position by position or
+    channel by channel.
     """
     weight = weight.detach()
     orders = [weight.flatten(1), weight.movedim(1, -1).flatten(1)]
@@ -128,12 +128,12 @@ def product(x: Tensor, weight: Tensor, how: dict[str, Any]) -> Tensor:
 
 
 def along_channels(x: Tensor, numbers: Tensor) -> Tensor:
-    """Numbers of the output channels, in a shape that meets outputs."""
+    """Values per output channel, in a shape that broadcasts against outputs."""
     return numbers.view(-1, *(1,) * (x.ndim - 2))
 
 
 class FakeQuantize(nn.Module):
-    """A layer whose weights are floats that it rounds before it uses them.
+    """A layer with fake quantization: float weights are rounded before use.
 
     Shape: that of the layer it stands for
 
@@ -144,9 +144,9 @@ class FakeQuantize(nn.Module):
     how : dict
         Stride, padding, dilation and groups of a convolution.
     limit : int
-        Largest whole number of a weight.
+        Largest integer of a weight.
     before : Quantize or None
-        What has put the input onto its grid; None where only weights are rounded.
+        The layer that quantizes the input; None where only weights are quantized.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class FakeQuantize(nn.Module):
 
 
 class QuantizedLinear(nn.Module):
-    """A linear layer or convolution of whole numbers.
+    """A linear layer or convolution that multiplies integers.
 
     Shape: that of the layer it stands for; input and output in float32
 
@@ -182,8 +182,8 @@ class QuantizedLinear(nn.Module):
         In steps of ``scale * input_scale``.
     input_scale : Tensor of shape (), float32
     after : tuple of Quantize
-        What rounds the output next, if it does so with nothing but a ReLU between: then
-        sums are taken to its grid in one step, as a fused kernel does.
+        The ``Quantize`` after this layer, with at most a ReLU between them: sums are
+        then requantized in one step, as a fused kernel does.
     """
 
     weight: Tensor
@@ -222,7 +222,7 @@ class QuantizedLinear(nn.Module):
         return f"{tuple(self.weight.shape)}"
 
     def forward(self, x: Tensor) -> Tensor:
-        """Multiply whole numbers, and scale their sums."""
+        """Multiply integers, and scale their sums."""
         q = torch.round(x / self.input_scale).to(self._dtype)
         total = product(q, self.weight.to(self._dtype), self.how)
         total = (total + along_channels(total, self.bias)).float()
@@ -233,7 +233,7 @@ class QuantizedLinear(nn.Module):
 
 
 class Stored(nn.Module):
-    """A weight that is kept as whole numbers, and used as floats.
+    """A weight that is stored as integers and used as floats.
 
     Shape: gives (n_out, n_in, ...)
 
@@ -241,12 +241,12 @@ class Stored(nn.Module):
     ----------
     weight : Tensor of shape (n_out, n_in, ...)
     limit : int
-        Largest whole number; of at most 4 bits, two are stored in a byte.
+        Largest integer; 4-bit integers are stored two per byte.
 
     Attributes
     ----------
     numbers : Tensor of shape (n_out, n_in, ...), int8; or (n / 2,), uint8
-        With two weights a byte, the earlier one in the lower half.
+        With two weights per byte, the earlier one in the lower half.
     scale : Tensor of shape (n_out,), float32
     """
 
@@ -268,7 +268,7 @@ class Stored(nn.Module):
 
     @property
     def integers(self) -> Tensor:
-        """The whole numbers, int8."""
+        """The integers, int8."""
         if not self.in_pairs:
             return self.numbers
         pairs = torch.stack([self.numbers & 15, self.numbers >> 4], 1).reshape(-1)
@@ -287,7 +287,7 @@ class Stored(nn.Module):
 
 
 class WeightOnly(nn.Module):
-    """A linear layer or convolution whose weights are stored as whole numbers.
+    """A linear layer or convolution whose weights are stored as integers.
 
     Shape: that of the layer it stands for; input and output in float32
 

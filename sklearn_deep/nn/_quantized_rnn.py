@@ -1,7 +1,7 @@
-"""Recurrent layers and embeddings whose weights are stored as whole numbers.
+"""Recurrent layers and embeddings whose weights are stored as integers.
 
-onnxruntime has no recurrent kernels of whole numbers, so that only storage is rounded:
-products are those of floats.
+onnxruntime has no recurrent kernels for integers, so only stored weights are quantized:
+the computation is in floats.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from sklearn_deep.nn._rnn import Embed, Layer, Steps, over_steps
 
 
 class FakeQuantizeEmbed(nn.Module):
-    """An embedding that rounds the vectors of tokens before it gives them.
+    """An embedding with fake quantization of the vectors of tokens.
 
     Shape: that of ``Embed``
     """
@@ -72,7 +72,7 @@ def _without_values(cell: nn.RNNBase) -> nn.RNNBase:
 
 
 class FakeQuantizeRecurrent(nn.Module):
-    """A recurrent layer that rounds its weights before it uses them.
+    """A recurrent layer with fake quantization of its weights.
 
     Shape: that of ``Layer``
     """
@@ -81,7 +81,7 @@ class FakeQuantizeRecurrent(nn.Module):
         super().__init__()
         values = layer.cell.named_parameters()
         self.values = nn.ParameterDict({k: v.detach().clone() for k, v in values})
-        # In a tuple: what has no values is no part of the network.
+        # In a tuple, so that it is no submodule: its parameters have no values.
         self.cell = (_without_values(layer.cell),)
         self.dropout, self.limit = layer.dropout, limit
 
@@ -120,7 +120,7 @@ class StoredLayer(nn.Module):
         self.weights = nn.ModuleDict(weights)
 
     def values(self) -> dict[str, Tensor]:
-        """What the cell computes with, by name."""
+        """The dequantized weights of the cell, by name."""
         values: dict[str, Any] = {name: w() for name, w in self.weights.items()}
         return {**values, **dict(self.named_buffers(recurse=False))}
 

@@ -1,6 +1,6 @@
-"""Quantized layers on series of unequal length: their rules beside padding.
+"""Quantized layers on series of unequal length: how they treat padding.
 
-Zero stands on every grid, so that padding of zeros is what it is for floats.
+Every quantization grid contains 0, so padding with zeros works as it does for floats.
 """
 
 from typing import Any

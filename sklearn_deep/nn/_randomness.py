@@ -1,4 +1,4 @@
-"""Random numbers of modules that know nothing of a fit's own generator.
+"""Random numbers of user modules, drawn from the fit's generator.
 
 A user's module draws with ``torch.randn``, ``nn.init.normal_`` or ``F.dropout``, from
 torch's global generator. ``RedirectRandomness`` hands every such draw another generator, in
@@ -22,14 +22,14 @@ from sklearn_deep.nn._dropout import (
     without_source,
 )
 
-# Numbers of 16 bits that make a seed: torch's are signed, of 64.
+# 16-bit numbers per seed: torch's seeds are signed 64-bit integers.
 _WORDS = 3
 
 _global_state = threading.Lock()
 
 
 class RedirectRandomness(TorchDispatchMode):
-    """Inside, whatever would be drawn from a global generator comes from ``generator``.
+    """Context in which draws from torch's global generators use ``generator`` instead.
 
     Parameters
     ----------
@@ -81,9 +81,9 @@ def _draw(func: Any, args: tuple, kwargs: dict, generator: torch.Generator) -> A
 
 
 def _seeded(func: Any, args: tuple, kwargs: dict, generator: torch.Generator) -> Any:
-    """An operation that takes no generator, such as attention with dropout on a GPU.
+    """Run an operation that takes no generator, such as GPU attention with dropout.
 
-    The global generator is lent the seed, and gets its state back.
+    The global generator is seeded for it; its state is restored afterwards.
     """
     cuda = [generator.device] if generator.device.type == "cuda" else []
     with _global_state, torch.random.fork_rng(cuda):
@@ -104,7 +104,7 @@ def _device_of(args: tuple, kwargs: dict) -> torch.device:
 
 
 class _Drawing(RandomModule):
-    """A module of the user's that draws in training, from ``source``.
+    """A user's module whose draws in training come from ``source``.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ class _Drawing(RandomModule):
             return super().forward(*args, **kwargs)  # type: ignore[misc]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Pickle and copy as a module of the user's class, the only one to be found."""
+        """Pickle and copy as the user's class: the subclass cannot be imported."""
         reduced: Any = super().__reduce_ex__(protocol)
         if isinstance(reduced, str):
             return reduced
@@ -151,22 +151,22 @@ def copy_to_train(module: nn.Module) -> nn.Module:
 
 
 def install_generator(module: nn.Module) -> None:
-    """Let what the module itself draws in training come from its ``source``.
+    """Make the draws of a module in training come from its ``source``.
 
-    The module becomes one of a subclass until ``restore_class``.
+    Its class is replaced by a subclass until ``restore_class``.
     """
     cls = type(module)
     module.__class__ = type(cls.__name__, (_Drawing, cls), {"original_class": cls})
 
 
 def restore_class(module: nn.Module) -> None:
-    """Give a module its own class back."""
+    """Restore the original class of a module."""
     if isinstance(module, _Drawing):
         module.__class__ = module.original_class  # type: ignore[assignment]
 
 
 class _TorchCompatible:
-    """A dropout layer of ours that has torch's name for its rate."""
+    """A dropout layer of ours with torch's name for its rate."""
 
     rate: Any
 
@@ -177,11 +177,11 @@ class _TorchCompatible:
 
 
 class TorchCompatibleDropout(_TorchCompatible, Dropout):
-    """Stands where a user's module has ``torch.nn.Dropout``."""
+    """Replaces ``torch.nn.Dropout`` in a user's module."""
 
 
 class TorchCompatibleAlphaDropout(_TorchCompatible, AlphaDropout):
-    """Stands where a user's module has ``torch.nn.AlphaDropout``."""
+    """Replaces ``torch.nn.AlphaDropout`` in a user's module."""
 
 
 _REPLACEMENTS: dict[type[nn.Module], type[nn.Module]] = {
@@ -191,9 +191,9 @@ _REPLACEMENTS: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def adopt_dropout(module: nn.Module) -> nn.Module:
-    """Put our dropout in the place of torch's, which no stack could train.
+    """Replace torch's dropout layers, which cannot be stacked, by ours.
 
-    A rate of one, and dropout of whole channels, stay what they are.
+    Layers with a rate of 1 and dropout of whole channels are not replaced.
     """
     twins: dict[nn.Module, nn.Module] = {}  # one layer may stand in several places
     for name, child in list(module.named_modules(remove_duplicate=False)):

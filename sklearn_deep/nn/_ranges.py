@@ -1,4 +1,4 @@
-"""Ranges of activations, learnt from rows: what 8 bits have to span."""
+"""Observers: the ranges of activations that 8-bit integers have to cover."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Whole numbers of 8 bits without a sign.
+# Unsigned 8-bit integers.
 LEVELS = 255
 
 # Bins of the histogram that a clipped range is chosen by, and clips that are tried: down
@@ -84,7 +84,7 @@ def _bin(value: float) -> int:
 
 
 class Range:
-    """The weighted distribution of the values at one place of a network.
+    """Observer of the weighted distribution of the values at one place of a network.
 
     A first pass over the rows finds the extremes. A clipped range leaves outliers out of
     them, and counts the values between them in a second pass.
@@ -172,7 +172,7 @@ def _percentile(observed: Range) -> tuple[float, float]:
 
 
 def _least_squares(observed: Range) -> tuple[float, float]:
-    """The share of the range whose clipping and rounding cost least."""
+    """The clipped range with the least squared error of clipping and rounding."""
     assert observed.counts is not None
     values, best, least = observed.middles, _whole(observed), np.inf
     for share in 2.0 ** -(np.arange(_TRIED) / _PER_HALF):
@@ -186,7 +186,7 @@ def _least_squares(observed: Range) -> tuple[float, float]:
     return best
 
 
-# How the range is chosen by which activations are rounded.
+# Calibration methods: how the range of activations is chosen from an observer.
 CALIBRATIONS: dict[str, Callable[[Range], tuple[float, float]]] = {
     "minmax": _whole,
     "percentile": _percentile,
@@ -195,7 +195,7 @@ CALIBRATIONS: dict[str, Callable[[Range], tuple[float, float]]] = {
 
 
 def scale_and_zero(low: float, high: float) -> tuple[Tensor, Tensor]:
-    """What a step of a range is, and which whole number stands for zero."""
+    """Scale and zero point of a range."""
     scale = short(torch.tensor((high - low) / LEVELS, dtype=torch.float64))
     zero = torch.round(-low / scale.double()).clamp(0, LEVELS)
     return scale, zero.to(torch.uint8)

@@ -63,7 +63,7 @@ def over_steps(function: Callable[[Tensor], Tensor], steps: Steps) -> Steps:
 
 
 class Arrive(nn.Module):
-    """Bring a batch into the form in which it is computed.
+    """Prepare a batch: channels last, and packed where lengths differ.
 
     Shape: (n, time), (n, time, channels), with ``channels_first`` (n, channels, time),
     or padded sequences; to (n, time, channels) or a packed sequence. Tokens have no
@@ -133,7 +133,7 @@ class Layer(nn.Module):
 
 
 class Readout(nn.Module):
-    """What is handed on of all steps; a subclass writes ``read``.
+    """Base of readouts, which reduce steps to a vector; subclasses implement ``read``.
 
     A row without a step gives zeros, as the initial state of recurrent layers is.
 
@@ -189,7 +189,7 @@ def _zeros_where_empty(read: Tensor, steps: PackedSequence) -> Tensor:
 
 def _ends(steps: PackedSequence) -> tuple[Tensor, Tensor]:
     """Where the first and the last step of each row are in packed data."""
-    sizes = steps.batch_sizes  # rows that are still there at each time
+    sizes = steps.batch_sizes  # rows that have a step at each time
     rows = torch.arange(int(sizes[0]))
     lengths = (sizes.unsqueeze(1) > rows).sum(0)
     last = (sizes.cumsum(0) - sizes)[lengths - 1] + rows
@@ -279,7 +279,7 @@ class RNN(nn.Module):
     Parameters
     ----------
     n_channels, n_outputs : int
-        Numbers a step (for tokens, their codes), and width of the raw output.
+        Channels per step (for tokens, number of codes), and width of the raw output.
     cell : str
         A name in ``CELLS``.
     hidden_size, num_layers : int
@@ -334,7 +334,7 @@ class RNN(nn.Module):
         self.output = Output(width, n_outputs)
 
     def stages(self) -> list[tuple[str, nn.Module]]:
-        """The parts that, one after the other, are the network."""
+        """The consecutive stages with their names."""
         parts = [
             ("arrive", self.arrive),
             ("embedding", self.embedding),

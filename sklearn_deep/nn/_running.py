@@ -1,4 +1,4 @@
-"""How a network runs while we train and predict: in place, and with fast functions."""
+"""How a network runs in training and prediction: in place, and with fast functions."""
 
 from functools import cache
 from typing import Any
@@ -24,12 +24,12 @@ def _keep_freed_memory() -> None:
 
 
 class Running:
-    """Inside, a network works in place where it may, and on fast float64 functions.
+    """Context in which a network works in place and on fast float64 functions.
 
     Parameters
     ----------
     module : torch.nn.Module
-        Layers that it gets later stay as they are.
+        Layers that are added later are not affected.
 
     Attributes
     ----------

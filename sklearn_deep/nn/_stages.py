@@ -13,7 +13,7 @@ Stages = list[tuple[str, nn.Module]]
 
 
 def stages_of(module: nn.Module) -> Stages:
-    """The parts of a network that follow one another; none where it does not say."""
+    """The stages of a network; empty for a module without ``stages``."""
     if isinstance(module, nn.Sequential):
         return list(module.named_children())
     return list(getattr(module, "stages", list)())
@@ -36,7 +36,7 @@ class UpTo(nn.Sequential):
 
 
 class Tapped(nn.Module):
-    """What a layer inside a network gives, as rows of numbers.
+    """The output of a layer inside a network, as rows of numbers.
 
     Shape: (batch, ...) -> (batch, n_features)
     """
@@ -46,12 +46,12 @@ class Tapped(nn.Module):
         self.network, self.name = network, name
 
     def forward(self, x: Any) -> Tensor:
-        """Apply the network, and give what the layer gave."""
+        """Apply the network, and return the output of the layer."""
         here, seen = threading.get_ident(), []
 
         def note(layer: nn.Module, inputs: Any, output: Any) -> None:
             if threading.get_ident() == here:  # another thread may use the network too
-                # A layer behind it may write its own output in the same place.
+                # A later layer may overwrite this output in place.
                 copies = isinstance(output, Tensor)
                 seen.append(output.clone() if copies else output)
 
@@ -77,7 +77,7 @@ def _has_time(seen: list[Any]) -> bool:
 
 
 def cut(network: nn.Module, layer: int | str) -> nn.Module:
-    """The network up to a stage, by place or name, or to any layer, by dotted name.
+    """The network up to a stage, by index or name, or to any layer, by dotted name.
 
     Raises
     ------

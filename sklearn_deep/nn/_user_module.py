@@ -1,4 +1,4 @@
-"""A module of the user's own: how it is built, and what it is."""
+"""User modules: how they are built, and how they are compared."""
 
 import copy
 import inspect
@@ -74,9 +74,10 @@ def build(
     arguments: Mapping[str, Any],
     generator: torch.Generator,
 ) -> nn.Module:
-    """Make a fresh module, whose initial values come from a generator.
+    """Build a new module, whose initial values are drawn from a generator.
 
-    Its own scheme is kept. Dropout layers of torch's become ours.
+    The module's own initialisation scheme is kept. torch's dropout layers are replaced
+    by ours.
 
     Raises
     ------
@@ -120,7 +121,7 @@ _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.
 
 
 def fingerprint(module: nn.Module) -> tuple | None:
-    """What two modules have in common that compute the same function of their tensors.
+    """A key that is equal for modules that compute the same function of their tensors.
 
     Rates of our dropout are left out: networks of a stack have one each.
 

@@ -49,7 +49,7 @@ def test_a_layer_computes_what_integers_compute(bits):
     assert whole.weight.abs().max() <= LIMITS[bits]
 
 
-def test_whole_numbers_and_their_rehearsal_agree():
+def test_integer_layers_agree_with_fake_quantization():
     draw = torch.Generator().manual_seed(0)
     before = grid(0.0, 2.0)
     how = {"stride": (1,), "padding": (1,), "dilation": (1,), "groups": 1}

@@ -82,9 +82,7 @@ def threads_for(
 
 
 def step_multiply_adds(module: nn.Module, batch_size: int, x: Any) -> float:
-    """Approximate multiply-adds of a training step: forward, and twice that
-    backward.
-    """
+    """Approximate multiply-adds of a training step: three forward passes."""
     return 3.0 * batch_size * row_multiply_adds(module, x)
 
 
@@ -103,9 +101,7 @@ def multiply_adds(module: nn.Module) -> int:
 
 
 def int_attribute(module: nn.Module, name: str) -> int | None:
-    """An attribute of a network if it is an integer; a user's module may have
-    others.
-    """
+    """An attribute if it is an integer; a user's module may have anything there."""
     value = getattr(module, name, None)
     return value if isinstance(value, int) else None
 

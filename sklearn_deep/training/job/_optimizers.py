@@ -24,9 +24,7 @@ _NO_BIAS = torch.tensor(torch.finfo(torch.float32).max)
 
 
 class Hyper(NamedTuple):
-    """Hyperparameters that a step's coefficients are computed from; floats, or arrays
-    over networks.
-    """
+    """Hyperparameters of one step; floats, or arrays over networks."""
 
     learning_rate: Any
     momentum: Any

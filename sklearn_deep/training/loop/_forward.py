@@ -34,9 +34,7 @@ _sizes = WeakKeyDictionary()
 
 
 def _size(module: nn.Module) -> tuple[int, int, torch.device, Running]:
-    """Multiply-adds per row, units of the widest layer, device, and ``Running``
-    context.
-    """
+    """Multiply-adds per row, units of the widest layer, device, and ``Running``."""
     if module not in _sizes:
         parameters = [*module.parameters(), *module.buffers()]
         widest = max((p.shape[0] for p in parameters if p.ndim), default=1)

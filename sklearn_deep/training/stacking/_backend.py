@@ -23,9 +23,7 @@ _CORES = (NONE, Number(Integral, 1))
 
 
 class StackedBackend(ParallelBackendBase):
-    """Runs tasks in threads and trains their networks in stacks; nested calls join
-    in.
-    """
+    """Runs tasks in threads, and trains their networks in stacks."""
 
     supports_retrieve_callback = True
     uses_threads = True
@@ -58,9 +56,7 @@ class StackedBackend(ParallelBackendBase):
         return n_jobs
 
     def start_call(self) -> None:
-        """Begin a call: with a new scheduler, or nested, with that of the enclosing
-        call.
-        """
+        """Begin a call: with a new scheduler, or with that of the enclosing call."""
         parent = current_task()
         if parent is None:
             cores = min(joblib.cpu_count(), torch.get_num_threads())

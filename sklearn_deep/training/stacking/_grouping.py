@@ -57,9 +57,7 @@ TOO_FEW = "only {} of its shape: too few to gain"
 
 @dataclass(frozen=True)
 class TrainingUnit:
-    """Members that are trained together; ``reason`` says why a single one is not
-    stacked.
-    """
+    """Members that are trained together; ``reason`` of a single one: why it is."""
 
     members: list[Member]
     reason: str | None = None

@@ -105,9 +105,7 @@ class Recorder:
             self._met_early += 1
 
     def end(self) -> None:
-        """Make the report that ``stacking_report`` returns, if networks were
-        trained.
-        """
+        """Make the report for ``stacking_report``, if networks were trained."""
         global _last
         if self._stacks or self._alone:
             seconds = time.monotonic() - self._start

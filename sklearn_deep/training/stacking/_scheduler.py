@@ -121,9 +121,7 @@ class StackScheduler:
             return Look(self._moves, clocks, self._held_up(), training)
 
     def _resolve_stall(self, moves: int, may_start: bool) -> bool:
-        """Give slots to waiting tasks, one for each slot whose task does not
-        compute.
-        """
+        """Give slots to waiting tasks, one for each slot whose task is idle."""
         with self._lock:
             helps = self._ready or self._waiting or may_start
             if moves != self._moves or not helps:

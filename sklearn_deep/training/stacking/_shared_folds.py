@@ -86,9 +86,7 @@ def _can_be_shared(X: Any) -> bool:
 
 
 def _takes_views(estimator: Any) -> bool:
-    """Whether an estimator is a network of this package; a subclass may read X
-    otherwise.
-    """
+    """Whether it is a network of this package; a subclass may read X otherwise."""
     return (
         type(estimator).__module__.startswith("sklearn_deep.estimators.")
         and getattr(estimator, "_takes_row_views", False)
@@ -127,7 +125,7 @@ def _reads_arrays(kwargs: Mapping[str, Any]) -> bool:
 
 
 def _is_standard(scorer: Any) -> bool:
-    """Whether it hands X to methods of the estimator alone; None where there is none."""
+    """Whether a scorer passes X to methods of the estimator only; None is no scorer."""
     return scorer is None or type(scorer).__module__.startswith("sklearn.metrics.")
 
 

@@ -189,9 +189,7 @@ class Stack:
         return totals.div_(self._sizes)
 
     def _orders(self) -> list[Tensor]:
-        """The order of each network's rows in this epoch; equal orders are one
-        object.
-        """
+        """The order of each network's rows; equal orders are one object."""
         orders: dict[tuple, Tensor] = {}
         keys = []
         for net in self.nets:
@@ -206,9 +204,7 @@ class Stack:
         return [orders[key] for key in keys]
 
     def _epoch_numbers(self) -> list[Any]:
-        """Coefficients of every step: a float for all networks, or a tensor over
-        them.
-        """
+        """Coefficients of every step: one for all networks, or tensors over them."""
         most = max(net.n_steps for net in self.nets)
         rates = np.zeros((most, len(self.nets)))
         steps = np.ones((most, len(self.nets)), dtype=np.int64)
@@ -339,9 +335,7 @@ def _joint_spec(specs: list[OptimizerSpec]) -> OptimizerSpec:
 
 
 def _over_steps(number: Any, shape: tuple[int, int], like: Tensor) -> Any:
-    """An array over steps and networks as a list of floats if networks agree, else a
-    tensor.
-    """
+    """Numbers over steps and networks: floats where networks agree, else tensors."""
     if not isinstance(number, np.ndarray):
         return number
     table = np.broadcast_to(number, shape)

@@ -1,6 +1,4 @@
-"""Trial runs of a user's module: errors, random draws, and whether it can be
-stacked.
-"""
+"""Trial runs of a user's module: errors, random draws, whether it can be stacked."""
 
 import copy
 import dataclasses

@@ -60,8 +60,7 @@ class FlatParameters:
             self._stack_buffers()
 
     def template(self, nets: slice) -> nn.Module:
-        """A module whose parameters and buffers are stacked views of some networks'
-        own.
+        """A module with stacked views of the parameters and buffers of some networks.
 
         Without an axis of networks: the network itself.
         """
@@ -134,7 +133,7 @@ class FlatParameters:
 
 
 def _pattern(modules: list[nn.Module]) -> nn.Module:
-    """A module of their shape without values."""
+    """A module of the same architecture without values."""
     # A module with dropout layers can stand for one without (rate 0), not the reverse.
     richest = max(modules, key=lambda m: len(rate_modules(m)))
     # Copied without its values, which may be views of a large stack.

@@ -73,9 +73,7 @@ class RandomBits:
         self._advance(like)
 
     def _advance(self, like: Tensor) -> tuple[int, int]:
-        """Advance past the next mask; return where it starts and its size per
-        network.
-        """
+        """Advance past a mask; return where it starts and its size per network."""
         n = like.numel()
         if not isinstance(self.nets, int):
             n //= like.shape[0]

@@ -125,9 +125,7 @@ class StackedStep:
         self._each = list(_each(tensors))
 
     def choose_gradient(self) -> None:
-        """Use the hand-derived gradient where there is one; modules with hooks have
-        none.
-        """
+        """Use the hand-derived gradient where there is one: not with hooks."""
         derived: Any = derived_gradient(self.module, self.loss)
         if derived is None and not self.alone:
             derived = VmappedGradient(self.module, self.loss)
