@@ -72,7 +72,7 @@ def raw_outputs(module: nn.Module, X: Any) -> Tensor:
             return _by_length(module, X, widest, device)
     width = max(math.prod(X.shape[1:]), widest)
     # A module of the user's does not tell how many values its layers hold.
-    known = running.float64_kernels and told(module, "units")
+    known = running.float64_kernels and int_attribute(module, "units")
     n_bytes = _FLOAT64_BYTES if known else CHUNK_BYTES
     parts = chunks(X.shape[0], width * X.dtype.itemsize, n_bytes)
     total = float(X.shape[0] * n_multiply_adds)
