@@ -21,8 +21,8 @@ PYTEST := $(RUN) $(BIN)/python -m pytest -n 2 --dist worksteal
 EXAMPLES := $(sort $(wildcard examples/plot_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-slow test-oldest lint types examples docs \
-        docstrings bench dist clean
+.PHONY: help quickstart test test-all test-slow test-oldest mutants lint types \
+        examples docs docstrings bench dist clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -39,6 +39,10 @@ $(VENV)/.run: pyproject.toml $(VENV)/.torch
 
 $(VENV)/.test: pyproject.toml $(VENV)/.torch
 	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[test]"
+	@touch $@
+
+$(VENV)/.mutants: pyproject.toml $(VENV)/.torch
+	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[mutants]"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.torch
@@ -65,6 +69,9 @@ test-slow: $(VENV)/.test  ## run the slow tests alone
 test-oldest:  ## run the common tests and some of each family with the oldest versions
 	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=tests/constraints-oldest.txt \
 	    ARGS='-m "oldest and not slow"'
+
+mutants: $(VENV)/.mutants  ## break MODULE in many ways, list what TESTS miss (hours)
+	$(RUN) $(BIN)/python tests/run_mutants.py $(MODULE) $(TESTS)
 
 lint: $(VENV)/.dev  ## look for faults and foreign formatting
 	$(BIN)/ruff check .
