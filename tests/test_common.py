@@ -56,7 +56,8 @@ class Net(nn.Sequential):
 # Not the defaults, only to save time.
 SMALL = {"hidden_layer_sizes": (16,), "max_epochs": 25, "learning_rate": 0.03}
 
-SMALL_CONV = {"conv_channels": (4,), "max_epochs": 20, "learning_rate": 0.03}
+# No check looks at how well an autoencoder reconstructs.
+SMALL_CONV = {"conv_channels": (4,), "max_epochs": 2}
 
 CONFIGURATIONS = {
     "float32": {"dtype": "float32", **SMALL},
@@ -90,10 +91,17 @@ LIGHT = {
     "CNNClassifier": {
         "conv_channels": (8,),
         "batch_size": 32,
-        "max_epochs": 30,
+        "max_epochs": 15,
         "learning_rate": 0.03,
     },
-    "CNNRegressor": {"conv_channels": (8, 8), "max_epochs": 30, "learning_rate": 0.02},
+    "CNNRegressor": {
+        "conv_channels": (8, 8),
+        "batch_size": 32,
+        "max_epochs": 20,
+        "learning_rate": 0.03,
+    },
+    "MLPClassifier": SMALL,
+    "MLPRegressor": SMALL,
     "RNNClassifier": {"hidden_size": 16, "max_epochs": 20, "learning_rate": 0.03},
     "RNNRegressor": {"hidden_size": 16, "max_epochs": 20, "learning_rate": 0.03},
 }
