@@ -196,3 +196,10 @@ def assert_lists_its_attributes(fitted):
     ]
     there = {n for n in [*vars(fitted), *properties] if re.match(r"[a-z]\w*_$", n)}
     assert set(entries(type(fitted).__doc__, "Attributes")) == there
+
+
+@pytest.mark.parametrize("value", PUBLIC)
+def test_a_section_heading_stands_on_a_line_of_its_own(value):
+    members = public_members(value) if isinstance(value, type) else {}
+    for member in (value, *members.values()):
+        assert not re.search(r"\S -{3,}(\s|$)", inspect.getdoc(member))

@@ -47,7 +47,9 @@ class AutoAugment(Augmentation):
     TrivialAugment : Random augmentation without a search or parameters to tune.
     Policy : The result of the search.
 
-    Notes ----- The reinforcement learning of the first paper trains thousands of
+    Notes
+    -----
+    The reinforcement learning of the first paper trains thousands of
     networks. This class does a random search over policies with short trainings
     instead, at a few times the cost of a fit.
 

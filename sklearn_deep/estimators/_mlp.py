@@ -220,7 +220,9 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
     ValidationHoldout : Early stopping in a Pipeline without a leak.
     LearningRateFinder : Plot a range test before choosing a learning rate.
 
-    Notes ----- If each step uses all rows (``batch_size >= n_samples``, "gd", "lbfgs"),
+    Notes
+    -----
+    If each step uses all rows (``batch_size >= n_samples``, "gd", "lbfgs"),
     an integer sample weight has exactly the effect of repeating the row. With
     minibatches it cannot: the batches differ.
 
@@ -513,7 +515,9 @@ class MLPRegressor(DeepRegressor, _MLPFamily):
     ValidationHoldout : Early stopping in a Pipeline without a leak.
     LearningRateFinder : Plot a range test before choosing a learning rate.
 
-    Notes ----- If each step uses all rows (``batch_size >= n_samples``, "gd", "lbfgs"),
+    Notes
+    -----
+    If each step uses all rows (``batch_size >= n_samples``, "gd", "lbfgs"),
     an integer sample weight has exactly the effect of repeating the row. With
     minibatches it cannot: the batches differ.
 

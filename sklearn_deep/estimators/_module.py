@@ -436,7 +436,9 @@ class ModuleRegressor(DeepRegressor, OwnNetwork):
     ModuleClassifier : The same for classes.
     MLPRegressor : A ready-made network.
 
-    Notes ----- ``forward`` receives X unchanged, of shape (n_rows, ...), in the compute
+    Notes
+    -----
+    ``forward`` receives X unchanged, of shape (n_rows, ...), in the compute
     dtype, and returns raw outputs of shape (n_rows, n_outputs): one per target, two per
     target with ``loss="gaussian"``, one per target and quantile for several quantiles.
     Integers, also 8-bit pixels, are not scaled. Augmentations expect rows of shape

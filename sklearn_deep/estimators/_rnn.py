@@ -266,7 +266,9 @@ class RNNClassifier(SequenceClassifier, _RNNFamily):
     RNNRegressor : The same network for numeric targets.
     CNNClassifier : Convolutions over series of equal length.
 
-    Notes ----- ``n_features_in_`` is set if X is an array. A network fitted on series
+    Notes
+    -----
+    ``n_features_in_`` is set if X is an array. A network fitted on series
     of equal length also accepts sequences of other lengths, in a list.
 
     In searches and cross-validations ``lengths`` reaches the network by metadata
@@ -596,7 +598,9 @@ class RNNRegressor(SequenceRegressor, _RNNFamily):
     RNNClassifier : The same network for classes.
     CNNRegressor : Convolutions over series of equal length.
 
-    Notes ----- ``n_features_in_`` is set if X is an array. A network fitted on series
+    Notes
+    -----
+    ``n_features_in_`` is set if X is an array. A network fitted on series
     of equal length also accepts sequences of other lengths, in a list.
 
     In searches and cross-validations ``lengths`` reaches the network by metadata
