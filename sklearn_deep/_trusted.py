@@ -37,10 +37,14 @@ _PUBLIC = {
     "transfer._features": ["NetworkFeatures"],
 }
 
-# Types in fitted estimators: frozen dataclasses of plain data and arrays.
+# Types in fitted estimators: plain data and arrays.
 _HELD = {
+    "data._features": ["ModuleFeatures", "ReconstructedTable", "TableFeatures"],
     "data._layout": ["Layout"],
     "data._reconstruction": ["Reconstruction"],
+    "data._sequence_features": ["SequenceFeatures"],
+    "data._series_features": ["SeriesFeatures"],
+    "data._spatial_features": ["ReconstructedSpatial", "SpatialFeatures"],
     "data._targets": ["ClassTargets", "RealTargets"],
     "nn._losses": ["Loss"],
     "training.job._job": ["NetSettings", "OptimizerSpec"],

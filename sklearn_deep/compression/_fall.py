@@ -1,13 +1,11 @@
 """Warning if a compressed network scores lower than the original network."""
 
-import copy
 import warnings
-from typing import Any
 
 import numpy as np
 from sklearn.base import is_regressor
 
-from sklearn_deep.compression._network import split_rows
+from sklearn_deep.compression._network import split_rows, without_names
 from sklearn_deep.estimators._base import DeepEstimator
 from sklearn_deep.estimators._data import FitArguments, Part
 from sklearn_deep.estimators._reconstructor import DeepReconstructor
@@ -68,7 +66,7 @@ def _some_rows(part: Part, seed: int) -> Part:
 
 
 def _without_stray_rows(network: DeepEstimator, part: Part) -> Part:
-    predicted = _nameless(network).predict(part.features())
+    predicted = without_names(network).predict(part.features())
     if not isinstance(predicted, np.ndarray):  # one target per step
         return part
     if predicted.ndim > part.y.ndim:  # several quantiles: take the middle one
@@ -78,17 +76,10 @@ def _without_stray_rows(network: DeepEstimator, part: Part) -> Part:
     return part.take(np.flatnonzero(usual))
 
 
-def _nameless(network: DeepEstimator) -> Any:
-    """Copy without feature names, so that it accepts X as an array."""
-    fitted = copy.copy(network)
-    fitted.__dict__.pop("feature_names_in_", None)
-    return fitted
-
-
 def _score(network: DeepEstimator, part: Part) -> float:
-    fitted, X = _nameless(network), part.features()
+    fitted, X = without_names(network), part.features()
     if isinstance(fitted, DeepReconstructor):
-        return _explained(fitted.score_samples(X), fitted._values(X))
+        return _explained(fitted.score_samples(X), fitted._fitted.features.values(X))
     return float(fitted.score(X, part.y, sample_weight=part.weight))
 
 

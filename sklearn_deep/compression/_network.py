@@ -1,6 +1,5 @@
 """Helpers of the compressions: copies of a network, its rows, fine-tuning, scoring."""
 
-import copy
 import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -90,8 +89,9 @@ def with_module(
 def split_rows(network: DeepEstimator, given: FitArguments) -> tuple[Part, Part | None]:
     """Validated rows of a fit, and the validation rows among them, if any."""
     device = _device(network.module_)
-    whole = validate(copy.copy(network), given, device, network._fitted)
-    _, aside = hold_out(copy.copy(network), given, whole, network._fitted.seed)
+    before = network._fitted
+    features, whole = validate(network, given, device, before)
+    _, aside = hold_out(network, given, features, whole, before.seed)
     return whole, aside
 
 
@@ -178,6 +178,13 @@ def fine_tune(
     return network._copy_with(fitted)
 
 
+def without_names(network: DeepEstimator) -> DeepEstimator:
+    """A copy for validated rows, which have no names of columns."""
+    fitted = network._fitted
+    features = fitted.features.without_names()
+    return network._copy_with(dataclasses.replace(fitted, features=features))
+
+
 class Scorer:
     """Scores networks on the validation rows of the fit, else on its training rows."""
 
@@ -193,8 +200,7 @@ class Scorer:
     def __call__(self, network: DeepEstimator) -> float:
         """Compute the score; higher is better."""
         part = self._part
-        fitted = copy.copy(network)
-        fitted.__dict__.pop("feature_names_in_", None)  # X is an array here
+        fitted = without_names(network)
         y = None if isinstance(network, DeepReconstructor) else part.y
         weights = {"sample_weight": part.weight} if self._weighted else {}
         return float(self._scorer(fitted, part.features(), y, **weights))

@@ -20,11 +20,12 @@ from sklearn_deep._compat import CallbackSupportMixin, with_callbacks
 from sklearn_deep._params import Rules, check_params
 from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.data._batches import Rows
+from sklearn_deep.data._features import Features, TableFeatures
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._tasks import Task
 from sklearn_deep.estimators._calibration import corrected, with_correction
-from sklearn_deep.estimators._data import FitArguments, Part, check_data
+from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.estimators._fitted import Fitted, FittedAttribute
 from sklearn_deep.estimators._fitting import (
     initialized,
@@ -77,22 +78,14 @@ class DeepEstimator(TracksSubclasses, CallbackSupportMixin, BaseEstimator, ABC):
     # Parameters of the architecture that do not change the network's shape.
     _of_each: ClassVar[frozenset[str]] = frozenset({"dropout"})
     _smallest_batch: ClassVar[int] = 32  # rows of an "auto" one, at the least
-    # X may be a ``RowView``: ``fit`` and what predicts read it through ``_check_data``.
+    # X may be a ``RowView``: ``fit`` and what predicts read it through ``Features``.
     _takes_row_views: ClassVar[bool] = True
     # Whether batches hold sequences of about one length.
     _batches_by_length: ClassVar[bool] = False
 
-    def _check_data(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
-        """Validate features, and targets unless ``y`` is None; see ``check_data``."""
-        return check_data(self, X, y, dtype, reset=reset, accept_sparse="csr")
-
-    def _learn_features(self, part: Part) -> Part:
-        """Learn how features are encoded from the rows of a fit, and encode them."""
-        return part
-
-    def _layout(self, X: Any) -> Layout:
-        """Say what a row of validated features is."""
-        return Layout.table(X.shape[1])
+    def _make_features(self) -> Features:
+        """Features of the rows that this family takes, before they have learnt."""
+        return TableFeatures(type(self).__name__)
 
     def _initialized(
         self, architecture: dict[str, Any], loss: Loss, rows: Rows, seed: int
@@ -214,6 +207,24 @@ class DeepEstimator(TracksSubclasses, CallbackSupportMixin, BaseEstimator, ABC):
         lambda f: f.augmentation, "Augmentations of the training."
     )
 
+    @property
+    def n_features_in_(self):
+        """Number of columns of X; missing for sequences."""
+        return self._of_columns("n_features_in_", "n_features_in")
+
+    @property
+    def feature_names_in_(self):
+        """Names of the columns of X, where it had names."""
+        return self._of_columns("feature_names_in_", "feature_names_in")
+
+    def _of_columns(self, name: str, field: str) -> Any:
+        fitted = self.__dict__.get("_fitted")
+        value = None if fitted is None else getattr(fitted.features, field)
+        if value is None:
+            when = " before it is fitted" if fitted is None else ": X had none"
+            raise AttributeError(f"{type(self).__name__} has no {name}{when}.")
+        return value
+
     def __sklearn_is_fitted__(self):
         """Tell whether there is a trained network."""
         return "_fitted" in self.__dict__
@@ -256,10 +267,11 @@ class DeepEstimator(TracksSubclasses, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _features_for_net(self, X: Any) -> Any:
         """Features as the network takes them; names count where X has some."""
-        network = self if hasattr(X, "columns") else self._copy_with(self._fitted)
-        if network is not self:
-            network.__dict__.pop("feature_names_in_", None)
-        return network._check_data(X, None, network._fitted.dtype, reset=False)
+        fitted = self._fitted
+        features = fitted.features
+        if not hasattr(X, "columns"):
+            features = features.without_names()
+        return features.encode(X, fitted.dtype)
 
     def _raw(self, X: Any) -> Tensor:
         """Raw outputs for rows of X, validated; on the CPU."""
@@ -267,7 +279,7 @@ class DeepEstimator(TracksSubclasses, CallbackSupportMixin, BaseEstimator, ABC):
         if "_fitted" not in self.__dict__:
             check_is_fitted(self)
         fitted = self._fitted
-        X = self._check_data(X, None, fitted.dtype, reset=False)
+        X = fitted.features.encode(X, fitted.dtype)
         raw = raw_outputs(fitted.module, X)
         # One sum is cheaper than a test of each; it may overflow where they do not.
         if not math.isfinite(raw.sum()) and not torch.isfinite(raw).all():

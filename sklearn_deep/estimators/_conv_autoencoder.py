@@ -8,7 +8,9 @@ import torch
 
 from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import NONE, Number, OneOf, SequenceOf
+from sklearn_deep.data._features import Features
 from sklearn_deep.data._layout import Layout
+from sklearn_deep.data._spatial_features import ReconstructedSpatial
 from sklearn_deep.estimators._autoencoder import RECONSTRUCTION_RULES
 from sklearn_deep.estimators._convolutional import Convolutional
 from sklearn_deep.estimators._reconstructor import DeepReconstructor
@@ -331,12 +333,10 @@ class CNNAutoencoder(DeepReconstructor, Convolutional):
             "normalization": self.normalization,
         }
 
-    def _check_rows(self, X: Any, dtype: Any, *, reset: bool) -> Any:
-        return Convolutional._check_data(self, X, None, dtype, reset=reset)
-
-    def _values(self, X: np.ndarray) -> np.ndarray:
-        flat = X.reshape(len(X), -1)
-        return flat.astype(np.float32) if X.dtype == np.uint8 else flat
+    def _make_features(self) -> Features:
+        return ReconstructedSpatial(
+            type(self).__name__, self.input_shape, self.spatial_dims, self.channels
+        )
 
     def _decoded(self, raw: torch.Tensor) -> np.ndarray:
         rows = super()._decoded(raw)

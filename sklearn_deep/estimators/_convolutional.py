@@ -1,14 +1,14 @@
 """What convolutional networks have in common: their blocks, and the shapes of X they take."""
 
-from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from sklearn_deep._params import NONE, Number, OneOf, Rules, SequenceOf
-from sklearn_deep.data._layout import Layout, spatial_layout
-from sklearn_deep.estimators._data import as_bytes, check_data
+from sklearn_deep.data._features import Features
+from sklearn_deep.data._layout import Layout
+from sklearn_deep.data._spatial_features import SpatialFeatures
 from sklearn_deep.estimators._family import LayeredEstimator
 from sklearn_deep.estimators._rules import (
     HIDDEN_LAYER_SIZES,
@@ -47,46 +47,10 @@ class Convolutional(LayeredEstimator):
     # the steps: 36 series make 5 an epoch.
     _smallest_batch = 8
 
-    _seen: Layout  # of the rows of the last fit
-
-    def _layout(self, X: Any) -> Layout:
-        layout = self._layout_of(X.shape[1:])
-        return replace(layout, pixels=X.dtype == np.uint8)
-
-    def _layout_of(self, row_shape: tuple[int, ...]) -> Layout:
-        return spatial_layout(
-            type(self).__name__,
-            row_shape,
-            self.input_shape,
-            self.spatial_dims,
-            self.channels,
+    def _make_features(self) -> Features:
+        return SpatialFeatures(
+            type(self).__name__, self.input_shape, self.spatial_dims, self.channels
         )
-
-    def _check_data(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
-        shape = X.shape if hasattr(X, "shape") else _shape_of(X)
-        # Flat rows are left to scikit-learn's own checks and words.
-        fitted = None if reset else self._seen
-        if fitted is not None and shape[1:] != fitted.row_shape and len(shape) > 2:
-            raise ValueError(
-                f"X has shape {shape}, but {type(self).__name__} was fitted on rows of"
-                f" shape {fitted.row_shape}: it takes (n_samples,"
-                f" {', '.join(map(str, fitted.row_shape))})."
-            )
-        given = getattr(X, "dtype", None)
-        if given == np.uint8 and len(shape) > 1:
-            layout = fitted or self._layout_of(shape[1:])
-            dtype = np.uint8 if layout.kind == "images" else as_bytes(dtype)
-        elif given == np.int8:
-            dtype = as_bytes(dtype)
-        elif isinstance(dtype, np.dtype) and dtype == np.uint8:
-            dtype = np.float32  # no cast to pixels, without a word
-        checked = check_data(self, X, y, dtype, reset=reset, allow_nd=True)
-        rows = checked if y is None else checked[0]
-        if fitted is None:
-            self._seen = self._layout(rows)  # validation rows come before the network
-        else:
-            self._check_pixels(rows, fitted, getattr(X, "dtype", rows.dtype))
-        return checked
 
     def __sklearn_tags__(self):
         """Say that rows are dense, and may have three axes."""
@@ -94,15 +58,6 @@ class Convolutional(LayeredEstimator):
         tags.input_tags.sparse = False
         tags.input_tags.three_d_array = True
         return tags
-
-    def _check_pixels(self, X: Any, fitted: Layout, came_as: Any) -> None:
-        if (X.dtype == np.uint8) != fitted.pixels:
-            raise ValueError(
-                f"{type(self).__name__} was fitted on"
-                f" {'uint8 images' if fitted.pixels else 'numbers'} and got X of dtype"
-                f" {came_as}: uint8 images are scaled to [0, 1], other numbers are not."
-                " Pass X of the same kind as in fit."
-            )
 
     def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
         row = ARCHITECTURES[self.architecture]
@@ -143,11 +98,3 @@ class Convolutional(LayeredEstimator):
             "dropout": self._rates(len(hidden) + 1, "hidden layer and one more"),
             "normalization": self.normalization,
         }
-
-
-def _shape_of(X: Any) -> tuple[int, ...]:
-    """Shape of an array-like; that of its rows is empty where they differ in shape."""
-    try:
-        return np.asarray(X).shape
-    except ValueError:  # rows of unequal shape: the check of X says so
-        return (len(X),)

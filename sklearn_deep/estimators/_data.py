@@ -7,9 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
-from sklearn_deep.data._columns import refuse_columns
+from sklearn_deep.data._features import Features
 from sklearn_deep.data._missing import refuse_missing_targets
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._row_view import RowView
@@ -144,7 +143,8 @@ def validate(
     given: FitArguments,
     device: torch.device,
     before: Fitted | None,
-) -> Part:
+) -> tuple[Features, Part]:
+    """Validated rows, and the features that have learnt from them."""
     if given.y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is"
@@ -155,7 +155,8 @@ def validate(
         asked: Any = _same_dtype(estimator, before)
     else:
         asked = _fit_dtype(estimator, device)
-    X, y = estimator._check_data(given.X, given.y, asked, reset=before is None)
+    features = estimator._make_features() if before is None else before.features
+    X, y = features.check(given.X, given.y, asked, reset=before is None)
     weight = check_sample_weight(given.sample_weight, X.shape[0])
     dtype = compute_dtype(X, asked)
     task = estimator._task
@@ -167,7 +168,8 @@ def validate(
         part = replace(part, labels=task.classes(y))
     if not given.incremental:
         task.check_classes(task_settings(estimator), part.labels)
-    return estimator._learn_features(part)
+    X = features.encode_tokens(part.X, part.features()) if before is None else part.X
+    return features, replace(part, X=X)
 
 
 def task_settings(estimator: "DeepEstimator") -> Settings:
@@ -187,72 +189,6 @@ def compute_dtype(X: Any, asked: Any) -> np.dtype:
     return np.dtype("float32") if isinstance(asked, list) else np.dtype(asked)
 
 
-def check_data(
-    estimator: "DeepEstimator",
-    X: Any,
-    y: Any,
-    dtype: Any,
-    *,
-    reset: bool,
-    **checks: Any,
-) -> Any:
-    """Validate features, and targets unless ``y`` is None, in the compute dtype.
-
-    ``checks`` are those of scikit-learn's ``check_array`` that a family has beside.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For what scikit-learn refuses; numbers that overflow the dtype among it.
-    """
-    owner = type(estimator).__name__
-    refuse_columns(X, owner)
-    kwargs = {"reset": reset, "dtype": dtype, "order": "C", **checks}
-    fold = X.in_dtype(dtype) if isinstance(X, RowView) and y is not None else None
-    if fold is not None:  # its values are checked; the rest is, without a copy of them
-        X, kwargs["order"] = fold.stand_in(), None
-    # The overflow of a cast to float32 is found as an infinity, with a proper error.
-    with np.errstate(over="ignore"):
-        try:
-            if y is None:
-                checked = validate_data(estimator, X, **kwargs)
-            else:
-                checked = validate_data(estimator, X, y, multi_output=True, **kwargs)
-        except (TypeError, ValueError) as error:
-            for words, (kind, what) in _UNUSABLE.items():
-                if words in str(error):
-                    text = f"X of {owner} holds {what.format(error=error)}"
-                    raise kind(text) from error
-            raise
-    shape = (checked if y is None else checked[0]).shape
-    if 0 in shape[1:]:
-        raise ValueError(
-            f"X of {owner} has shape {shape}: its rows hold no value. Every axis must"
-            " have at least one."
-        )
-    return checked if fold is None else (fold, checked[1])
-
-
-# What NumPy says of values that are no numbers, and what we say.
-_UNUSABLE: dict[str, tuple[type[Exception], str]] = {
-    "could not convert string": (
-        ValueError,
-        "text ({error}). Encode it first, e.g. with a OneHotEncoder in a"
-        " ColumnTransformer.",
-    ),
-    "setting an array element with a sequence": (
-        ValueError,
-        "rows of unequal length or shape, and needs rows of one shape. Pad or cut them,"
-        " or use the CNN or RNN estimators, which take series of any length.",
-    ),
-    "float() argument must be": (
-        TypeError,
-        "values that are no numbers ({error}). Encode them first, or leave their"
-        " column out.",
-    ),
-}
-
-
 def _fit_dtype(estimator: "DeepEstimator", device: torch.device) -> Any:
     if estimator.dtype == "float64" and device.type == "mps":
         raise ValueError(
@@ -263,11 +199,6 @@ def _fit_dtype(estimator: "DeepEstimator", device: torch.device) -> Any:
         return np.dtype(estimator.dtype)
     # validate_data keeps X's dtype where it is in a list, else takes the first.
     return [np.float64, np.float32] if device.type == "cpu" else np.dtype("float32")
-
-
-def as_bytes(asked: Any) -> Any:
-    """The dtype for X of 8-bit integers, which float32 holds exactly."""
-    return np.dtype("float32") if isinstance(asked, list) else asked
 
 
 def _same_dtype(estimator: "DeepEstimator", before: Fitted) -> np.dtype:
@@ -282,7 +213,11 @@ def _same_dtype(estimator: "DeepEstimator", before: Fitted) -> np.dtype:
 
 
 def hold_out(
-    estimator: "DeepEstimator", given: FitArguments, whole: Part, seed: int
+    estimator: "DeepEstimator",
+    given: FitArguments,
+    features: Features,
+    whole: Part,
+    seed: int,
 ) -> tuple[Part, Part | None]:
     """The training part and, where there is one, the validation part."""
     if (given.X_val is None) != (given.y_val is None):
@@ -292,9 +227,7 @@ def hold_out(
         )
     if given.X_val is not None:
         refuse_missing_targets(given.y_val, type(estimator).__name__, "y_val")
-        X, y = estimator._check_data(
-            given.X_val, given.y_val, whole.X.dtype, reset=False
-        )
+        X, y = features.check(given.X_val, given.y_val, whole.X.dtype, reset=False)
         weight = check_sample_weight(
             given.sample_weight_val, X.shape[0], "sample_weight_val"
         )

@@ -38,7 +38,9 @@ class Fitted:
         The network. While it is being trained: as it is at that time.
     architecture : dict
         Arguments that build the module without its values.
-    targets : ClassTargets or RealTargets
+    features : Features
+        How X is validated and encoded.
+    targets : Targets
         How targets are encoded and decoded.
     loss : Loss
     seed : int
@@ -72,7 +74,8 @@ class Fitted:
 
     module: nn.Module
     architecture: dict[str, Any]
-    targets: Any
+    features: Any  # the kind of Features that the family has
+    targets: Any  # the kind of Targets that the task has
     loss: Loss
     seed: int
     dtype: np.dtype

@@ -82,8 +82,8 @@ def prepare(
     device = resolve_device(owner, estimator.device)
     seed = draw_seed(estimator.random_state) if seed is None else seed
 
-    whole = validate(estimator, given, device, before)
-    train, validation = hold_out(estimator, given, whole, seed)
+    features, whole = validate(estimator, given, device, before)
+    train, validation = hold_out(estimator, given, features, whole, seed)
     task, settings = estimator._task, task_settings(estimator)
     if before is not None:
         targets = before.targets
@@ -106,7 +106,7 @@ def prepare(
         rows_val = encode(estimator, validation, targets, device, shared)
 
     n_raw = targets.n_outputs * loss.raw_per_target
-    layout = estimator._layout(whole.X)
+    layout = features.layout(whole.X)
     architecture = estimator._architecture(layout, n_raw)
     if before is not None:
         module = _same_module(estimator, before, architecture).to(device)
@@ -118,6 +118,7 @@ def prepare(
     fitted = Fitted(
         module=module,
         architecture=architecture,
+        features=features,
         targets=targets,
         loss=loss,
         seed=seed if before is None else before.seed,

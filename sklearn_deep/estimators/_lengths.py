@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import (
-    check_array,
-    check_consistent_length,
     check_is_fitted,
 )
 
@@ -20,17 +18,8 @@ from sklearn_deep.estimators._base import DeepEstimator
 class TakesLengths(DeepEstimator):
     """``fit`` with ``lengths``, and predictions for sequences of unequal length.
 
-    A family has a parameter ``channels``, and sets the attributes below when it checks
-    the data of a fit.
+    A family has a parameter ``channels``, and ``LengthFeatures``.
     """
-
-    # What came in when it was fitted: numbers per step, or tokens and how texts become
-    # tokens; whether targets are those of steps.
-    _n_channels: int
-    _channels: str
-    _of_tokens: bool = False
-    _analyzer: str = ""
-    _by_step: bool = False
 
     @names_unknown_arguments
     def fit(
@@ -99,62 +88,10 @@ class TakesLengths(DeepEstimator):
         """Padded arrays as sequences of their true lengths; ``channels`` of a fit."""
         if lengths is None:
             return X
-        learnt: Any = getattr(self, "_channels", self.channels)
+        learnt: Any = self.channels
+        if self.__sklearn_is_fitted__():
+            learnt = self._fitted.features.channels
         return unpad(X, lengths, type(self).__name__, channels or learnt, name)
-
-    def _sequences_in(self, X: Any) -> list | None:
-        """The sequences that a fitted estimator sees in X; None for other rows."""
-        return sequences_in(X)
-
-    # Features
-
-    def _check_channels(self, n_channels: int, reset: bool) -> None:
-        if reset:
-            self._n_channels = n_channels
-        elif n_channels != self._n_channels:
-            raise ValueError(
-                f"X has {n_channels} channels, but {type(self).__name__} was fitted on"
-                f" sequences of {self._n_channels}, with channels={self._channels!r}."
-            )
-
-    def _refuse_no_steps(self, sequences: Ragged) -> None:
-        """Raise where no sequence of a fit has a step."""
-        if not len(sequences.values):
-            raise ValueError(
-                f"{type(self).__name__} got empty sequences only: X has no step to learn"
-                " from. Empty sequences are rows like others beside those that have"
-                " steps."
-            )
-
-    def _forget_columns(self) -> None:
-        """Leave no number of features: sequences have none."""
-        for name in ("n_features_in_", "feature_names_in_"):
-            self.__dict__.pop(name, None)
-
-    def _check_other_lengths(self, X: Any, y: Any, dtype: Any) -> Any:
-        """Validate arrays whose rows have not the shape of those of the fit."""
-        with np.errstate(over="ignore"):
-            X = check_array(
-                X,
-                dtype=dtype,
-                order="C",
-                allow_nd=True,
-                estimator=self,
-                input_name="X",
-            )
-        if y is None:
-            return X
-        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-        check_consistent_length(X, y)
-        return X, y
-
-    def _with_targets(self, X: Ragged, y: Any) -> Any:
-        """Sequences with their targets, where there are any."""
-        if y is None:
-            return X
-        y = check_array(y, ensure_2d=False, dtype=None, allow_nd=True, input_name="y")
-        check_consistent_length(X, y)
-        return X, y
 
     # Predictions
 
@@ -162,10 +99,10 @@ class TakesLengths(DeepEstimator):
         """What a method of a task gives for rows, or, in their shape, for all steps."""
         check_is_fitted(self)
         X = self._cut(X, lengths)
-        if not self._by_step:
+        if not self._fitted.features.by_step:
             return predict(X, **kwargs)
         equal = not isinstance(X, Ragged) and sequences_in(X) is None
-        X = self._check_data(X, None, self._fitted.dtype, reset=False)
+        X = self._fitted.features.encode(X, self._fitted.dtype)
         flat = predict(X, **kwargs)
         if isinstance(flat, tuple):
             return tuple(_by_rows(each, X, equal) for each in flat)
@@ -186,10 +123,11 @@ class TakesLengths(DeepEstimator):
                 f"{type(self).__name__}.score needs y, the true targets; got None."
             )
         X = self._cut(X, lengths)
-        if not self._by_step:
+        if not self._fitted.features.by_step:
             weight = check_sample_weight(weight, len(X))
             return metric(y, predict(X), sample_weight=weight)
-        X, targets = self._check_data(X, y, self._fitted.dtype, reset=False)
+        fitted = self._fitted
+        X, targets = fitted.features.check(X, y, fitted.dtype, reset=False)
         weight = check_sample_weight(weight, len(X))
         if weight is not None:
             weight = X.repeat(weight)

@@ -108,11 +108,13 @@ class _RangeTest(BaseEstimator):
                 " its step sizes by line search. Choose another optimizer."
             )
         given = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        job = prepare(self.network, given, before=None).job
-        self.result_ = range_test(job, self.low, self.high, self.n_steps)
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.network, name):
-                setattr(self, name, getattr(self.network, name))
+        prepared = prepare(self.network, given)
+        self.result_ = range_test(prepared.job, self.low, self.high, self.n_steps)
+        features = prepared.fitted.features
+        if features.n_features_in is not None:
+            self.n_features_in_ = features.n_features_in
+        if features.feature_names_in is not None:
+            self.feature_names_in_ = features.feature_names_in
         return self
 
     def predict(self, X):

@@ -93,10 +93,11 @@ class Monitor:
             self._y = targets.codes(part.y, part.name)
             coded = replace(targets, classes=np.arange(len(targets.classes)))
             fitted = replace(fitted, targets=coded)
-        self._network = estimator._copy_with(fitted)
-        self._network.__dict__.pop("feature_names_in_", None)  # X is an array by now
+        features = fitted.features.without_names()  # X is an array here
         if by_step:  # predictions of all steps, one behind the other, as y is
-            self._network._by_step = False
+            features = features.without_steps()
+        fitted = replace(fitted, features=features)
+        self._network = estimator._copy_with(fitted)
         self._fitted = fitted
         self._weights = {} if part.weight is None else {"sample_weight": part.weight}
         if not _takes_weights(scorer):

@@ -11,9 +11,9 @@ from torch import nn
 from sklearn_deep._arguments import advice
 from sklearn_deep._params import Rules, Satisfies
 from sklearn_deep.data._batches import Rows
+from sklearn_deep.data._features import Features, ModuleFeatures
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.estimators._base import DeepEstimator
-from sklearn_deep.estimators._data import check_data
 from sklearn_deep.estimators._fitted import Fitted
 from sklearn_deep.estimators._rules import TRAINING_RULES
 from sklearn_deep.estimators._state import as_tensor
@@ -99,24 +99,8 @@ class OwnNetwork(DeepEstimator):
 
     # Hooks
 
-    def _check_data(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
-        checked = check_data(
-            self, X, y, dtype, reset=reset, accept_sparse="csr", allow_nd=True
-        )
-        row_shape = (checked if y is None else checked[0]).shape[1:]
-        if reset:
-            self._row_shape = row_shape
-        elif row_shape != self._row_shape:
-            raise ValueError(
-                f"{type(self).__name__} was fitted with rows of shape {self._row_shape};"
-                f" got X with rows of shape {row_shape}."
-            )
-        return checked
-
-    def _layout(self, X: Any) -> Layout:
-        # As torch has series and images: with the channels in front.
-        row_shape = tuple(X.shape[1:])
-        return Layout(row_shape, row_shape, channels_last=len(row_shape) == 1)
+    def _make_features(self) -> Features:
+        return ModuleFeatures(type(self).__name__)
 
     def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
         sizes = {

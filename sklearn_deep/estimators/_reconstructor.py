@@ -9,9 +9,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sklearn_deep._arguments import names_unknown_arguments
+from sklearn_deep.data._features import Features, ReconstructedTable
 from sklearn_deep.data._tasks import Autoencoding, Task
 from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
-from sklearn_deep.estimators._data import FitArguments, check_data
+from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.nn._stages import UpTo
 from sklearn_deep.training.loop._forward import raw_outputs
 
@@ -113,7 +114,7 @@ class DeepReconstructor(
             Their codes, in the dtype of the network.
         """
         check_is_fitted(self)
-        X = self._check_data(X, None, self._fitted.dtype, reset=False)
+        X = self._fitted.features.encode(X, self._fitted.dtype)
         return raw_outputs(self._half("encoder"), X).numpy()
 
     def inverse_transform(self, X):
@@ -153,8 +154,9 @@ class DeepReconstructor(
             of X; 0 at best.
         """
         error = np.asarray(self._decoded(self._raw(X)))
-        X = self._check_data(X, None, self._fitted.dtype, reset=False)
-        error = error.reshape(len(X), -1) - self._values(X)
+        features = self._fitted.features
+        X = features.encode(X, self._fitted.dtype)
+        error = error.reshape(len(X), -1) - features.values(X)
         return -np.square(error, out=error).mean(1)
 
     def score(self, X, y=None):
@@ -180,17 +182,8 @@ class DeepReconstructor(
 
     # Hooks
 
-    def _check_data(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
-        X = self._check_rows(X, dtype, reset=reset)
-        return X if y is None else (X, self._values(X))
-
-    def _check_rows(self, X: Any, dtype: Any, *, reset: bool) -> Any:
-        """Validate rows."""
-        return check_data(self, X, None, dtype, reset=reset)
-
-    def _values(self, X: np.ndarray) -> np.ndarray:
-        """What is reconstructed of validated rows, (n, n_values)."""
-        return X
+    def _make_features(self) -> Features:
+        return ReconstructedTable(type(self).__name__)
 
     def _half(self, name: str) -> nn.Module:
         """The encoder or the decoder."""

@@ -66,7 +66,9 @@ class _RNNFamily(SequenceEstimator):
             "readout": self.readout,
             "return_sequences": bool(self.return_sequences),
             "dropout": self._rates(int(self.num_layers), "recurrent layer"),
-            "embedding_dim": int(self.embedding_dim) if self._of_tokens else None,
+            "embedding_dim": int(self.embedding_dim)
+            if layout.kind == "tokens"
+            else None,
             "channels_first": self.channels == "first",
         }
 

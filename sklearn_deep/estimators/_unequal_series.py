@@ -1,21 +1,9 @@
-"""Convolutional networks over series of any length: what X they take beside arrays."""
+"""Convolutional networks over series of any length."""
 
-from typing import Any
-
-import numpy as np
-
-from sklearn_deep.data._layout import Layout, spatial_layout
-from sklearn_deep.data._ragged import Ragged, ragged_layout
-from sklearn_deep.data._sequences import (
-    check_numbers,
-    is_text,
-    join,
-    of_one_length,
-    sequences_in,
-)
+from sklearn_deep.data._features import Features
+from sklearn_deep.data._series_features import SeriesFeatures
 from sklearn_deep.estimators._convolutional import Convolutional
 from sklearn_deep.estimators._lengths import TakesLengths
-from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.nn._cnn import ARCHITECTURES
 
 
@@ -29,135 +17,16 @@ class SeriesOfAnyLength(TakesLengths, Convolutional):
     # Batches of about one length have little padding, which convolutions compute.
     _batches_by_length = True
 
-    # Whether the network takes series of other lengths than those of its fit.
-    _any_length: bool
-
-    def _check_data(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
-        if reset:  # a later change of the parameter is for the next fit
-            self._channels = self.channels
-        X = self._arranged(X, dtype, reset)
-        if isinstance(X, Ragged):
-            return self._check_series(X, y, dtype, reset)
-        checked = super()._check_data(X, y, dtype, reset=reset)
-        if reset:
-            series = self._seen.kind == "series"
-            self._any_length = series and self._pools_all()
-            self._n_channels = self._seen.n_channels
-        return checked
-
-    def _arranged(self, X: Any, dtype: Any, reset: bool) -> Any:
-        """X as sequences where its rows have lengths of their own, else as an array."""
-        if isinstance(X, Ragged):
-            return X
-        items = sequences_in(X)
-        if items is None or is_text(items):
-            if reset or not self._of_other_length(X):
-                return X
-            x = self._check_other_lengths(X, None, dtype)
-            spatial_layout(type(self).__name__, x.shape[1:], None, 1, self._channels)
-            return of_one_length(x, self._channels)
-        if self._are_an_array(items, reset):
-            return X if isinstance(X, (list, tuple)) else np.stack(items)
-        return self._joined(items, reset)
-
-    def _of_other_length(self, X: Any) -> bool:
-        """Tell whether rows of an array have not the length of those of the fit."""
-        if not self._any_length:
-            return False
-        shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
-        return self._seen.unequal or (
-            len(shape) == 3 and shape[1:] != self._seen.row_shape
-        )
-
-    def _are_an_array(self, items: list, reset: bool) -> bool:
-        """Tell whether rows in a list are those of an array."""
-        shapes = {_shape(item) for item in items}
-        if len(shapes) > 1 or None in shapes:
-            return False
-        return reset or not self._any_length or shapes == {self._seen.row_shape}
-
-    def _joined(self, items: list, reset: bool) -> Ragged:
-        owner = type(self).__name__
-        if self._takes_images(reset):
-            raise ValueError(_images_differ(owner))
-        n_channels = None if reset else self._n_channels
-        try:
-            return join(items, owner, self._channels, n_channels=n_channels)
-        except ValueError as error:
-            axes = {len(_shape(item) or ()) for item in items}
-            if self.spatial_dims == "auto" and len(axes) == 1 and max(axes) > 1:
-                raise ValueError(f"{error} {_images_differ(owner)}") from error
-            raise
-
-    def _check_series(self, X: Ragged, y: Any, dtype: Any, reset: bool) -> Any:
-        owner = type(self).__name__
-        if self._takes_images(reset):
-            raise ValueError(_images_differ(owner))
-        if reset:
-            self._check_parameters()
-            self._refuse_no_steps(X)
-        elif not self._any_length:
-            raise ValueError(
-                f"{owner} was fitted without global pooling, on series of shape"
-                f" {self._seen.row_shape}: it takes no series of other lengths."
-                f" {_POOL}"
-            )
-        X = check_numbers(X, owner, dtype)
-        self._check_channels(X.shape[1], reset)
-        if reset:
-            self._seen, self._any_length = ragged_layout(self._n_channels), True
-            self._forget_columns()
-        return self._with_targets(X, y)
-
-    def _check_parameters(self) -> None:
-        """Raise for parameters that series of unequal length do not allow."""
-        owner = type(self).__name__
-        if self.input_shape is not None:
-            raise InvalidParameterError(
-                f"The 'input_shape' parameter of {owner} must be None for series of"
-                f" unequal length. Got {self.input_shape!r} instead."
-            )
-        if not self._pools_all():
-            raise InvalidParameterError(
-                f"The 'global_pooling' parameter of {owner} must not be None for series"
-                f" of unequal length. {_POOL}"
-            )
-
     def _pools_all(self) -> bool:
         """Tell whether all positions of a series become one."""
         default = ARCHITECTURES[self.architecture].global_pooling[1]
         return self._chosen("global_pooling", default) is not None
 
-    def _takes_images(self, reset: bool) -> bool:
-        return self.spatial_dims == 2 if reset else self._seen.kind == "images"
-
-    def _layout(self, X: Any) -> Layout:
-        return self._seen if isinstance(X, Ragged) else super()._layout(X)
-
-    def _sequences_in(self, X: Any) -> list | None:
-        items = sequences_in(X)
-        if items is None:
-            return list(np.asarray(X)) if self._of_other_length(X) else None
-        return None if self._are_an_array(items, reset=False) else items
-
-
-_POOL = (
-    "Set global_pooling='average' or 'max', or pad or cut the series, or use a recurrent"
-    " network."
-)
-
-
-def _images_differ(owner: str) -> str:
-    return (
-        f"{owner} takes images of one size; X has rows of unequal length or shape. Resize"
-        " or pad images; series of unequal length are of shape (time,) or (time,"
-        " channels), and need spatial_dims=1 or 'auto'."
-    )
-
-
-def _shape(item: Any) -> tuple[int, ...] | None:
-    """Shape of a row; None where it is no array."""
-    try:
-        return np.shape(item)
-    except ValueError:
-        return None
+    def _make_features(self) -> Features:
+        return SeriesFeatures(
+            type(self).__name__,
+            self.input_shape,
+            self.spatial_dims,
+            self.channels,
+            self._pools_all(),
+        )

@@ -402,7 +402,9 @@ def is_multilabel(model: Any) -> bool:
 
 def is_by_step(model: Any) -> bool:
     """Tell whether a fitted estimator predicts every step of sequences."""
-    return bool(getattr(final(model), "_by_step", False))
+    fitted = getattr(final(model), "_fitted", None)
+    features = getattr(fitted, "features", None)
+    return bool(getattr(features, "by_step", False))
 
 
 def scores_of(graph: Graph, model: Any, table: Table, raw: bool) -> Value:

@@ -137,8 +137,8 @@ def _documents(X: Any) -> np.ndarray:
 
 def _items(model: Any, X: Any) -> np.ndarray | None:
     network = sequence_network(model)
-    found = network._sequences_in(X)
-    if found is None and network._of_tokens:
+    found = network._fitted.features.sequences_in(X)
+    if found is None and network._fitted.features.of_tokens:
         found = list(np.asarray(X))  # rows of tokens, all of one length
     if found is not None and not found:
         raise OnnxExportError("X has no row; give some to compare predictions on.")
@@ -155,14 +155,15 @@ def sequence_form(model: Any, X: Any) -> dict[str, Any]:
             **dict.fromkeys(("channels", "analyzer", "n_channels")),
         }
     kind = "numbers"
-    if network._of_tokens:
+    features = network._fitted.features
+    if features.of_tokens:
         kind = "text" if isinstance(X[0], str) else "tokens"
     return {
         "kind": kind,
         "owner": type(network).__name__,
-        "channels": network._channels,
-        "analyzer": network._analyzer,
-        "n_channels": None if network._of_tokens else network._n_channels,
+        "channels": features.channels,
+        "analyzer": features.analyzer,
+        "n_channels": None if features.of_tokens else features.n_channels,
     }
 
 
@@ -279,7 +280,7 @@ def declared(model: Any, X: Any) -> list[Input]:
         shape: tuple[int | None, ...] = X.shape[1:]
         network = sequence_network(model)
         if isinstance(network, SequenceEstimator):  # series of any length
-            time = 1 if network._channels == "first" else 0
+            time = 1 if network._fitted.features.channels == "first" else 0
             shape = tuple(None if i == time else n for i, n in enumerate(shape))
         return [Input("X", (), dtype, shape)]
     width = X.shape[1]

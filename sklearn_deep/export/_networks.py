@@ -38,7 +38,7 @@ def _raw(graph: Graph, model: Any, table: Table) -> Value:
 
 def finite_outputs(graph: Graph, model: Any, out: Value, width: int) -> Value:
     """Refuse rows with outputs (n, width) that overflow, as ``predict`` does."""
-    if not getattr(model, "_by_step", False):
+    if not model._fitted.features.by_step:
         refuse_non_finite(graph, out, (width,))
         return out
     shape = [graph.memo[BY_STEP], graph.constant(np.array([width]))]

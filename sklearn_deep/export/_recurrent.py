@@ -32,7 +32,7 @@ def _rows(
     graph: Graph, model: SequenceEstimator, table: Table, dtype: np.dtype
 ) -> NetworkRows:
     """Sequences as the network takes them: numbers, or codes of tokens."""
-    if not model._of_tokens:
+    if not model._fitted.features.of_tokens:
         return rows_of_columns(graph, model, table, dtype)
     steps, lengths = table.blocks[0][0], table.lengths
     if table.row_shape == ():
@@ -56,7 +56,7 @@ def _codes_of_texts(
         "Tokenizer",
         texts,
         domain="com.microsoft",
-        separators=_SEPARATORS[model._analyzer],
+        separators=_SEPARATORS[model._fitted.features.analyzer],
         mark=0,
         mincharnum=1,
         pad_value=_FILLER,
@@ -74,7 +74,7 @@ def _for_steps(
 ) -> Callable[[Graph, Any, Table], Value]:
     def write_for_steps(graph: Graph, model: Any, table: Table) -> Value:
         value = write(graph, model, table)
-        if not model._by_step:
+        if not model._fitted.features.by_step:
             return value
         shape = graph.memo[BY_STEP]
         if behind := axes(model):

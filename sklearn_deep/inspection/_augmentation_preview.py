@@ -169,8 +169,9 @@ def _rows(
 ) -> tuple[Rows, Layout, torch.dtype, tuple[Any, ...]]:
     """Validated rows on the CPU, their layout and dtype, and the augmentations."""
     fresh = clone(network)
-    X = fresh._check_data(X, None, [np.float64, np.float32], reset=True)
-    layout = fresh._layout(X)
+    features = fresh._make_features()
+    X = features.check(X, None, [np.float64, np.float32], reset=True)
+    layout = features.layout(X)
     owner = type(network).__name__
     items = getattr(network, "augmentation_", None) or augmentations(fresh, layout)
     if not items:

@@ -184,7 +184,7 @@ class NetworkFeatures(
 
     def _features(self, X: Any, rows: slice = slice(None)) -> np.ndarray:
         network = self.estimator_
-        X = network._check_data(X, None, network._fitted.dtype, reset=False)[rows]
+        X = network._fitted.features.encode(X, network._fitted.dtype)[rows]
         part = self._part()
         try:
             return raw_outputs(part, X).numpy()
