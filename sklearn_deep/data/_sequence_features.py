@@ -10,6 +10,7 @@ from sklearn_deep.data._features import check_data
 from sklearn_deep.data._layout import Layout, spatial_layout
 from sklearn_deep.data._length_features import LengthFeatures
 from sklearn_deep.data._ragged import Ragged, ragged_layout
+from sklearn_deep.data._sequence_targets import step_targets
 from sklearn_deep.data._sequences import (
     check_numbers,
     is_text,
@@ -17,7 +18,6 @@ from sklearn_deep.data._sequences import (
     of_one_length,
     sequences_in,
 )
-from sklearn_deep.data._sequence_targets import step_targets
 from sklearn_deep.data._vocabulary import Codes, Vocabulary, check_tokens, tokenize
 
 
