@@ -44,7 +44,7 @@ _HELD = {
     "data._reconstruction": ["Reconstruction"],
     "data._sequence_features": ["SequenceFeatures"],
     "data._series_features": ["SeriesFeatures"],
-    "data._spatial_features": ["ReconstructedSpatial", "SpatialFeatures"],
+    "data._spatial_features": ["ReconstructedSpatial"],
     "data._targets": ["ClassTargets", "RealTargets"],
     "nn._losses": ["Loss"],
     "training.job._job": ["NetSettings", "OptimizerSpec"],

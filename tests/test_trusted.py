@@ -23,15 +23,19 @@ import sklearn_deep
 from sklearn_deep import (
     SKOPS_TRUSTED_TYPES,
     Augmentation,
+    CNNAutoencoder,
     CNNClassifier,
     MLPAutoencoder,
     MLPClassifier,
     MLPRegressor,
+    ModuleClassifier,
     OnnxClassifier,
     OnnxRegressor,
     OnnxTransformer,
+    RNNClassifier,
     to_onnx,
 )
+from sklearn_deep.data._features import Features
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(24, 6))
@@ -147,8 +151,13 @@ def test_the_list_names_every_public_estimator_and_what_fitted_ones_hold():
         (MLPRegressor((4,), **QUICK), ROWS),
         (MLPAutoencoder((4,), **QUICK), ROWS),
         (CNNClassifier((2,), channels="first", **QUICK), IMAGES),
+        (CNNAutoencoder((2,), channels="first", **QUICK), IMAGES),
+        (RNNClassifier(4, **QUICK), ROWS),
     ]:
         held |= found_types(skops.io.dumps(model.fit(X, LABELS)))
+    module = ModuleClassifier(nn.Linear, module__in_features=6, module__out_features=1)
+    file = skops.io.dumps(module.set_params(**QUICK).fit(ROWS, LABELS))
+    held |= {name for name in found_types(file) if name.startswith("sklearn_deep.")}
     for search in SEARCHES.values():
         held |= found_types(skops.io.dumps(search.fit(ROWS, LABELS)))
     regression = GridSearchCV(MLPRegressor((4,), **QUICK), {}, cv=2)
@@ -167,7 +176,10 @@ def test_a_listed_type_holds_data_and_is_restored_without_its_own_code(name):
     assert not issubclass(cls, nn.Module)
     assert cls.__reduce__ is object.__reduce__
     if module.startswith("sklearn_deep."):
-        assert issubclass(cls, BaseEstimator) or dataclasses.is_dataclass(cls)
+        assert issubclass(cls, (BaseEstimator, Features)) or dataclasses.is_dataclass(
+            cls
+        )
+        assert not issubclass(cls, Features) or "__setstate__" not in vars(cls)
 
 
 @pytest.mark.parametrize(
