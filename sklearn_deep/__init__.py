@@ -53,13 +53,8 @@ if TYPE_CHECKING:
         TrainingDivergedError,
         TrainingWarning,
     )
-    from sklearn_deep.export._layers import register_onnx_layer
-    from sklearn_deep.export._reader import (
-        OnnxClassifier,
-        OnnxRegressor,
-        OnnxTransformer,
-    )
     from sklearn_deep.export._to_onnx import OnnxExport, to_onnx
+    from sklearn_deep.export.layers._feed_forward import register_onnx_layer
     from sklearn_deep.inspection._augmentation_preview import augmentation_preview
     from sklearn_deep.inspection._compression_display import CompressionDisplay
     from sklearn_deep.inspection._compression_report import (
@@ -67,6 +62,11 @@ if TYPE_CHECKING:
         compression_report,
     )
     from sklearn_deep.inspection._fit_curve import FitCurveDisplay
+    from sklearn_deep.serving._estimators import (
+        OnnxClassifier,
+        OnnxRegressor,
+        OnnxTransformer,
+    )
     from sklearn_deep.training.stacking._report import StackingReport, stacking_report
     from sklearn_deep.transfer._features import NetworkFeatures
 
@@ -99,13 +99,13 @@ _HOMES = {
     "ModuleClassifier": "estimators._module",
     "ModuleRegressor": "estimators._module",
     "NetworkFeatures": "transfer._features",
-    "OnnxClassifier": "export._reader",
+    "OnnxClassifier": "serving._estimators",
     "OnnxExport": "export._to_onnx",
     "OnnxExportError": "exceptions",
     "OnnxFileError": "exceptions",
     "OnnxParityError": "exceptions",
-    "OnnxRegressor": "export._reader",
-    "OnnxTransformer": "export._reader",
+    "OnnxRegressor": "serving._estimators",
+    "OnnxTransformer": "serving._estimators",
     "Policy": "augmentation._policies",
     "Pruned": "compression._prune",
     "Quantized": "compression._quantize",
@@ -133,7 +133,7 @@ _HOMES = {
     "WindowSlice": "augmentation._series",
     "augmentation_preview": "inspection._augmentation_preview",
     "compression_report": "inspection._compression_report",
-    "register_onnx_layer": "export._layers",
+    "register_onnx_layer": "export.layers._feed_forward",
     "stacking_report": "training.stacking._report",
     "to_onnx": "export._to_onnx",
 }
@@ -214,7 +214,8 @@ import_after(("joblib",), "sklearn_deep.training.stacking._registration")
 
 # skl2onnx converts our estimators without a word from the user.
 import_after(
-    ("skl2onnx", "sklearn_deep.estimators._base"), "sklearn_deep.export._registration"
+    ("skl2onnx", "sklearn_deep.estimators._base"),
+    "sklearn_deep.export.skl2onnx._registration",
 )
 
 

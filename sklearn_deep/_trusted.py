@@ -33,7 +33,7 @@ _PUBLIC = {
     "estimators._mlp": ["MLPClassifier", "MLPRegressor"],
     "estimators._module": ["ModuleClassifier", "ModuleRegressor"],
     "estimators._rnn": ["RNNClassifier", "RNNRegressor"],
-    "export._reader": ["OnnxClassifier", "OnnxRegressor", "OnnxTransformer"],
+    "serving._estimators": ["OnnxClassifier", "OnnxRegressor", "OnnxTransformer"],
     "transfer._features": ["NetworkFeatures"],
 }
 

@@ -25,6 +25,14 @@ ORDER = [
     "estimators",
     "compression",
     "transfer",
+    "serving",
+    "export/graph",
+    "export/inputs",
+    "export/layers",
+    "export/networks",
+    "export/sklearn",
+    "export/skl2onnx",
+    "export/parity",
     "export",
     "inspection",
 ]
@@ -35,11 +43,11 @@ LAZY = {
     "augmentation/_kornia.py": {"kornia"},
     "estimators/_base.py": {"pandas", "sklearn_deep.training.loop._skorch"},
     "estimators/_watching.py": {"sklearn_deep.training.loop._skorch_callbacks"},
-    "export/_opened.py": {"onnxruntime"},
+    "serving/_session.py": {"onnxruntime"},
     "inspection/_compression_report.py": {
         "pandas",
-        "sklearn_deep.export._feeds",
-        "sklearn_deep.export._opened",
+        "sklearn_deep.serving._feeds",
+        "sklearn_deep.serving._session",
         "sklearn_deep.export._to_onnx",
     },
     "training/stacking/_registration.py": {"sklearn_deep.training.stacking._backend"},
@@ -62,8 +70,8 @@ def name_of(path):
 
 
 def place_of(path):
-    """Number in ORDER of the folder that a path such as "training/loop/_run" is in."""
-    folders = [path.rsplit("/", n)[0] for n in range(1, path.count("/") + 1)] + [""]
+    """Number in ORDER of a folder, or of the one that "training/loop/_run" is in."""
+    folders = [path.rsplit("/", n)[0] for n in range(path.count("/") + 1)] + [""]
     return next(ORDER.index(folder) for folder in folders if folder in ORDER)
 
 
@@ -176,13 +184,53 @@ def test_a_library_is_imported_in_its_own_files_only(library, files):
     assert users == files
 
 
-def test_onnx_libraries_are_imported_in_one_folder():
+@pytest.mark.parametrize(
+    ("library", "folders"),
+    {
+        "onnx": ("export/",),
+        "onnxruntime": ("export/", "serving/"),
+        "skl2onnx": ("export/skl2onnx/",),
+    }.items(),
+)
+def test_an_onnx_library_is_imported_in_its_own_folders_only(library, folders):
     users = {
-        name.split("/")[0]
-        for name, module, _ in every_import()
-        if module.split(".")[0] in ("onnx", "onnxruntime", "skl2onnx")
+        name for name, module, _ in every_import() if module.split(".")[0] == library
     }
-    assert users == {"export"}
+    assert users
+    assert {name for name in users if not name.startswith(folders)} == set()
+
+
+def reached_from(folder):
+    """Files that those of a folder import, directly or not; in the folder for types too."""
+    everything = {
+        name_of(path)[:-3]: {
+            module
+            for where, module, _ in imports_in(path)
+            if where != "types" or name_of(path).startswith(folder)
+        }
+        for path in MODULES
+    }
+    found, waiting = set(), [n for n in everything if n.startswith(folder)]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        waiting += [path_of(m) for m in everything[name] if path_of(m) in everything]
+    return {name: everything[name] for name in found}
+
+
+def test_serving_reaches_neither_torch_nor_what_only_an_export_needs():
+    files = reached_from("serving/")
+    assert {name.split("/")[0] for name in files if "/" in name} == {"data", "serving"}
+    heavy = {"torch", "skorch", "onnx", "skl2onnx"}
+    users = [
+        f"{name} imports {module}"
+        for name, modules in files.items()
+        for module in modules
+        if module.split(".")[0] in heavy
+    ]
+    assert users == []
 
 
 def test_only_public_names_of_scikit_learn_are_imported():

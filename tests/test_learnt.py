@@ -33,7 +33,7 @@ from sklearn_deep import (
     to_onnx,
 )
 from sklearn_deep._subclasses import TracksSubclasses
-from sklearn_deep.export._opened import OnnxEstimator
+from sklearn_deep.serving._session import OnnxEstimator
 
 QUICK = {"max_epochs": 2, "random_state": 0}
 RNG = np.random.default_rng(0)

@@ -1,1 +1,1 @@
-"""From a fitted estimator to an ONNX file, and back to predictions."""
+"""From a fitted estimator to an ONNX model, compared with it before it is written."""

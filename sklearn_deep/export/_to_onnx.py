@@ -3,41 +3,36 @@
 import os
 import warnings
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-import skl2onnx
-from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
-from skl2onnx.common.utils_sklearn import _process_options
-from skl2onnx.proto import get_latest_tested_opset_version
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_deep._version import __version__
 from sklearn_deep.exceptions import OnnxExportError, OnnxFileError, OnnxParityError
-from sklearn_deep.export._card import make_card, write_card
-from sklearn_deep.export._composition import final
-from sklearn_deep.export._converters import (
+from sklearn_deep.export._metadata import make_card, write_card
+from sklearn_deep.export.graph._graph import rename_values
+from sklearn_deep.export.inputs._declared import Input, as_rows, declared
+from sklearn_deep.export.inputs._missing_mark import choose_mark, is_looked_up
+from sklearn_deep.export.inputs._probe import refusal
+from sklearn_deep.export.parity._compare import check_parity
+from sklearn_deep.export.skl2onnx._convert import convert_by_skl2onnx, newest_opset
+from sklearn_deep.export.skl2onnx._converters import (
     DEFAULTS,
     OPTIONS,
-    REQUEST,
-    TYPES,
     is_by_step,
     is_multi_output,
     is_multilabel,
 )
-from sklearn_deep.export._file import sealed
-from sklearn_deep.export._graph import rename_values
-from sklearn_deep.export._guard import check_graph
-from sklearn_deep.export._inputs import Input, as_rows, declared
-from sklearn_deep.export._missing_mark import choose_mark, is_looked_up
-from sklearn_deep.export._parity import check_parity
-from sklearn_deep.export._registration import in_registered_class
-from sklearn_deep.export._trial import refusal
-from sklearn_deep.export._unseen_missing import unseen_missing
+from sklearn_deep.export.sklearn._composition import final
+from sklearn_deep.export.sklearn._unseen_missing import unseen_missing
+from sklearn_deep.serving._guard import check_graph
+from sklearn_deep.serving._metadata import sealed
 
 OLDEST_OPSET = 17
 
@@ -240,7 +235,7 @@ def _written(
     request: dict[str, Any],
 ) -> tuple[Any, dict[str, Any]]:
     """Write the model with its card, which has no receipt yet."""
-    proto = _convert(model, inputs, request, theirs, opset)
+    proto = convert_by_skl2onnx(model, inputs, request, theirs, opset)
     used = _give_names(proto, inputs)
     chosen = {**DEFAULTS, **request["options"]}
     card = make_card(model, X, used, [out.name for out in proto.graph.output], chosen)
@@ -279,7 +274,7 @@ def _check_arguments(model: Any, tolerance: Any, opset: Any, dtype: Any) -> None
     if opset is not None and not OLDEST_OPSET <= opset <= newest:
         raise ValueError(
             f"target_opset must be from {OLDEST_OPSET} to {newest}, the newest that"
-            f" skl2onnx {skl2onnx.__version__} writes; got {opset!r}."
+            f" skl2onnx {version('skl2onnx')} writes; got {opset!r}."
         )
     if dtype not in (None, "float32", "float64"):
         raise ValueError(f"dtype must be None, 'float32' or 'float64'; got {dtype!r}.")
@@ -304,11 +299,6 @@ def _check_labels(model: Any, X: Any) -> None:
         )
 
 
-def newest_opset() -> int:
-    """Newest operator set that skl2onnx writes."""
-    return get_latest_tested_opset_version()
-
-
 def _split_options(options: Any) -> tuple[dict[str, Any], dict[Any, Any]]:
     """Options of the outputs, and those that skl2onnx has for single steps."""
     own: dict[str, Any] = {}
@@ -327,46 +317,6 @@ def _split_options(options: Any) -> tuple[dict[str, Any], dict[Any, Any]]:
         else:
             theirs[key] = value
     return own, theirs
-
-
-def _convert(
-    model: Any,
-    inputs: list[Input],
-    request: dict[str, Any],
-    theirs: dict[Any, Any],
-    opset: int | None,
-) -> Any:
-    types = [(f"input_{k}", _type_of(i)) for k, i in enumerate(inputs)]
-    token = REQUEST.set(request)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return skl2onnx.to_onnx(
-                in_registered_class(model),
-                initial_types=types,
-                target_opset=opset or newest_opset(),
-                options=_by_estimator(model, theirs) or None,
-            )
-    except (MissingConverter, MissingShapeCalculator) as error:
-        raise OnnxExportError(
-            f"{type(model).__name__} has no ONNX form: neither sklearn_deep nor skl2onnx"
-            " has a converter for it."
-        ) from error
-    finally:
-        REQUEST.reset(token)
-
-
-def _by_estimator(model: Any, options: dict[Any, Any]) -> dict[Any, Any]:
-    """Options by the estimators that they are for, in place of the names of steps."""
-    found = _process_options(model, options) if options else {}
-    return {key: value for key, value in found.items() if not isinstance(key, str)}
-
-
-def _type_of(declared: Input) -> Any:
-    made = TYPES[declared.dtype]([None, *declared.row_shape])
-    if declared.refusal:
-        made.refusal = declared.refusal
-    return made
 
 
 def _give_names(proto: Any, inputs: list[Input]) -> list[Input]:

@@ -185,9 +185,9 @@ def _onnx(
 ) -> dict[str, float]:
     """Size and prediction time of the ONNX file, if the model has one."""
     try:
-        from sklearn_deep.export._feeds import make_feeds
-        from sklearn_deep.export._opened import Opened
         from sklearn_deep.export._to_onnx import to_onnx
+        from sklearn_deep.serving._feeds import make_feeds
+        from sklearn_deep.serving._session import Opened
     except ModuleNotFoundError:
         if _NEEDS_ONNX not in notes:
             notes.append(_NEEDS_ONNX)

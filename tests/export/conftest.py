@@ -9,11 +9,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from sklearn_deep.export._graph import Graph, Value
-from sklearn_deep.export._inputs import declared
-from sklearn_deep.export._rules import apply
-from sklearn_deep.export._table import Table
-from sklearn_deep.export._to_onnx import newest_opset
+from sklearn_deep.export.graph._graph import Graph, Value
+from sklearn_deep.export.graph._registry import apply
+from sklearn_deep.export.graph._table import Table
+from sklearn_deep.export.inputs._declared import declared
+from sklearn_deep.export.skl2onnx._convert import newest_opset
 
 KINDS = {
     "tensor(float)": np.float32,

@@ -34,7 +34,8 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_deep import MLPClassifier, MLPRegressor, to_onnx
-from sklearn_deep.export._to_onnx import OLDEST_OPSET, newest_opset
+from sklearn_deep.export._to_onnx import OLDEST_OPSET
+from sklearn_deep.export.skl2onnx._convert import newest_opset
 
 pytestmark = pytest.mark.oldest
 

@@ -1,0 +1,67 @@
+"""onnxruntime, for trying and comparing."""
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export.graph._graph import (
+    BOOL,
+    DOUBLE,
+    ELEMENT_TYPES,
+    FLOAT,
+    INT,
+    STRING,
+)
+
+
+def open_session(model: bytes) -> Any:
+    """Load a model.
+
+    Raises
+    ------
+    OnnxExportError
+        Where onnxruntime cannot run one of its nodes.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # errors come as exceptions
+    try:
+        return onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
+    except Exception as error:
+        raise OnnxExportError(
+            f"onnxruntime {onnxruntime.__version__} cannot run the model: {error} Try"
+            " another target_opset, or float32 rows."
+        ) from error
+
+
+_DTYPES: dict[str, np.dtype] = {
+    "tensor(float)": FLOAT,
+    "tensor(double)": DOUBLE,
+    "tensor(int64)": INT,
+    "tensor(bool)": BOOL,
+    "tensor(string)": STRING,
+}
+
+
+def give_true_types(model: Any) -> bool:
+    """Let a model's outputs have the types of their nodes, whatever it declared.
+
+    Returns
+    -------
+    bool
+        Whether onnxruntime can run the model at all.
+    """
+    for out in model.graph.output:
+        out.ClearField("type")
+    try:
+        session = open_session(model.SerializeToString())
+    except OnnxExportError:
+        return False
+    for out, found in zip(model.graph.output, session.get_outputs(), strict=True):
+        dtype = _DTYPES.get(found.type)
+        if dtype is not None:
+            out.type.tensor_type.elem_type = ELEMENT_TYPES[dtype]
+    return True

@@ -1,0 +1,1 @@
+"""The inputs that a model declares, and what a fitted estimator tells about its rows."""

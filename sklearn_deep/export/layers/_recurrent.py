@@ -1,0 +1,278 @@
+"""Rules of recurrent layers, of what reads their steps out, and of embeddings.
+
+A step that is no true one has no part in anything: the lengths of the rows are in the
+graph's memo while a network is written. Rows without a step have zeros for states, also
+where the batch has no step at all; readouts give zeros for them. onnxruntime has
+recurrent layers for float32 only.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+from torch import nn
+
+from sklearn_deep.export.graph._graph import BOOL, FLOAT, INT, Graph, Value
+from sklearn_deep.export.layers._feed_forward import (
+    CONDITIONS,
+    LAYERS,
+    LENGTHS,
+    SEVERAL_AXES,
+    SINGLE_LAYERS,
+    emit,
+    emit_stages,
+)
+from sklearn_deep.nn._rnn import (
+    RNN,
+    Arrive,
+    Attention,
+    Embed,
+    Every,
+    Last,
+    Layer,
+    Max,
+    Mean,
+)
+
+# Keys of a graph's memo: rows and steps of the last network; the last states of a layer.
+BY_STEP = "rows and steps"
+_STATES = "states"
+
+_INT32 = np.dtype(np.int32)
+
+# A score that is no score, and is finite in float32.
+_FAR_BELOW = -1e38
+
+# The operator, and torch's gates in the order of ONNX.
+_CELLS: dict[type[nn.RNNBase], tuple[str, list[int]]] = {
+    nn.LSTM: ("LSTM", [0, 3, 1, 2]),
+    nn.GRU: ("GRU", [1, 0, 2]),
+    nn.RNN: ("RNN", [0]),
+}
+
+
+def _arrive(graph: Graph, module: Arrive, x: Value) -> Value:
+    if module.tokens or graph.memo.get(LENGTHS) is not None:
+        return x
+    if not graph.memo.get(SEVERAL_AXES):
+        return graph.reshape(x, (0, -1, 1))
+    return graph.node("Transpose", x, perm=[0, 2, 1]) if module.channels_first else x
+
+
+def _embedding(graph: Graph, module: nn.Embedding, x: Value) -> Value:
+    dtype = np.dtype(graph.settings.get("dtype") or FLOAT)
+    table = graph.constant(module.weight.detach().cpu().numpy(), dtype)
+    return graph.gather(table, graph.cast(x, INT))
+
+
+def _embed(graph: Graph, module: Embed, x: Value) -> Value:
+    return emit(graph, module.table, x)
+
+
+def _layer(graph: Graph, module: Layer, x: Value) -> Value:
+    return emit(graph, module.cell, x)
+
+
+def _recurrent(graph: Graph, module: nn.RNNBase, x: Value) -> Value:
+    values = {name: p.detach().cpu().numpy() for name, p in module.named_parameters()}
+
+    def weight(name: str) -> Value:
+        return graph.constant(by_direction(module, values, name), FLOAT)
+
+    return recurrent(graph, module, x, weight, values)
+
+
+def recurrent(
+    graph: Graph,
+    module: nn.RNNBase,
+    x: Value,
+    weight: Callable[[str], Value],
+    values: Mapping[str, np.ndarray],
+) -> Value:
+    """Write all steps (n, time, width); the last states are kept in the memo.
+
+    Parameters
+    ----------
+    graph : Graph
+    module : torch.nn.RNNBase
+        What kind of cell, and of which sizes.
+    x : Value
+    weight : callable
+        Writes the weights of both directions, given the start of their names.
+    values : mapping of str to ndarray
+        Biases among them, by name.
+    """
+    op, _ = _CELLS[type(module)]
+    directions = 2 if module.bidirectional else 1
+    lengths = graph.memo.get(LENGTHS)
+    biases = [by_direction(module, values, name) for name in ("bias_ih", "bias_hh")]
+    by_time = graph.node("Transpose", graph.cast(x, FLOAT), perm=[1, 0, 2])
+    given = lengths
+    if op == "RNN" and lengths is not None:
+        by_time, given = _with_one_step(graph, by_time, lengths)
+    operands = [
+        by_time,
+        weight("weight_ih"),
+        weight("weight_hh"),
+        graph.constant(np.concatenate(biases, 1), FLOAT),
+    ]
+    if given is not None:
+        to = TensorProto.INT32
+        operands.append(graph.node("Cast", given, dtype=_INT32, to=to))
+    attributes: dict[str, Any] = {
+        "hidden_size": module.hidden_size,
+        "direction": "bidirectional" if directions == 2 else "forward",
+    }
+    if op == "GRU":
+        attributes["linear_before_reset"] = 1
+    if op == "RNN":
+        activation = str(module.nonlinearity).capitalize()
+        attributes["activations"] = [activation] * directions
+    steps, states = graph.node_of_two(
+        op, *operands, dtypes=(FLOAT, FLOAT), **attributes
+    )
+    by_row = graph.node("Transpose", steps, perm=[2, 0, 1, 3])
+    width = directions * module.hidden_size
+    out = graph.cast(graph.reshape(by_row, (0, 0, width)), x.dtype)
+    of_row = graph.node("Transpose", states, perm=[1, 0, 2])
+    last = graph.cast(graph.reshape(of_row, (0, -1)), x.dtype)
+    if op == "RNN" and lengths is not None:
+        out = _zero_without_steps(graph, _without_last_step(graph, out), lengths, 3)
+        last = _zero_without_steps(graph, last, lengths, 2)
+    graph.memo[_STATES, out.name] = last
+    return out
+
+
+# onnxruntime 1.23 crashes where its plain RNN gets a row without a step: such rows get
+# one of zeros, and their outputs become the zeros that other cells give.
+
+
+def _with_one_step(graph: Graph, x: Value, lengths: Value) -> tuple[Value, Value]:
+    """Give every row of (time, n, width) at least one step, at the end of all."""
+    pads = graph.constant(np.array([0, 0, 0, 1, 0, 0]))
+    return graph.node("Pad", x, pads), graph.math("Max", lengths, 1)
+
+
+def _without_last_step(graph: Graph, x: Value) -> Value:
+    start, stop, axis = (graph.constant(np.array([k])) for k in (0, -1, 1))
+    return graph.node("Slice", x, start, stop, axis)
+
+
+def _zero_without_steps(graph: Graph, x: Value, lengths: Value, n_axes: int) -> Value:
+    some = graph.reshape(
+        graph.compare("Greater", lengths, 0), (-1, *[1] * (n_axes - 1))
+    )
+    zero = graph.constant(np.array(0.0), x.dtype)
+    return graph.node("Where", some, x, zero, dtype=x.dtype)
+
+
+def by_direction(
+    module: nn.RNNBase, values: Mapping[str, np.ndarray], name: str
+) -> np.ndarray:
+    """Values of each direction, (directions, gates, ...), gates in the order of ONNX."""
+    _, order = _CELLS[type(module)]
+    endings = ["_l0", "_l0_reverse"][: 2 if module.bidirectional else 1]
+    found = []
+    for ending in endings:
+        gates = values[name + ending]
+        by_gate = gates.reshape(len(order), module.hidden_size, *gates.shape[1:])
+        found.append(by_gate[order].reshape(gates.shape))
+    return np.stack(found)
+
+
+# Readouts, (n, time, width) -> (n, width).
+
+
+def _mask(graph: Graph, x: Value, lengths: Value) -> Value:
+    """Mark the true steps, (n, time)."""
+    time = graph.column_of_shape(x, 1)
+    zero, one = graph.constant(np.int64(0)), graph.constant(np.int64(1))
+    places = graph.node("Range", zero, time, one)
+    return graph.node("Less", places, graph.reshape(lengths, (-1, 1)), dtype=BOOL)
+
+
+def _only_true(
+    graph: Graph, x: Value, lengths: Value, n_axes: int, lowest: float
+) -> Value:
+    """Put ``lowest`` in the place of steps that are none."""
+    mask = _mask(graph, x, lengths)
+    if n_axes == 3:
+        mask = graph.reshape(mask, (0, 0, 1))
+    below = graph.constant(np.array(lowest), x.dtype)
+    return graph.node("Where", mask, x, below, dtype=x.dtype)
+
+
+def _last(graph: Graph, module: Last, x: Value) -> Value:
+    return graph.memo[_STATES, x.name]
+
+
+def _mean(graph: Graph, module: Mean, x: Value) -> Value:
+    lengths = graph.memo.get(LENGTHS)
+    if lengths is None:
+        return graph.mean(x, [1])
+    lengths = graph.math("Max", lengths, 1)  # the sum over no steps is zero
+    n_steps = graph.cast(graph.reshape(lengths, (-1, 1)), x.dtype)
+    return graph.node("Div", graph.sum(x, 1), n_steps)  # padding is zero
+
+
+def _max(graph: Graph, module: Max, x: Value) -> Value:
+    lengths = graph.memo.get(LENGTHS)
+    if lengths is None:
+        return graph.max(x, [1])
+    # The last states are those of true steps, or zeros for rows that have none.
+    states = graph.reshape(graph.memo[_STATES, x.name], (0, 1, -1))
+    steps = _only_true(graph, x, lengths, 3, -np.inf)
+    return graph.max(graph.concat([steps, states]), [1])
+
+
+def _attention(graph: Graph, module: Attention, x: Value) -> Value:
+    score, lengths = module.score, graph.memo.get(LENGTHS)
+    weight, bias = (p.detach().cpu().numpy() for p in (score.weight, score.bias))
+    scores = graph.node("MatMul", x, graph.constant(weight.T, x.dtype))
+    scores = graph.reshape(graph.math("Add", scores, bias), (0, -1))
+    if lengths is not None:
+        # Finite: over no true step, equal weights of padding, which is zero.
+        scores = _only_true(graph, scores, lengths, 2, _FAR_BELOW)
+    weights = graph.reshape(graph.node("Softmax", scores, axis=1), (0, 1, -1))
+    return graph.reshape(graph.node("MatMul", weights, x), (0, -1))
+
+
+def _every(graph: Graph, module: Every, x: Value) -> Value:
+    """All steps of all rows, those that are none among them."""
+    graph.memo[BY_STEP] = graph.node("Shape", x, dtype=INT, start=0, end=2)
+    width = 2 * module.forwards if module.both else module.forwards
+    return graph.reshape(x, (-1, width))
+
+
+def _plain(module: nn.RNNBase) -> bool:
+    """Whether a layer is as ``nn._rnn`` makes them."""
+    return (
+        module.batch_first
+        and module.bias
+        and module.num_layers == 1
+        and not module.proj_size
+    )
+
+
+SINGLE_LAYERS.update(_CELLS)
+
+CONDITIONS.update(dict.fromkeys(_CELLS, _plain))
+
+LAYERS.update(
+    {
+        RNN: emit_stages,
+        Arrive: _arrive,
+        nn.Embedding: _embedding,
+        Embed: _embed,
+        Layer: _layer,
+        nn.LSTM: _recurrent,
+        nn.GRU: _recurrent,
+        nn.RNN: _recurrent,
+        Last: _last,
+        Mean: _mean,
+        Max: _max,
+        Attention: _attention,
+        Every: _every,
+    }
+)

@@ -1,0 +1,44 @@
+"""Rules of autoencoders."""
+
+from sklearn_deep.estimators._reconstructor import DeepReconstructor
+from sklearn_deep.export.graph._graph import Graph, Value
+from sklearn_deep.export.graph._registry import rule
+from sklearn_deep.export.graph._table import Table
+from sklearn_deep.export.networks._networks import (
+    finite_outputs,
+    in_units,
+    network_outputs,
+)
+
+
+@rule("transform", DeepReconstructor)
+def _encode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
+    """Codes, (n, code_size)."""
+    code = network_outputs(graph, model, model._half("encoder"), table)
+    return Table.of(code, model._n_features_out)
+
+
+@rule("inverse_transform", DeepReconstructor)
+def _decode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
+    """Rows in the units of X, (n, n_features)."""
+    raw = network_outputs(graph, model, model._half("decoder"), table)
+    decoded = in_units(graph, model._fitted.targets, raw)
+    width = model.n_features_in_
+    return Table.of(finite_outputs(graph, model, decoded, width), width)
+
+
+@rule("score_samples", DeepReconstructor)
+def _score(graph: Graph, model: DeepReconstructor, table: Table) -> Value:
+    """Minus the mean squared error of the reconstruction, (n,)."""
+    raw = network_outputs(graph, model, model.module_, table)
+    x, row_shape = table.rows(graph, raw.dtype)
+    if len(row_shape) > 1:
+        x = graph.reshape(x, (0, -1))
+    decoded = finite_outputs(
+        graph,
+        model,
+        in_units(graph, model._fitted.targets, raw),
+        model._fitted.targets.n_outputs,
+    )
+    error = graph.node("Sub", decoded, x)
+    return graph.node("Neg", graph.mean(graph.node("Mul", error, error), [1]))

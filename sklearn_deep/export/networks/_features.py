@@ -1,0 +1,17 @@
+"""Rule of the transformer that gives a network's features."""
+
+from sklearn_deep.export.graph._graph import Graph
+from sklearn_deep.export.graph._limits import not_asked
+from sklearn_deep.export.graph._registry import rule
+from sklearn_deep.export.graph._table import Table
+from sklearn_deep.export.networks._networks import network_outputs
+from sklearn_deep.transfer._features import NetworkFeatures
+
+not_asked(NetworkFeatures)
+
+
+@rule("transform", NetworkFeatures)
+def _features(graph: Graph, model: NetworkFeatures, table: Table) -> Table:
+    """Outputs of the layer, (n, n_features_new)."""
+    out = network_outputs(graph, model.estimator_, model._part(), table)
+    return Table.of(out, model._n_features_out)

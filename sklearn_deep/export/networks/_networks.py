@@ -1,0 +1,255 @@
+"""Rules of the network estimators: the network, and what its raw outputs mean."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators._classifier import DeepClassifier
+from sklearn_deep.estimators._regressor import DeepRegressor
+from sklearn_deep.export.graph._graph import DOUBLE, FLOAT, INT, Graph, Value
+from sklearn_deep.export.graph._labels import labels_at
+from sklearn_deep.export.graph._limits import not_asked
+from sklearn_deep.export.graph._refusals import carries, refuse_non_finite
+from sklearn_deep.export.graph._registry import apply, find, rule
+from sklearn_deep.export.graph._scores import sigmoid
+from sklearn_deep.export.graph._table import Table
+from sklearn_deep.export.layers._feed_forward import (
+    emit_network,
+    has_single_layers,
+    softplus,
+)
+from sklearn_deep.export.layers._recurrent import BY_STEP
+from sklearn_deep.nn._gaussian import LARGEST_STD, SHIFT, SMALLEST_STD
+from sklearn_deep.nn._quantiles import (
+    UNIT,
+    middle_of,
+    normal_quantiles,
+    scales_of,
+)
+
+not_asked(DeepEstimator)
+
+
+@rule("raw", DeepEstimator)
+def _raw(graph: Graph, model: Any, table: Table) -> Value:
+    """The network's raw outputs, (n, n_raw)."""
+    raw = network_outputs(graph, model, model.module_, table)
+    n_raw = model._fitted.targets.n_outputs * model._fitted.loss.raw_per_target
+    return finite_outputs(graph, model, raw, n_raw)
+
+
+def finite_outputs(graph: Graph, model: Any, out: Value, width: int) -> Value:
+    """Refuse rows with outputs (n, width) that overflow, as ``predict`` does."""
+    if not model._fitted.features.by_step:
+        refuse_non_finite(graph, out, (width,))
+        return out
+    shape = [graph.memo[BY_STEP], graph.constant(np.array([width]))]
+    by_row = graph.node("Reshape", out, graph.concat(shape, axis=0), allowzero=1)
+    refuse_non_finite(graph, by_row, (None, width))
+    return out
+
+
+class NetworkRows(NamedTuple):
+    """Rows as a network takes them.
+
+    Attributes
+    ----------
+    x : Value
+        Of shape (n, *row_shape).
+    row_shape : tuple of int or None
+        None for a length that is open.
+    lengths : Value or None
+        Of sequences of unequal length, (n,).
+    """
+
+    x: Value
+    row_shape: tuple[int | None, ...]
+    lengths: Value | None = None
+
+
+def network_outputs(graph: Graph, model: Any, module: Any, table: Table) -> Value:
+    """Outputs of a module that belongs to a network estimator."""
+    write = find(model, "rows")
+    assert write is not None
+    rows = write(graph, model, table, _compute_dtype(graph, model, table))
+    if any(value.dtype in (FLOAT, DOUBLE) for value, _ in table.blocks):
+        refuse_non_finite(graph, rows.x, rows.row_shape, lengths=rows.lengths)
+    return emit_network(graph, module, *rows)
+
+
+@rule("rows", DeepEstimator)
+def rows_of_columns(
+    graph: Graph, model: Any, table: Table, dtype: np.dtype
+) -> NetworkRows:
+    """Rows of numbers."""
+    return NetworkRows(*table.rows(graph, dtype), table.lengths)
+
+
+def _compute_dtype(graph: Graph, model: Any, table: Table) -> np.dtype:
+    """As ``predict`` computes; in float32 where the rows are float32, or if asked.
+
+    Layers that onnxruntime has in float32 only bring the whole network to it.
+    """
+    asked = graph.settings.get("dtype")
+    if asked is not None:
+        return np.dtype(asked)
+    single = FLOAT in (model._fitted.dtype, table.dtype) or has_single_layers(
+        model.module_
+    )
+    return FLOAT if single else DOUBLE
+
+
+# Classifiers. Binary networks have one logit, which stands for the second class.
+
+
+def _is_binary(model: Any) -> bool:
+    return (
+        not model._fitted.targets.multilabel and model._fitted.targets.kind == "sigmoid"
+    )
+
+
+def _logits(graph: Graph, model: Any, table: Table) -> Value:
+    """One logit a class or label, (n, n_classes)."""
+    raw = apply(graph, model, "raw", table)
+    return graph.concat([graph.node("Neg", raw), raw]) if _is_binary(model) else raw
+
+
+@rule("predict", DeepClassifier)
+def _predict_labels(graph: Graph, model: Any, table: Table) -> Value:
+    raw = apply(graph, model, "raw", table)
+    if model._fitted.targets.multilabel:
+        return graph.cast(graph.compare("Greater", raw, 0.0), INT)
+    if _is_binary(model):
+        second = graph.compare("Greater", graph.column(raw, 0), 0.0)
+        return labels_at(graph, model.classes_, graph.cast(second, INT))
+    return labels_at(graph, model.classes_, graph.argmax(raw))
+
+
+@rule("predict_proba", DeepClassifier)
+def _predict_proba(graph: Graph, model: Any, table: Table) -> Value:
+    logits = _logits(graph, model, table)
+    if model._fitted.targets.kind == "sigmoid":
+        return sigmoid(graph, logits)
+    return graph.node("Softmax", logits, axis=1)
+
+
+@rule("decision_function", DeepClassifier)
+def _decision_function(graph: Graph, model: Any, table: Table) -> Value:
+    raw = apply(graph, model, "raw", table)
+    return graph.column(raw, 0) if _is_binary(model) else raw
+
+
+# Regressors: raw outputs to the scaled location and spread, by the loss.
+
+
+def _exponential(graph: Graph, raw: Value, model: Any) -> Value:
+    return graph.node("Exp", raw)
+
+
+def _first_half(graph: Graph, raw: Value, model: Any) -> Value:
+    return _places(graph, raw, range(model._fitted.targets.n_outputs))
+
+
+def _spread(graph: Graph, raw: Value, model: Any) -> Value:
+    n_targets = model._fitted.targets.n_outputs
+    second_half = _places(graph, raw, range(n_targets, 2 * n_targets))
+    share = graph.node("Sigmoid", graph.math("Sub", second_half, SHIFT))
+    std = graph.math("Mul", share, LARGEST_STD - SMALLEST_STD)
+    std = graph.math("Add", std, SMALLEST_STD)
+    if model._fitted.loss.calibration is None:
+        return std
+    std = graph.math("Mul", std, model._fitted.loss.calibration)
+    return graph.math("Min", graph.math("Max", std, SMALLEST_STD), LARGEST_STD)
+
+
+def _quantiles(graph: Graph, raw: Value, model: Any) -> Value:
+    """Several quantiles, (n, n_targets, n_quantiles); or the raw output of a single one."""
+    if not has_several_quantiles(model):
+        return raw
+    quantile, calibration = (
+        model._fitted.loss.params["quantile"],
+        model._fitted.loss.calibration,
+    )
+    m, n = middle_of(quantile), len(quantile)
+    raw = graph.reshape(raw, (0, model._fitted.targets.n_outputs, n))
+    middle = _places(graph, raw, [m])
+    middle = graph.math("Add", middle, normal_quantiles(quantile)[m])
+    if calibration is not None:
+        middle = graph.math("Add", middle, calibration[:, [m]])
+    parts = [middle]
+    for places, op in ((range(m), "Sub"), (range(m + 1, n), "Add")):
+        if not places:
+            continue
+        gaps = softplus(graph, graph.math("Add", _places(graph, raw, places), UNIT))
+        scales = scales_of(quantile)[:m] if op == "Sub" else scales_of(quantile)[m:]
+        gaps = graph.math("Mul", gaps, scales)
+        if calibration is not None:
+            gaps = graph.math("Mul", gaps, calibration[:, places])
+        axis = graph.constant(np.int64(2))
+        sums = graph.node("CumSum", gaps, axis, reverse=int(op == "Sub"))
+        outer = graph.node(op, middle, sums)
+        parts = [outer, *parts] if op == "Sub" else [*parts, outer]
+    return graph.concat(parts, axis=2)
+
+
+def _places(graph: Graph, value: Value, places: Sequence[int]) -> Value:
+    """Some entries of the last of two or three axes."""
+    return graph.node("Gather", value, graph.constant(np.array(places)), axis=-1)
+
+
+LOCATIONS = {
+    "poisson": _exponential,
+    "gaussian": _first_half,
+    "quantile": _quantiles,
+}
+SPREADS = {"gaussian": _spread}
+
+
+@rule("predict", DeepRegressor)
+def _predict_numbers(graph: Graph, model: Any, table: Table) -> Value:
+    raw, targets = apply(graph, model, "raw", table), model._fitted.targets
+    decode = LOCATIONS.get(model._fitted.loss.name)
+    location = decode(graph, raw, model) if decode else raw
+    y = in_units(graph, targets, location, has_several_quantiles(model))
+    if location is raw:
+        carries(graph, raw, y)
+    if has_several_quantiles(model):
+        width = targets.n_outputs * len(model._fitted.loss.params["quantile"])
+        finite_outputs(graph, model, graph.reshape(y, (-1, width)), width)
+    else:
+        finite_outputs(graph, model, y, targets.n_outputs)
+    return _shaped(graph, targets, y)
+
+
+def in_units(
+    graph: Graph, targets: Any, scaled: Value, several_quantiles: bool = False
+) -> Value:
+    """Standardised predictions in the units of the targets."""
+    scale, center = targets.scale, targets.center
+    if several_quantiles:
+        scale, center = scale[:, None], center[:, None]
+    return graph.math("Add", graph.math("Mul", scaled, scale), center)
+
+
+@rule("predict_std", DeepRegressor)
+def _predict_std(graph: Graph, model: Any, table: Table) -> Value:
+    raw, targets = apply(graph, model, "raw", table), model._fitted.targets
+    spread = SPREADS[model._fitted.loss.name](graph, raw, model)
+    std = graph.math("Mul", spread, targets.scale)
+    return _shaped(graph, targets, finite_outputs(graph, model, std, targets.n_outputs))
+
+
+def _shaped(graph: Graph, targets: Any, y: Value) -> Value:
+    return graph.column(y, 0) if targets.flat else y
+
+
+def has_several_quantiles(model: Any) -> bool:
+    """Tell whether a network predicts several quantiles of each target."""
+    return isinstance(model, DeepRegressor) and model._fitted.loss.has_several_quantiles
+
+
+def has_std(model: Any) -> bool:
+    """Tell whether a network predicts a standard deviation too."""
+    return isinstance(model, DeepRegressor) and model._fitted.loss.name in SPREADS

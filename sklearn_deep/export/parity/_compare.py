@@ -1,0 +1,296 @@
+"""The proof: onnxruntime against the estimator, on given rows and on made-up ones."""
+
+import math
+import platform
+import warnings
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from sklearn_deep.exceptions import OnnxExportError, OnnxParityError
+from sklearn_deep.export.graph._runtime import open_session
+from sklearn_deep.export.parity._differing_rows import differing_row
+from sklearn_deep.export.parity._edge_rows import edge_rows
+from sklearn_deep.export.parity._first_difference import first_difference
+from sklearn_deep.export.parity._ties import class_numbers, margins
+from sklearn_deep.export.sklearn._composition import inside, steps_before
+from sklearn_deep.export.sklearn._unseen_missing import without_missing
+from sklearn_deep.serving._feeds import make_feeds
+from sklearn_deep.serving._outputs import assembled, names_of
+from sklearn_deep.serving._sequence_inputs import (
+    flat_steps,
+    is_items,
+    row_lengths,
+    true_steps,
+)
+
+# Rows that are compared at once, and their values; columns that texts may have.
+_CHUNK, _VALUES, _TERMS = 16384, 1 << 20, 1 << 13
+_LIBRARIES = (
+    "sklearn-deep",
+    "scikit-learn",
+    "torch",
+    "numpy",
+    "skl2onnx",
+    "onnx",
+    "onnxruntime",
+)
+
+
+def check_parity(
+    model: Any,
+    X: Any,
+    proto: Any,
+    card: dict[str, Any],
+    tolerance: float,
+    refused_missing: Sequence[int] = (),
+) -> dict[str, Any]:
+    """Compare an ONNX model with its estimator.
+
+    Made-up rows with a missing value in the columns of ``refused_missing`` are left out.
+
+    Returns
+    -------
+    receipt : dict
+
+    Raises
+    ------
+    OnnxParityError
+        Where they differ by more than ``tolerance``.
+    """
+    session = open_session(proto.SerializeToString())
+    made_up = without_missing(model, edge_rows(model, X), refused_missing)
+    comparison = _Comparison(model, card, session)
+    n_rows = sum(map(comparison.add, _chunks(X)))
+    n_made_up = sum(map(comparison.add, made_up))
+    differences = comparison.differences()
+    worst = max(differences, key=lambda name: differences[name]["relative"])
+    if comparison.differs(tolerance):
+        opset = next(o.version for o in proto.opset_import if o.domain == "")
+        step, where = _blame(model, [X, *made_up], card, opset, tolerance)
+        where += _made_up_at_fault(X, made_up, model, card, session, tolerance)
+        raise _refusal(model, comparison, worst, tolerance, step, where)
+    return {
+        "differences": differences,
+        "rows": n_rows,
+        "edge_rows": n_made_up,
+        "ties": comparison.ties(tolerance),
+        "tolerance": tolerance,
+        "versions": dict(_versions()),
+    }
+
+
+class _Comparison:
+    """Predictions of both, collected over blocks of rows."""
+
+    def __init__(self, model: Any, card: dict[str, Any], session: Any) -> None:
+        self.model, self.card, self.session = model, card, session
+        self.largest: dict[str, float] = {}
+        self.scales: dict[str, float] = {}
+        self.margins: list[np.ndarray] = []  # of labels that differ
+        self.label_scale = 0.0
+
+    def add(self, rows: Any) -> int:
+        """Predict rows both ways, and compare; give the number of those compared."""
+        feeds = make_feeds(rows, self.card)
+        names = [info.name for info in self.session.get_outputs()]
+        results = self._run(names, feeds)
+        outputs = dict(zip(names, results, strict=True))
+        steps = self.card["by_step"]
+        if steps:
+            lengths = row_lengths(feeds, self.card)
+            outputs = {k: true_steps(v, lengths) for k, v in outputs.items()}
+        expected: dict[str, Any] = {}
+        for method, role in self.card["outputs"].items():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about the made-up rows
+                found = _call(self.model, method, rows)
+                expected[method] = flat_steps(found) if steps else found
+            if method == "predict" and self.card["task"] == "classifier":
+                continue
+            got = assembled(method, self.card, [outputs[n] for n in names_of(role)])
+            if role["form"] != "sequence":
+                got, expected_parts = [got], [expected[method]]
+            else:
+                expected_parts = expected[method]
+            for one, other in zip(expected_parts, got, strict=True):
+                one = one.toarray() if hasattr(one, "toarray") else one
+                self._note(method, np.asarray(one, float), other)
+        if self.card["task"] == "classifier":
+            got = outputs[self.card["outputs"]["predict"]["name"]]
+            self._note_labels(expected, got, rows)
+        return len(results[0])
+
+    def _run(self, names: list[str], feeds: dict[str, np.ndarray]) -> list[Any]:
+        try:
+            return self.session.run(names, feeds)
+        except Exception as error:  # its classes share no base but this
+            raise OnnxExportError(
+                f"onnxruntime {version('onnxruntime')} cannot compute the ONNX form of"
+                f" {type(self.model).__name__}: {error}"
+            ) from error
+
+    def _note(self, method: str, expected: np.ndarray, got: np.ndarray) -> None:
+        got = np.asarray(got, float)
+        if got.size != expected.size:  # of another shape: no number has a counterpart
+            self.largest[method], self.scales[method] = math.inf, 1.0
+            return
+        got = got.reshape(expected.shape)
+        with np.errstate(invalid="ignore"):
+            gap = np.abs(expected - got)
+        gap[(expected == got) | (np.isnan(expected) & np.isnan(got))] = 0
+        gap[np.isnan(gap)] = np.inf
+        finite = np.abs(expected[np.isfinite(expected)])
+        scale = 1.0 if method == "predict_proba" else float(finite.max(initial=0.0))
+        largest = float(gap.max(initial=0.0))  # a row may have no steps
+        self.largest[method] = max(self.largest.get(method, 0.0), largest)
+        self.scales[method] = max(self.scales.get(method, 0.0), scale)
+
+    def _note_labels(self, expected: dict[str, Any], got: np.ndarray, X: Any) -> None:
+        labels = np.asarray(expected["predict"])
+        if self.card["class_numbers"]:
+            labels = class_numbers(self.model, labels)
+        same = labels.astype(got.dtype).reshape(got.shape) == got
+        if not same.all():
+            margin, scale = margins(self.model, self.card["multilabel"], expected, X)
+            margin = np.broadcast_to(margin, same.shape)[~same]
+            self.margins.append(margin)
+            self.label_scale = max(self.label_scale, scale)
+        self.largest["predict"] = max(self.largest.get("predict", 0.0), 0.0)
+        self.scales["predict"] = 1.0
+
+    def differences(self) -> dict[str, dict[str, float]]:
+        """Largest difference of each output, and relative to its scale."""
+        return {
+            method: {
+                "largest": largest,
+                "relative": largest / (self.scales[method] or 1.0),
+            }
+            for method, largest in self.largest.items()
+        }
+
+    def differs(self, tolerance: float) -> bool:
+        """Tell whether any output differs by more than a share of its scale."""
+        shares = [each["relative"] for each in self.differences().values()]
+        near = all(share <= tolerance for share in shares)
+        return not near or self.wrong_labels(tolerance) > 0
+
+    def _apart(self, tolerance: float) -> np.ndarray:
+        """Mark the labels that differ though no other was nearly as good."""
+        margins = np.concatenate([np.empty(0), *self.margins])
+        return ~(margins <= 2 * tolerance * self.label_scale)
+
+    def wrong_labels(self, tolerance: float) -> int:
+        """Count labels that differ though the classes are apart."""
+        return int(self._apart(tolerance).sum())
+
+    def ties(self, tolerance: float) -> int:
+        """Count labels that differ where two classes are equally good."""
+        return int((~self._apart(tolerance)).sum())
+
+
+def _call(model: Any, method: str, rows: Any) -> Any:
+    if method == "std":
+        return _std(model, rows)
+    return getattr(model, method)(rows)
+
+
+def _std(model: Any, rows: Any) -> Any:
+    """Standard deviations by a network behind searches, which pass no argument on."""
+    model = inside(model)
+    if not isinstance(model, Pipeline):
+        return model.predict(rows, return_std=True)[1]
+    for step in steps_before(model):
+        rows = step.transform(rows)
+    return _std(model.steps[-1][1], rows)
+
+
+def _blame(
+    model: Any, blocks: list[Any], card: dict[str, Any], opset: int, tolerance: float
+) -> tuple[str, str]:
+    """Name the step at fault, and tell so in a sentence."""
+    try:
+        step, gap = first_difference(model, blocks, card, opset, tolerance)
+    except Exception as error:  # the difference must be reported, whatever happens here
+        step = type(inside(model)).__name__
+        return step, f"Its steps could not be compared one by one: {error}"
+    by = "" if np.isnan(gap) else f", by {gap:.2g} of its scale"
+    return step, f"The first step whose output differs is {step}{by}."
+
+
+def _made_up_at_fault(
+    X: Any,
+    made_up: list[Any],
+    model: Any,
+    card: dict[str, Any],
+    session: Any,
+    tolerance: float,
+) -> str:
+    """Describe the made-up row that differs, where the rows of X agree."""
+
+    def differs(rows: Any) -> bool:
+        alone = _Comparison(model, card, session)
+        alone.add(rows)
+        return alone.differs(tolerance)
+
+    try:
+        if any(map(differs, _chunks(X))):
+            return ""
+        return differing_row(X, made_up, differs)
+    except Exception:  # the difference must be reported, whatever happens here
+        return ""
+
+
+def _chunks(X: Any) -> list[Any]:
+    size = _CHUNK
+    if len(X.shape) > 2:
+        size = max(1, min(_CHUNK, _VALUES // math.prod(X.shape[1:])))
+    elif is_items(X):
+        size = max(1, min(_CHUNK, _VALUES // max(map(_size, X))))
+    if len(X) <= size:
+        return [X]
+    return [
+        X.iloc[i : i + size] if hasattr(X, "iloc") else X[i : i + size]
+        for i in range(0, len(X), size)
+    ]
+
+
+def _size(row: Any) -> int:
+    """Number of values that a row becomes; a text thousands of columns."""
+    return _TERMS if isinstance(row, str) else np.size(row)
+
+
+def _refusal(
+    model: Any,
+    comparison: _Comparison,
+    worst: str,
+    tolerance: float,
+    step: str,
+    where: str,
+) -> OnnxParityError:
+    share = comparison.differences()[worst]["relative"]
+    wrong = comparison.wrong_labels(tolerance)
+    labels = f" {wrong} labels differ." if wrong else ""
+    return OnnxParityError(
+        f"The ONNX form of {type(model).__name__} differs from it by {share:.2g} of the"
+        f" scale of {worst}, more than tolerance={tolerance:g}.{labels} {where}"
+        " Nothing was written. Replace that step, give X in float64 where it is a matter"
+        " of rounding, or raise tolerance.",
+        step,
+        share,
+    )
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found

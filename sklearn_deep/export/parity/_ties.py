@@ -1,0 +1,68 @@
+"""How far a row's label is from another one: labels of ties may differ by rounding."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from sklearn_deep.export.sklearn._calibration import THRESHOLDS, threshold_of
+from sklearn_deep.export.sklearn._composition import final
+
+
+def margins(
+    model: Any, multilabel: bool, expected: dict[str, Any], rows: Any
+) -> tuple[np.ndarray, float]:
+    """Distances of scores from where the label changes, and the scale of the scores.
+
+    Parameters
+    ----------
+    model : fitted classifier
+    multilabel : bool
+    expected : dict
+        What its methods give for the rows.
+    rows : array or frame
+
+    Returns
+    -------
+    margins : ndarray of shape (n,), (n, n_labels) or ()
+        Infinite where the scores are not known.
+    scale : float
+    """
+    last = final(model)
+    if isinstance(last, THRESHOLDS):
+        return _from_threshold(model, last, rows)
+    method = next((m for m in expected if m != "predict"), None)
+    if method is None or isinstance(expected[method], list):
+        return np.array(np.inf), 1.0
+    scores = np.asarray(expected[method], float)
+    boundary = 0.5 if method == "predict_proba" else 0.0
+    if multilabel or scores.ndim == 1:
+        return np.abs(scores - boundary), _scale(method, scores)
+    best = np.sort(scores, axis=1)
+    return best[:, -1] - best[:, -2], _scale(method, scores)
+
+
+def _from_threshold(model: Any, last: Any, rows: Any) -> tuple[np.ndarray, float]:
+    method, place, threshold = threshold_of(last)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the made-up rows
+        scores = np.asarray(getattr(model, method)(rows), float)
+    if scores.ndim == 2:
+        scores = scores[:, place]
+    elif place == 0:
+        scores = -scores
+    return np.abs(scores - threshold), _scale(method, scores)
+
+
+def _scale(method: str, scores: np.ndarray) -> float:
+    if method == "predict_proba":
+        return 1.0
+    return float(np.abs(scores[np.isfinite(scores)]).max(initial=0.0))
+
+
+def class_numbers(model: Any, labels: np.ndarray) -> np.ndarray:
+    """Places of labels among their classes."""
+    if labels.ndim == 1:
+        return np.searchsorted(np.asarray(model.classes_), labels)
+    pairs = zip(model.classes_, labels.T, strict=True)
+    return np.stack([np.searchsorted(classes, y) for classes, y in pairs], 1)

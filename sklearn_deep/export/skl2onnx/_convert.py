@@ -1,0 +1,59 @@
+"""A fitted estimator to an ONNX model, by the converters that skl2onnx calls."""
+
+import warnings
+from typing import Any
+
+import skl2onnx
+from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+from skl2onnx.common.utils_sklearn import _process_options
+from skl2onnx.proto import get_latest_tested_opset_version
+
+from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export.inputs._declared import Input
+from sklearn_deep.export.skl2onnx._converters import REQUEST, TYPES
+from sklearn_deep.export.skl2onnx._registration import in_registered_class
+
+
+def newest_opset() -> int:
+    """Newest operator set that skl2onnx writes."""
+    return get_latest_tested_opset_version()
+
+
+def convert_by_skl2onnx(
+    model: Any,
+    inputs: list[Input],
+    request: dict[str, Any],
+    theirs: dict[Any, Any],
+    opset: int | None,
+) -> Any:
+    types = [(f"input_{k}", _type_of(i)) for k, i in enumerate(inputs)]
+    token = REQUEST.set(request)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return skl2onnx.to_onnx(
+                in_registered_class(model),
+                initial_types=types,
+                target_opset=opset or newest_opset(),
+                options=_by_estimator(model, theirs) or None,
+            )
+    except (MissingConverter, MissingShapeCalculator) as error:
+        raise OnnxExportError(
+            f"{type(model).__name__} has no ONNX form: neither sklearn_deep nor skl2onnx"
+            " has a converter for it."
+        ) from error
+    finally:
+        REQUEST.reset(token)
+
+
+def _by_estimator(model: Any, options: dict[Any, Any]) -> dict[Any, Any]:
+    """Options by the estimators that they are for, in place of the names of steps."""
+    found = _process_options(model, options) if options else {}
+    return {key: value for key, value in found.items() if not isinstance(key, str)}
+
+
+def _type_of(declared: Input) -> Any:
+    made = TYPES[declared.dtype]([None, *declared.row_shape])
+    if declared.refusal:
+        made.refusal = declared.refusal
+    return made

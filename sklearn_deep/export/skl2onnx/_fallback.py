@@ -1,0 +1,184 @@
+"""Estimators without a rule of ours: converted by skl2onnx, and put into the graph."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto
+from skl2onnx import convert_sklearn
+from skl2onnx._supported_operators import sklearn_operator_name_map
+from skl2onnx.common._registration import get_converter
+from skl2onnx.common.data_types import (
+    DoubleTensorType,
+    FloatTensorType,
+    Int64TensorType,
+    StringTensorType,
+)
+from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+from sklearn.base import is_classifier
+
+from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export.graph._graph import (
+    DOUBLE,
+    FLOAT,
+    INT,
+    STRING,
+    Graph,
+    Value,
+    real,
+)
+from sklearn_deep.export.graph._registry import FALLBACKS, has_rules
+from sklearn_deep.export.graph._runtime import give_true_types
+from sklearn_deep.export.graph._table import Table
+
+_TYPES = {
+    FLOAT: FloatTensorType,
+    DOUBLE: DoubleTensorType,
+    INT: Int64TensorType,
+    STRING: StringTensorType,
+}
+
+
+def _convert(graph: Graph, model: Any, table: Table, raw_scores: bool) -> list[Value]:
+    """Outputs of skl2onnx's own form of an estimator."""
+    if has_rules(model):
+        raise OnnxExportError(
+            f"{type(model).__name__} has no ONNX form of what is asked of it here."
+        )
+    model = _of_known_class(model)
+    wanted = STRING if table.dtype == STRING else real(table.dtype)
+    # Some converters write nodes that have no float64 kernel, or mix the two types.
+    for dtype in dict.fromkeys([wanted, FLOAT] if wanted == DOUBLE else [wanted]):
+        inner = _ask_skl2onnx(graph, model, dtype, table.width, raw_scores)
+        if give_true_types(inner):
+            return graph.splice(inner, {"X": table.matrix(graph, dtype)})
+    raise OnnxExportError(
+        f"{type(model).__name__}: onnxruntime cannot run what skl2onnx writes for it."
+    )
+
+
+def _of_known_class(model: Any) -> Any:
+    """Give a model as the nearest of its classes that skl2onnx converts.
+
+    skl2onnx looks at the exact class only. The copy shares all that was learnt.
+    """
+    if type(model) in sklearn_operator_name_map or hasattr(model, "onnx_converter"):
+        return model
+    for cls in type(model).__mro__:
+        if cls in sklearn_operator_name_map:
+            plain: Any = object.__new__(cls)
+            vars(plain).update(vars(model))
+            return plain
+    raise _unknown(model)
+
+
+def _ask_skl2onnx(
+    graph: Graph, model: Any, dtype: np.dtype, width: int, raw_scores: bool
+) -> ModelProto:
+    given = graph.settings.get("options") or {}
+    # Options by name are those of the whole model.
+    options = {key: value for key, value in given.items() if not isinstance(key, str)}
+    own = {"zipmap": False, "raw_scores": raw_scores}
+    own = {name: own[name] for name in own if name in _allowed(model)}
+    if own:
+        options[id(model)] = {**(options.get(id(model)) or {}), **own}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return convert_sklearn(
+                model,
+                initial_types=[("X", _TYPES[dtype]([None, width]))],
+                options=options or None,
+                target_opset=graph.opset,
+            )
+    except (MissingConverter, MissingShapeCalculator) as error:
+        raise _unknown(model) from error
+    except Exception as error:  # converters raise whatever their nodes raise
+        raise OnnxExportError(
+            f"{type(model).__name__} has no ONNX form that skl2onnx can write: {error}"
+        ) from error
+
+
+def _unknown(model: Any) -> OnnxExportError:
+    return OnnxExportError(
+        f"{type(model).__name__} has no ONNX form: neither sklearn_deep nor skl2onnx has"
+        " a converter for it. Register one with skl2onnx.update_registered_converter,"
+        " or take it out of the pipeline."
+    )
+
+
+def _allowed(model: Any) -> Any:
+    """Names of the options that skl2onnx has for an estimator."""
+    alias = sklearn_operator_name_map.get(type(_of_known_class(model)))
+    allowed = get_converter(alias).get_allowed_options() if alias else None
+    return allowed if isinstance(allowed, dict) else ()
+
+
+def _is_converted_by_skl2onnx(model: Any) -> bool:
+    """Tell whether skl2onnx's own converter is in use, and none of a user."""
+    alias = sklearn_operator_name_map.get(type(_of_known_class(model)))
+    return bool(alias) and get_converter(alias).__module__.startswith("skl2onnx.")
+
+
+def _outputs(
+    graph: Graph, model: Any, table: Table, raw_scores: bool = False
+) -> list[Value]:
+    key = "foreign", id(model), table, raw_scores
+    if key not in graph.memo:
+        graph.memo[key] = _convert(graph, model, table, raw_scores)
+    return graph.memo[key]
+
+
+def _transform(graph: Graph, model: Any, table: Table) -> Table:
+    if hasattr(model, "predict") and _is_converted_by_skl2onnx(model):
+        raise OnnxExportError(
+            f"{type(model).__name__} has no ONNX form of its transform: skl2onnx writes"
+            " what it predicts. Take it out of the pipeline, or put it at the end."
+        )
+    out = _outputs(graph, model, table)[0]
+    return Table.of(out, _n_columns(model, table))
+
+
+def _n_columns(model: Any, table: Table) -> int:
+    try:
+        return len(model.get_feature_names_out())
+    except (AttributeError, ValueError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return model.transform(np.zeros((1, table.width))).shape[1]
+
+
+def _predict(graph: Graph, model: Any, table: Table) -> Value:
+    out = _outputs(graph, model, table)[0]
+    if is_classifier(model):
+        return out
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about names that the row lacks
+        flat = np.ndim(model.predict(np.zeros((1, table.width)))) == 1
+    return graph.reshape(out, (-1,)) if flat else out
+
+
+def _predict_proba(graph: Graph, model: Any, table: Table) -> Value | list[Value]:
+    out = _outputs(graph, model, table)[1]
+    if not isinstance(model.classes_, list):
+        return out
+    places = [graph.constant(np.int64(k)) for k in range(len(model.classes_))]
+    return [graph.node("Gather", out, k, axis=0) for k in places]
+
+
+def _decision_function(graph: Graph, model: Any, table: Table) -> Value:
+    if _is_converted_by_skl2onnx(model) and "raw_scores" not in _allowed(model):
+        raise OnnxExportError(
+            f"{type(model).__name__} has no ONNX form of its decision_function: skl2onnx"
+            " writes its probabilities alone."
+        )
+    scores = _outputs(graph, model, table, raw_scores=True)[1]
+    return graph.column(scores, 1) if len(model.classes_) == 2 else scores
+
+
+FALLBACKS.update(
+    transform=_transform,
+    predict=_predict,
+    predict_proba=_predict_proba,
+    decision_function=_decision_function,
+)

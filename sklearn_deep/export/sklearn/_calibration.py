@@ -1,0 +1,171 @@
+"""Rules of meta-estimators about one classifier's scores: calibration, thresholds."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    TunedThresholdClassifierCV,
+)
+
+from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export.graph._graph import INT, Graph, Value
+from sklearn_deep.export.graph._labels import labels_at
+from sklearn_deep.export.graph._limits import not_asked
+from sklearn_deep.export.graph._refusals import refuse_non_finite
+from sklearn_deep.export.graph._registry import apply, rule
+from sklearn_deep.export.graph._scores import (
+    mean,
+    normalised,
+    response,
+    sigmoid,
+    stacked,
+)
+from sklearn_deep.export.graph._table import Table
+from sklearn_deep.export.sklearn._scalers import interpolate
+
+# Those that only move the threshold of the classifier inside.
+THRESHOLDS = (FixedThresholdClassifier, TunedThresholdClassifierCV)
+
+not_asked(CalibratedClassifierCV, *THRESHOLDS)
+
+
+@rule("predict_proba", CalibratedClassifierCV)
+def _calibrated(graph: Graph, model: Any, table: Table) -> Value:
+    return mean(
+        graph, [_fold(graph, part, table) for part in model.calibrated_classifiers_]
+    )
+
+
+@rule("predict", CalibratedClassifierCV)
+def _calibrated_labels(graph: Graph, model: Any, table: Table) -> Value:
+    probabilities = apply(graph, model, "predict_proba", table)
+    return labels_at(graph, model.classes_, graph.argmax(probabilities))
+
+
+def _fold(graph: Graph, part: Any, table: Table) -> Value:
+    """Probabilities by one fitted classifier and its calibrators."""
+    scores, method = response(
+        graph, part.estimator, ("decision_function", "predict_proba"), table
+    )
+    binary = len(part.estimator.classes_) == 2
+    if method == "predict_proba" and binary:
+        scores = graph.column(scores, 1)
+    known = METHODS.get(part.method)
+    if known is None:
+        raise OnnxExportError(
+            f"CalibratedClassifierCV(method={part.method!r}) has no ONNX form; those"
+            f" that have: {', '.join(METHODS)}."
+        )
+    return known(graph, part, scores, method)
+
+
+def _one_by_one(calibrate: Callable[[Graph, Any, Value], Value]) -> Callable:
+    """Calibrate each class by itself, and make the rows sum to one."""
+
+    def run(graph: Graph, part: Any, scores: Value, method: str) -> Value:
+        if len(part.classes) == 2:
+            second = calibrate(graph, part.calibrators[0], scores)
+            first = graph.math("Add", graph.node("Neg", second), 1.0)
+            return stacked(graph, [first, second])
+        if len(part.estimator.classes_) == 2:  # one score, for the first of the two
+            columns = [calibrate(graph, part.calibrators[0], scores)]
+        else:
+            columns = [
+                calibrate(graph, calibrator, graph.column(scores, k))
+                for k, calibrator in enumerate(part.calibrators)
+            ]
+        columns = _spread(graph, part, columns)
+        return normalised(
+            graph, stacked(graph, columns), otherwise_uniform=len(part.classes)
+        )
+
+    return run
+
+
+def _spread(graph: Graph, part: Any, columns: list[Value]) -> list[Value]:
+    """Order columns as the classes; those that the classifier never saw are zero."""
+    zero = graph.math("Mul", columns[0], 0.0)
+    ordered = [zero] * len(part.classes)
+    places = np.searchsorted(part.classes, part.estimator.classes_)
+    for place, column in zip(places, columns, strict=False):
+        ordered[place] = column
+    return ordered
+
+
+def _sigmoid(graph: Graph, calibrator: Any, scores: Value) -> Value:
+    line = graph.math("Add", graph.math("Mul", scores, calibrator.a_), calibrator.b_)
+    return sigmoid(graph, graph.node("Neg", line))
+
+
+def _isotonic(graph: Graph, calibrator: Any, scores: Value) -> Value:
+    xs = np.asarray(calibrator.X_thresholds_, float)
+    ys = np.asarray(calibrator.y_thresholds_, float)
+    refuse_non_finite(graph, graph.reshape(scores, (-1, 1)), (1,))
+    # To the last bit as SciPy does: whether all classes have 0 decides the result.
+    return interpolate(graph, scores, xs, ys, reached_by="Greater")
+
+
+def _temperature(graph: Graph, part: Any, scores: Value, method: str) -> Value:
+    if method == "predict_proba":
+        if len(part.classes) == 2:
+            other = graph.math("Add", graph.node("Neg", scores), 1.0)
+            scores = stacked(graph, [other, scores])
+        logits = graph.node("Log", graph.math("Add", scores, 1e-12))
+    elif len(part.classes) == 2:
+        logits = stacked(graph, [graph.node("Neg", scores), scores])
+    else:
+        logits = scores
+    sharpened = graph.math("Mul", logits, float(part.calibrators[0].beta_))
+    return graph.node("Softmax", sharpened, axis=1)
+
+
+METHODS: dict[str, Callable[[Graph, Any, Value, str], Value]] = {
+    "sigmoid": _one_by_one(_sigmoid),
+    "isotonic": _one_by_one(_isotonic),
+    "temperature": _temperature,
+}
+
+
+def _inner(method: str) -> Callable[[Graph, Any, Table], Value]:
+    return lambda graph, model, table: apply(graph, _fitted(model), method, table)
+
+
+def _fitted(model: Any) -> Any:
+    return getattr(model, "estimator_", model.estimator)
+
+
+for _method in ("predict_proba", "decision_function"):
+    rule(_method, *THRESHOLDS)(_inner(_method))
+
+
+def threshold_of(model: Any) -> tuple[str, int, float]:
+    """Method whose scores decide, the class that they are for, and from where on."""
+    asked = model.response_method
+    methods = ("predict_proba", "decision_function") if asked == "auto" else (asked,)
+    method = next((m for m in methods if hasattr(_fitted(model), m)), methods[0])
+    if isinstance(model, TunedThresholdClassifierCV):
+        threshold = model.best_threshold_
+        # scikit-learn keeps the positive label with the scorer that it searched by.
+        pos_label = model._curve_scorer._get_pos_label()
+    else:
+        threshold, pos_label = model.threshold, model.pos_label
+    if threshold == "auto":
+        threshold = 0.5 if method == "predict_proba" else 0.0
+    known = np.asarray(model.classes_) == pos_label
+    place = 1 if pos_label is None else int(np.flatnonzero(known)[0])
+    return method, place, float(threshold)
+
+
+@rule("predict", *THRESHOLDS)
+def _above(graph: Graph, model: Any, table: Table) -> Value:
+    method, place, threshold = threshold_of(model)
+    scores, _ = response(graph, _fitted(model), method, table)
+    if method == "predict_proba":
+        scores = graph.column(scores, place)
+    elif place == 0:
+        scores = graph.node("Neg", scores)
+    reached = graph.cast(graph.compare("GreaterOrEqual", scores, threshold), INT)
+    return labels_at(graph, np.asarray(model.classes_)[[1 - place, place]], reached)

@@ -1,0 +1,112 @@
+"""Rules of linear models: what ensembles put at their end."""
+
+from typing import Any
+
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import (
+    ElasticNet,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    Perceptron,
+    Ridge,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    RidgeCV,
+    SGDClassifier,
+)
+from sklearn.svm import LinearSVC, LinearSVR
+
+from sklearn_deep.export.graph._graph import DOUBLE, FLOAT, INT, Graph, Value
+from sklearn_deep.export.graph._labels import labels_at
+from sklearn_deep.export.graph._registry import apply, rule
+from sklearn_deep.export.graph._scores import normalised, sigmoid, stacked
+from sklearn_deep.export.graph._table import Table
+
+
+def _linear(graph: Graph, model: Any, table: Table) -> Value:
+    coefficients = model.coef_.reshape(-1, table.width)
+    product = graph.node(
+        "MatMul", table.matrix(graph, DOUBLE), graph.constant(coefficients.T, DOUBLE)
+    )
+    scores = graph.math("Add", product, model.intercept_)
+    # Probabilities of float32 scores are 0 long before those of float64 ones are.
+    single = {table.dtype, model.coef_.dtype} == {FLOAT}
+    return graph.cast(scores, FLOAT) if single else scores
+
+
+_CLASSIFIERS = (
+    LinearDiscriminantAnalysis,
+    LinearSVC,
+    LogisticRegression,
+    Perceptron,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    SGDClassifier,
+)
+
+
+@rule("predict", ElasticNet, Lasso, LinearRegression, LinearSVR, Ridge, RidgeCV)
+def _predict(graph: Graph, model: Any, table: Table) -> Value:
+    y = _linear(graph, model, table)
+    return graph.column(y, 0) if model.coef_.ndim == 1 else y
+
+
+@rule("decision_function", *_CLASSIFIERS)
+def _decision(graph: Graph, model: Any, table: Table) -> Value:
+    scores = _linear(graph, model, table)
+    return graph.column(scores, 0) if len(model.classes_) == 2 else scores
+
+
+@rule("predict_proba", LogisticRegression, LinearDiscriminantAnalysis)
+def softmax_of_scores(graph: Graph, model: Any, table: Table) -> Value:
+    """Give probabilities whose logits are the scores."""
+    scores = apply(graph, model, "decision_function", table)
+    if len(model.classes_) == 2:
+        return _both(graph, scores)
+    if _is_one_vs_rest(model):
+        return _shares(graph, model, sigmoid(graph, scores))
+    return graph.node("Softmax", scores, axis=1)
+
+
+def _both(graph: Graph, scores: Value) -> Value:
+    return sigmoid(graph, stacked(graph, [graph.node("Neg", scores), scores]))
+
+
+def _is_one_vs_rest(model: Any) -> bool:
+    """Tell whether several classes were learnt one by one, up to scikit-learn 1.8."""
+    asked = getattr(model, "multi_class", None)
+    return asked == "ovr" or getattr(model, "solver", None) == "liblinear"
+
+
+def _shares(graph: Graph, model: Any, scores: Value) -> Value:
+    """Shares of the row's sum; where all scores are 0 the classes have equal shares."""
+    return normalised(graph, scores, otherwise_uniform=len(model.classes_))
+
+
+@rule("predict_proba", SGDClassifier)
+def _proba_by_loss(graph: Graph, model: SGDClassifier, table: Table) -> Value:
+    scores = apply(graph, model, "decision_function", table)
+    binary = len(model.classes_) == 2
+    if model.loss == "log_loss":
+        if binary:
+            return _both(graph, scores)
+        return _shares(graph, model, sigmoid(graph, scores))
+    # Modified Huber, Zhang and Oles, 2002: the score cut to [-1, 1].
+    cut = graph.math("Min", graph.math("Max", scores, -1.0), 1.0)
+    second = graph.math("Mul", graph.math("Add", cut, 1.0), 0.5)
+    if not binary:
+        return _shares(graph, model, second)
+    first = graph.math("Add", graph.node("Neg", second), 1.0)
+    return stacked(graph, [first, second])
+
+
+@rule("predict", *_CLASSIFIERS)
+def best_by_scores(graph: Graph, model: Any, table: Table) -> Value:
+    """Give the label of the highest score."""
+    scores = apply(graph, model, "decision_function", table)
+    if len(model.classes_) == 2:
+        place = graph.cast(graph.compare("Greater", scores, 0.0), INT)
+    else:
+        place = graph.argmax(scores)
+    return labels_at(graph, model.classes_, place)

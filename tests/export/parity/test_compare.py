@@ -1,0 +1,917 @@
+"""The proof: what differs is refused by its step, what is written says how it was checked."""
+
+import json
+import os
+import platform
+import warnings
+
+import numpy as np
+import onnx
+import onnxruntime
+import pandas as pd
+import pytest
+import skl2onnx
+import sklearn
+from scipy import sparse
+from skl2onnx import update_registered_converter
+from skl2onnx.common.data_types import FloatTensorType
+from skl2onnx.common.utils import check_input_and_output_numbers
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_iris, make_multilabel_classification
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from sklearn_deep import (
+    MLPClassifier,
+    MLPRegressor,
+    OnnxClassifier,
+    OnnxExport,
+    to_onnx,
+)
+from sklearn_deep.exceptions import OnnxExportError, OnnxParityError, SklearnDeepError
+from sklearn_deep.export.parity import _compare as _parity
+from sklearn_deep.export.parity import _first_difference as _steps
+
+X, Y = load_iris(return_X_y=True)
+X = X - X.mean(0)
+
+
+def network():
+    return MLPClassifier((8,), max_epochs=2, random_state=0)
+
+
+def regressor(**changes):
+    return MLPRegressor((8,), **{"max_epochs": 2, "random_state": 0, **changes})
+
+
+class Shifted(TransformerMixin, BaseEstimator):
+    """A transformer of ours whose converter is off by what is asked."""
+
+    def __init__(self, off=0.0):
+        self.off = off
+
+    def fit(self, X, y=None):
+        self.n_features_in_ = np.shape(X)[1]
+        return self
+
+    def transform(self, X):
+        return np.asarray(X, float) + 1.0
+
+    def get_feature_names_out(self, names=None):
+        return np.array([f"s{j}" for j in range(self.n_features_in_)])
+
+
+def shifted_shape(operator):
+    check_input_and_output_numbers(operator, input_count_range=1, output_count_range=1)
+    kind = type(operator.inputs[0].type)
+    operator.outputs[0].type = kind([None, operator.raw_operator.n_features_in_])
+
+
+def shifted_nodes(scope, operator, container):
+    dtype = (
+        np.float32 if isinstance(operator.inputs[0].type, FloatTensorType) else float
+    )
+    number = onnx.numpy_helper.from_array(
+        np.array([1.0 + operator.raw_operator.off], dtype)
+    )
+    number.name = scope.get_unique_variable_name("one")
+    container.initializers.append(number)
+    container.add_node(
+        "Add",
+        [operator.inputs[0].full_name, number.name],
+        operator.outputs[0].full_name,
+        name=scope.get_unique_operator_name("Add"),
+        op_version=14,
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def converter():
+    update_registered_converter(Shifted, "TestsShifted", shifted_shape, shifted_nodes)
+    return Shifted
+
+
+# What the receipt counts
+
+
+class Capped(Shifted):
+    """A transformer whose file lacks the cap."""
+
+    def transform(self, X):
+        return np.minimum(super().transform(X), 100.0)
+
+
+@pytest.fixture(scope="module")
+def many_rows():
+    """Rows of three blocks of the comparison."""
+    return np.tile(X, (1 + 2 * _parity._CHUNK // len(X), 1))
+
+
+def test_the_receipt_counts_the_rows_of_every_block(many_rows, run):
+    model = make_pipeline(StandardScaler(), network()).fit(X, Y)
+    assert len(many_rows) > 2 * _parity._CHUNK
+    assert to_onnx(model, many_rows).receipt["rows"] == len(many_rows)
+
+
+def test_a_difference_in_the_last_row_of_the_last_block_is_found(many_rows):
+    update_registered_converter(Capped, "TestsCapped", shifted_shape, shifted_nodes)
+    model = make_pipeline(Capped(), network()).fit(X, Y)
+    to_onnx(model, many_rows)
+    many_rows = np.concatenate([many_rows, [[500.0] * 4]])
+    with pytest.raises(OnnxParityError, match="capped"):
+        to_onnx(model, many_rows)
+
+
+# A wrong converter
+
+
+def test_a_right_converter_of_the_users_is_used(same):
+    model = make_pipeline(StandardScaler(), Shifted(), network()).fit(X, Y)
+    same(model, to_onnx(model, X), X * 2)
+
+
+def test_a_converter_that_is_off_is_found_in_the_middle_of_a_pipeline():
+    model = make_pipeline(StandardScaler(), Shifted(1e-3), StandardScaler(), network())
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model.fit(X, Y), X)
+    error = caught.value
+    assert error.step == "shifted -> Shifted"
+    assert "shifted -> Shifted" in str(error)
+    assert "Nothing was written" in str(error)
+    assert 1e-5 < error.difference < 1e-2
+    assert f"{error.difference:.2g}" in str(error)
+    assert isinstance(error, (OnnxExportError, ValueError, SklearnDeepError))
+
+
+def test_the_message_says_by_how_much_the_step_is_off():
+    model = make_pipeline(Shifted(1e-3), network()).fit(X, Y)
+    share = 1e-3 / np.abs(X + 1).max()
+    with pytest.raises(OnnxParityError, match=f"by {share:.2g} of its scale"):
+        to_onnx(model, X)
+
+
+def frame_of(X):
+    return pd.DataFrame(X, columns=list("abcd"))
+
+
+def test_a_converter_that_is_off_is_found_within_a_column_transformer():
+    columns = ColumnTransformer(
+        [
+            ("right", StandardScaler(), ["a", "b"]),
+            ("wrong", make_pipeline(StandardScaler(), Shifted(1e-3)), ["c", "d"]),
+        ]
+    )
+    model = make_pipeline(columns, StandardScaler(), network())
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model.fit(frame_of(X), Y), frame_of(X))
+    assert caught.value.step == "columntransformer -> wrong -> shifted -> Shifted"
+
+
+def test_a_converter_that_is_off_is_found_among_places_of_an_array():
+    columns = ColumnTransformer(
+        [("wrong", Shifted(1e-3), [3, 0])], remainder=StandardScaler()
+    )
+    model = make_pipeline(StandardScaler(), columns, network()).fit(X, Y)
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model, X)
+    assert caught.value.step == "columntransformer -> wrong -> Shifted"
+
+
+def test_a_converter_that_is_off_is_found_inside_a_search():
+    model = GridSearchCV(
+        make_pipeline(Shifted(1e-3), network()), {"mlpclassifier__dropout": [0.0]}, cv=2
+    )
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model.fit(X, Y), X)
+    assert caught.value.step == "shifted -> Shifted"
+
+
+def test_a_converter_that_is_off_in_a_union_is_found_as_the_union():
+    union = FeatureUnion([("right", StandardScaler()), ("wrong", Shifted(1e-3))])
+    model = make_pipeline(StandardScaler(), union, network()).fit(X, Y)
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model, X)
+    assert caught.value.step.startswith("featureunion")
+
+
+def test_a_converter_that_is_off_in_an_ensemble_is_found_as_the_ensemble():
+    member = make_pipeline(Shifted(1e-2), network())
+    members = [("a", member), ("b", LogisticRegression())]
+    model = VotingClassifier(members, voting="soft").fit(X, Y)
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model, X)
+    assert "VotingClassifier" in caught.value.step
+
+
+def test_of_two_converters_that_are_off_the_first_is_named():
+    model = make_pipeline(Shifted(), Shifted(1e-2), Shifted(1e-3), network()).fit(X, Y)
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model, X)
+    assert caught.value.step == "shifted-2 -> Shifted"
+
+
+def test_predictions_that_differ_at_the_end_name_the_last_step(monkeypatch):
+    model = make_pipeline(StandardScaler(), network()).fit(X, Y)
+    true = MLPClassifier.predict_proba
+    monkeypatch.setattr(
+        MLPClassifier, "predict_proba", lambda self, X: true(self, X)[:, ::-1]
+    )
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model, X)
+    assert caught.value.step == "mlpclassifier"
+
+
+VOTES = {
+    "soft vote": lambda: VotingClassifier(
+        [("a", network()), ("b", LogisticRegression())], voting="soft"
+    ),
+    "hard vote": lambda: VotingClassifier(
+        [("a", network()), ("b", LogisticRegression())]
+    ),
+    "clusters of classes": LinearDiscriminantAnalysis,
+    "stack": lambda: StackingClassifier(
+        [("a", LogisticRegression()), ("b", LogisticRegression())], cv=2
+    ),
+    "search": lambda: GridSearchCV(LinearDiscriminantAnalysis(), {}, cv=2),
+    "Pipeline": lambda: make_pipeline(StandardScaler(), LinearDiscriminantAnalysis()),
+}
+
+
+@pytest.mark.parametrize("name", VOTES)
+def test_a_last_step_that_transforms_too_does_not_hide_the_step_at_fault(name):
+    model = make_pipeline(StandardScaler(), Shifted(3.0), VOTES[name]()).fit(X, Y)
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model, X)
+    assert caught.value.step == "shifted -> Shifted"
+
+
+@pytest.mark.parametrize("name", VOTES)
+def test_a_last_step_that_transforms_too_is_named_if_it_differs(name, monkeypatch):
+    model = make_pipeline(StandardScaler(), VOTES[name]()).fit(X, Y)
+    true = type(model[-1]).predict
+    monkeypatch.setattr(
+        type(model[-1]), "predict", lambda self, X: (true(self, X) + 1) % 3
+    )
+    with pytest.raises(OnnxParityError, match="labels differ") as caught:
+        to_onnx(model, X)
+    assert caught.value.step == model.steps[-1][0]
+
+
+def test_a_step_inside_the_pipeline_at_the_end_is_found():
+    inner = make_pipeline(Shifted(1e-2), network())
+    model = make_pipeline(StandardScaler(), GridSearchCV(inner, {}, cv=2)).fit(X, Y)
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model, X)
+    assert caught.value.step == "gridsearchcv -> shifted -> Shifted"
+
+
+@pytest.mark.parametrize("error", [AttributeError, TypeError, RuntimeError, KeyError])
+def test_an_error_on_the_search_for_the_step_does_not_hide_the_difference(
+    error, monkeypatch
+):
+    class Fragile(Shifted):
+        def transform(self, X):
+            if not self.__dict__.get("whole", True):
+                raise error("it broke")
+            return super().transform(X)
+
+    model = make_pipeline(Fragile(1e-2), network()).fit(X, Y)
+    started = _steps.first_difference
+
+    def break_the_step(*args):
+        model[0].whole = False
+        return started(*args)
+
+    monkeypatch.setattr(_parity, "first_difference", break_the_step)
+    with pytest.raises(OnnxParityError, match="it broke") as caught:
+        to_onnx(model, X)
+    assert caught.value.difference > 1e-5
+    assert "more than tolerance=1e-05" in str(caught.value)
+
+
+def test_labels_that_differ_are_counted(monkeypatch):
+    model = network().fit(X, Y)
+    true = MLPClassifier.predict
+    monkeypatch.setattr(
+        MLPClassifier, "predict", lambda self, X: (true(self, X) + 1) % 3
+    )
+    with pytest.raises(OnnxParityError, match=r"15\d labels differ"):
+        to_onnx(model, X)
+
+
+def test_predictions_of_a_regressor_are_compared(monkeypatch):
+    model = regressor().fit(X, X[:, 0] * 100)
+    true = MLPRegressor.predict
+    monkeypatch.setattr(
+        MLPRegressor, "predict", lambda self, X, **kw: true(self, X, **kw) * 1.001
+    )
+    with pytest.raises(OnnxParityError, match="scale of predict"):
+        to_onnx(model, X)
+
+
+def test_a_prediction_that_is_missing_in_one_of_both_is_a_difference(monkeypatch):
+    model = regressor().fit(X, X[:, 0] * 100)
+    monkeypatch.setattr(
+        MLPRegressor, "predict", lambda self, X: np.full(len(X), np.nan)
+    )
+    with pytest.raises(OnnxParityError, match="inf"):
+        to_onnx(model, X)
+
+
+# Nothing is written
+
+
+def test_a_model_that_differs_is_not_written(tmp_path):
+    model = make_pipeline(Shifted(1e-3), network()).fit(X, Y)
+    with pytest.raises(OnnxParityError):
+        to_onnx(model, X, tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_there_keeps_its_bytes_when_the_new_one_differs(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"what was there")
+    model = make_pipeline(Shifted(1e-3), network()).fit(X, Y)
+    with pytest.raises(OnnxParityError):
+        to_onnx(model, X, path)
+    assert path.read_bytes() == b"what was there"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_written_whole_and_read_back(tmp_path, same):
+    model = network().fit(X, Y)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"what was there")
+    export = to_onnx(model, X, path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == export.to_bytes()
+    same(model, onnx.load(path), X)
+    assert isinstance(export, OnnxExport)
+
+
+@pytest.mark.parametrize("kind", [str, os.fspath, lambda path: path])
+def test_a_path_may_be_a_string_or_a_path(kind, tmp_path):
+    export = to_onnx(network().fit(X, Y), X)
+    export.save(kind(tmp_path / "größe .onnx"))
+    assert (tmp_path / "größe .onnx").read_bytes() == export.to_bytes()
+
+
+def test_a_folder_that_is_not_there_is_an_error_and_leaves_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        to_onnx(network().fit(X, Y), X, tmp_path / "missing" / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_is_a_folder_is_an_error_and_leaves_nothing(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        to_onnx(network().fit(X, Y), X, tmp_path / "folder")
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_write_that_fails_keeps_the_file_that_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"what was there")
+    export = to_onnx(network().fit(X, Y), X)
+
+    def full(descriptor):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        export.save(path)
+    assert path.read_bytes() == b"what was there"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_file_runs_in_any_runtime_of_onnx():
+    export = to_onnx(network().fit(X, Y), X)
+    session = onnxruntime.InferenceSession(
+        export.to_bytes(), providers=["CPUExecutionProvider"]
+    )
+    assert [out.name for out in session.get_outputs()] == ["label", "probabilities"]
+
+
+def test_two_exports_of_one_model_are_the_same_bytes():
+    model = make_pipeline(StandardScaler(), network()).fit(X, Y)
+    assert to_onnx(model, X).to_bytes() == to_onnx(model, X).to_bytes()
+
+
+def test_an_export_leaves_the_model_and_the_rows_as_they_were():
+    model = make_pipeline(StandardScaler(), network()).fit(X, Y)
+    rows, before = X.copy(), model.predict_proba(X)
+    rows.setflags(write=False)
+    to_onnx(model, rows)
+    np.testing.assert_array_equal(rows, X)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+# Tolerance
+
+
+def test_a_raised_tolerance_lets_a_difference_pass():
+    model = make_pipeline(Shifted(1e-3), network()).fit(X, Y)
+    export = to_onnx(model, X, tolerance=1e-2)
+    worst = export.receipt["differences"]["predict_proba"]
+    assert 1e-5 < worst["largest"] < 1e-2
+    assert export.receipt["tolerance"] == 1e-2
+    assert to_onnx(model, X, tolerance=float("inf")).receipt["tolerance"] == np.inf
+
+
+def test_the_difference_itself_is_tolerated_and_no_less():
+    model = make_pipeline(Shifted(1e-3), network()).fit(X, Y)
+    share = to_onnx(model, X, tolerance=1).receipt["differences"]["predict_proba"]
+    to_onnx(model, X, tolerance=share["relative"])
+    with pytest.raises(OnnxParityError):
+        to_onnx(model, X, tolerance=np.nextafter(share["relative"], 0))
+
+
+def test_no_tolerance_takes_only_equal_numbers():
+    model = make_pipeline(Shifted(1e-15), network()).fit(X, Y)
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model, X, tolerance=0)
+    assert 0 < caught.value.difference < 1e-12
+
+
+def test_a_regressors_difference_is_a_share_of_its_largest_prediction():
+    model = make_pipeline(Shifted(1e-3), regressor()).fit(X, X[:, 0] * 1e6 + 1e7)
+    differences = to_onnx(model, X, tolerance=1).receipt["differences"]["predict"]
+    scale = np.abs(model.predict(X)).max()
+    assert differences["relative"] == pytest.approx(differences["largest"] / scale)
+
+
+# Receipts
+
+
+def test_the_receipt_says_what_was_compared():
+    model = make_pipeline(StandardScaler(), network()).fit(X, Y)
+    receipt = to_onnx(model, X).receipt
+    assert set(receipt) == {
+        "differences",
+        "rows",
+        "edge_rows",
+        "ties",
+        "tolerance",
+        "versions",
+    }
+    assert receipt["rows"] == len(X)
+    assert receipt["tolerance"] == 1e-5
+    assert receipt["ties"] == 0
+    assert set(receipt["differences"]) == {"predict", "predict_proba"}
+    for name in ("largest", "relative"):
+        assert 0 <= receipt["differences"]["predict_proba"][name] < 1e-12
+    assert receipt["versions"]["python"] == platform.python_version()
+    for library in (np, onnx, skl2onnx, onnxruntime):
+        assert receipt["versions"][library.__name__] == library.__version__
+    assert receipt["versions"]["scikit-learn"] == sklearn.__version__
+
+
+@pytest.mark.parametrize(
+    ("model", "outputs"),
+    [
+        (regressor(), {"predict"}),
+        (regressor(loss="gaussian"), {"predict", "std"}),
+        (network(), {"predict", "predict_proba"}),
+    ],
+    ids=["regressor", "gaussian", "classifier"],
+)
+def test_every_output_has_its_difference(model, outputs):
+    assert set(to_onnx(model.fit(X, Y), X).receipt["differences"]) == outputs
+
+
+def test_raw_scores_are_compared_with_the_decision_function():
+    model = network().fit(X, Y > 0)
+    receipt = to_onnx(model, X, options={"raw_scores": True}).receipt
+    assert set(receipt["differences"]) == {"predict", "decision_function"}
+
+
+def test_the_repr_names_outputs_size_and_difference():
+    text = repr(to_onnx(network().fit(X, Y), X))
+    assert text.startswith("OnnxExport(label, probabilities; ")
+    assert "KiB; largest difference" in text
+    assert text.endswith("on 150 + 1 rows)")
+
+
+def metadata(export):
+    return {entry.key: json.loads(entry.value) for entry in export.model.metadata_props}
+
+
+def test_the_metadata_hold_the_card_with_the_receipt():
+    frame = frame_of(X)
+    labels = np.array(["se", "ve", "vi"])[Y]
+    model = make_pipeline(StandardScaler(), network()).fit(frame, labels)
+    export = to_onnx(model, frame)
+    entries = metadata(export)
+    card = entries["sklearn_deep"]
+    assert card["receipt"] == export.receipt
+    assert card["task"] == "classifier"
+    assert card["estimator"] == "Pipeline"
+    assert card["n_features_in"] == 4
+    assert card["feature_names_in"] == entries["feature_names"] == list("abcd")
+    assert card["classes"]["values"] == entries["classes"] == ["se", "ve", "vi"]
+    assert [part["name"] for part in card["inputs"]] == list("abcd")
+
+
+def test_the_metadata_are_in_the_file_itself():
+    export = to_onnx(network().fit(X, Y), X)
+    model = onnx.load_from_string(export.to_bytes())
+    entries = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(entries["sklearn_deep"])["receipt"] == export.receipt
+    assert json.loads(entries["classes"]) == [0, 1, 2]
+    assert json.loads(entries["feature_names"]) is None
+
+
+def test_a_regressor_has_no_classes_in_its_metadata():
+    entries = metadata(to_onnx(regressor().fit(X, Y), X))
+    assert entries["classes"] is None
+    assert entries["sklearn_deep"]["task"] == "regressor"
+
+
+def test_several_targets_have_their_classes_in_the_metadata():
+    rows, labels = make_multilabel_classification(40, 4, n_classes=3, random_state=0)
+    entries = metadata(to_onnx(network().fit(rows, labels), rows))
+    assert entries["classes"] == [0, 1, 2]
+    assert entries["sklearn_deep"]["multilabel"] is True
+
+
+@pytest.mark.parametrize(
+    "labels", [Y > 0, Y * 1.0, np.array(["ü", "b", "c"])[Y], Y - 5]
+)
+def test_classes_of_any_kind_are_readable_in_the_metadata(labels):
+    model = network().fit(X, labels)
+    assert metadata(to_onnx(model, X))["classes"] == model.classes_.tolist()
+
+
+def test_the_model_says_who_made_it_and_what_it_is():
+    model = to_onnx(network().fit(X, Y), X).model
+    assert model.producer_name == "sklearn_deep"
+    assert model.graph.name == "MLPClassifier"
+    assert "MLPClassifier" in model.doc_string
+    own = to_onnx(network().fit(X, Y), X, doc_string="Flowers of 1936, größer.")
+    assert own.model.doc_string == "Flowers of 1936, größer."
+
+
+@pytest.mark.parametrize("model", [network(), regressor(), regressor(loss="gaussian")])
+def test_the_model_passes_the_full_check_of_onnx(model):
+    pipeline = make_pipeline(StandardScaler(), model).fit(X, Y)
+    onnx.checker.check_model(to_onnx(pipeline, X).model, full_check=True)
+
+
+# Made-up rows
+
+
+def test_a_single_row_is_tried_alone():
+    assert to_onnx(network().fit(X, Y), X).receipt["edge_rows"] == 1
+    assert to_onnx(network().fit(X, Y), X[:1]).receipt["rows"] == 1
+
+
+def test_missing_values_are_tried_where_the_model_takes_them():
+    model = make_pipeline(SimpleImputer(), network()).fit(X, Y)
+    assert to_onnx(model, X).receipt["edge_rows"] == 5
+    model = make_pipeline(SimpleImputer(), network()).fit(frame_of(X), Y)
+    assert to_onnx(model, frame_of(X)).receipt["edge_rows"] == 5
+
+
+@pytest.mark.parametrize("rows", [X, pd.DataFrame(X)], ids=["array", "frame"])
+def test_missing_values_are_tried_in_the_columns_that_may_have_some(rows):
+    prepare = ColumnTransformer(
+        [("f", SimpleImputer(), [0, 2])], remainder="passthrough"
+    )
+    model = make_pipeline(prepare, network()).fit(rows, Y)
+    assert to_onnx(model, rows).receipt["edge_rows"] == 3
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.array([["a", "x"], ["b", "y"], ["c", "x"]] * 20),
+        np.array([[1, 7], [2, 8], [4, 7]] * 20),
+        pd.DataFrame([[1, 7], [2, 8], [4, 7]] * 20, columns=["a", "b"]),
+        np.array([[0, 7], [255, 8], [4, 7]] * 20, np.uint8),
+    ],
+    ids=["strings", "integers", "frame", "bytes"],
+)
+def test_strangers_are_tried_wherever_categories_are_of_any_kind(rows):
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    model = make_pipeline(encoder, network()).fit(rows, np.arange(60) % 2)
+    # No byte is left that the first column has not.
+    expected = 2 if getattr(rows, "dtype", None) == np.uint8 else 3
+    assert to_onnx(model, rows).receipt["edge_rows"] == expected
+
+
+def test_what_is_missing_is_what_the_encoder_knows_as_missing(same):
+    frame = pd.DataFrame({"town": ["a", "b", None] * 20}, dtype=object)
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    columns = ColumnTransformer([("e", encoder, ["town"])])
+    model = make_pipeline(columns, network()).fit(frame, np.arange(60) % 3)
+    # No row that is given lacks a town; a made-up NaN would be no category, None is.
+    export = to_onnx(model, frame[:2])
+    assert export.receipt["edge_rows"] == 3
+    same(model, export, frame)
+
+
+def test_rows_are_made_up_without_a_word():
+    model, frame = towns(OneHotEncoder(handle_unknown="ignore"))
+    frame["town"] = frame["town"].astype("category")
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        to_onnx(model, frame)
+    assert not heard
+
+
+def test_a_wide_frame_takes_few_tries(monkeypatch):
+    wide = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 600)))
+    columns = ColumnTransformer([("s", StandardScaler(), list(wide.columns))])
+    model = make_pipeline(columns, network()).fit(wide, np.arange(20) % 2)
+    true, calls = type(model).predict, []
+    monkeypatch.setattr(
+        type(model), "predict", lambda self, X: calls.append(len(X)) or true(self, X)
+    )
+    to_onnx(model, wide)
+    assert len(calls) < 80
+    assert max(calls) <= 256
+
+
+def towns(encoder, missing=False):
+    values = ["a", "b", None if missing else "c"] * 20
+    frame = pd.DataFrame({"town": values, "size": np.arange(60.0)})
+    columns = ColumnTransformer(
+        [("e", encoder, ["town"]), ("s", StandardScaler(), ["size"])]
+    )
+    return make_pipeline(columns, network()).fit(frame, np.arange(60) % 2), frame
+
+
+def test_strangers_and_missing_values_are_tried_in_every_column():
+    model, frame = towns(OneHotEncoder(handle_unknown="ignore"))
+    # alone; town: a stranger and a missing one; a missing size the network refuses
+    assert to_onnx(model, frame).receipt["edge_rows"] == 3
+
+
+def test_strangers_are_not_tried_where_the_model_refuses_them():
+    model, frame = towns(OneHotEncoder())
+    assert to_onnx(model, frame).receipt["edge_rows"] == 1
+
+
+def test_missing_values_are_tried_alone_where_strangers_are_refused():
+    model, frame = towns(OneHotEncoder(), missing=True)
+    assert to_onnx(model, frame).receipt["edge_rows"] == 2
+
+
+class Filled(Shifted):
+    """A transformer that fills what its converter leaves missing."""
+
+    def transform(self, X):
+        return np.nan_to_num(np.asarray(X, float), nan=5.0) + 1.0
+
+
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_missing_values_that_x_never_has_are_refused_by_a_file_that_would_differ(
+    as_frame, run
+):
+    update_registered_converter(Filled, "TestsFilled", shifted_shape, shifted_nodes)
+    rows = frame_of(X) if as_frame else X
+    model = make_pipeline(Filled(), network()).fit(rows, Y)
+    export = to_onnx(model, rows)
+    odd = rows[:3].copy()
+    if as_frame:
+        odd.iloc[1, 2] = np.nan
+    else:
+        odd[1, 2] = np.nan
+    probabilities = run(export, odd)["probabilities"]
+    expected = model.predict_proba(odd)
+    assert np.isnan(probabilities[1]).all()
+    np.testing.assert_allclose(probabilities[[0, 2]], expected[[0, 2]], atol=1e-6)
+    with pytest.raises(ValueError, match="refuses 1 of 3 rows of X: 1"):
+        OnnxClassifier(export.to_bytes()).predict(odd)
+
+
+def test_a_file_that_agrees_on_missing_values_takes_them(run):
+    imputed = make_pipeline(SimpleImputer(), network()).fit(X, Y)
+    odd = X[:2].copy()
+    odd[1, 2] = np.nan
+    got = run(to_onnx(imputed, X), odd)["probabilities"]
+    np.testing.assert_allclose(got, imputed.predict_proba(odd), atol=1e-6)
+
+
+class Odd(Shifted):
+    """A transformer whose file is off at a number that X lacks: one above its largest."""
+
+    def transform(self, X):
+        X = super().transform(X)
+        return np.where(X[:, :1] == 598.0, X - 100.0, X)
+
+
+def refused(model, rows):
+    with pytest.raises(OnnxParityError) as caught:
+        to_onnx(model, rows)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_the_made_up_row_that_differs_is_named(as_frame):
+    update_registered_converter(Odd, "TestsOdd", shifted_shape, shifted_nodes)
+    rows = np.arange(600).reshape(150, 4)  # integers: the next one is made up
+    rows = frame_of(rows) if as_frame else rows
+    model = make_pipeline(Odd(), StandardScaler(), network()).fit(rows, Y)
+    message = refused(model, rows)
+    first = repr(rows.columns[0]) if as_frame else "0"
+    assert f"the first row of X with 597 in column {first} differs" in message
+    assert "odd" in message
+
+
+def test_where_the_rows_of_x_differ_no_made_up_row_is_blamed():
+    update_registered_converter(Filled, "TestsFilled", shifted_shape, shifted_nodes)
+    rows = X.copy()
+    rows[3, 1] = np.nan
+    model = make_pipeline(Filled(), network()).fit(rows, Y)
+    assert "first row of X" not in refused(model, rows)
+
+
+def test_ties_are_counted_and_no_error(monkeypatch):
+    model = network().fit(X, Y)
+    true = MLPClassifier.predict
+    monkeypatch.setattr(
+        MLPClassifier, "predict_proba", lambda self, X: np.full((len(X), 3), 1 / 3)
+    )
+    monkeypatch.setattr(
+        MLPClassifier, "predict", lambda self, X: (true(self, X) + 1) % 3
+    )
+    export = to_onnx(model, X, tolerance=1.0)
+    assert export.receipt["ties"] == len(X) + export.receipt["edge_rows"]
+
+
+def test_a_row_at_the_threshold_is_a_tie():
+    y = Y == 2
+    inner = FrozenEstimator(network().fit(X, y))
+    for method in ("predict_proba", "decision_function"):
+        # To the last bit, where either library rounds as it likes.
+        scores = getattr(inner, method)(X)
+        scores = scores[:, 1] if scores.ndim == 2 else scores
+        for threshold in np.nextafter(scores[:40], scores[:40] + 1):
+            model = FixedThresholdClassifier(
+                inner, threshold=threshold, response_method=method
+            )
+            receipt = to_onnx(model.fit(X, y), X).receipt
+            assert receipt["ties"] <= 2
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_a_raw_score_of_zero_is_a_tie(multilabel, monkeypatch):
+    y = np.stack([Y == 0, Y == 1], 1).astype(int) if multilabel else Y == 0
+    model = network().fit(X, y)
+    true, scores = MLPClassifier.predict, model.decision_function(X)
+    at = np.abs(scores) <= np.sort(np.abs(scores), axis=None)[0]
+
+    def predict(self, rows):
+        labels = true(self, rows)
+        return labels ^ at if len(rows) == len(X) else labels
+
+    monkeypatch.setattr(MLPClassifier, "predict", predict)
+    tolerance = np.abs(scores).min() / np.abs(scores).max()
+    options = {"raw_scores": True}
+    export = to_onnx(model, X, tolerance=tolerance, options=options)
+    assert export.receipt["ties"] == 1
+    with pytest.raises(OnnxParityError, match="1 labels differ"):
+        to_onnx(model, X, tolerance=tolerance / 3, options=options)
+
+
+def test_an_exact_tie_takes_the_label_that_the_estimator_takes(same):
+    model = network().fit(X, Y)
+    zeros = {k: v * 0 for k, v in model.module_.state_dict().items()}
+    model.module_.load_state_dict(zeros)
+    assert len(set(model.predict(X))) == 1
+    export = to_onnx(model, X)
+    same(model, export, X)
+
+
+# Arguments
+
+
+@pytest.mark.parametrize("tolerance", [-1e-9, float("nan"), -1])
+def test_a_tolerance_below_zero_is_refused(tolerance):
+    with pytest.raises(ValueError, match="tolerance must be 0 or more; got"):
+        to_onnx(network().fit(X, Y), X, tolerance=tolerance)
+
+
+@pytest.mark.parametrize("opset", [1, 16, 1000, 0, -1])
+def test_an_operator_set_out_of_range_is_refused(opset):
+    with pytest.raises(ValueError, match=f"target_opset must be from 17 to .*{opset}"):
+        to_onnx(network().fit(X, Y), X, target_opset=opset)
+
+
+@pytest.mark.parametrize("opset", [17, 18, 19, 20, 21])
+def test_every_operator_set_from_17_on_gives_a_model_of_that_set(opset, same):
+    model = make_pipeline(SimpleImputer(), StandardScaler(), network()).fit(X, Y)
+    export = to_onnx(model, X, target_opset=opset)
+    versions = {entry.domain: entry.version for entry in export.model.opset_import}
+    assert versions[""] == opset
+    same(model, export, X)
+
+
+@pytest.mark.parametrize("dtype", ["float16", np.float32, "double", 32])
+def test_an_unknown_dtype_is_refused(dtype):
+    with pytest.raises(ValueError, match="dtype must be None, 'float32' or 'float64'"):
+        to_onnx(network().fit(X, Y), X, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    "options", [{"zipmaps": True}, {"zipmap": "rows"}, {"nocl": 3}]
+)
+def test_an_unknown_option_is_refused_with_those_there_are(options):
+    with pytest.raises(ValueError, match="option"):
+        to_onnx(network().fit(X, Y), X, options=options)
+
+
+@pytest.mark.parametrize(
+    ("rows", "shape"),
+    [(X[:, :3], r"\(150, 3\)"), (X[0], r"\(4,\)"), (X[None], r"\(1, 150, 4\)")],
+    ids=["narrow", "one dimension", "three dimensions"],
+)
+def test_rows_of_another_shape_are_refused_with_both(rows, shape):
+    with pytest.raises(OnnxExportError, match=rf"\(n_samples, 4\); got shape {shape}"):
+        to_onnx(network().fit(X, Y), rows)
+
+
+def test_no_rows_are_refused():
+    with pytest.raises(OnnxExportError, match="X has no row"):
+        to_onnx(network().fit(X, Y), X[:0])
+    frame = frame_of(X)
+    with pytest.raises(OnnxExportError, match="X has no row"):
+        to_onnx(network().fit(frame, Y), frame[:0])
+
+
+def test_columns_that_are_missing_are_named():
+    frame = frame_of(X)
+    with pytest.raises(OnnxExportError, match=r"lacks the columns \['b', 'd'\]"):
+        to_onnx(network().fit(frame, Y), frame[["a", "c"]])
+
+
+def test_a_frame_of_another_width_is_refused_for_a_model_of_arrays():
+    with pytest.raises(OnnxExportError, match=r"of shape \(n_samples, 4\)"):
+        to_onnx(network().fit(X, Y), frame_of(X)[["a", "b"]])
+
+
+def test_sparse_rows_are_taken_as_dense_ones(same):
+    model = network().fit(X, Y)
+    export = to_onnx(model, sparse.csr_matrix(X))
+    assert export.to_bytes() == to_onnx(model, X).to_bytes()
+
+
+def test_lists_are_taken_as_arrays():
+    model = network().fit(X, Y)
+    assert to_onnx(model, X.tolist()).to_bytes() == to_onnx(model, X).to_bytes()
+
+
+def test_what_is_no_estimator_is_refused():
+    with pytest.raises(TypeError, match="estimator"):
+        to_onnx("model", X)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_dtype_that_was_asked_for_is_that_of_the_weights(dtype, same):
+    model = network().fit(X, Y)
+    export = to_onnx(model, X, dtype=dtype)
+    kinds = {t.data_type for t in export.model.graph.initializer if len(t.dims) == 2}
+    assert kinds == {onnx.TensorProto.FLOAT if dtype == "float32" else 11}
+    same(model, export, X)
+
+
+def test_an_estimator_without_a_network_is_exported_too(same):
+    for model in (LogisticRegression(max_iter=1000), RidgeClassifier()):
+        fitted = make_pipeline(StandardScaler(), model).fit(X, Y)
+        same(fitted, to_onnx(fitted, X), X * 2)
+
+
+def test_blocks_of_many_rows_are_all_compared():
+    many = np.tile(X, (120, 1))
+    model = network().fit(X, Y)
+    assert to_onnx(model, many).receipt["rows"] == len(many) == 18000
+    frame = frame_of(X)
+    framed = network().fit(frame, Y)
+    assert to_onnx(framed, frame_of(many)).receipt["rows"] == 18000
+
+
+class Unusual(RegressorMixin, BaseEstimator):
+    """A regressor that nobody converts."""
+
+    def fit(self, X, y):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def predict(self, X):
+        return X[:, 0]
+
+
+def test_an_estimator_that_nobody_converts_is_refused_by_name():
+    with pytest.raises(OnnxExportError, match="Unusual has no ONNX form"):
+        to_onnx(Unusual().fit(X, Y), X)
+    model = make_pipeline(StandardScaler(), Unusual()).fit(X, Y)
+    with pytest.raises(OnnxExportError, match=r"'unusual'.*Unusual"):
+        to_onnx(model, X)

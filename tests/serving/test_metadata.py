@@ -1,0 +1,132 @@
+"""The seal over a file's bytes, and what is told of a file that is none."""
+
+import pickle
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sklearn_deep import MLPClassifier, OnnxClassifier, OnnxFileError, to_onnx
+from sklearn_deep.serving._metadata import check_seal, has_seal, read_card, sealed
+
+
+@pytest.fixture(scope="module")
+def content():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    network = MLPClassifier((4,), max_epochs=1, random_state=0).fit(X, X[:, 0] > 0)
+    return to_onnx(network, X).to_bytes()
+
+
+def test_a_sealed_file_is_an_onnx_model_still(content):
+    model = onnx.load_from_string(content)
+    onnx.checker.check_model(model, full_check=True)
+    session = onnxruntime.InferenceSession(content)
+    assert [out.name for out in session.get_outputs()] == ["label", "probabilities"]
+    assert model.metadata_props[-1].key == "sklearn_deep.sha256"
+
+
+def test_a_seal_is_recognised_and_holds_for_what_was_sealed_only():
+    assert not has_seal(b"anything")
+    check_seal(sealed(b"anything"))
+    with pytest.raises(OnnxFileError, match="damaged or changed"):
+        check_seal(b"anything")
+
+
+def test_a_file_that_lost_its_seal_is_read_on_request_only(content):
+    stripped = content[: len(content) - len(sealed(b""))]
+    with pytest.raises(OnnxFileError, match="verify=False"):
+        OnnxClassifier(stripped).predict(np.zeros((1, 3)))
+    assert OnnxClassifier(stripped, verify=False).predict(np.zeros((1, 3))).shape == (
+        1,
+    )
+
+
+@given(data=st.data())
+@settings(max_examples=200)
+def test_one_changed_byte_is_found_wherever_it_is(content, data):
+    place = data.draw(st.integers(0, len(content) - 1))
+    value = data.draw(st.integers(0, 255).filter(lambda v: v != content[place]))
+    changed = content[:place] + bytes([value]) + content[place + 1 :]
+    with pytest.raises(OnnxFileError):
+        OnnxClassifier(changed).predict(np.zeros((1, 3)))
+
+
+@given(data=st.data())
+@settings(max_examples=200)
+def test_a_truncated_file_is_refused_at_any_length(content, data):
+    length = data.draw(st.integers(0, len(content) - 1))
+    with pytest.raises(OnnxFileError, match=r"truncated|empty|not written by|changed"):
+        OnnxClassifier(content[:length]).predict(np.zeros((1, 3)))
+
+
+@given(junk=st.binary(min_size=1, max_size=200))
+def test_random_bytes_are_never_taken_for_a_model(junk):
+    with pytest.raises(OnnxFileError):
+        OnnxClassifier(junk).predict([[0.0]])
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [b"<html></html>", pickle.dumps({"a": 1}), b"PK\x03\x04zip", b"\x89PNG\r\n"],
+    ids=["html", "pickle", "zip", "png"],
+)
+def test_another_kind_of_file_is_called_so(junk):
+    with pytest.raises(OnnxFileError, match="not an ONNX model"):
+        OnnxClassifier(junk).predict([[0.0]])
+
+
+def test_an_empty_file_is_called_so():
+    with pytest.raises(OnnxFileError, match="is empty"):
+        OnnxClassifier(b"").predict([[0.0]])
+
+
+def test_damage_may_be_read_on_request(content):
+    place = content.index(b"sklearn_deep 0")  # in the description, which does no harm
+    changed = content[:place] + b"SKLEARN" + content[place + 7 :]
+    with pytest.raises(OnnxFileError, match="verify=False"):
+        OnnxClassifier(changed).predict(np.zeros((1, 3)))
+    reader = OnnxClassifier(changed, verify=False)
+    assert reader.predict(np.zeros((1, 3))).shape == (1,)
+
+
+def test_a_model_of_another_origin_says_that_it_lacks_the_card():
+    with pytest.raises(OnnxFileError, match=r"not written by sklearn_deep\.to_onnx"):
+        read_card({"classes": "[]"})
+
+
+def test_an_onnx_file_of_another_origin_is_refused_by_the_reader(content):
+    model = onnx.load_from_string(content)
+    del model.metadata_props[:]
+    with pytest.raises(OnnxFileError, match=r"not written by sklearn_deep\.to_onnx"):
+        OnnxClassifier(model.SerializeToString()).predict(np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize(
+    "card", ["", "text", "3", "[]", "{}", '{"format": "1", "package_version": "0"}']
+)
+def test_a_card_that_is_none_of_ours_is_called_so(card):
+    with pytest.raises(OnnxFileError, match=r"card of the ONNX model.*damaged"):
+        read_card({"sklearn_deep": card})
+
+
+def test_a_card_of_a_later_format_asks_for_an_upgrade():
+    with pytest.raises(OnnxFileError, match=r"sklearn_deep 9\.0.*Upgrade"):
+        read_card({"sklearn_deep": '{"format": 99, "package_version": "9.0"}'})
+
+
+@pytest.mark.parametrize(("kind", "name"), [("inputs", "X"), ("outputs", "label")])
+def test_a_graph_that_lacks_what_the_card_names_is_refused(content, kind, name):
+    model = onnx.load_from_string(content)
+    del model.metadata_props[-1]  # the seal
+    other = "renamed"
+    fields = model.graph.input if kind == "inputs" else model.graph.output
+    next(info for info in fields if info.name == name).name = other
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [other if n == name else n for n in names]
+    reader = OnnxClassifier(model.SerializeToString(), verify=False)
+    with pytest.raises(OnnxFileError, match=rf"lacks the {kind} \['{name}'\]"):
+        reader.predict(np.zeros((1, 3)))
