@@ -215,7 +215,7 @@ import_after(("joblib",), "sklearn_deep.training.stacking._registration")
 # skl2onnx converts our estimators without a word from the user.
 import_after(
     ("skl2onnx", "sklearn_deep.estimators._base"),
-    "sklearn_deep.export.skl2onnx._registration",
+    "sklearn_deep.export.skl2onnx._on_import",
 )
 
 

@@ -5,6 +5,11 @@ imported, whichever comes first, and cost nothing until then. A finder at the he
 ``sys.meta_path`` sees the last of them coming, and goes when it has done its work.
 It waits for the modules of this package that are imported at the time, for their names
 to be there.
+
+Why not ``wrapt.register_post_import_hook``: it calls a hook right after the one module it
+is for, also where that module is imported by one of ours that is not complete yet, so
+that the converters could not import it; its finder stays on ``sys.meta_path`` for good;
+and it would be a dependency of the core, as the hooks are set by ``import sklearn_deep``.
 """
 
 import sys

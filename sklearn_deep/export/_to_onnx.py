@@ -29,6 +29,7 @@ from sklearn_deep.export.skl2onnx._converters import (
     is_multi_output,
     is_multilabel,
 )
+from sklearn_deep.export.skl2onnx._registration import register
 from sklearn_deep.export.sklearn._composition import final
 from sklearn_deep.export.sklearn._unseen_missing import unseen_missing
 from sklearn_deep.serving._guard import check_graph
@@ -173,7 +174,8 @@ def to_onnx(
     Raises
     ------
     OnnxExportError
-        For an estimator or a step that has no ONNX form; the message names it.
+        For an estimator or a step that has no ONNX form; the message names it. Also for
+        a version of skl2onnx that this does not work with.
     OnnxParityError
         Where the predictions differ by more than ``tolerance``.
 
@@ -197,6 +199,7 @@ def to_onnx(
     >>> OnnxClassifier(export.to_bytes()).predict(X[:1])
     array([0])
     """
+    register()
     _check_arguments(model, tolerance, target_opset, dtype)
     X = as_rows(model, X)
     _check_labels(model, X)

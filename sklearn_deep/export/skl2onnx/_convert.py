@@ -5,12 +5,12 @@ from typing import Any
 
 import skl2onnx
 from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
-from skl2onnx.common.utils_sklearn import _process_options
 from skl2onnx.proto import get_latest_tested_opset_version
 
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.inputs._declared import Input
 from sklearn_deep.export.skl2onnx._converters import REQUEST, TYPES
+from sklearn_deep.export.skl2onnx._private import process_options
 from sklearn_deep.export.skl2onnx._registration import in_registered_class
 
 
@@ -48,7 +48,7 @@ def convert_by_skl2onnx(
 
 def _by_estimator(model: Any, options: dict[Any, Any]) -> dict[Any, Any]:
     """Options by the estimators that they are for, in place of the names of steps."""
-    found = _process_options(model, options) if options else {}
+    found = process_options(model, options) if options else {}
     return {key: value for key, value in found.items() if not isinstance(key, str)}
 
 

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 from onnx.numpy_helper import from_array
-from skl2onnx._parse import _apply_zipmap
-from skl2onnx._supported_operators import get_model_alias, sklearn_operator_name_map
 from skl2onnx.common.data_types import (
     BooleanTensorType,
     DoubleTensorType,
@@ -44,6 +42,11 @@ from sklearn_deep.export.graph._registry import apply, find
 from sklearn_deep.export.graph._scores import one_hot, stacked
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.networks._networks import has_several_quantiles, has_std
+from sklearn_deep.export.skl2onnx._private import (
+    apply_zipmap,
+    get_model_alias,
+    operator_names,
+)
 from sklearn_deep.export.sklearn._composition import final, layers
 from sklearn_deep.export.sklearn._unseen_missing import refuse_missing
 
@@ -116,9 +119,7 @@ def parse(scope, model, inputs, custom_parsers=None):
 def _alias(model: Any) -> str:
     """Name of the converter; skl2onnx brings subclasses of Pipeline here too."""
     classes = type(model).__mro__
-    known = next(
-        (cls for cls in classes if cls in sklearn_operator_name_map), classes[0]
-    )
+    known = next((cls for cls in classes if cls in operator_names), classes[0])
     return get_model_alias(known)
 
 
@@ -196,7 +197,7 @@ def _declare_labels(scope, model, operator):
     # they keep the names of their labels.
     named = {"zipmap": zipmap, "nocl": nocl and zipmap != "columns"}
     scope.add_options(id(model), named)
-    outputs = _apply_zipmap(zipmap, scope, model, kind, operator.outputs)
+    outputs = apply_zipmap(zipmap, scope, model, kind, operator.outputs)
     scope.add_options(id(model), {"nocl": nocl})
     return outputs
 

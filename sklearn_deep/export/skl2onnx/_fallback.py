@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto
 from skl2onnx import convert_sklearn
-from skl2onnx._supported_operators import sklearn_operator_name_map
-from skl2onnx.common._registration import get_converter
 from skl2onnx.common.data_types import (
     DoubleTensorType,
     FloatTensorType,
@@ -30,6 +28,7 @@ from sklearn_deep.export.graph._graph import (
 from sklearn_deep.export.graph._registry import FALLBACKS, has_rules
 from sklearn_deep.export.graph._runtime import give_true_types
 from sklearn_deep.export.graph._table import Table
+from sklearn_deep.export.skl2onnx._private import get_converter, operator_names
 
 _TYPES = {
     FLOAT: FloatTensorType,
@@ -62,10 +61,10 @@ def _of_known_class(model: Any) -> Any:
 
     skl2onnx looks at the exact class only. The copy shares all that was learnt.
     """
-    if type(model) in sklearn_operator_name_map or hasattr(model, "onnx_converter"):
+    if type(model) in operator_names or hasattr(model, "onnx_converter"):
         return model
     for cls in type(model).__mro__:
-        if cls in sklearn_operator_name_map:
+        if cls in operator_names:
             plain: Any = object.__new__(cls)
             vars(plain).update(vars(model))
             return plain
@@ -109,14 +108,14 @@ def _unknown(model: Any) -> OnnxExportError:
 
 def _allowed(model: Any) -> Any:
     """Names of the options that skl2onnx has for an estimator."""
-    alias = sklearn_operator_name_map.get(type(_of_known_class(model)))
+    alias = operator_names.get(type(_of_known_class(model)))
     allowed = get_converter(alias).get_allowed_options() if alias else None
     return allowed if isinstance(allowed, dict) else ()
 
 
 def _is_converted_by_skl2onnx(model: Any) -> bool:
     """Tell whether skl2onnx's own converter is in use, and none of a user."""
-    alias = sklearn_operator_name_map.get(type(_of_known_class(model)))
+    alias = operator_names.get(type(_of_known_class(model)))
     return bool(alias) and get_converter(alias).__module__.startswith("skl2onnx.")
 
 

@@ -1,15 +1,14 @@
 """Which classes skl2onnx converts by our rules.
 
-Importing this module registers them. Meta-estimators that skl2onnx knows keep its own
+``register`` registers them. Meta-estimators that skl2onnx knows keep its own
 converter, unless a network of ours is inside, or ``sklearn_deep.to_onnx`` asks.
 """
 
+import threading
+import warnings
 from typing import Any
 
 from skl2onnx import update_registered_converter
-from skl2onnx._parse import _parse_sklearn_simple_model, sklearn_parsers_map
-from skl2onnx._supported_operators import sklearn_operator_name_map
-from skl2onnx.common._registration import get_converter, get_shape_calculator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import (
@@ -45,6 +44,7 @@ import sklearn_deep.export.networks
 import sklearn_deep.export.skl2onnx._fallback
 import sklearn_deep.export.sklearn  # noqa: F401
 from sklearn_deep._subclasses import TracksSubclasses, on_new_subclass
+from sklearn_deep.exceptions import SklearnDeepWarning
 from sklearn_deep.export.inputs._walk import parts_within
 from sklearn_deep.export.skl2onnx._converters import (
     OPTIONS,
@@ -52,6 +52,15 @@ from sklearn_deep.export.skl2onnx._converters import (
     convert,
     parse,
     shape,
+)
+from sklearn_deep.export.skl2onnx._private import (
+    check_names,
+    get_converter,
+    get_shape_calculator,
+    operator_names,
+    parse_simple_model,
+    parsers,
+    unsupported,
 )
 from sklearn_deep.export.sklearn._composition import SEARCHES
 
@@ -116,9 +125,9 @@ def _register_new(cls: type) -> None:
 def _register_beside(cls: type) -> None:
     """Register a class that skl2onnx converts itself, for when one of ours is inside."""
     _REGISTERED.add(cls)
-    alias = sklearn_operator_name_map[cls]
+    alias = operator_names[cls]
     their_converter, their_shape = get_converter(alias), get_shape_calculator(alias)
-    their_parser = sklearn_parsers_map.get(cls, _parse_sklearn_simple_model)
+    their_parser = parsers.get(cls, parse_simple_model)
 
     def either_parse(scope, model, inputs, custom_parsers=None):
         chosen = parse if _by_rules(model) else their_parser
@@ -139,7 +148,39 @@ def _register_beside(cls: type) -> None:
     )
 
 
-for _cls in META_ESTIMATORS:
-    known = _cls in sklearn_operator_name_map
-    (_register_beside if known else _register_new)(_cls)
-on_new_subclass(_register_new)
+_lock = threading.Lock()
+_done: list[bool] = []
+
+
+def register() -> None:
+    """Register the converters, once.
+
+    Raises
+    ------
+    OnnxExportError
+        Where the installed skl2onnx is not one that this works with.
+    """
+    with _lock:
+        if _done:
+            return
+        check_names()
+        try:
+            for cls in META_ESTIMATORS:
+                known = cls in operator_names
+                (_register_beside if known else _register_new)(cls)
+            on_new_subclass(_register_subclass)
+        except Exception as error:  # a function of skl2onnx that takes other arguments
+            raise unsupported(f"{type(error).__name__}: {error}") from error
+        _done.append(True)
+
+
+def _register_subclass(cls: type) -> None:
+    """Register a subclass while a user's module defines it, which must not fail."""
+    try:
+        _register_new(cls)
+    except Exception as error:
+        warnings.warn(
+            f"skl2onnx will not convert {cls.__qualname__}. {unsupported(error)}",
+            SklearnDeepWarning,
+            stacklevel=4,
+        )

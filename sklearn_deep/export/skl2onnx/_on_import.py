@@ -1,0 +1,21 @@
+"""Registers our converters when it is imported; a failure is a warning, never an error.
+
+This runs inside a user's ``import skl2onnx`` or ``from sklearn_deep import ...``, and
+neither may fail because a release of skl2onnx differs. ``to_onnx`` raises instead.
+"""
+
+import warnings
+
+from sklearn_deep.exceptions import SklearnDeepWarning
+
+try:
+    from sklearn_deep.export.skl2onnx._registration import register
+
+    register()
+except Exception as error:  # whatever a release of another library brings
+    warnings.warn(
+        "skl2onnx will not convert estimators of sklearn_deep, as their converters could"
+        f" not be registered. {error}",
+        SklearnDeepWarning,
+        stacklevel=2,
+    )
