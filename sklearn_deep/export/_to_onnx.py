@@ -19,7 +19,7 @@ from sklearn_deep.export._metadata import make_card, write_card
 from sklearn_deep.export.graph._graph import rename_values
 from sklearn_deep.export.inputs._declared import Input, as_rows, declared
 from sklearn_deep.export.inputs._missing_mark import choose_mark, is_looked_up
-from sklearn_deep.export.inputs._probe import refusal
+from sklearn_deep.export.inputs._probe import predict_error
 from sklearn_deep.export.parity._compare import check_parity
 from sklearn_deep.export.skl2onnx._convert import convert_by_skl2onnx, newest_opset
 from sklearn_deep.export.skl2onnx._converters import (
@@ -33,7 +33,7 @@ from sklearn_deep.export.skl2onnx._registration import register
 from sklearn_deep.export.sklearn._composition import final
 from sklearn_deep.export.sklearn._unseen_missing import unseen_missing
 from sklearn_deep.serving._guard import check_graph
-from sklearn_deep.serving._metadata import sealed
+from sklearn_deep.serving._metadata import with_checksum
 
 OLDEST_OPSET = 17
 
@@ -67,7 +67,7 @@ class OnnxExport:
     def __init__(self, model, receipt):
         self.model = model
         self.receipt = receipt
-        self._content = sealed(model.SerializeToString())
+        self._content = with_checksum(model.SerializeToString())
 
     def to_bytes(self):
         """Give the content of the file.
@@ -293,7 +293,9 @@ def _check_labels(model: Any, X: Any) -> None:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        several = refusal(model, X[:1]) is None and np.ndim(model.predict(X[:1])) == 2
+        several = (
+            predict_error(model, X[:1]) is None and np.ndim(model.predict(X[:1])) == 2
+        )
     if several:
         raise OnnxExportError(
             f"{type(final(model)).__name__} has no ONNX form for several labels a row."

@@ -187,7 +187,7 @@ def _onnx(
     try:
         from sklearn_deep.export._to_onnx import to_onnx
         from sklearn_deep.serving._feeds import make_feeds
-        from sklearn_deep.serving._session import Opened
+        from sklearn_deep.serving._session import OnnxSession
     except ModuleNotFoundError:
         if _NEEDS_ONNX not in notes:
             notes.append(_NEEDS_ONNX)
@@ -197,7 +197,7 @@ def _onnx(
     except OnnxExportError as error:
         notes.append(f"{name}: {error}")
         return {}
-    opened = Opened(content, n_threads, verify=True)
+    opened = OnnxSession(content, n_threads, verify=True)
     run, times = partial(opened.session.run, None), {}
     for n, batch in _batches(X):
         feeds = make_feeds(batch, opened.card)

@@ -1,7 +1,7 @@
-"""The file: a seal over its bytes, and the card in its metadata.
+"""The file: a checksum over its bytes, and the card in its metadata.
 
 Nothing here needs onnx. Protobuf joins messages that are written one after the other,
-so the seal, a metadata entry of its own, is appended to the model that it is for.
+so the checksum, a metadata entry of its own, is appended to the model that it is for.
 """
 
 import hashlib
@@ -26,17 +26,17 @@ _HEAD = _entry(b"0" * 64)[:-64]
 _SIZE = len(_HEAD) + 64
 
 
-def sealed(body: bytes) -> bytes:
+def with_checksum(body: bytes) -> bytes:
     """Append a digest of a serialized model to it; the result is a model still."""
     return body + _entry(hashlib.sha256(body).hexdigest().encode())
 
 
-def has_seal(data: bytes) -> bool:
-    """Tell whether a file ends in a seal."""
+def has_checksum(data: bytes) -> bool:
+    """Tell whether a file ends in a checksum."""
     return data[-_SIZE:-64] == _HEAD
 
 
-def check_seal(data: bytes) -> None:
+def check_checksum(data: bytes) -> None:
     """Raise where a file is no longer, to the bit, what was sealed.
 
     Raises
@@ -44,7 +44,7 @@ def check_seal(data: bytes) -> None:
     OnnxFileError
     """
     intact = hashlib.sha256(data[:-_SIZE]).hexdigest().encode() == data[-64:]
-    if not (has_seal(data) and intact):
+    if not (has_checksum(data) and intact):
         raise OnnxFileError(
             "The file was damaged or changed after it was compared with its estimator."
             " Export it again, or read it as it is with verify=False."

@@ -1,6 +1,6 @@
 """The fields of a card, and what each may hold: checked before anything reads them.
 
-Whoever can write a file can give it a seal, so a card is not to be trusted: a reader
+Whoever can write a file can give it a checksum, so a card is not to be trusted: a reader
 that follows one takes types, shapes and names from it.
 """
 

@@ -22,9 +22,9 @@ from sklearn_deep.exceptions import MissingDependencyError, OnnxFileError
 from sklearn_deep.serving._feeds import make_feeds
 from sklearn_deep.serving._guard import check_graph, read_metadata
 from sklearn_deep.serving._metadata import (
+    check_checksum,
     check_framing,
-    check_seal,
-    has_seal,
+    has_checksum,
     read_card,
 )
 from sklearn_deep.serving._metadata_and_graph import check_card_and_graph
@@ -32,16 +32,16 @@ from sklearn_deep.serving._outputs import check_taken, names_of, refused_rows
 from sklearn_deep.serving._sequence_inputs import row_lengths
 
 
-class Opened:
+class OnnxSession:
     """A file in memory, its card, and the session that runs it."""
 
     def __init__(self, content: bytes, n_threads: int | None, verify: bool) -> None:
         check_framing(content)
-        if has_seal(content) and verify:
-            check_seal(content)
+        if has_checksum(content) and verify:
+            check_checksum(content)
         self.card = read_card(read_metadata(content))
         if verify:  # what has the card was sealed too
-            check_seal(content)
+            check_checksum(content)
             check_graph(content)
         self.session = _start(content, n_threads)
         check_card_and_graph(self.card, self.session)
@@ -179,7 +179,7 @@ class OnnxEstimator(BaseEstimator):
     # The open file. It is kept with the parameters that it was opened by.
 
     @property
-    def _file(self) -> Opened:
+    def _file(self) -> OnnxSession:
         by = (self.model, self.n_threads, self.verify)
         kept = self.__dict__.get("_kept")
         if kept is None or any(a is not b for a, b in zip(kept[0], by, strict=True)):
@@ -187,7 +187,7 @@ class OnnxEstimator(BaseEstimator):
             content = self.__dict__.get("_content")
             if content is None or content[0] is not self.model:
                 content = self.model, _read(self.model)
-            opened = Opened(content[1], self.n_threads, self.verify)
+            opened = OnnxSession(content[1], self.n_threads, self.verify)
             self._check_task(opened.card)
             kept = by, opened
             self._kept, self._content = kept, content

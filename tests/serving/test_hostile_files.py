@@ -29,7 +29,7 @@ from sklearn_deep import (
     to_onnx,
 )
 from sklearn_deep.export.layers._feed_forward import LAYERS
-from sklearn_deep.serving._metadata import sealed
+from sklearn_deep.serving._metadata import with_checksum
 
 X = np.random.default_rng(0).normal(size=(20, 3))
 Y = X[:, 0] > 0
@@ -51,7 +51,9 @@ def model(content):
 
 
 def resealed(model):
-    return sealed(model if isinstance(model, bytes) else model.SerializeToString())
+    return with_checksum(
+        model if isinstance(model, bytes) else model.SerializeToString()
+    )
 
 
 def refused(model, match):
@@ -522,7 +524,7 @@ def changed_bytes(body, rng):
 
 
 def sweep(content, n_files):
-    body = content[: -len(sealed(b""))]
+    body = content[: -len(with_checksum(b""))]
     rng = random.Random(0)
     for _ in range(n_files):
         use(resealed(changed_bytes(body, rng)))

@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_deep import MLPClassifier, OnnxClassifier, OnnxFileError, to_onnx
-from sklearn_deep.serving._metadata import check_seal, has_seal, read_card, sealed
+from sklearn_deep.serving._metadata import (
+    check_checksum,
+    has_checksum,
+    read_card,
+    with_checksum,
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +34,14 @@ def test_a_sealed_file_is_an_onnx_model_still(content):
 
 
 def test_a_seal_is_recognised_and_holds_for_what_was_sealed_only():
-    assert not has_seal(b"anything")
-    check_seal(sealed(b"anything"))
+    assert not has_checksum(b"anything")
+    check_checksum(with_checksum(b"anything"))
     with pytest.raises(OnnxFileError, match="damaged or changed"):
-        check_seal(b"anything")
+        check_checksum(b"anything")
 
 
 def test_a_file_that_lost_its_seal_is_read_on_request_only(content):
-    stripped = content[: len(content) - len(sealed(b""))]
+    stripped = content[: len(content) - len(with_checksum(b""))]
     with pytest.raises(OnnxFileError, match="verify=False"):
         OnnxClassifier(stripped).predict(np.zeros((1, 3)))
     assert OnnxClassifier(stripped, verify=False).predict(np.zeros((1, 3))).shape == (

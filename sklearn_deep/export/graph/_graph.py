@@ -161,13 +161,13 @@ class Graph:
     def _uses(self, domain: str, version: int) -> None:
         self.domains[domain] = max(version, self.domains.get(domain, 0))
 
-    def mark(self) -> tuple[int, int]:
-        """Say how much is written."""
+    def checkpoint(self) -> tuple[int, int]:
+        """Give the state of the graph, for ``rollback``."""
         return len(self.nodes), len(self.constants)
 
-    def cut(self, mark: tuple[int, int]) -> None:
-        """Take back what was written since a mark."""
-        n_nodes, n_constants = mark
+    def rollback(self, checkpoint: tuple[int, int]) -> None:
+        """Remove what was written since a checkpoint."""
+        n_nodes, n_constants = checkpoint
         del self.nodes[n_nodes:], self.constants[n_constants:]
 
     # What many rules need.

@@ -22,7 +22,7 @@ from sklearn_deep.export.graph._graph import (
     PIXEL,
     STRING,
 )
-from sklearn_deep.export.inputs._probe import refusal
+from sklearn_deep.export.inputs._probe import predict_error
 from sklearn_deep.export.inputs._walk import parts_within
 from sklearn_deep.serving._sequence_inputs import (
     LENGTHS,
@@ -106,7 +106,7 @@ def _check_shape(model: Any, X: Any) -> None:
 
 
 def _check_taken(model: Any, X: Any) -> None:
-    error = refusal(model, X[:1])
+    error = predict_error(model, X[:1])
     if error is not None:
         raise OnnxExportError(
             f"X must hold rows like those of the fit. {error}"
@@ -204,7 +204,7 @@ def _ordered(model: Any, X: Any) -> Any:
 
 def _check_lack(model: Any, X: Any, missing: list[Any]) -> None:
     """Raise unless the estimator predicts without the missing columns."""
-    error = refusal(model, X[:1]) if len(X) else None
+    error = predict_error(model, X[:1]) if len(X) else None
     if error is not None or not len(X):
         raise OnnxExportError(
             f"X lacks the columns {missing[:5]!r} that {type(model).__name__} was"
@@ -250,7 +250,7 @@ def may_lack(model: Any, X: Any, inputs: list[Input]) -> list[int]:
         places = waiting.pop()
         without = {names[j] for j in places}
         kept = [name for name in X.columns if str(name) not in without]
-        if refusal(model, X[:1][kept]) is None:
+        if predict_error(model, X[:1][kept]) is None:
             found += places
         elif len(places) > 1:
             middle = len(places) // 2
@@ -331,7 +331,7 @@ def is_pixels(model: Any, X: Any) -> bool | None:
     pixels = X.dtype == PIXEL
     with np.errstate(invalid="ignore"):
         others = X[:1].astype(np.float64 if pixels else PIXEL)
-    return None if refusal(model, others) is None else pixels
+    return None if predict_error(model, others) is None else pixels
 
 
 def column_values(X: Any, place: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import warnings
 from typing import Any
 
 
-def refusal(model: Any, rows: Any) -> Exception | None:
+def predict_error(model: Any, rows: Any) -> Exception | None:
     """Give the error with which an estimator refuses rows, None where it takes them."""
     try:
         with warnings.catch_warnings():

@@ -61,7 +61,7 @@ def _tapped(graph: Graph, module: Tapped, x: Value) -> Value:
     if id(layer) not in graph.memo:  # a rule writes it together with others
         raise NoRule(type(layer).__name__)
     out, behind = graph.memo[id(layer)]
-    graph.cut(behind)  # what follows has no part in it
+    graph.rollback(behind)  # what follows has no part in it
     return graph.reshape(out, (0, -1))
 
 

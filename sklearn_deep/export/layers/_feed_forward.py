@@ -55,12 +55,12 @@ def emit_network(
     adds_axes = any(isinstance(m, _ADDS_AXES) for m in network.modules())
     graph.memo[SEVERAL_AXES] = len(row_shape) > 1 or adds_axes
     graph.memo[LENGTHS] = lengths
-    start = graph.mark()
+    start = graph.checkpoint()
     try:
         return emit(graph, network, x)
     except NoRule as error:
         unknown = str(error)
-    graph.cut(start)
+    graph.rollback(start)
     if lengths is not None:
         raise OnnxExportError(
             f"{unknown} has no ONNX form for series of unequal length."
@@ -80,7 +80,7 @@ def emit(graph: Graph, module: nn.Module, x: Value) -> Value:
     if found is None:
         raise NoRule(type(module).__name__)
     out = found(graph, module, x)
-    graph.memo[id(module)] = out, graph.mark()
+    graph.memo[id(module)] = out, graph.checkpoint()
     return out
 
 

@@ -12,7 +12,7 @@ from sklearn.compose import ColumnTransformer
 
 from sklearn_deep.data._missing import is_missing
 from sklearn_deep.export.inputs._declared import column_values, is_frame
-from sklearn_deep.export.inputs._probe import refusal
+from sklearn_deep.export.inputs._probe import predict_error
 from sklearn_deep.export.inputs._walk import parts_within
 from sklearn_deep.export.parity._thresholds import beside, thresholds
 from sklearn_deep.serving._sequence_inputs import is_items, objects
@@ -88,7 +88,7 @@ def _odd_sequences(X: np.ndarray) -> list[Any]:
 
 def _accepted(model: Any, odd: Any, kinds: Sequence[int]) -> list[Any]:
     """Rows that the estimator takes: all, or those of a kind, or halves of these."""
-    if refusal(model, odd) is None:
+    if predict_error(model, odd) is None:
         return [odd]
     # Encoders know one column from another, others only where columns are apart.
     apart = any(isinstance(part, ColumnTransformer) for part in parts_within(model))
@@ -99,7 +99,7 @@ def _accepted(model: Any, odd: Any, kinds: Sequence[int]) -> list[Any]:
         if not waiting:
             break
         start, stop = waiting.popleft()
-        if refusal(model, odd[start:stop]) is None:
+        if predict_error(model, odd[start:stop]) is None:
             taken.append(odd[start:stop])
         elif stop - start > 1 and (apart or kinds[start] <= _Kind.MISSING_TEXT):
             middle = (start + stop) // 2
