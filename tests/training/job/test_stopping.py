@@ -37,3 +37,10 @@ def test_a_value_that_is_not_a_number_is_never_the_best():
     stopper = Stopper(StoppingSpec(5))
     assert not stopper.observe(float("nan"), 1)
     assert stopper.observe(1.0, 2)
+
+
+def test_of_equally_good_epochs_the_first_is_the_best():
+    stopper = Stopper(StoppingSpec(max_epochs=9))
+    better = [stopper.observe(v, k) for k, v in enumerate([2.0, 1.0, 1.0], 1)]
+    assert better == [True, True, False]
+    assert stopper.best_epoch == 2
