@@ -53,10 +53,6 @@ LAZY = {
     "training/stacking/_registration.py": {"sklearn_deep.training.stacking._backend"},
 }
 
-# Imported for types by what it imports itself. To be deleted with the circle of
-# estimators/_base.py and the functions that take an estimator (fit takes values instead).
-CIRCLES = {"sklearn_deep.estimators._base"}
-
 # The only files that import a library.
 HOMES = {
     "joblib": {"training/stacking/_backend.py", "training/stacking/_registration.py"},
@@ -127,8 +123,8 @@ def edges():
 
 
 def is_arrow(path, module):
-    """Whether an import for types counts: the list of the lazy public names does not."""
-    return name_of(path) != "__init__.py" and module not in CIRCLES
+    """Whether an import counts: the list of the lazy public names does not."""
+    return name_of(path) != "__init__.py"
 
 
 def every_import(*, top_level=None):

@@ -1,17 +1,15 @@
 """Checks of the ``augmentation`` parameter."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sklearn_deep.augmentation._base import check_augmentation
 from sklearn_deep.data._layout import Layout
+from sklearn_deep.estimators._hooks import NetworkHooks
 from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
 
-if TYPE_CHECKING:
-    from sklearn_deep.estimators._base import DeepEstimator
 
-
-def augmentations(estimator: "DeepEstimator", layout: Layout) -> tuple[Any, ...]:
+def augmentations(estimator: NetworkHooks, layout: Layout) -> tuple[Any, ...]:
     """Check the augmentations of a fit and return them in order.
 
     Raises

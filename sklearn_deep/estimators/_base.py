@@ -3,11 +3,10 @@
 import copy
 import dataclasses
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from sklearn import get_config
@@ -17,25 +16,18 @@ from torch import Tensor, nn
 
 from sklearn_deep._arguments import advice, names_unknown_arguments
 from sklearn_deep._compat import CallbackSupportMixin, with_callbacks
-from sklearn_deep._params import Rules, check_params
+from sklearn_deep._params import check_params
 from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.data._batches import Rows
-from sklearn_deep.data._features import Features, TableFeatures
-from sklearn_deep.data._layout import Layout
 from sklearn_deep.data._ragged import Ragged
-from sklearn_deep.data._tasks import Task
 from sklearn_deep.estimators._calibration import corrected, with_correction
 from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.estimators._fitted import Fitted, FittedAttribute
-from sklearn_deep.estimators._fitting import (
-    initialized,
-    prepare,
-    shape_of,
-    with_found_rate,
-    without_values,
-)
+from sklearn_deep.estimators._fitting import prepare, with_found_rate
+from sklearn_deep.estimators._hooks import NetworkHooks
 from sklearn_deep.estimators._html import with_network_section
 from sklearn_deep.estimators._named_lists import inner_params, set_inner_params
+from sklearn_deep.estimators._networks import initialized, shape_of, without_values
 from sklearn_deep.estimators._policy_search import with_found_policy
 from sklearn_deep.estimators._state import fill_module
 from sklearn_deep.estimators._watching import make_watchers
@@ -57,7 +49,7 @@ def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
         raise
 
 
-class DeepEstimator(TracksSubclasses, CallbackSupportMixin, BaseEstimator, ABC):
+class DeepEstimator(TracksSubclasses, CallbackSupportMixin, NetworkHooks):
     """Base of all network estimators.
 
     A family writes its rule table, ``_architecture``, ``_nonlinearity`` and
@@ -65,48 +57,16 @@ class DeepEstimator(TracksSubclasses, CallbackSupportMixin, BaseEstimator, ABC):
     ``output``. ``_task`` is what it is trained for.
     """
 
-    _rules: ClassVar[Rules]
-
-    # What a network family writes.
-
-    @abstractmethod
-    def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
-        """Describe the network in plain data, checked; it has ``n_outputs``."""
-
-    _network: ClassVar[Callable[..., nn.Module]]
-
-    # Parameters of the architecture that do not change the network's shape.
-    _of_each: ClassVar[frozenset[str]] = frozenset({"dropout"})
-    _smallest_batch: ClassVar[int] = 32  # rows of an "auto" one, at the least
-    # X may be a ``RowView``: ``fit`` and what predicts read it through ``Features``.
-    _takes_row_views: ClassVar[bool] = True
-    # Whether batches hold sequences of about one length.
-    _batches_by_length: ClassVar[bool] = False
-
-    def _make_features(self) -> Features:
-        """Features of the rows that this family takes, before they have learnt."""
-        return TableFeatures(type(self).__name__)
-
     def _initialized(
         self, architecture: dict[str, Any], loss: Loss, rows: Rows, seed: int
     ) -> nn.Module:
-        """Build the network with initial values, in float32 on the CPU."""
         return initialized(self, architecture, loss, rows, seed)
 
     def _load_module(self, fitted: Fitted, values: dict[str, Any]) -> nn.Module:
-        """Build the network anew with these values, on the CPU where they are arrays."""
         return fill_module(without_values(self._network, fitted), values)
 
-    def _tried(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
-        """The job with its shape, after a look at what the network does."""
+    def _with_stack_key(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
         return dataclasses.replace(job, architecture_key=shape_of(self, architecture))
-
-    @abstractmethod
-    def _nonlinearity(self) -> tuple[str, float | None]:
-        """The activation's name and its slope, for initial weights."""
-
-    # What the network is trained for.
-    _task: ClassVar[Task]
 
     # fit
 
@@ -188,8 +148,6 @@ class DeepEstimator(TracksSubclasses, CallbackSupportMixin, BaseEstimator, ABC):
 
     # What was learnt.
 
-    _fitted: Fitted
-
     module_ = FittedAttribute(lambda f: f.module, "The trained ``torch.nn.Module``.")
     n_iter_ = FittedAttribute(lambda f: len(f.history), "Number of epochs.")
     best_epoch_ = FittedAttribute(
@@ -265,14 +223,6 @@ class DeepEstimator(TracksSubclasses, CallbackSupportMixin, BaseEstimator, ABC):
             self._features_for_net,
         )
 
-    def _features_for_net(self, X: Any) -> Any:
-        """Features as the network takes them; names count where X has some."""
-        fitted = self._fitted
-        features = fitted.features
-        if not hasattr(X, "columns"):
-            features = features.without_names()
-        return features.encode(X, fitted.dtype)
-
     def _raw(self, X: Any) -> Tensor:
         """Raw outputs for rows of X, validated; on the CPU."""
         # The check takes longer than a small product.
@@ -296,12 +246,6 @@ class DeepEstimator(TracksSubclasses, CallbackSupportMixin, BaseEstimator, ABC):
     def _copy_module(self, module: nn.Module) -> nn.Module:
         """Build the network anew with a copy of the module's values."""
         return self._load_module(self._fitted, module.state_dict())
-
-    def _copy_with(self, fitted: Fitted, **params: Any) -> "DeepEstimator":
-        """A light copy with another fitted state and other parameters."""
-        fresh = object.__new__(type(self))
-        fresh.__dict__.update({**vars(self), **params, "_fitted": fitted})
-        return fresh
 
     # Pickling, tags, display.
 

@@ -1,7 +1,7 @@
 """What comes in through ``fit``, validated and split; rows are index arrays."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,11 +17,8 @@ from sklearn_deep.data._split import validation_split
 from sklearn_deep.data._tasks import Settings
 from sklearn_deep.data._weights import check_sample_weight
 from sklearn_deep.estimators._fitted import Fitted
+from sklearn_deep.estimators._hooks import NetworkHooks
 from sklearn_deep.nn._losses import LOSSES
-
-if TYPE_CHECKING:
-    from sklearn_deep.estimators._base import DeepEstimator
-
 
 # early_stopping="auto" holds rows out above this many, as HistGradientBoosting does.
 MANY_ROWS = 10_000
@@ -139,7 +136,7 @@ def of_steps(part: Part) -> Part:
 
 
 def validate(
-    estimator: "DeepEstimator",
+    estimator: NetworkHooks,
     given: FitArguments,
     device: torch.device,
     before: Fitted | None,
@@ -172,7 +169,7 @@ def validate(
     return features, replace(part, X=X)
 
 
-def task_settings(estimator: "DeepEstimator") -> Settings:
+def task_settings(estimator: NetworkHooks) -> Settings:
     """Parameters that the task reads."""
     loss = LOSSES.get((estimator.loss, "real"))
     return Settings(
@@ -189,7 +186,7 @@ def compute_dtype(X: Any, asked: Any) -> np.dtype:
     return np.dtype("float32") if isinstance(asked, list) else np.dtype(asked)
 
 
-def _fit_dtype(estimator: "DeepEstimator", device: torch.device) -> Any:
+def _fit_dtype(estimator: NetworkHooks, device: torch.device) -> Any:
     if estimator.dtype == "float64" and device.type == "mps":
         raise ValueError(
             f"dtype='float64' of {type(estimator).__name__} does not work on device"
@@ -201,7 +198,7 @@ def _fit_dtype(estimator: "DeepEstimator", device: torch.device) -> Any:
     return [np.float64, np.float32] if device.type == "cpu" else np.dtype("float32")
 
 
-def _same_dtype(estimator: "DeepEstimator", before: Fitted) -> np.dtype:
+def _same_dtype(estimator: NetworkHooks, before: Fitted) -> np.dtype:
     dtype = before.dtype
     if estimator.dtype not in ("auto", dtype.name):
         raise ValueError(
@@ -213,7 +210,7 @@ def _same_dtype(estimator: "DeepEstimator", before: Fitted) -> np.dtype:
 
 
 def hold_out(
-    estimator: "DeepEstimator",
+    estimator: NetworkHooks,
     given: FitArguments,
     features: Features,
     whole: Part,

@@ -2,10 +2,9 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,20 +24,16 @@ from sklearn_deep.estimators._data import (
     validate,
 )
 from sklearn_deep.estimators._fitted import Fitted
+from sklearn_deep.estimators._hooks import NetworkHooks
 from sklearn_deep.estimators._monitor import make_monitor
-from sklearn_deep.nn._initializers import Initialization, materialize
 from sklearn_deep.nn._losses import LOSSES, Loss
 from sklearn_deep.nn._quantization import QuantizedNetwork
 from sklearn_deep.training.job._devices import resolve_device
 from sklearn_deep.training.job._job import OptimizerSpec, OptimizerState, TrainJob
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.training.job._schedules import ScheduleSpec
-from sklearn_deep.training.job._seeds import generator
 from sklearn_deep.training.job._stopping import StoppingSpec
 from sklearn_deep.training.loop._lr_range import range_test
-
-if TYPE_CHECKING:
-    from sklearn_deep.estimators._base import DeepEstimator
 
 # learning_rate_scaling takes learning_rate as meant for batches of this many rows.
 REFERENCE_BATCH_SIZE = 256
@@ -62,7 +57,7 @@ class Prepared:
 
 
 def prepare(
-    estimator: "DeepEstimator",
+    estimator: NetworkHooks,
     given: FitArguments,
     before: Fitted | None = None,
     seed: int | None = None,
@@ -136,7 +131,7 @@ def prepare(
         weight_mask=mask,
         state=_resumed(estimator, before, device) if given.incremental else None,
     )
-    return Prepared(estimator._tried(job, architecture), fitted)
+    return Prepared(estimator._with_stack_key(job, architecture), fitted)
 
 
 def _on_device(
@@ -146,7 +141,7 @@ def _on_device(
 
 
 def _resumed(
-    estimator: "DeepEstimator", before: Fitted | None, device: torch.device
+    estimator: NetworkHooks, before: Fitted | None, device: torch.device
 ) -> OptimizerState:
     """The optimizer's state to resume from; a copy, for a call that may fail."""
     if before is None or before.optimizer_state is None or before.optimizer is None:
@@ -158,7 +153,7 @@ def _resumed(
     return OptimizerState(slots, state.step, state.epoch)
 
 
-def _loss(estimator: "DeepEstimator", targets: Targets, before: Fitted | None) -> Loss:
+def _loss(estimator: NetworkHooks, targets: Targets, before: Fitted | None) -> Loss:
     owner, name = type(estimator).__name__, estimator.loss
     smoothing = getattr(estimator, "label_smoothing", 0.0)
     loss = Loss.make(owner, name, targets.kind, estimator.loss_params, smoothing)
@@ -178,7 +173,7 @@ def _loss(estimator: "DeepEstimator", targets: Targets, before: Fitted | None) -
 
 
 def with_found_rate(
-    estimator: "DeepEstimator", job: TrainJob, before: Fitted | None
+    estimator: NetworkHooks, job: TrainJob, before: Fitted | None
 ) -> TrainJob:
     """The job, with the learning rate of a range test where the user wants one."""
     if estimator.learning_rate != "auto" or job.optimizer.name == "lbfgs":
@@ -202,7 +197,7 @@ def auto_batch_size(n_rows: int, smallest: int = 32) -> int:
     return min(256, max(smallest, 1 << round(math.log2(n_rows / 20))))
 
 
-def batch_rows(estimator: "DeepEstimator", n_rows: int) -> int:
+def batch_rows(estimator: NetworkHooks, n_rows: int) -> int:
     """Rows of a step."""
     if OPTIMIZERS[estimator.optimizer].full_batch:
         return n_rows
@@ -211,7 +206,7 @@ def batch_rows(estimator: "DeepEstimator", n_rows: int) -> int:
     return min(estimator.batch_size, n_rows)
 
 
-def n_epochs(estimator: "DeepEstimator", n_rows: int) -> int:
+def n_epochs(estimator: NetworkHooks, n_rows: int) -> int:
     """What ``max_epochs`` means; ``"auto"`` takes about ``ENOUGH_STEPS`` steps."""
     if estimator.max_epochs != "auto":
         return estimator.max_epochs
@@ -220,13 +215,13 @@ def n_epochs(estimator: "DeepEstimator", n_rows: int) -> int:
     return min(most, max(fewest, math.ceil(ENOUGH_STEPS / steps)))
 
 
-def takes_all_rows(estimator: "DeepEstimator", n_rows: int) -> bool:
+def takes_all_rows(estimator: NetworkHooks, n_rows: int) -> bool:
     """Whether a step sees every row."""
     return batch_rows(estimator, n_rows) >= n_rows
 
 
 def encode(
-    estimator: "DeepEstimator",
+    estimator: NetworkHooks,
     part: Part,
     targets: Any,
     device: torch.device,
@@ -258,57 +253,8 @@ def _each(function: Callable, y: Any, *args: Any) -> Any:
     return function(y, *args)
 
 
-def initialized(
-    estimator: "DeepEstimator",
-    architecture: dict[str, Any],
-    loss: Loss,
-    rows: Rows,
-    seed: int,
-) -> nn.Module:
-    """A network of ours with initial values by the tables; in float32, on the CPU."""
-    with torch.device("meta"):
-        module = estimator._network(**architecture)
-    how = Initialization.make(
-        type(estimator).__name__,
-        estimator.weight_init,
-        estimator.weight_init_params,
-        estimator.bias_init,
-        *estimator._nonlinearity(),
-    )
-    prior = None
-    if estimator.bias_init == "prior":
-        weight = rows.weight
-        if weight is None:
-            n = rows.y.shape[0]
-            weight = torch.ones(n, dtype=torch.float64, device=rows.device)
-        n_raw = architecture["n_outputs"]
-        prior = loss.prior(rows.y, weight, n_raw).cpu().float()
-    try:
-        return materialize(
-            module, module.output, how, generator(seed, "weights"), prior
-        )
-    except RuntimeError as error:
-        if "allocate memory" not in str(error):
-            raise
-        n = sum(parameter.numel() for parameter in module.parameters())
-        raise MemoryError(
-            f"{type(estimator).__name__}: a network of {n:.2g} parameters does not fit"
-            " into memory. Make its layers smaller."
-        ) from error
-
-
-def without_values(network: Any, fitted: Fitted) -> nn.Module:
-    """A module of a fitted network without values, of integers where it is quantized."""
-    build: Any = network
-    if fitted.bits is not None:
-        build = partial(QuantizedNetwork.rebuilt, network, fitted.bits)
-    with torch.device("meta"):
-        module: nn.Module = build(**fitted.architecture)
-    return module
-
-
 def _same_module(
-    estimator: "DeepEstimator", before: Fitted, architecture: dict[str, Any]
+    estimator: NetworkHooks, before: Fitted, architecture: dict[str, Any]
 ) -> nn.Module:
     if isinstance(before.module, QuantizedNetwork):
         raise ValueError(
@@ -329,25 +275,6 @@ def _same_module(
     return estimator._load_module(before, before.module.state_dict())
 
 
-def shape_of(estimator: "DeepEstimator", architecture: dict[str, Any]) -> Hashable:
-    """What networks have in common that may be trained as one; None for no others."""
-    fixed = {k: v for k, v in architecture.items() if k not in estimator._of_each}
-    try:
-        hash(shape := (estimator._network, _frozen(fixed)))
-    except TypeError:  # a parameter that cannot be compared
-        return None
-    return shape
-
-
-def _frozen(value: Any) -> Any:
-    """Dicts and lists as tuples, which have a hash."""
-    if isinstance(value, Mapping):
-        return tuple((key, _frozen(item)) for key, item in sorted(value.items()))
-    if isinstance(value, (list, tuple)):
-        return tuple(map(_frozen, value))
-    return value
-
-
 def _same_classes(owner: str, targets: Any, classes: Any) -> None:
     if classes is not None and not np.array_equal(np.unique(classes), targets.classes):
         raise ValueError(
@@ -356,9 +283,7 @@ def _same_classes(owner: str, targets: Any, classes: Any) -> None:
         )
 
 
-def _schedule(
-    estimator: "DeepEstimator", given: FitArguments, max_epochs: int
-) -> tuple:
+def _schedule(estimator: NetworkHooks, given: FitArguments, max_epochs: int) -> tuple:
     if given.incremental:  # a stream has no end that a schedule could lead to
         return "constant", None, 0.0, 1
     return (
@@ -370,7 +295,7 @@ def _schedule(
 
 
 def _job(
-    estimator: "DeepEstimator",
+    estimator: NetworkHooks,
     given: FitArguments,
     module: nn.Module,
     rows: Rows,

@@ -1,18 +1,16 @@
 """HTML representation for notebooks: scikit-learn's, with a table of the layers."""
 
 import html
-from typing import TYPE_CHECKING
 
 from sklearn.utils import estimator_html_repr
 
-if TYPE_CHECKING:
-    from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators._hooks import NetworkHooks
 
 _STYLE = "border-collapse:collapse;font-size:0.9em"
 _CELL = "padding:2px 10px;text-align:left;border-bottom:1px solid #8884"
 
 
-def with_network_section(estimator: "DeepEstimator") -> str:
+def with_network_section(estimator: NetworkHooks) -> str:
     """scikit-learn's HTML, with a section about the network of a fitted estimator."""
     page = estimator_html_repr(estimator)
     if not hasattr(estimator, "module_"):
@@ -20,7 +18,7 @@ def with_network_section(estimator: "DeepEstimator") -> str:
     return f"{page}\n{_network(estimator)}"
 
 
-def _network(estimator: "DeepEstimator") -> str:
+def _network(estimator: NetworkHooks) -> str:
     module = estimator.module_
     rows = [
         (name, type(layer).__name__, layer.extra_repr(), _count(layer))

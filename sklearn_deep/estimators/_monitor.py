@@ -4,7 +4,7 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import check_scoring
@@ -14,10 +14,8 @@ from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._targets import ClassTargets
 from sklearn_deep.estimators._data import Part, of_steps
 from sklearn_deep.estimators._fitted import Fitted
+from sklearn_deep.estimators._hooks import NetworkHooks
 from sklearn_deep.exceptions import InvalidParameterError
-
-if TYPE_CHECKING:
-    from sklearn_deep.estimators._base import DeepEstimator
 
 # Names of scorers that fit a task, for errors.
 _SUGGESTIONS = {
@@ -30,7 +28,7 @@ _MOST_CLASSES = 10  # that an error lists
 
 
 def make_monitor(
-    estimator: "DeepEstimator", fitted: Fitted, part: Part | None
+    estimator: NetworkHooks, fitted: Fitted, part: Part | None
 ) -> Callable[[nn.Module], float] | None:
     """Give the function that scores a network; None where the loss is watched.
 
@@ -45,7 +43,7 @@ def make_monitor(
     return None if part is None else Monitor(estimator, fitted, part, scorer)
 
 
-def _scorer(estimator: "DeepEstimator") -> Callable[..., float]:
+def _scorer(estimator: NetworkHooks) -> Callable[..., float]:
     try:
         return check_scoring(estimator, scoring=estimator.monitor)
     except ValueError as error:  # a function of sklearn.metrics
@@ -77,7 +75,7 @@ class Monitor:
 
     def __init__(
         self,
-        estimator: "DeepEstimator",
+        estimator: NetworkHooks,
         fitted: Fitted,
         part: Part,
         scorer: Callable[..., float],

@@ -138,7 +138,7 @@ class OwnNetwork(DeepEstimator):
         module.load_state_dict(tensors)
         return module.eval()
 
-    def _tried(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
+    def _with_stack_key(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
         batch = first_rows(job.rows, min(job.batch_size, _TRIAL_ROWS))
         same = try_out(job, batch, name_of(self.module))
         if not same or current_task() is None:  # there is nobody to stack it with

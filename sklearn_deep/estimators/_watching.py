@@ -3,17 +3,15 @@
 import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from sklearn_deep._compat import HAS_CALLBACKS
+from sklearn_deep.estimators._data import FitArguments
 from sklearn_deep.estimators._fitted import Fitted
+from sklearn_deep.estimators._hooks import NetworkHooks
 from sklearn_deep.training.job._job import NetSettings, TrainJob
 from sklearn_deep.training.loop._progress import ProgressLine
 from sklearn_deep.training.loop._run import Run, Watcher
-
-if TYPE_CHECKING:
-    from sklearn_deep.estimators._base import DeepEstimator
-    from sklearn_deep.estimators._data import FitArguments
 
 
 class Watching(NamedTuple):
@@ -28,9 +26,9 @@ class SklearnCallbacks(Watcher):
 
     def __init__(
         self,
-        estimator: "DeepEstimator",
+        estimator: NetworkHooks,
         context: Any,
-        given: "FitArguments",
+        given: FitArguments,
         fitted: Fitted,
     ):
         self._estimator, self._context, self._fitted = estimator, context, fitted
@@ -76,9 +74,9 @@ class SklearnCallbacks(Watcher):
 
 @contextmanager
 def make_watchers(
-    estimator: "DeepEstimator",
+    estimator: NetworkHooks,
     job: TrainJob,
-    given: "FitArguments",
+    given: FitArguments,
     fitted: Fitted,
 ) -> Iterator[Watching]:
     """Hold the watchers of one fit; scikit-learn hears of its end last."""

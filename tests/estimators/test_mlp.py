@@ -28,7 +28,6 @@ from sklearn_deep.estimators._data import _fit_dtype
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
-from sklearn_deep.training.loop._lbfgs import minimise
 from sklearn_deep.training.step._step import SingleStep
 
 # The defaults are tuned for real data; what is tested here does not hang on them.
