@@ -330,7 +330,7 @@ def test_lbfgs_keeps_the_point_it_took_and_not_the_last_one_it_tried(iris, monke
         (), optimizer="lbfgs", l2=0.1, tol=0, max_epochs=10_000, random_state=0
     )
     wanted = clone(network).fit(*iris)
-    monkeypatch.setattr(f"{minimise.__module__}.minimize", minimize_and_try)
+    monkeypatch.setattr(f"{run_lbfgs.__module__}.minimize", minimize_and_try)
     network.fit(*iris)
     assert network.stop_reason_ == "converged"
     for found, taken in zip(weights(network), weights(wanted), strict=True):
