@@ -28,6 +28,7 @@ from sklearn_deep.estimators._data import _fit_dtype
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
+from sklearn_deep.training.loop._lbfgs import run_lbfgs
 from sklearn_deep.training.step._step import SingleStep
 
 # The defaults are tuned for real data; what is tested here does not hang on them.
