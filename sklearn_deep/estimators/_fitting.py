@@ -78,7 +78,9 @@ def prepare(
     seed = draw_seed(estimator.random_state) if seed is None else seed
 
     features, whole = validate(estimator, given, device, before)
-    train, validation = hold_out(estimator, given, features, whole, seed)
+    # A network that was trained before is never judged on rows that it has seen.
+    split_seed = seed if before is None else before.seed
+    train, validation = hold_out(estimator, given, features, whole, split_seed)
     task, settings = estimator._task, task_settings(estimator)
     if before is not None:
         targets = before.targets
@@ -336,7 +338,7 @@ def _job(
             max_epochs=1 if given.incremental else max_epochs,
             n_iter_no_change=None if given.incremental else estimator.n_iter_no_change,
             tol=estimator.tol,
-            restore_best=estimator.restore_best and not given.incremental,
+            restore_best=estimator.restore_best,
             time_limit=estimator.time_limit,
             on_validation=stops,
         ),

@@ -231,6 +231,24 @@ def test_a_warm_start_works_with_early_stopping(cls, iris):
     assert network.history_.valid_loss.iloc[0] < first + 0.05
 
 
+def test_a_warm_start_is_judged_on_the_rows_that_it_has_never_trained_on(iris):
+    X, y = iris
+    judged = []
+
+    def monitor(network, X, y):
+        judged.append(X)
+        return network.score(X, y)
+
+    network = plain_classifier(
+        (4,), warm_start=True, early_stopping=True, max_epochs=1, monitor=monitor
+    )
+    assert network.random_state is None
+    for _ in range(3):
+        network.fit(X, y)
+    for again in judged[1:]:
+        assert_array_equal(again, judged[0])
+
+
 def test_a_warm_start_may_change_how_it_trains(iris):
     X, y = iris
     network = plain_classifier((8,), warm_start=True, max_epochs=5, random_state=0).fit(
