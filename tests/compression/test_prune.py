@@ -299,3 +299,18 @@ def test_stacked_warm_starts_leave_the_zeros_of_each_network(iris):
         joblib.Parallel(n_jobs=3)(joblib.delayed(n.fit)(X, y) for n in networks)
     assert all(map(same_zeros, networks, before))
     assert_allclose([n.predict_proba(X) for n in networks], alone, atol=1e-6)
+
+
+def test_a_kept_weight_that_happens_to_be_zero_is_trained_again(iris):
+    X, y = iris
+    pruned = Pruned(MLPClassifier((8,), max_epochs=3, random_state=0), amount=0.5)
+    network = pruned.fit(X, y).estimator_
+    mask = network._fitted.weight_mask["output.weight"]
+    weight = network.module_.output.weight
+    place = tuple(mask.nonzero()[0])
+    with torch.no_grad():
+        weight[place] = 0.0
+    network = pickle.loads(pickle.dumps(network)).partial_fit(X, y)
+    weight = network.module_.output.weight
+    assert weight[place] != 0
+    assert (weight[mask == 0] == 0).all()
