@@ -5,7 +5,7 @@ knows no estimator: parameters that it needs are given when it is made.
 """
 
 import copy
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -221,11 +221,21 @@ def _named(owner: str) -> type:
 
 def _columns(features: Features, reset: bool) -> Any:
     """An object that scikit-learn's validation reads and writes columns on."""
-    columns = _named(features.owner)()
-    if not reset and features.n_features_in is not None:
-        columns.n_features_in_ = features.n_features_in
-        if features.feature_names_in is not None:
-            columns.feature_names_in_ = features.feature_names_in
+    names, n_columns = features.feature_names_in, features.n_features_in
+    if not reset and names is None and n_columns is not None:
+        return _of_width(features.owner, n_columns)
+    columns = stand_in(features)
+    if not reset and n_columns is not None:
+        columns.n_features_in_ = n_columns
+        columns.feature_names_in_ = names
+    return columns
+
+
+@lru_cache(maxsize=256)
+def _of_width(owner: str, n_columns: int) -> Any:
+    """The object for rows without names; it is only read, and threads may share it."""
+    columns = _named(owner)()
+    columns.n_features_in_ = n_columns
     return columns
 
 
