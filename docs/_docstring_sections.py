@@ -62,6 +62,8 @@ vocabulary_ : ndarray of shape (n_tokens,) or None
     Tokens with an embedding of their own; None for sequences of numbers.
 """,
         "References": """
+.. [1] Srivastava et al., "Dropout: a simple way to prevent neural networks from
+       overfitting", JMLR 15, 2014.
 .. [5] Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 9,
        1997.
 .. [6] Cho et al., "Learning phrase representations using RNN encoder-decoder for

@@ -203,3 +203,10 @@ def test_a_section_heading_stands_on_a_line_of_its_own(value):
     members = public_members(value) if isinstance(value, type) else {}
     for member in (value, *members.values()):
         assert not re.search(r"\S -{3,}(\s|$)", inspect.getdoc(member))
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_what_a_docstring_cites_is_among_its_references(cls):
+    text = inspect.getdoc(cls) or ""
+    cited = set(re.findall(r"(\[\d+\])_", text))
+    assert cited == set(re.findall(r"^\.\. (\[\d+\]) ", text, re.M))

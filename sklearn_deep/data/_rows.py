@@ -11,9 +11,9 @@ from sklearn_deep.data._ragged import Ragged
 CHUNK_BYTES = 1 << 22
 
 
-def chunks(n_rows: int, row_bytes: int, n_bytes: int = CHUNK_BYTES) -> list[slice]:
-    """Slices of rows that together cover ``n_rows``, each about so many bytes."""
-    size = max(32, n_bytes // max(1, row_bytes))
+def chunks(n_rows: int, row_bytes: int, n_bytes: int | None = None) -> list[slice]:
+    """Slices of rows that cover ``n_rows``, each of ``n_bytes`` or ``CHUNK_BYTES``."""
+    size = max(32, (n_bytes or CHUNK_BYTES) // max(1, row_bytes))
     return [slice(i, min(i + size, n_rows)) for i in range(0, n_rows, size)]
 
 

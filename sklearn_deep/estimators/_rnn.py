@@ -278,6 +278,8 @@ class RNNClassifier(SequenceClassifier, _RNNFamily):
 
     References
     ----------
+    .. [1] Srivastava et al., "Dropout: a simple way to prevent neural networks from
+           overfitting", JMLR 15, 2014.
     .. [2] Lin et al., "Focal loss for dense object detection", arXiv:1708.02002.
     .. [3] Loshchilov and Hutter, "Decoupled weight decay regularization",
            arXiv:1711.05101.
@@ -610,6 +612,8 @@ class RNNRegressor(SequenceRegressor, _RNNFamily):
 
     References
     ----------
+    .. [1] Srivastava et al., "Dropout: a simple way to prevent neural networks from
+           overfitting", JMLR 15, 2014.
     .. [2] Nix and Weigend, "Estimating the mean and variance of the target
            probability distribution", ICNN 1994.
     .. [3] Loshchilov and Hutter, "Decoupled weight decay regularization",

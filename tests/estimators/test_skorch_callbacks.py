@@ -440,7 +440,7 @@ def test_parameters_of_parameters_of_callbacks():
     [
         (None, {"callbacks__A__b": 1}, "its list of callbacks has none"),
         ([EpochTimer()], {"callbacks__A": None}, "callbacks has EpochTimer"),
-        ([EpochTimer()], {"callbacks__EpochTimer": None, "callbacks__EpochTimer__a": 1}, "is set to None"),
+        ([EpochTimer()], {"callbacks__EpochTimer": None, "callbacks__EpochTimer__a": 1}, "is None and has no"),
         ([EpochTimer()], {"callbacks__EpochTimer__nonsense": 1}, "nonsense"),
     ],
 )  # fmt: skip
