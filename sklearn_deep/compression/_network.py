@@ -138,13 +138,12 @@ def fine_tune(
     if not epochs:
         return network
     before = network._fitted
-    rate = before.learning_rate if network.learning_rate == "auto" else learning_rate
     fresh = network._copy_with(
         before,
         warm_start=True,
         max_epochs=of_epochs or epochs,
         warmup=0,
-        learning_rate=rate,
+        learning_rate=learning_rate,
     )
     prepared = prepare(fresh, given, before, before.seed)
     job = prepared.job

@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_deep._params import NONE, Number, OneOf, Rules, SequenceOf
-from sklearn_deep.data._features import Features
 from sklearn_deep.data._layout import Layout
-from sklearn_deep.data._spatial_features import SpatialFeatures
 from sklearn_deep.estimators._family import LayeredEstimator
 from sklearn_deep.estimators._rules import (
     HIDDEN_LAYER_SIZES,
@@ -46,11 +44,6 @@ class Convolutional(LayeredEstimator):
     # A row costs so much that a step of few rows wastes nothing, and small data needs
     # the steps: 36 series make 5 an epoch.
     _smallest_batch = 8
-
-    def _make_features(self) -> Features:
-        return SpatialFeatures(
-            type(self).__name__, self.input_shape, self.spatial_dims, self.channels
-        )
 
     def __sklearn_tags__(self):
         """Say that rows are dense, and may have three axes."""

@@ -112,7 +112,6 @@ class Fitted:
             net_settings=settings,
             optimizer=job.optimizer.name if resumes else None,
             optimizer_state=result.state if resumes else None,
-            bits=None,
         )
 
     def pack(self) -> dict[str, Any]:

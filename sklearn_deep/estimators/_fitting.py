@@ -81,26 +81,9 @@ def prepare(
     # A network that was trained before is never judged on rows that it has seen.
     split_seed = seed if before is None else before.seed
     train, validation = hold_out(estimator, given, features, whole, split_seed)
-    task, settings = estimator._task, task_settings(estimator)
-    if before is not None:
-        targets = before.targets
-        _same_classes(owner, targets, given.classes)
-    else:
-        classes = whole.labels if given.classes is None else given.classes
-        targets = task.learn(settings, train.y, train.weight, classes)
-    if not given.incremental and takes_all_rows(estimator, len(train)):
-        train = train.merged(_each(targets.codes, train.y))
-        if before is None:
-            targets = task.learn(settings, train.y, train.weight, classes)
-
+    train, targets = _learn_targets(estimator, given, whole, train, before)
     loss = _loss(estimator, targets, before)
-    rows = encode(estimator, train, targets, device)
-    if rows.weight is not None:
-        rows = dataclasses.replace(rows, weight=rows.weight / rows.weight.mean())
-    rows_val = None
-    if validation is not None:
-        shared = rows.x if validation.X is train.X else None
-        rows_val = encode(estimator, validation, targets, device, shared)
+    rows, rows_val = _encode_parts(estimator, train, validation, targets, device)
 
     n_raw = targets.n_outputs * loss.raw_per_target
     layout = features.layout(whole.X)
@@ -134,6 +117,48 @@ def prepare(
         state=_resumed(estimator, before, device) if given.incremental else None,
     )
     return Prepared(estimator._with_stack_key(job, architecture), fitted)
+
+
+def _learn_targets(
+    estimator: NetworkHooks,
+    given: FitArguments,
+    whole: Part,
+    train: Part,
+    before: Fitted | None,
+) -> tuple[Part, Any]:
+    """The training rows, equal ones merged where a step sees all, and their targets."""
+    task, settings = estimator._task, task_settings(estimator)
+    if before is not None:
+        targets = before.targets
+        _same_classes(settings.owner, targets, given.classes)
+    else:
+        classes = whole.labels if given.classes is None else given.classes
+        targets = task.learn(settings, train.y, train.weight, classes)
+    if given.incremental or not takes_all_rows(estimator, len(train)):
+        return train, targets
+    train = train.merged(_each(targets.codes, train.y))
+    if before is None:
+        # From rows in canonical order: a mean of repeated rows has other last bits than
+        # that of weighted ones, and both have to give the same network.
+        targets = task.learn(settings, train.y, train.weight, classes)
+    return train, targets
+
+
+def _encode_parts(
+    estimator: NetworkHooks,
+    train: Part,
+    validation: Part | None,
+    targets: Targets,
+    device: torch.device,
+) -> tuple[Rows, Rows | None]:
+    """Training rows of mean weight 1, and validation rows; both may share features."""
+    rows = encode(estimator, train, targets, device)
+    if rows.weight is not None:
+        rows = dataclasses.replace(rows, weight=rows.weight / rows.weight.mean())
+    if validation is None:
+        return rows, None
+    shared = rows.x if validation.X is train.X else None
+    return rows, encode(estimator, validation, targets, device, shared)
 
 
 def _on_device(
