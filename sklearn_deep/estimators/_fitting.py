@@ -286,7 +286,7 @@ def _same_module(
     if isinstance(before.module, QuantizedNetwork):
         raise ValueError(
             f"{type(estimator).__name__} cannot go on training a quantized network: it"
-            " has whole numbers in place of parameters. Set warm_start=False, or clone"
+            " has integers in place of parameters. Set warm_start=False, or clone"
             " the estimator, to begin anew; Quantized(..., fine_tune_epochs=10) trains"
             " for the rounding."
         )

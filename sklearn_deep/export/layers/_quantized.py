@@ -1,7 +1,7 @@
 """Rules of quantized layers: the form that onnxruntime fuses to kernels of 8 bits.
 
 Values are rounded by QuantizeLinear and taken back by DequantizeLinear; between such
-pairs stand the operators of floats. onnxruntime makes one kernel of whole numbers of a
+pairs stand the operators of floats. onnxruntime makes one integer kernel of a
 pair, an operator, and the pair behind it; without it the graph computes the same.
 """
 
@@ -65,7 +65,7 @@ def _on_its_grid(rule: Callable[..., Value]) -> Callable[..., Value]:
 
 
 def _taken_back(graph: Graph, whole: np.ndarray, scale: np.ndarray) -> Value:
-    """Stored whole numbers as floats, with a scale for each output channel."""
+    """Stored integers as floats, with a scale for each output channel."""
     operands = [graph.constant(whole), graph.constant(scale)]
     if whole.dtype == np.int8:
         # Zeros are written out: without those of weights onnxruntime fuses nothing.
@@ -100,7 +100,7 @@ def _whole_numbers(graph: Graph, module: QuantizedLinear, x: Value) -> Value:
 
 
 def _stored(graph: Graph, whole: np.ndarray, scale: np.ndarray, few: bool) -> Value:
-    """A weight that is stored as whole numbers, ``few`` of them in 4 bits."""
+    """A weight that is stored as integers, ``few`` of them in 4 bits."""
     if not few:
         return _taken_back(graph, whole, scale)
     if graph.opset < _FOUR_BITS:
