@@ -10,7 +10,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import _inventories
 from _api import api_page
-from sphinx.pycode import ModuleAnalyzer
 
 import sklearn_deep
 
@@ -68,6 +67,8 @@ def skip_foreign(app, what, name, obj, skip, options):
 
 def describe_constant(app, what, name, obj, options, lines):
     """Take the docstring of a lazy constant from the module that it is written in."""
+    from sphinx.pycode import ModuleAnalyzer  # tests read this file without Sphinx
+
     home = sklearn_deep._HOMES.get(name.removeprefix("sklearn_deep."))
     if what == "data" and home is not None:
         attributes = ModuleAnalyzer.for_module(f"sklearn_deep.{home}").find_attr_docs()
