@@ -32,14 +32,17 @@ if TYPE_CHECKING:
     from sklearn_deep.compression._prune import Pruned
     from sklearn_deep.compression._quantize import Quantized
     from sklearn_deep.compression._slice import Sliced
-    from sklearn_deep.estimators._autoencoder import MLPAutoencoder
-    from sklearn_deep.estimators._cnn import CNNClassifier, CNNRegressor
-    from sklearn_deep.estimators._conv_autoencoder import CNNAutoencoder
-    from sklearn_deep.estimators._holdout import ValidationHoldout
-    from sklearn_deep.estimators._lr_finder import LearningRateFinder
-    from sklearn_deep.estimators._mlp import MLPClassifier, MLPRegressor
-    from sklearn_deep.estimators._module import ModuleClassifier, ModuleRegressor
-    from sklearn_deep.estimators._rnn import RNNClassifier, RNNRegressor
+    from sklearn_deep.estimators.families._autoencoder import MLPAutoencoder
+    from sklearn_deep.estimators.families._cnn import CNNClassifier, CNNRegressor
+    from sklearn_deep.estimators.families._conv_autoencoder import CNNAutoencoder
+    from sklearn_deep.estimators.families._mlp import MLPClassifier, MLPRegressor
+    from sklearn_deep.estimators.families._module import (
+        ModuleClassifier,
+        ModuleRegressor,
+    )
+    from sklearn_deep.estimators.families._rnn import RNNClassifier, RNNRegressor
+    from sklearn_deep.estimators.meta._holdout import ValidationHoldout
+    from sklearn_deep.estimators.meta._lr_finder import LearningRateFinder
     from sklearn_deep.exceptions import (
         InvalidParameterError,
         MissingDependencyError,
@@ -74,9 +77,9 @@ _HOMES = {
     "Augmentation": "augmentation._base",
     "AutoAugment": "augmentation._auto",
     "Brightness": "augmentation._colour",
-    "CNNAutoencoder": "estimators._conv_autoencoder",
-    "CNNClassifier": "estimators._cnn",
-    "CNNRegressor": "estimators._cnn",
+    "CNNAutoencoder": "estimators.families._conv_autoencoder",
+    "CNNClassifier": "estimators.families._cnn",
+    "CNNRegressor": "estimators.families._cnn",
     "CompressionDisplay": "inspection._compression_display",
     "CompressionReport": "inspection._compression_report",
     "Contrast": "augmentation._colour",
@@ -89,15 +92,15 @@ _HOMES = {
     "GaussianNoise": "augmentation._table",
     "InvalidParameterError": "exceptions",
     "Jitter": "augmentation._series",
-    "LearningRateFinder": "estimators._lr_finder",
-    "MLPAutoencoder": "estimators._autoencoder",
-    "MLPClassifier": "estimators._mlp",
-    "MLPRegressor": "estimators._mlp",
+    "LearningRateFinder": "estimators.meta._lr_finder",
+    "MLPAutoencoder": "estimators.families._autoencoder",
+    "MLPClassifier": "estimators.families._mlp",
+    "MLPRegressor": "estimators.families._mlp",
     "MagnitudeScaling": "augmentation._series",
     "MissingDependencyError": "exceptions",
     "Mixup": "augmentation._mix",
-    "ModuleClassifier": "estimators._module",
-    "ModuleRegressor": "estimators._module",
+    "ModuleClassifier": "estimators.families._module",
+    "ModuleRegressor": "estimators.families._module",
     "NetworkFeatures": "transfer._features",
     "OnnxClassifier": "serving._estimators",
     "OnnxExport": "export._to_onnx",
@@ -109,8 +112,8 @@ _HOMES = {
     "Policy": "augmentation._policies",
     "Pruned": "compression._prune",
     "Quantized": "compression._quantize",
-    "RNNClassifier": "estimators._rnn",
-    "RNNRegressor": "estimators._rnn",
+    "RNNClassifier": "estimators.families._rnn",
+    "RNNRegressor": "estimators.families._rnn",
     "RandAugment": "augmentation._policies",
     "Rotation": "augmentation._geometry",
     "SKOPS_TRUSTED_TYPES": "_trusted",
@@ -129,7 +132,7 @@ _HOMES = {
     "TrainingWarning": "exceptions",
     "Translation": "augmentation._geometry",
     "TrivialAugment": "augmentation._policies",
-    "ValidationHoldout": "estimators._holdout",
+    "ValidationHoldout": "estimators.meta._holdout",
     "WindowSlice": "augmentation._series",
     "augmentation_preview": "inspection._augmentation_preview",
     "compression_report": "inspection._compression_report",
@@ -214,7 +217,7 @@ import_after(("joblib",), "sklearn_deep.training.stacking._registration")
 
 # skl2onnx converts our estimators without a word from the user.
 import_after(
-    ("skl2onnx", "sklearn_deep.estimators._base"),
+    ("skl2onnx", "sklearn_deep.estimators.core._base"),
     "sklearn_deep.export.skl2onnx._on_import",
 )
 

@@ -22,6 +22,10 @@ ORDER = [
     "training/loop",
     "training/stacking",
     "training",
+    "estimators/core",
+    "estimators/tasks",
+    "estimators/families",
+    "estimators/meta",
     "estimators",
     "compression",
     "transfer",
@@ -41,8 +45,8 @@ ORDER = [
 LAZY = {
     "_plotting.py": {"matplotlib"},
     "augmentation/_kornia.py": {"kornia"},
-    "estimators/_base.py": {"pandas", "sklearn_deep.training.loop._skorch"},
-    "estimators/_watching.py": {"sklearn_deep.training.loop._skorch_callbacks"},
+    "estimators/core/_base.py": {"pandas", "sklearn_deep.training.loop._skorch"},
+    "estimators/core/_watching.py": {"sklearn_deep.training.loop._skorch_callbacks"},
     "serving/_session.py": {"onnxruntime"},
     "inspection/_compression_report.py": {
         "pandas",

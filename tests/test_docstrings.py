@@ -12,7 +12,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 import sklearn_deep
-from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators.core._base import DeepEstimator
 
 NAMES = {name: getattr(sklearn_deep, name) for name in sorted(sklearn_deep.__all__)}
 CONSTANTS = {name for name, value in NAMES.items() if not callable(value)}

@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.base import is_regressor
 
 from sklearn_deep.compression._network import split_rows, without_names
-from sklearn_deep.estimators._base import DeepEstimator
-from sklearn_deep.estimators._data import FitArguments, Part
-from sklearn_deep.estimators._reconstructor import DeepReconstructor
+from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._data import FitArguments, Part
+from sklearn_deep.estimators.tasks._reconstructor import DeepReconstructor
 from sklearn_deep.exceptions import ScoreDropWarning
 
 # Largest number of rows that both networks are scored on.

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from sklearn_deep.compression._network import rows_of
-from sklearn_deep.estimators._base import DeepEstimator
-from sklearn_deep.estimators._data import FitArguments
+from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._data import FitArguments
 from sklearn_deep.nn._connections import connections
 from sklearn_deep.training.job._seeds import generator
 

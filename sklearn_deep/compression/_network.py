@@ -10,12 +10,12 @@ from sklearn.metrics import check_scoring
 from torch import nn
 
 from sklearn_deep.data._batches import Batch, Rows
-from sklearn_deep.estimators._base import DeepEstimator
-from sklearn_deep.estimators._calibration import corrected
-from sklearn_deep.estimators._data import FitArguments, Part, hold_out, validate
-from sklearn_deep.estimators._fitting import encode, prepare
-from sklearn_deep.estimators._policy_search import with_found_policy
-from sklearn_deep.estimators._reconstructor import DeepReconstructor
+from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._calibration import corrected
+from sklearn_deep.estimators.core._data import FitArguments, Part, hold_out, validate
+from sklearn_deep.estimators.core._fitting import encode, prepare
+from sklearn_deep.estimators.core._policy_search import with_found_policy
+from sklearn_deep.estimators.tasks._reconstructor import DeepReconstructor
 from sklearn_deep.nn._connections import mask_of_nonzero
 from sklearn_deep.training._train import train
 from sklearn_deep.training.job._job import NetSettings, OptimizerState

@@ -15,8 +15,8 @@ from sklearn_deep.compression._base import (
 )
 from sklearn_deep.compression._importance import IMPORTANCES
 from sklearn_deep.compression._network import fine_tune, with_module
-from sklearn_deep.estimators._base import DeepEstimator
-from sklearn_deep.estimators._data import FitArguments
+from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._data import FitArguments
 from sklearn_deep.nn._connections import connections
 from sklearn_deep.nn._quantization import QuantizedNetwork
 

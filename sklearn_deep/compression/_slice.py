@@ -25,9 +25,9 @@ from sklearn_deep.compression._network import (
 from sklearn_deep.compression._units import Group
 from sklearn_deep.compression._weighing import fold_means, importance, measure
 from sklearn_deep.compression._widths import WIDTH_ARGUMENTS, Width, Widths
-from sklearn_deep.estimators._base import DeepEstimator
-from sklearn_deep.estimators._data import FitArguments
-from sklearn_deep.estimators._state import fill_module
+from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._data import FitArguments
+from sklearn_deep.estimators.core._state import fill_module
 from sklearn_deep.training.loop._forward import raw_outputs
 
 # Rows of a latency measurement, and its repeats.

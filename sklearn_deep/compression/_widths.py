@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_deep.compression._units import Group, Units
-from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators.core._base import DeepEstimator
 from sklearn_deep.nn._autoencoder import Autoencoder
 from sklearn_deep.nn._cnn import CNN
 from sklearn_deep.nn._conv_autoencoder import ConvAutoencoder

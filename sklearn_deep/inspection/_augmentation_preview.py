@@ -18,8 +18,8 @@ from sklearn_deep._plotting import pyplot
 from sklearn_deep.augmentation._auto import AutoAugment
 from sklearn_deep.data._batches import Batch, Rows
 from sklearn_deep.data._layout import Layout
-from sklearn_deep.estimators._augmenting import augmentations
-from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators.core._augmenting import augmentations
+from sklearn_deep.estimators.core._base import DeepEstimator
 from sklearn_deep.nn._layout import as_floats
 
 _NAME = "augmentation_preview"

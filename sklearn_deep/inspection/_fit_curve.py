@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_deep._plotting import legend_beside, pyplot, whole_ticks
-from sklearn_deep.estimators._base import DeepEstimator
+from sklearn_deep.estimators.core._base import DeepEstimator
 
 _LABELS = {"train_loss": "training", "valid_loss": "validation"}
 

@@ -27,7 +27,7 @@ from sklearn_deep._params import (
 from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.compression._base import network_in
 from sklearn_deep.compression._network import unwrap_frozen
-from sklearn_deep.estimators._base import DeepEstimator, all_or_nothing
+from sklearn_deep.estimators.core._base import DeepEstimator, all_or_nothing
 from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.nn._stages import cut
 from sklearn_deep.training.loop._forward import raw_outputs

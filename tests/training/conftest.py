@@ -2,8 +2,8 @@
 
 import pytest
 
-from sklearn_deep.estimators._data import FitArguments
-from sklearn_deep.estimators._fitting import prepare
+from sklearn_deep.estimators.core._data import FitArguments
+from sklearn_deep.estimators.core._fitting import prepare
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from sklearn.utils import get_tags
 
 from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.data._missing import is_missing
-from sklearn_deep.estimators._lengths import TakesLengths
-from sklearn_deep.estimators._sequences import SequenceEstimator
+from sklearn_deep.estimators.families._lengths import TakesLengths
+from sklearn_deep.estimators.families._sequences import SequenceEstimator
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import (
     BOOL,

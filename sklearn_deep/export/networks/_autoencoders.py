@@ -1,6 +1,6 @@
 """Rules of autoencoders."""
 
-from sklearn_deep.estimators._reconstructor import DeepReconstructor
+from sklearn_deep.estimators.tasks._reconstructor import DeepReconstructor
 from sklearn_deep.export.graph._graph import Graph, Value
 from sklearn_deep.export.graph._registry import rule
 from sklearn_deep.export.graph._table import Table

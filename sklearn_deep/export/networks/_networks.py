@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_deep.estimators._base import DeepEstimator
-from sklearn_deep.estimators._classifier import DeepClassifier
-from sklearn_deep.estimators._regressor import DeepRegressor
+from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.tasks._classifier import DeepClassifier
+from sklearn_deep.estimators.tasks._regressor import DeepRegressor
 from sklearn_deep.export.graph._graph import DOUBLE, FLOAT, INT, Graph, Value
 from sklearn_deep.export.graph._labels import labels_at
 from sklearn_deep.export.graph._limits import not_asked

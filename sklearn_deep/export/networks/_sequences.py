@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_deep.estimators._sequence_tasks import (
+from sklearn_deep.estimators.families._sequence_tasks import (
     SequenceClassifier,
     SequenceRegressor,
 )
-from sklearn_deep.estimators._sequences import SequenceEstimator
+from sklearn_deep.estimators.families._sequences import SequenceEstimator
 from sklearn_deep.export.graph._graph import INT, STRING, Graph, Value
 from sklearn_deep.export.graph._registry import RULES, rule
 from sklearn_deep.export.graph._table import Table

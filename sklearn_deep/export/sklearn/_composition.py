@@ -18,7 +18,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from sklearn_deep.compression._base import Compression
-from sklearn_deep.estimators._holdout import ValidationHoldout
+from sklearn_deep.estimators.meta._holdout import ValidationHoldout
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import Graph
 from sklearn_deep.export.graph._limits import not_asked

@@ -1,0 +1,1 @@
+"""Any estimator with one network: its fit, its fitted state, its hooks."""

@@ -1,0 +1,247 @@
+"""What comes in through ``fit``, validated and split; rows are index arrays."""
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from sklearn.utils import check_random_state
+
+from sklearn_deep.data._features import Features
+from sklearn_deep.data._missing import refuse_missing_targets
+from sklearn_deep.data._ragged import Ragged
+from sklearn_deep.data._row_view import RowView
+from sklearn_deep.data._rows import merge_equal_rows
+from sklearn_deep.data._split import validation_split
+from sklearn_deep.data._tasks import Settings
+from sklearn_deep.data._weights import check_sample_weight
+from sklearn_deep.estimators.core._fitted import Fitted
+from sklearn_deep.estimators.core._hooks import NetworkHooks
+from sklearn_deep.nn._losses import LOSSES
+
+# early_stopping="auto" holds rows out above this many, as HistGradientBoosting does.
+MANY_ROWS = 10_000
+
+
+class FitArguments(NamedTuple):
+    """What the user passed to ``fit`` or ``partial_fit``."""
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+    X_val: Any = None
+    y_val: Any = None
+    sample_weight_val: Any = None
+    classes: Any = None
+    incremental: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of a fit: the training part or the validation part.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_all, ...) or CSR matrix
+        Shared by the parts; in the compute dtype, or pixels of 8 bits.
+    y : ndarray of shape (n_rows,) or (n_rows, n_targets)
+        In the user's labels or units.
+    weight : ndarray of shape (n_rows,) or None
+        Sample weights, all positive.
+    index : ndarray of shape (n_rows,) or None
+        Where the rows are in ``X``; None for all, in order.
+    dtype : numpy.dtype
+        The compute dtype.
+    name : str
+        What the user calls ``y``, for errors.
+    labels : ndarray of shape (n_classes,) or None
+        Sorted labels of a classifier, those of rows of weight zero among them.
+    """
+
+    X: Any
+    y: np.ndarray
+    weight: np.ndarray | None
+    dtype: np.dtype
+    index: np.ndarray | None = None
+    name: str = "y"
+    labels: np.ndarray | None = None
+
+    @classmethod
+    def make(
+        cls,
+        X: Any,
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        dtype: np.dtype,
+        name: str = "y",
+    ) -> "Part":
+        """All rows but those of weight zero, which are never trained on."""
+        if isinstance(X, RowView):  # a fold of a search
+            part = cls(X.shared.values, y, weight, dtype, X.rows, name)
+        else:
+            part = cls(X, y, weight, dtype, name=name)
+        if weight is not None and not weight.all():
+            part = part.take(np.flatnonzero(weight))
+        if isinstance(part.y, Ragged) and not part.y.lengths.all():
+            # A target a step, and no step: nothing to learn from, or to score.
+            part = part.take(np.flatnonzero(part.y.lengths))
+        # Equal weights are as none, to the last bit: a weighted mean is rounded otherwise.
+        if part.weight is not None and (part.weight == part.weight[:1]).all():
+            part = replace(part, weight=None)
+        return part
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, rows: np.ndarray) -> "Part":
+        """Some of these rows."""
+        weight = None if self.weight is None else self.weight[rows]
+        index = rows if self.index is None else self.index[rows]
+        return replace(self, y=self.y[rows], weight=weight, index=index)
+
+    def features(self) -> Any:
+        """These rows of X; a copy, where they are not all of it."""
+        return self.X if self.index is None else self.X[self.index]
+
+    def split(
+        self, fraction: float, seed: int, stratify: np.ndarray | None
+    ) -> tuple["Part", "Part"]:
+        """Set a share of the rows aside."""
+        train, aside = validation_split(len(self), fraction, seed, stratify)
+        return self.take(train), self.take(aside)
+
+    def merged(self, codes: np.ndarray) -> "Part":
+        """Equal rows as one with the sum of their weights, in canonical order."""
+        X = self.features()
+        if sp.issparse(X):
+            X = X.tocsr()
+        rows, weight = merge_equal_rows(X, codes, self.weight)
+        equal = bool((weight == weight[0]).all())
+        return replace(
+            self,
+            X=X[rows],
+            y=self.y[rows],
+            weight=None if equal else weight,
+            index=None,
+        )
+
+
+def of_steps(part: Part) -> Part:
+    """Steps in place of rows, where every step has a target; X stays as it is."""
+    if not isinstance(part.y, Ragged):
+        return part
+    weight = None if part.weight is None else part.y.repeat(part.weight)
+    return replace(part, y=part.y.values, weight=weight)
+
+
+def validate(
+    estimator: NetworkHooks,
+    given: FitArguments,
+    device: torch.device,
+    before: Fitted | None,
+) -> tuple[Features, Part]:
+    """Validated rows, and the features that have learnt from them."""
+    if given.y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is"
+            " None."
+        )
+    refuse_missing_targets(given.y, type(estimator).__name__)
+    if before is not None:
+        asked: Any = _same_dtype(estimator, before)
+    else:
+        asked = _fit_dtype(estimator, device)
+    features = estimator._make_features() if before is None else before.features
+    X, y = features.check(given.X, given.y, asked, reset=before is None)
+    weight = check_sample_weight(given.sample_weight, X.shape[0])
+    dtype = compute_dtype(X, asked)
+    task = estimator._task
+    y = task.check(y)
+    part = Part.make(X, y, weight, dtype)
+    if not given.incremental or before is None:
+        # Of all rows: a bag or a fold may give every row of a class weight zero, and
+        # ensembles count on the class being in classes_, as in all of scikit-learn.
+        part = replace(part, labels=task.classes(y))
+    if not given.incremental:
+        task.check_classes(task_settings(estimator), part.labels)
+    X = features.encode_tokens(part.X, part.features()) if before is None else part.X
+    return features, replace(part, X=X)
+
+
+def task_settings(estimator: NetworkHooks) -> Settings:
+    """Parameters that the task reads."""
+    loss = LOSSES.get((estimator.loss, "real"))
+    return Settings(
+        type(estimator).__name__,
+        None if loss is None else loss.scaling,
+        getattr(estimator, "class_weight", None),
+    )
+
+
+def compute_dtype(X: Any, asked: Any) -> np.dtype:
+    """The dtype of the network: the one of X, unless X holds pixels."""
+    if np.issubdtype(X.dtype, np.floating):
+        return X.dtype
+    return np.dtype("float32") if isinstance(asked, list) else np.dtype(asked)
+
+
+def _fit_dtype(estimator: NetworkHooks, device: torch.device) -> Any:
+    if estimator.dtype == "float64" and device.type == "mps":
+        raise ValueError(
+            f"dtype='float64' of {type(estimator).__name__} does not work on device"
+            " 'mps', which has no such numbers. Take dtype='float32' or device='cpu'."
+        )
+    if estimator.dtype != "auto":
+        return np.dtype(estimator.dtype)
+    # validate_data keeps X's dtype where it is in a list, else takes the first.
+    return [np.float64, np.float32] if device.type == "cpu" else np.dtype("float32")
+
+
+def _same_dtype(estimator: NetworkHooks, before: Fitted) -> np.dtype:
+    dtype = before.dtype
+    if estimator.dtype not in ("auto", dtype.name):
+        raise ValueError(
+            f"{type(estimator).__name__} has a {dtype.name} network and cannot go on"
+            f" training it with dtype={estimator.dtype!r}. Set warm_start=False, or"
+            " clone the estimator, to begin anew."
+        )
+    return dtype
+
+
+def hold_out(
+    estimator: NetworkHooks,
+    given: FitArguments,
+    features: Features,
+    whole: Part,
+    seed: int,
+) -> tuple[Part, Part | None]:
+    """The training part and, where there is one, the validation part."""
+    if (given.X_val is None) != (given.y_val is None):
+        raise ValueError(
+            f"{type(estimator).__name__}.fit takes X_val and y_val together; got only"
+            f" {'y_val' if given.X_val is None else 'X_val'}."
+        )
+    if given.X_val is not None:
+        refuse_missing_targets(given.y_val, type(estimator).__name__, "y_val")
+        X, y = features.check(given.X_val, given.y_val, whole.X.dtype, reset=False)
+        weight = check_sample_weight(
+            given.sample_weight_val, X.shape[0], "sample_weight_val"
+        )
+        part = Part.make(X, estimator._task.check(y), weight, whole.dtype, "y_val")
+        return whole, part
+    if given.sample_weight_val is not None:
+        raise ValueError("sample_weight_val was given without X_val and y_val.")
+    stops = estimator.early_stopping
+    if given.incremental or not (len(whole) > MANY_ROWS if stops == "auto" else stops):
+        return whole, None
+    return whole.split(
+        estimator.validation_fraction, seed, estimator._task.strata(whole.y)
+    )
+
+
+def draw_seed(random_state: Any) -> int:
+    """The fit's own seed; without one, from the system, not from a global generator."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return int(check_random_state(random_state).randint(2**31 - 1))

@@ -1,0 +1,83 @@
+"""What a family of networks writes, and what the functions of a fit ask of it.
+
+The functions that a fit calls take an estimator by this type: they know its hooks and
+its parameters, and not ``fit`` itself.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
+
+from sklearn.base import BaseEstimator
+from torch import nn
+
+from sklearn_deep._params import Rules
+from sklearn_deep.data._batches import Rows
+from sklearn_deep.data._features import Features, TableFeatures
+from sklearn_deep.data._layout import Layout
+from sklearn_deep.data._tasks import Task
+from sklearn_deep.estimators.core._fitted import Fitted
+from sklearn_deep.nn._losses import Loss
+from sklearn_deep.training.job._job import TrainJob
+
+
+class NetworkHooks(BaseEstimator, ABC):
+    """Hooks of an estimator with one network, and its fitted state."""
+
+    _rules: ClassVar[Rules]
+    _fitted: Fitted
+
+    # What the network is trained for.
+    _task: ClassVar[Task]
+
+    # The class of the module; its output layer is the attribute ``output``.
+    _network: ClassVar[Callable[..., nn.Module]]
+
+    # Parameters of the architecture in which networks of one stack may differ.
+    _of_each: ClassVar[frozenset[str]] = frozenset({"dropout"})
+    # Lower bound of ``batch_size="auto"``.
+    _smallest_batch: ClassVar[int] = 32
+    # X may be a ``RowView``: ``fit`` and what predicts read it through ``Features``.
+    _takes_row_views: ClassVar[bool] = True
+    # Whether batches hold sequences of about one length.
+    _batches_by_length: ClassVar[bool] = False
+
+    @abstractmethod
+    def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
+        """Describe the network in plain data, checked; it has ``n_outputs``."""
+
+    @abstractmethod
+    def _nonlinearity(self) -> tuple[str, float | None]:
+        """The activation's name and its slope, for initial weights."""
+
+    def _make_features(self) -> Features:
+        """Features of the rows that this family takes, before they have learnt."""
+        return TableFeatures(type(self).__name__)
+
+    @abstractmethod
+    def _initialized(
+        self, architecture: dict[str, Any], loss: Loss, rows: Rows, seed: int
+    ) -> nn.Module:
+        """Build the network with initial values, in float32 on the CPU."""
+
+    @abstractmethod
+    def _load_module(self, fitted: Fitted, values: dict[str, Any]) -> nn.Module:
+        """Build the network anew with these values, on the CPU where they are arrays."""
+
+    @abstractmethod
+    def _with_stack_key(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
+        """The job with the key by which networks of one stack are found."""
+
+    def _copy_with(self, fitted: Fitted, **params: Any) -> Self:
+        """A light copy with another fitted state and other parameters."""
+        fresh = object.__new__(type(self))
+        fresh.__dict__.update({**vars(self), **params, "_fitted": fitted})
+        return fresh
+
+    def _features_for_net(self, X: Any) -> Any:
+        """Features as the network takes them; names count where X has some."""
+        fitted = self._fitted
+        features = fitted.features
+        if not hasattr(X, "columns"):
+            features = features.without_names()
+        return features.encode(X, fitted.dtype)

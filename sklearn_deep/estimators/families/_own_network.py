@@ -1,0 +1,154 @@
+"""The network of an estimator as a module of the user's own."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sklearn_deep._arguments import advice
+from sklearn_deep._params import Rules, Satisfies
+from sklearn_deep.data._batches import Rows
+from sklearn_deep.data._features import Features, ModuleFeatures
+from sklearn_deep.data._layout import Layout
+from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._fitted import Fitted
+from sklearn_deep.estimators.core._state import as_tensor
+from sklearn_deep.estimators.families._rules import TRAINING_RULES
+from sklearn_deep.nn._losses import Loss
+from sklearn_deep.nn._user_module import bind_arguments, build, fingerprint, name_of
+from sklearn_deep.training.job._job import TrainJob
+from sklearn_deep.training.job._seeds import generator
+from sklearn_deep.training.stacking._tasks import current_task
+from sklearn_deep.training.stacking._vmap_check import first_rows, stackable, try_out
+
+_PREFIX = "module__"
+
+# Rows of a trial, at most.
+_TRIAL_ROWS = 256
+
+
+def _makes_modules(value: Any) -> bool:
+    return callable(value) and not isinstance(value, nn.Module)
+
+
+MODULE_RULES: Rules = {
+    "module": (
+        Satisfies(
+            _makes_modules,
+            "a class of torch.nn.Module, or a function that makes one (not a module that"
+            " is made: each fit begins with a fresh one, of the arguments module__...)",
+        ),
+    ),
+    **TRAINING_RULES,
+}
+
+
+class OwnNetwork(DeepEstimator):
+    """A classifier or regressor around a module that the user wrote."""
+
+    def _take_arguments(self, arguments: dict[str, Any]) -> None:
+        """Store the arguments of the module as they came."""
+        for name, value in arguments.items():
+            if not name.startswith(_PREFIX) or name == _PREFIX:
+                help = advice(name, self._rules, type(self))
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument"
+                    f" {name!r}{help}. Arguments of the module are written"
+                    f" {_PREFIX}{name}."
+                )
+            setattr(self, name, value)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k.startswith(_PREFIX)}
+
+    def get_params(self, deep=True):
+        """Get the parameters, the module's arguments among them.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether parameters of parameters are given too.
+
+        Returns
+        -------
+        params : dict
+            Names and values.
+        """
+        return {**super().get_params(deep=deep), **self._arguments()}
+
+    def set_params(self, **params):
+        """Set parameters; ``module__x`` is the argument ``x`` of the module.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        of_module = {k: v for k, v in params.items() if k.startswith(_PREFIX)}
+        super().set_params(**{k: v for k, v in params.items() if k not in of_module})
+        self._take_arguments(of_module)
+        return self
+
+    # Hooks
+
+    def _make_features(self) -> Features:
+        return ModuleFeatures(type(self).__name__)
+
+    def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
+        sizes = {
+            "n_features": math.prod(layout.row_shape),
+            "n_outputs": n_outputs,
+            "input_shape": layout.row_shape,
+        }
+        given = {k.removeprefix(_PREFIX): v for k, v in self._arguments().items()}
+        bound = bind_arguments(type(self).__name__, self.module, given, sizes)
+        arguments = {_PREFIX + name: value for name, value in bound.items()}
+        return {"module": self.module, **arguments}
+
+    def _nonlinearity(self) -> tuple[str, float | None]:
+        return "identity", None
+
+    def _initialized(
+        self, architecture: dict[str, Any], loss: Loss, rows: Rows, seed: int
+    ) -> nn.Module:
+        return self._made(architecture, seed)
+
+    def _made(self, architecture: dict[str, Any], seed: int) -> nn.Module:
+        factory, *_ = architecture.values()
+        arguments = {
+            k.removeprefix(_PREFIX): v for k, v in architecture.items() if k != "module"
+        }
+        own = generator(seed, "weights")
+        return build(type(self).__name__, factory, arguments, own).cpu().float()
+
+    def _load_module(self, fitted: Fitted, values: dict[str, Any]) -> nn.Module:
+        # Not on "meta": what a module keeps beside its state comes from its constructor,
+        # with the same random numbers.
+        module = self._made(fitted.architecture, fitted.seed)
+        tensors = {k: as_tensor(v).cpu() for k, v in values.items()}
+        module = module.to(torch.from_numpy(np.empty(0, fitted.dtype)).dtype)
+        module.load_state_dict(tensors)
+        return module.eval()
+
+    def _with_stack_key(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
+        batch = first_rows(job.rows, min(job.batch_size, _TRIAL_ROWS))
+        same = try_out(job, batch, name_of(self.module))
+        if not same or current_task() is None:  # there is nobody to stack it with
+            return job
+        kind = fingerprint(job.module)
+        may = stackable(job, batch, kind)
+        return dataclasses.replace(job, architecture_key=kind if may else None)
+
+    def __sklearn_tags__(self):
+        """Say that X may have more than two axes."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

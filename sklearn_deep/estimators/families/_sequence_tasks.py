@@ -1,0 +1,229 @@
+"""Classifiers and regressors of series and sequences: their methods take ``lengths``."""
+
+from typing import ClassVar
+
+from sklearn.metrics import accuracy_score
+
+from sklearn_deep._arguments import names_unknown_arguments
+from sklearn_deep.data._tasks import Classification, PerStep, Regression, Task
+from sklearn_deep.estimators.families._lengths import TakesLengths
+from sklearn_deep.estimators.tasks._classifier import DeepClassifier
+from sklearn_deep.estimators.tasks._regressor import DeepRegressor
+
+
+class SequenceClassifier(TakesLengths, DeepClassifier):
+    """Predicts labels of sequences, or of all their steps."""
+
+    _task: ClassVar[Task] = PerStep(Classification())
+
+    @names_unknown_arguments
+    def partial_fit(self, X, y, classes=None, sample_weight=None, lengths=None):
+        """Go on training for one epoch over these rows.
+
+        Rows are not held out, and the training is not stopped. The vocabulary of tokens
+        is that of the first call: pass one, if others will come.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...), or n_samples sequences
+            As in ``fit``.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels; with ``return_sequences`` of all steps.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; needed in the first call, unless ``y``
+            holds them all.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+        lengths : array-like of int of shape (n_samples,), default=None
+            True lengths of the rows of a padded ``X``.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            For fewer than two classes in the first call, and as ``fit``.
+        """
+        return self._partial_fit(self._cut(X, lengths), y, sample_weight, classes)
+
+    def predict(self, X, lengths=None):
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...), or n_samples sequences
+            As in ``fit``; a list of sequences may be of any lengths.
+        lengths : array-like of int of shape (n_samples,), default=None
+            True lengths of the rows of a padded ``X``.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels, or 0 and 1 for each label of a multilabel problem. With
+            ``return_sequences`` of every step: of shape (n_samples, time) for an array,
+            else an array of one array a sequence.
+        """
+        return self._predicted(super().predict, X, lengths)
+
+    def predict_proba(self, X, lengths=None):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...), or n_samples sequences
+            As in ``fit``; a list of sequences may be of any lengths.
+        lengths : array-like of int of shape (n_samples,), default=None
+            True lengths of the rows of a padded ``X``.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_classes)
+            Columns as in ``classes_``; for multilabel problems the probability of
+            each label by itself. With ``return_sequences`` of every step, as
+            ``predict``.
+        """
+        return self._predicted(super().predict_proba, X, lengths)
+
+    def predict_log_proba(self, X, lengths=None):
+        """Predict the logarithm of each class's probability.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...), or n_samples sequences
+            As in ``fit``; a list of sequences may be of any lengths.
+        lengths : array-like of int of shape (n_samples,), default=None
+            True lengths of the rows of a padded ``X``.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+            Exact also where the probability itself rounds to 0. With
+            ``return_sequences`` of every step, as ``predict``.
+        """
+        return self._predicted(super().predict_log_proba, X, lengths)
+
+    def decision_function(self, X, lengths=None):
+        """Give the raw outputs (logits).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...), or n_samples sequences
+            As in ``fit``; a list of sequences may be of any lengths.
+        lengths : array-like of int of shape (n_samples,), default=None
+            True lengths of the rows of a padded ``X``.
+
+        Returns
+        -------
+        z : ndarray of shape (n_samples,), (n_samples, n_classes) or \
+                (n_samples, n_labels)
+            For two classes positive where the second is the more probable. With
+            ``return_sequences`` of every step, as ``predict``.
+        """
+        return self._predicted(super().decision_function, X, lengths)
+
+    def score(self, X, y, sample_weight=None, lengths=None):
+        """Give the accuracy; with ``return_sequences`` over all true steps.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...), or n_samples sequences
+            As in ``fit``; a list of sequences may be of any lengths.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            True labels; with ``return_sequences`` of all steps.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows; all steps of a row have its weight.
+        lengths : array-like of int of shape (n_samples,), default=None
+            True lengths of the rows of a padded ``X``.
+
+        Returns
+        -------
+        score : float
+            Share of the labels that are right.
+        """
+        return self._scored(
+            accuracy_score, super().predict, X, y, sample_weight, lengths
+        )
+
+
+class SequenceRegressor(TakesLengths, DeepRegressor):
+    """Predicts numbers of sequences, or of all their steps."""
+
+    _task: ClassVar[Task] = PerStep(Regression())
+
+    @names_unknown_arguments
+    def partial_fit(self, X, y, sample_weight=None, lengths=None):
+        """Go on training for one epoch over these rows.
+
+        Rows are not held out, and the training is not stopped. The scale of the
+        targets, and the vocabulary of tokens, are those of the first call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...), or n_samples sequences
+            As in ``fit``.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets; with ``return_sequences`` of all steps.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+        lengths : array-like of int of shape (n_samples,), default=None
+            True lengths of the rows of a padded ``X``.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        return self._partial_fit(self._cut(X, lengths), y, sample_weight)
+
+    def predict(self, X, return_std=False, lengths=None):
+        """Predict targets, in the units of ``y``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...), or n_samples sequences
+            As in ``fit``; a list of sequences may be of any lengths.
+        return_std : bool, default=False
+            Whether to give the standard deviation too; needs ``loss="gaussian"``.
+        lengths : array-like of int of shape (n_samples,), default=None
+            True lengths of the rows of a padded ``X``.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            The mean; the quantile or the median where the loss asks for it. With
+            ``return_sequences`` of every step: of shape (n_samples, time) for an array,
+            else an array of one array a sequence. Several quantiles are on a last axis.
+        std : ndarray of the same shape
+            Standard deviation of the target, with ``return_std=True`` only.
+
+        Raises
+        ------
+        ValueError
+            With ``return_std=True`` for a network of another loss.
+        """
+        return self._predicted(super().predict, X, lengths, return_std=return_std)
+
+    def score(self, X, y, sample_weight=None, lengths=None):
+        """Give R^2, of several quantiles D^2; with ``return_sequences`` over all steps.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...), or n_samples sequences
+            As in ``fit``; a list of sequences may be of any lengths.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            True targets; with ``return_sequences`` of all steps.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows; all steps of a row have its weight.
+        lengths : array-like of int of shape (n_samples,), default=None
+            True lengths of the rows of a padded ``X``.
+
+        Returns
+        -------
+        score : float
+            The coefficient of determination, 1 at best; with several quantiles the
+            mean of :func:`~sklearn.metrics.d2_pinball_score` over them.
+        """
+        return self._scored(self._score, super().predict, X, y, sample_weight, lengths)

@@ -1,0 +1,1 @@
+"""Estimators around another estimator: held-out rows, a range test."""
