@@ -6,7 +6,7 @@ and augmentations read, with channels in front, and back.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:  # readers of exported files have no torch
@@ -79,6 +79,56 @@ class Layout:
     def plain(self) -> dict[str, Any]:
         """The layout as plain data, for ``Layout(**plain)``."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class TabularLayout(Layout):
+    """The layout of an encoded row of a frame: three kinds of columns, in this order.
+
+    Parameters
+    ----------
+    n_numeric : int
+        Scaled numbers, for which a network may have an embedding.
+    n_plain : int
+        Columns that a network takes as they are: indicators of missing numbers, one-hot
+        columns of small categories, booleans, phases of the calendar.
+    cardinalities : tuple of int
+        One per large category, which is a column of integer codes: the number of its
+        codes, 0 (missing or unknown) among them.
+    """
+
+    row_shape: tuple[int, ...] = field(init=False)
+    arranged: tuple[int, ...] = field(init=False)
+    channels_last: bool = field(init=False, default=True)
+    pixels: bool = field(init=False, default=False)
+    n_numeric: int
+    n_plain: int = 0
+    cardinalities: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        width = self.n_numeric + self.n_plain + len(self.cardinalities)
+        for name in ("row_shape", "arranged"):
+            object.__setattr__(self, name, (width,))
+
+    @property
+    def numeric_part(self) -> slice:
+        """Columns of scaled numbers."""
+        return slice(0, self.n_numeric)
+
+    @property
+    def plain_part(self) -> slice:
+        """Columns that are taken as they are."""
+        return slice(self.n_numeric, self.n_numeric + self.n_plain)
+
+    @property
+    def codes_part(self) -> slice:
+        """Columns of integer codes."""
+        return slice(self.n_numeric + self.n_plain, self.n_values)
+
+    def plain(self) -> dict[str, Any]:
+        """The layout as plain data, for ``TabularLayout(**plain)``."""
+        names = "n_numeric", "n_plain", "cardinalities"
+        return {name: getattr(self, name) for name in names}
 
 
 def spatial_layout(

@@ -1,11 +1,14 @@
 """How a row of X is a table row, a series or an image."""
 
 import itertools
+import pickle
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
-from sklearn_deep.data._layout import Layout, spatial_layout
+from sklearn_deep.data._layout import Layout, TabularLayout, spatial_layout
 
 
 def layout(row_shape, input_shape=None, spatial_dims="auto", channels="last"):
@@ -90,3 +93,21 @@ def test_the_plain_form_makes_the_layout_again():
 def test_other_rows_are_refused_with_the_shapes_that_are_allowed(given, words):
     with pytest.raises(ValueError, match=words):
         layout(*given)
+
+
+def test_the_parts_of_an_encoded_frame_follow_one_another():
+    found = TabularLayout(2, 3, (17, 40))
+    row = np.arange(7)
+    assert row[found.numeric_part].tolist() == [0, 1]
+    assert row[found.plain_part].tolist() == [2, 3, 4]
+    assert row[found.codes_part].tolist() == [5, 6]
+    assert (found.kind, found.row_shape, found.n_values) == ("table", (7,), 7)
+    x = torch.randn(5, 7)
+    assert torch.equal(found.restore(found.canonical(x)), x)
+
+
+def test_a_tabular_layout_is_made_anew_from_plain_data_and_from_a_pickle():
+    found = TabularLayout(2, 3, (17,))
+    assert TabularLayout(**found.plain()) == found
+    assert pickle.loads(pickle.dumps(found)) == found
+    assert replace(found, n_plain=4).n_values == 7
