@@ -15,6 +15,7 @@ from sklearn_deep.estimators.core._calibration import corrected
 from sklearn_deep.estimators.core._data import FitArguments, Part, hold_out, validate
 from sklearn_deep.estimators.core._fitting import encode, prepare
 from sklearn_deep.estimators.core._policy_search import with_found_policy
+from sklearn_deep.estimators.families._lengths import without_padding
 from sklearn_deep.estimators.tasks._reconstructor import DeepReconstructor
 from sklearn_deep.nn._connections import mask_of_nonzero
 from sklearn_deep.training._train import train
@@ -45,11 +46,8 @@ def make_fit_args(
     lengths_val: Any = None,
 ) -> FitArguments:
     """Arguments of ``fit`` in the form that the network's own ``fit`` gives them."""
-    cut: Any = network
-    if lengths is not None:
-        X = cut._cut(X, lengths)
-    if lengths_val is not None:
-        X_val = cut._cut(X_val, lengths_val, "X_val")
+    X = without_padding(network, X, lengths)
+    X_val = without_padding(network, X_val, lengths_val, "X_val")
     if isinstance(network, DeepReconstructor):
         y, y_val = X, X_val
     return FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)

@@ -38,18 +38,18 @@ class Group:
 
     def __init__(self, name: str, size: int, fixed: bool = False):
         self.name, self.size, self.fixed = name, size, fixed
-        self._tied: Group | None = None
+        self.tied_to: Group | None = None
 
     @property
     def root(self) -> "Group":
         """Representative of all groups that are tied to this one."""
-        return self if self._tied is None else self._tied.root
+        return self if self.tied_to is None else self.tied_to.root
 
     def tie(self, other: "Group") -> None:
         """Remove units of both groups together, because their values are added up."""
         one, two = self.root, other.root
         if one is not two:
-            two._tied = one
+            two.tied_to = one
             one.fixed = one.fixed or two.fixed
 
 
@@ -140,12 +140,16 @@ class Units:
         return inputs
 
     def name(self, layer: nn.Module) -> str:
-        """Dotted name of a layer, with a dot at its end."""
-        return self._names[id(layer)] + "."
+        """Dotted name of a layer."""
+        return self._names[id(layer)]
+
+    def prefix(self, layer: nn.Module) -> str:
+        """What the names of a layer's tensors begin with."""
+        return self.name(layer) + "."
 
     def group(self, layer: nn.Module, size: int, suffix: str = "") -> Group:
         """Add a new group."""
-        self.groups.append(Group(self._names[id(layer)] + suffix, size))
+        self.groups.append(Group(self.name(layer) + suffix, size))
         return self.groups[-1]
 
     def arriving(self, size: int, inputs: Segments) -> Segments:
@@ -182,18 +186,16 @@ class Units:
 
 def _matrix(units: Units, layer: Any, inputs: Segments) -> Segments:
     """A linear layer or a convolution."""
-    name = units.name(layer)
+    prefix = units.prefix(layer)
     inputs = units.arriving(layer.weight.shape[1], inputs)
     group = units.group(layer, layer.weight.shape[0])
     out = [Segment(group)]
-    units.axes[name + "weight"] = [out, inputs]
+    units.axes[prefix + "weight"] = [out, inputs]
     bias_slot = None
     if layer.bias is not None:
-        units.axes[name + "bias"] = [out]
-        bias_slot = name + "bias", 0, 1
-    input_weight = InputWeight(
-        units._names[id(layer)], name + "weight", inputs, bias_slot
-    )
+        units.axes[prefix + "bias"] = [out]
+        bias_slot = prefix + "bias", 0, 1
+    input_weight = InputWeight(units.name(layer), prefix + "weight", inputs, bias_slot)
     units.input_weights.append(input_weight)
     if bias_slot is None:
         units.without_bias[group] = input_weight
@@ -201,14 +203,14 @@ def _matrix(units: Units, layer: Any, inputs: Segments) -> Segments:
 
 
 def _normalization(units: Units, layer: Any, inputs: Segments) -> Segments:
-    name, start = units.name(layer), 0
+    prefix, start = units.prefix(layer), 0
     for tensor in ("weight", "bias", "running_mean", "running_var"):
         if getattr(layer, tensor, None) is not None:
-            units.axes[name + tensor] = [inputs]
+            units.axes[prefix + tensor] = [inputs]
     for segment in inputs:
         input_weight = units.without_bias.pop(segment.group, None)
         if input_weight is not None and hasattr(layer, "running_mean"):
-            input_weight.bias_slot = name + "running_mean", start, -1
+            input_weight.bias_slot = prefix + "running_mean", start, -1
         start += segment.length
     return inputs
 
@@ -247,12 +249,12 @@ def _unflatten(units: Units, layer: Any, inputs: Segments) -> Segments:
 def _embedding(units: Units, layer: Any, inputs: Segments) -> Segments:
     """Embeddings keep their width."""
     width = layer.table.embedding_dim
-    return [Segment(Group(units._names[id(layer)], width, fixed=True))]
+    return [Segment(Group(units.name(layer), width, fixed=True))]
 
 
 def _recurrent(units: Units, layer: Layer, inputs: Segments) -> Segments:
     cell: Any = layer.cell
-    name = units.name(cell)
+    prefix = units.prefix(cell)
     inputs = units.arriving(cell.input_size, inputs)
     out = []
     for direction in ("", "_reverse") if cell.bidirectional else ("",):
@@ -261,13 +263,11 @@ def _recurrent(units: Units, layer: Layer, inputs: Segments) -> Segments:
         gates = own * (cell.weight_ih_l0.shape[0] // cell.hidden_size)
         for kind, taken in (("ih", inputs), ("hh", own)):
             weight, bias = (
-                f"{name}{t}_{kind}_l0{direction}" for t in ("weight", "bias")
+                f"{prefix}{t}_{kind}_l0{direction}" for t in ("weight", "bias")
             )
             units.axes[weight], units.axes[bias] = [gates, taken], [gates]
             units.input_weights.append(
-                InputWeight(
-                    units._names[id(cell)], weight, taken, (bias, 0, 1), kind == "hh"
-                )
+                InputWeight(units.name(cell), weight, taken, (bias, 0, 1), kind == "hh")
             )
         out += own
     return out

@@ -73,9 +73,14 @@ class Output(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features to raw outputs."""
-        if self.out_features >= self._NARROW:
+        if not self.is_narrow:
             return super().forward(x)
         return torch.addmm(self.bias[:, None], self.weight, x.t()).t()
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the product is taken transposed."""
+        return self.out_features < self._NARROW
 
 
 class MLP(nn.Module):

@@ -35,6 +35,11 @@ class UpTo(nn.Sequential):
         return super().forward(x)
 
 
+def half_of(network: Any, name: str) -> nn.Module:
+    """The ``"encoder"`` or the ``"decoder"`` of an autoencoder."""
+    return UpTo(getattr(network, name)()).eval()
+
+
 class Tapped(nn.Module):
     """The output of a layer inside a network, as rows of numbers.
 

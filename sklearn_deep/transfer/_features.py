@@ -66,6 +66,8 @@ class NetworkFeatures(
     ----------
     estimator_ : estimator
         The fitted network.
+    layer_ : int or str
+        The layer whose outputs are the features.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -162,7 +164,7 @@ class NetworkFeatures(
                     X, y, sample_weight, X_val, y_val, sample_weight_val
                 )
             self.estimator_ = network_in(network)
-            self._layer = self.layer  # changes after ``fit`` apply to the next fit
+            self.layer_ = self.layer  # changes after ``fit`` apply to the next fit
             self._n_features_out = self._features(X, slice(1)).shape[1]
         return self
 
@@ -185,22 +187,12 @@ class NetworkFeatures(
     def _features(self, X: Any, rows: slice = slice(None)) -> np.ndarray:
         network = self.estimator_
         X = network._fitted.features.encode(X, network._fitted.dtype)[rows]
-        part = self._part()
+        part = up_to_layer(self)
         try:
             return raw_outputs(part, X).numpy()
         except ValueError as error:
             raise ValueError(
-                f"layer={self._layer!r} of {_name(self)}: {error}"
-            ) from error
-
-    def _part(self) -> nn.Module:
-        """The module up to and including the layer."""
-        try:
-            return cut(self.estimator_.module_, self._layer).eval()
-        except LookupError as error:
-            raise InvalidParameterError(
-                f"The 'layer' parameter of {_name(self)} must be a layer of the network:"
-                f" {error.args[0]}. Got {self._layer!r} instead."
+                f"layer={self.layer_!r} of {_name(self)}: {error}"
             ) from error
 
     @property
@@ -230,6 +222,17 @@ class NetworkFeatures(
         else:
             tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def up_to_layer(features: NetworkFeatures) -> nn.Module:
+    """The network's module up to and including the layer."""
+    try:
+        return cut(features.estimator_.module_, features.layer_).eval()
+    except LookupError as error:
+        raise InvalidParameterError(
+            f"The 'layer' parameter of {_name(features)} must be a layer of the network:"
+            f" {error.args[0]}. Got {features.layer_!r} instead."
+        ) from error
 
 
 def _name(estimator: Any) -> str:

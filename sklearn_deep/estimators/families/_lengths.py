@@ -74,31 +74,20 @@ class TakesLengths(DeepEstimator):
             the estimator is as it was before the call.
         """
         return super().fit(
-            self._cut(X, lengths, channels=self.channels),
+            without_padding(self, X, lengths, channels=self.channels),
             y,
             sample_weight,
-            self._cut(X_val, lengths_val, "X_val", self.channels),
+            without_padding(self, X_val, lengths_val, "X_val", self.channels),
             y_val,
             sample_weight_val,
         )
-
-    def _cut(
-        self, X: Any, lengths: Any, name: str = "X", channels: str | None = None
-    ) -> Any:
-        """Padded arrays as sequences of their true lengths; ``channels`` of a fit."""
-        if lengths is None:
-            return X
-        learnt: Any = self.channels
-        if self.__sklearn_is_fitted__():
-            learnt = self._fitted.features.channels
-        return unpad(X, lengths, type(self).__name__, channels or learnt, name)
 
     # Predictions
 
     def _predicted(self, predict: Callable, X: Any, lengths: Any, **kwargs: Any) -> Any:
         """What a method of a task gives for rows, or, in their shape, for all steps."""
         check_is_fitted(self)
-        X = self._cut(X, lengths)
+        X = without_padding(self, X, lengths)
         if not self._fitted.features.by_step:
             return predict(X, **kwargs)
         equal = not isinstance(X, Ragged) and sequences_in(X) is None
@@ -122,7 +111,7 @@ class TakesLengths(DeepEstimator):
             raise ValueError(
                 f"{type(self).__name__}.score needs y, the true targets; got None."
             )
-        X = self._cut(X, lengths)
+        X = without_padding(self, X, lengths)
         if not self._fitted.features.by_step:
             weight = check_sample_weight(weight, len(X))
             return metric(y, predict(X), sample_weight=weight)
@@ -132,6 +121,18 @@ class TakesLengths(DeepEstimator):
         if weight is not None:
             weight = X.repeat(weight)
         return metric(targets.values, predict(X), sample_weight=weight)
+
+
+def without_padding(
+    estimator: Any, X: Any, lengths: Any, name: str = "X", channels: str | None = None
+) -> Any:
+    """Padded arrays as sequences of their true lengths; ``channels`` of a fit."""
+    if lengths is None:
+        return X
+    learnt = estimator.channels
+    if estimator.__sklearn_is_fitted__():
+        learnt = estimator._fitted.features.channels
+    return unpad(X, lengths, type(estimator).__name__, channels or learnt, name)
 
 
 def _by_rows(flat: np.ndarray, X: Ragged, equal: bool) -> np.ndarray:

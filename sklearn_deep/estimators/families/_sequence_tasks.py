@@ -6,7 +6,7 @@ from sklearn.metrics import accuracy_score
 
 from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep.data._tasks import Classification, PerStep, Regression, Task
-from sklearn_deep.estimators.families._lengths import TakesLengths
+from sklearn_deep.estimators.families._lengths import TakesLengths, without_padding
 from sklearn_deep.estimators.tasks._classifier import DeepClassifier
 from sklearn_deep.estimators.tasks._regressor import DeepRegressor
 
@@ -47,7 +47,9 @@ class SequenceClassifier(TakesLengths, DeepClassifier):
         ValueError
             For fewer than two classes in the first call, and as ``fit``.
         """
-        return self._partial_fit(self._cut(X, lengths), y, sample_weight, classes)
+        return self._partial_fit(
+            without_padding(self, X, lengths), y, sample_weight, classes
+        )
 
     def predict(self, X, lengths=None):
         """Predict labels.
@@ -176,7 +178,7 @@ class SequenceRegressor(TakesLengths, DeepRegressor):
         self : object
             The estimator.
         """
-        return self._partial_fit(self._cut(X, lengths), y, sample_weight)
+        return self._partial_fit(without_padding(self, X, lengths), y, sample_weight)
 
     def predict(self, X, return_std=False, lengths=None):
         """Predict targets, in the units of ``y``.

@@ -6,14 +6,13 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
 from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep.data._features import Features, ReconstructedTable
 from sklearn_deep.data._tasks import Autoencoding, Task
 from sklearn_deep.estimators.core._base import DeepEstimator, all_or_nothing
 from sklearn_deep.estimators.core._data import FitArguments
-from sklearn_deep.nn._stages import UpTo
+from sklearn_deep.nn._stages import half_of
 from sklearn_deep.training.loop._forward import raw_outputs
 
 RECONSTRUCTION_LOSSES = ("squared_error", "absolute_error", "huber")
@@ -115,7 +114,7 @@ class DeepReconstructor(
         """
         check_is_fitted(self)
         X = self._fitted.features.encode(X, self._fitted.dtype)
-        return raw_outputs(self._half("encoder"), X).numpy()
+        return raw_outputs(half_of(self.module_, "encoder"), X).numpy()
 
     def inverse_transform(self, X):
         """Decode codes; ``inverse_transform(transform(X))`` is the reconstruction.
@@ -137,7 +136,7 @@ class DeepReconstructor(
                 f"{type(self).__name__}.inverse_transform takes codes of"
                 f" {self._n_features_out} columns; got {code.shape[1]}."
             )
-        return self._decoded(raw_outputs(self._half("decoder"), code))
+        return self._decoded(raw_outputs(half_of(self.module_, "decoder"), code))
 
     def score_samples(self, X):
         """Tell how well rows are reconstructed: the higher, the more normal a row.
@@ -184,11 +183,6 @@ class DeepReconstructor(
 
     def _make_features(self) -> Features:
         return ReconstructedTable(type(self).__name__)
-
-    def _half(self, name: str) -> nn.Module:
-        """The encoder or the decoder."""
-        module: Any = self.module_
-        return UpTo(getattr(module, name)()).eval()
 
     def _decoded(self, raw: Any) -> np.ndarray:
         """Raw outputs as rows in the units of X."""

@@ -9,19 +9,20 @@ from sklearn_deep.export.networks._networks import (
     in_units,
     network_outputs,
 )
+from sklearn_deep.nn._stages import half_of
 
 
 @rule("transform", DeepReconstructor)
 def _encode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
     """Codes, (n, code_size)."""
-    code = network_outputs(graph, model, model._half("encoder"), table)
-    return Table.of(code, model._n_features_out)
+    code = network_outputs(graph, model, half_of(model.module_, "encoder"), table)
+    return Table.of(code, model._fitted.architecture["code_size"])
 
 
 @rule("inverse_transform", DeepReconstructor)
 def _decode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
     """Rows in the units of X, (n, n_features)."""
-    raw = network_outputs(graph, model, model._half("decoder"), table)
+    raw = network_outputs(graph, model, half_of(model.module_, "decoder"), table)
     decoded = in_units(graph, model._fitted.targets, raw)
     width = model.n_features_in_
     return Table.of(finite_outputs(graph, model, decoded, width), width)

@@ -5,7 +5,7 @@ from sklearn_deep.export.graph._limits import not_asked
 from sklearn_deep.export.graph._registry import rule
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.networks._networks import network_outputs
-from sklearn_deep.transfer._features import NetworkFeatures
+from sklearn_deep.transfer._features import NetworkFeatures, up_to_layer
 
 not_asked(NetworkFeatures)
 
@@ -13,5 +13,5 @@ not_asked(NetworkFeatures)
 @rule("transform", NetworkFeatures)
 def _features(graph: Graph, model: NetworkFeatures, table: Table) -> Table:
     """Outputs of the layer, (n, n_features_new)."""
-    out = network_outputs(graph, model.estimator_, model._part(), table)
-    return Table.of(out, model._n_features_out)
+    out = network_outputs(graph, model.estimator_, up_to_layer(model), table)
+    return Table.of(out, len(model.get_feature_names_out()))

@@ -427,9 +427,9 @@ def scores_of(graph: Graph, model: Any, table: Table, raw: bool) -> Value:
 
 
 def _written(operator: Any) -> _Written:
-    if not hasattr(operator, "_sklearn_deep"):
-        operator._sklearn_deep = _Written(operator)
-    return operator._sklearn_deep
+    if not hasattr(operator, "written_by_rules"):
+        operator.written_by_rules = _Written(operator)
+    return operator.written_by_rules
 
 
 def _table(variables: Any, model: Any) -> Table:

@@ -124,7 +124,7 @@ class AdoptedNet(NeuralNet):
 
     owner = "the estimator"
     n_outputs = 0
-    _encode: Callable[[Any], Any] | None = None
+    encode: Callable[[Any], Any] | None = None
     _datasets: Sequence[Any] = ()
 
     def initialize_module(self):
@@ -202,8 +202,8 @@ class AdoptedNet(NeuralNet):
     def _encoded(self, X: Any) -> Any:
         if isinstance(X, Tensor):
             return X
-        if self._encode is not None:
-            return self._encode(X)
+        if self.encode is not None:
+            return self.encode(X)
         return X if sp.issparse(X) else np.asarray(X)
 
     @property
@@ -218,6 +218,18 @@ class AdoptedNet(NeuralNet):
         """Width of the rows that the network was built for: ``InputShapeSetter``."""
         train = self._datasets[0] if self._datasets else None
         return None if train is None else train.rows.x.shape[-1]
+
+    def give_data(self, rows: Rows, validation: Rows | None) -> dict[str, Any]:
+        """Attach the rows of a fit; return the data sets for callbacks."""
+        train = RowsDataset(rows, self._binary)
+        valid = None if validation is None else RowsDataset(validation, self._binary)
+        self._datasets = (train, valid)
+        self.train_split = None if valid is None else _HeldOut(valid)
+        return {"dataset_train": train, "dataset_valid": valid}
+
+    def take_data(self) -> None:
+        """Detach the rows of a fit."""
+        self._datasets, self.train_split = (), None
 
     # Predictions
 
@@ -270,7 +282,7 @@ class AdoptedNet(NeuralNet):
         While training, parameters are views of one tensor, which a pickle would hold
         once per parameter: each is copied.
         """
-        state = {**vars(self), "_encode": None, "_datasets": ()}
+        state = {**vars(self), "encode": None, "_datasets": ()}
         moments = itertools.chain(*(m.values() for m in self.optimizer_.state.values()))
         memo: dict[int, Any] = {id(m): m.detach().clone() for m in moments}
         names = ("module", "module_", "optimizer_")
@@ -333,22 +345,8 @@ def make_net(
         verbose=settings.verbose,
         **options,
     )
-    net.owner, net.n_outputs, net._encode = settings.owner, settings.n_outputs, encode
+    net.owner, net.n_outputs, net.encode = settings.owner, settings.n_outputs, encode
     return net.initialize()
-
-
-def give_data(net: AdoptedNet, rows: Rows, validation: Rows | None) -> dict[str, Any]:
-    """Attach the rows of a fit to a net; return the data sets for callbacks."""
-    train = RowsDataset(rows, net._binary)
-    valid = None if validation is None else RowsDataset(validation, net._binary)
-    net._datasets = (train, valid)
-    net.train_split = None if valid is None else _HeldOut(valid)
-    return {"dataset_train": train, "dataset_valid": valid}
-
-
-def take_data(net: AdoptedNet) -> None:
-    """Detach the rows of a fit."""
-    net._datasets, net.train_split = (), None
 
 
 def check_callbacks(owner: str, callbacks: Sequence[Any]) -> None:

@@ -15,10 +15,8 @@ from sklearn_deep.training.loop._run import Run, Watcher
 from sklearn_deep.training.loop._skorch import (
     Recorder,
     check_callbacks,
-    give_data,
     has_scheduler,
     make_net,
-    take_data,
 )
 from sklearn_deep.training.loop._skorch_optimizer import updated
 from sklearn_deep.training.step._step import SingleStep
@@ -62,7 +60,7 @@ class SkorchCallbacks(Watcher):
         check_callbacks(job.owner, callbacks)
         self.net = make_net(job.module, job.loss, settings, callbacks, encode)
         self._given = {"X": X, "y": y}
-        self._data = give_data(self.net, job.rows, job.validation)
+        self._data = self.net.give_data(job.rows, job.validation)
         self._record = Recorder(self.net)
         for row in earlier:
             self._open_epoch()
@@ -159,7 +157,7 @@ class SkorchCallbacks(Watcher):
             run.best_epoch = self._epoch_of.get(after, len(run.history))
         self._optimizer.let_go()
         self._stepper = None
-        take_data(self.net)
+        self.net.take_data()
 
     def _validate(self, run: Run) -> float:
         """Notify of the validation batches, as skorch does; return the accuracy."""

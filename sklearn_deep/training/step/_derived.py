@@ -86,7 +86,7 @@ class DerivedGradient:
         self._weight, self._bias = module.output.weight.data, module.output.bias.data
         self._weight_gradient = gradient_of(module.output.weight)
         self._bias_gradient = gradient_of(module.output.bias)
-        self._narrow = module.output.out_features < Output._NARROW
+        self._narrow = module.output.is_narrow
         self._loss_backward = LOSS_BACKWARD.get((loss.name, loss.kind))
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
