@@ -59,7 +59,7 @@ def merge_equal_rows(
     """
     if not isinstance(y, Ragged):
         y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
-    keys = _row_hashes(X, seed=0) ^ _row_hashes(y, seed=1)
+    keys = row_hashes(X, seed=0) ^ row_hashes(y, seed=1)
     order = np.argsort(keys, kind="stable")
     candidates = np.flatnonzero(keys[order[1:]] == keys[order[:-1]]) + 1
     same = np.zeros(len(order), bool)
@@ -87,11 +87,15 @@ def _same_rows(X, one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return same
 
 
-def _row_hashes(X, seed: int) -> np.ndarray:
+def row_hashes(X, rows: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
+    """A 64-bit hash of the content of each row, or of some rows; equal rows share it."""
     if isinstance(X, Ragged):
-        return _sequence_hashes(X, seed)
-    parts = chunks(X.shape[0], row_values(X) * 8)
-    return np.concatenate([_hash(dense(X, part), seed) for part in parts])
+        return _sequence_hashes(X if rows is None else X[rows], seed)
+    n_rows = X.shape[0] if rows is None else len(rows)
+    parts = chunks(n_rows, row_values(X) * 8)
+    return np.concatenate(
+        [_hash(dense(X, part if rows is None else rows[part]), seed) for part in parts]
+    )
 
 
 def _sequence_hashes(X: Ragged, seed: int) -> np.ndarray:

@@ -7,6 +7,9 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
 )
 
+# With fewer different rows to hold out, copies are split like other rows.
+FEWEST_DIFFERENT = 10
+
 
 def validation_split(
     n_samples: int,
@@ -66,6 +69,42 @@ def validation_split(
     splitter = ShuffleSplit(1, test_size=n_aside, random_state=random_state)
     train, aside = next(splitter.split(rows))
     return np.sort(train), np.sort(aside)
+
+
+def split_without_copies(
+    numbers: np.ndarray,
+    fraction: float,
+    random_state,
+    stratify: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split row numbers; copies are all in the training part or all in the other.
+
+    Parameters
+    ----------
+    numbers : ndarray of shape (n_samples,)
+        Copies have the same number, as :func:`copies` gives them.
+    fraction, random_state, stratify
+        As in :func:`validation_split`; copies have the same class.
+
+    Returns
+    -------
+    train, validation : ndarray of int
+        Sorted row numbers. The validation part has the share of the different rows, and
+        no row whose copies would be more than half of it.
+    """
+    n_samples = len(numbers)
+    _, first, row, counts = np.unique(
+        numbers, return_index=True, return_inverse=True, return_counts=True
+    )
+    n_aside = round(fraction * len(first))
+    light = np.flatnonzero(counts <= max(1, fraction * n_samples / 2))
+    if len(first) == n_samples or not FEWEST_DIFFERENT <= n_aside < len(light):
+        return validation_split(n_samples, fraction, random_state, stratify)
+    classes = None if stratify is None else stratify[first[light]]
+    share = n_aside / len(light)
+    _, aside = validation_split(len(light), share, random_state, classes)
+    held_out = np.isin(row, light[aside])
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
 def _by_group(groups, fraction, random_state) -> tuple[np.ndarray, np.ndarray]:

@@ -8,12 +8,13 @@ import scipy.sparse as sp
 import torch
 from sklearn.utils import check_random_state
 
+from sklearn_deep.data._copies import copies
 from sklearn_deep.data._features import Features
 from sklearn_deep.data._missing import refuse_missing_targets
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._row_view import RowView
 from sklearn_deep.data._rows import merge_equal_rows
-from sklearn_deep.data._split import validation_split
+from sklearn_deep.data._split import split_without_copies
 from sklearn_deep.data._tasks import Settings
 from sklearn_deep.data._weights import check_sample_weight
 from sklearn_deep.estimators.core._fitted import Fitted
@@ -107,8 +108,9 @@ class Part:
     def split(
         self, fraction: float, seed: int, stratify: np.ndarray | None
     ) -> tuple["Part", "Part"]:
-        """Set a share of the rows aside."""
-        train, aside = validation_split(len(self), fraction, seed, stratify)
+        """Set a share of the rows aside; copies of a row stay together."""
+        numbers = copies(self.X, self.y, self.index)
+        train, aside = split_without_copies(numbers, fraction, seed, stratify)
         return self.take(train), self.take(aside)
 
     def merged(self, codes: np.ndarray) -> "Part":
