@@ -1,7 +1,11 @@
-"""The tabular sets of the accuracy benchmark: reading, splits, preprocessing, score."""
+"""The tabular sets of the accuracy benchmark: reading, splits, preprocessing, score.
+
+``adult:2000`` is a bootstrap sample of 2,000 training rows of adult, and
+``adult:2000:flip`` one of a set in which a fifth of the labels were exchanged.
+"""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +19,45 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 # Names and cabins are all but unique: one-hot columns of them are noise.
 LEFT_OUT = {"titanic": ["Name", "Ticket", "Cabin"]}
+
+SETS = [
+    "adult",
+    "churn_modelling",
+    "credit_approval",
+    "credit_g",
+    "letter",
+    "phoneme",
+    "soybean",
+    "titanic",
+    "abalone",
+    "california_housing",
+    "concrete",
+    "cpu_act",
+    "elevators",
+    "kin8nm",
+    "pol",
+    "wine_quality_red",
+    "yacht",
+    "emotions",
+    "energy_efficiency",
+    "jura",
+    "yeast",
+]
+
+_NOISY_BASES = [
+    "adult",
+    "churn_modelling",
+    "credit_approval",
+    "credit_g",
+    "phoneme",
+    "titanic",
+]
+NOISY = [
+    f"{name}:{kind}" for kind in ("1000", "5000", "2000:flip") for name in _NOISY_BASES
+]
+
+FLIPPED = 0.2
+SMALL = 2000  # rows
 
 # Published figures of a plain MLP, from the repositories named in each set's meta.json
 # (RTDL: Gorishniy 2021; TabM; TabR; the splits and protocols of MC dropout).
@@ -45,6 +88,8 @@ class Table:
     categorical : list of str
     published_splits : list of ndarray
         Row numbers of test parts; empty where none is published.
+    n_drawn : int or None
+        Training rows that a split draws with replacement; None takes each once.
     """
 
     name: str
@@ -53,6 +98,7 @@ class Table:
     y: np.ndarray
     categorical: list
     published_splits: list
+    n_drawn: int | None = None
 
     @property
     def is_classification(self):
@@ -64,9 +110,23 @@ class Table:
         rows = np.arange(len(self.y))
         if self.published_splits:
             test = self.published_splits[i % len(self.published_splits)]
-            return np.setdiff1d(rows, test), test
-        classes = self.y if self.task in ("binary", "multiclass") else None
-        return train_test_split(rows, test_size=0.2, random_state=i, stratify=classes)
+            train = np.setdiff1d(rows, test)
+        else:
+            classes = self.y if self.task in ("binary", "multiclass") else None
+            train, test = train_test_split(
+                rows, test_size=0.2, random_state=i, stratify=classes
+            )
+        if self.n_drawn is not None:
+            train = np.random.default_rng(i).choice(train, self.n_drawn)
+        return train, test
+
+    def n_splits(self, asked):
+        """Splits to run: four times as many of a small set, whose scores vary."""
+        return asked * (4 if len(self.y) < SMALL else 1)
+
+    def frame(self, rows):
+        """Rows of X as they came, categories as such and missing numbers missing."""
+        return self.X.iloc[rows].astype(dict.fromkeys(self.categorical, "category"))
 
     def preprocessing(self):
         """The same for every contestant: scaled numbers, one-hot categories."""
@@ -106,7 +166,23 @@ class Table:
 
 
 def load(folder, name):
-    """Read one set from the data folder."""
+    """Read one set, or a noisy sample of one, from the data folder."""
+    name, *noise = name.split(":")
+    table = _read(folder, name)
+    if not noise:
+        return table
+    noisy = replace(table, name=":".join([name, *noise]), n_drawn=int(noise[0]))
+    return replace(noisy, y=_flipped(table.y)) if "flip" in noise else noisy
+
+
+def _flipped(y):
+    """Labels, a fifth of which are exchanged for the next class."""
+    classes, codes = np.unique(y, return_inverse=True)
+    rows = np.random.default_rng(0).random(len(y)) < FLIPPED
+    return classes[(codes + rows) % len(classes)]
+
+
+def _read(folder, name):
     folder = Path(folder) / name
     meta = json.loads((folder / "meta.json").read_text())
     splits = []

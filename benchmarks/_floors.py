@@ -1,0 +1,61 @@
+"""What the accuracy benchmark has to show, from its fits alone."""
+
+import numpy as np
+from _common import verdict
+
+# contestant, peer, share of the sets on which its error is below the peer's
+SHARES = [
+    ("MLP", "scikit-learn", 3 / 4),
+]
+
+# contestant, peer: never worse by more than a standard error of the difference
+NEVER_WORSE = [
+    ("MLP", "scikit-learn"),
+]
+
+# contestant, set, error
+FIGURES = [
+    ("MLP", "adult", 1 - 0.852),
+]
+
+
+def differences(fits, contestant, peer, field):
+    """Contestant less peer on each split that both have; lower is better."""
+    one, other = fits.get(contestant, {}), fits.get(peer, {})
+    both = sorted(one.keys() & other.keys())
+    pairs = [(one[i][field], other[i][field]) for i in both]
+    return np.array([a - b for a, b in pairs if a is not None])
+
+
+def verdicts(found):
+    """Lines on the floors whose contestants were run."""
+    for contestant, peer, share in SHARES:
+        gaps = [differences(fits, contestant, peer, "error") for fits in found.values()]
+        won = [gap.mean() < 0 for gap in gaps if len(gap)]
+        if won:
+            text = f"{contestant} better than {peer} on {share:.0%} of the sets"
+            yield verdict(np.mean(won) >= share, f"{text} ({np.mean(won):.0%})")
+    for contestant, peer in NEVER_WORSE:
+        for field in ("error", "log_loss"):
+            missed = [
+                name
+                for name, fits in found.items()
+                if _worse(differences(fits, contestant, peer, field))
+            ]
+            text = (
+                f"{contestant} not below {peer} by more than a standard error, {field}"
+            )
+            yield verdict(not missed, text) + (
+                f" by {', '.join(missed)}" * bool(missed)
+            )
+    for contestant, name, error in FIGURES:
+        fits = found.get(name, {}).get(contestant)
+        if fits:
+            mean = np.mean([fit["error"] for fit in fits.values()])
+            yield verdict(mean <= error, f"{contestant} on {name}: {error:.3f}")
+
+
+def _worse(gap):
+    if len(gap) < 2:
+        return False
+    return gap.mean() > gap.std(ddof=1) / np.sqrt(len(gap))
