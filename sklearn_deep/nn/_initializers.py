@@ -18,6 +18,12 @@ from torch.nn import init
 from sklearn_deep._params import INITIAL_VALUE, Number, Rules, merge_named
 from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.nn._activations import ACTIVATIONS
+from sklearn_deep.nn._columns import (
+    CategoryEmbedding,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
+    draw_embedding,
+)
 
 _POSITIVE = (Number(low=0, high=INITIAL_VALUE.high, open_low=True),)
 
@@ -223,6 +229,9 @@ def _weight_of(layer: nn.Module, bias: str, gate: int) -> Tensor:
 # Layers that hold weights of several kinds, or need another start than linear ones.
 LAYERS: dict[type[nn.Module], Callable[..., None]] = {
     nn.Embedding: _embedding,
+    PeriodicEmbedding: draw_embedding,
+    PiecewiseLinearEmbedding: draw_embedding,
+    CategoryEmbedding: draw_embedding,
     nn.RNN: partial(_recurrent, n_gates=1),
     nn.GRU: partial(_recurrent, n_gates=3),
     nn.LSTM: partial(_recurrent, n_gates=4, forget_gate=1),

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from sklearn_deep.training.job._job import TrainJob, TrainResult
-from sklearn_deep.training.loop._loop import train_alone
 from sklearn_deep.training.loop._run import Watcher
+from sklearn_deep.training.stacking._stack import train_by_itself
 from sklearn_deep.training.stacking._tasks import current_task
 
 
@@ -18,5 +18,5 @@ def train(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
     """
     task = current_task()
     if task is None:
-        return train_alone(job, watchers)
+        return train_by_itself(job, watchers)
     return task.call.scheduler.train(task, job, watchers)

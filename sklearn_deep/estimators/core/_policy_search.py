@@ -15,8 +15,9 @@ from sklearn_deep.training.job._job import OptimizerState, TrainJob
 from sklearn_deep.training.job._seeds import generator
 from sklearn_deep.training.job._stopping import StoppingSpec
 from sklearn_deep.training.loop._loop import train_alone
+from sklearn_deep.training.stacking._entries import Member
 from sklearn_deep.training.stacking._grouping import plan_units
-from sklearn_deep.training.stacking._stack import Member, train_stack
+from sklearn_deep.training.stacking._stack import train_stack
 
 Found = tuple[Policy, ...]
 

@@ -15,7 +15,20 @@ from sklearn_deep.training.job._stopping import StoppingSpec
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """A row of ``OPTIMIZERS`` with the values of its parameters."""
+    """A row of ``OPTIMIZERS`` with the values of its parameters.
+
+    Attributes
+    ----------
+    name : str
+        Key into ``OPTIMIZERS``.
+    learning_rate, momentum, betas, weight_decay, gradient_clip
+        As the estimators take them.
+    layer_rates : str
+        Key into ``LAYER_RATES``: factors on the learning rate, one per parameter.
+    averaging : float
+        Weight of the earlier epochs, in [0, 1), in the exponential average of the
+        weights after each epoch; 0 uses the weights of the epoch itself.
+    """
 
     name: str
     learning_rate: float
@@ -23,15 +36,50 @@ class OptimizerSpec:
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     gradient_clip: float | None = None
+    layer_rates: str = "equal"
+    averaging: float = 0.0
 
 
 @dataclass
 class OptimizerState:
-    """What an optimizer remembers between two calls of ``partial_fit``."""
+    """What an optimizer remembers between two calls of ``partial_fit``.
+
+    Attributes
+    ----------
+    slots : list of Tensor
+        State tensors of the optimizer, each as large as the flat weights.
+    step, epoch : int
+        Number of steps and epochs so far.
+    weights : Tensor or None
+        The weights from which training continues, where the module has averages.
+    """
 
     slots: list[Tensor] = field(default_factory=list)
     step: int = 0
     epoch: int = 0
+    weights: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class JobNetwork:
+    """A network of a job that trains several at once.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        A part of the job's module; all networks of a job have one architecture.
+    seed : int
+        Its batch order and dropout masks follow from it.
+    rows : Rows
+        Its training rows.
+    left_out : Rows or None
+        Rows that it is validated on.
+    """
+
+    module: nn.Module
+    seed: int
+    rows: Rows
+    left_out: Rows | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +118,11 @@ class TrainJob:
         Applied to each training batch, in order.
     weight_mask : mapping of str to Tensor, or None
         By name of a parameter: 1 where a value is trained, 0 where it stays zero.
+    networks : tuple of JobNetwork
+        For an ensemble, of which ``module`` holds all networks and ``rows`` are those of
+        all: its networks, trained at once and stopped at one epoch. The monitored loss is
+        that of ``validation`` by the whole ensemble, or the mean of the networks' losses
+        on the rows that each leaves out.
     """
 
     owner: str
@@ -90,6 +143,38 @@ class TrainJob:
     n_outputs: int = 0
     augmentation: tuple[Any, ...] = ()
     weight_mask: Mapping[str, Tensor] | None = None
+    networks: tuple[JobNetwork, ...] = ()
+
+    def each_network(self) -> "list[TrainJob]":
+        """The job of each network of an ensemble; for other jobs the job itself."""
+        if not self.networks:
+            return [self]
+        return [
+            replace(
+                self,
+                module=network.module,
+                seed=network.seed,
+                rows=network.rows,
+                validation=network.left_out,
+                monitor=None,
+                weight_mask=self._mask_of(network.module),
+                networks=(),
+            )
+            for network in self.networks
+        ]
+
+    def _mask_of(self, part: nn.Module) -> Mapping[str, Tensor] | None:
+        """The weight mask by the names that parameters have in a part of the module."""
+        if self.weight_mask is None:
+            return None
+        masks = {
+            id(p): self.weight_mask[name]
+            for name, p in self.module.named_parameters()
+            if name in self.weight_mask
+        }
+        return {
+            name: masks[id(p)] for name, p in part.named_parameters() if id(p) in masks
+        }
 
     def to_device(self) -> "TrainJob":
         """The job with its features on the device of its targets."""

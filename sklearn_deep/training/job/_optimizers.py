@@ -46,14 +46,15 @@ class Optimizer:
     update : callable ``(weights, gradient, slots, *numbers)`` or None
         The rule; None where another loop trains (lbfgs).
     numbers : callable ``Hyper -> tuple``
-        Computes the coefficients ``numbers`` of the rule.
+        Computes the coefficients ``numbers`` of the rule; the first is the learning rate
+        or a multiple of it.
     n_slots : int
         Number of state tensors of the weights' size.
     full_batch : bool
         Whether every step sees all rows.
     fused : callable or None
-        Weight decay and the rule in a single pass over one network on a CPU:
-        ``(n_decayed, keep, weights, gradient, slots, *numbers)``.
+        Weight decay and the rule in a single pass over networks on a CPU:
+        ``(keep, weights, gradients, slots, *numbers)``, of lists over the networks.
     weight_decay : float
         What ``weight_decay="auto"`` means.
     """
@@ -118,38 +119,36 @@ def _adam(
 
 
 def _adam_fused(
-    n_decayed: int,
-    keep: float | None,
-    w: Tensor,
-    g: Tensor,
-    slots: list[Tensor],
+    keep: float,
+    weights: list[Tensor],
+    gradients: list[Tensor],
+    slots: list[list[Tensor]],
     rate: float,
     share1: float,
     share2: float,
     eps: float,
 ) -> None:
-    """Do what ``_adam`` does, for one network on a CPU, in a single pass.
+    """Do what ``_adam`` does, for networks on a CPU, in a single pass over each.
 
-    The first ``n_decayed`` values are multiplied by ``keep`` before.
+    The weights are multiplied by ``keep`` before.
     """
-    parts = [(slice(None), 0.0)]
-    if keep is not None and rate:
-        parts = [(slice(n_decayed), (1 - keep) / rate), (slice(n_decayed, None), 0.0)]
-    for part, decay in parts:
-        tensors = [[tensor[part]] for tensor in (w, g, *slots)]
+    mean, square = slots
+    aten._fused_adamw_.default(
+        weights,
+        gradients,
+        mean,
+        square,
+        [],
         # ``numbers`` hold the bias corrections: this step makes none.
-        aten._fused_adamw_.default(
-            *tensors,
-            [],
-            [_NO_BIAS],
-            lr=rate,
-            beta1=1 - share1,
-            beta2=1 - share2,
-            weight_decay=decay,
-            eps=eps,
-            amsgrad=False,
-            maximize=False,
-        )
+        [_NO_BIAS] * len(weights),
+        lr=rate,
+        beta1=1 - share1,
+        beta2=1 - share2,
+        weight_decay=(1 - keep) / rate if rate else 0.0,
+        eps=eps,
+        amsgrad=False,
+        maximize=False,
+    )
 
 
 def _adam_numbers(h: Hyper) -> tuple:

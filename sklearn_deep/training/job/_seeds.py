@@ -15,6 +15,7 @@ STREAMS = {
     "augmentation": 4,
     "policy": 5,
     "pruning": 6,
+    "network": 7,
 }
 
 
@@ -37,6 +38,11 @@ def reseed(
 def bit_generator(seed: int, stream: str, *place: int) -> np.random.BitGenerator:
     """A fresh NumPy generator for one stream at a place; the fastest for many bits."""
     return np.random.SFC64(_seed_words(seed, stream, *place))
+
+
+def network_seed(seed: int, k: int) -> int:
+    """Seed of a network of an ensemble, the ``k``-th of the fit with this seed."""
+    return int(_seed_words(seed, "network", k).generate_state(1)[0])
 
 
 def _seed_words(seed: int, stream: str, *place: int) -> np.random.SeedSequence:

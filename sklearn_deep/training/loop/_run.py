@@ -107,7 +107,7 @@ class Run:
         self.follows_schedule, self.interrupted = True, False
         self.best_epoch = 0
         self._stopper = Stopper(job.stopping)
-        self._best: list[Tensor] | None = None
+        self._best: list[list[Tensor]] | None = None
         self._recent: deque[float] = deque(maxlen=_SMOOTHED)
         for watcher in watchers:
             watcher.train_begin(self)
@@ -128,15 +128,18 @@ class Run:
         for watcher in self.watchers:
             watcher.epoch_begin(self)
 
-    def end_epoch(self, numbers: EpochNumbers, flat: FlatParameters, k: int) -> bool:
+    def end_epoch(
+        self, numbers: EpochNumbers, flat: FlatParameters, nets: Sequence[int] = (0,)
+    ) -> bool:
         """Record an epoch; return whether training ends.
 
         Parameters
         ----------
         numbers : EpochNumbers
         flat : FlatParameters
-            Holds the network's parameters; it is the ``k``-th network.
-        k : int
+            Holds the parameters.
+        nets : sequence of int
+            The job's networks in ``flat``.
 
         Raises
         ------
@@ -149,25 +152,27 @@ class Run:
         value = self._monitored(row, numbers)
         self.schedule.observe(value)
         if self._stopper.observe(value, row["epoch"]) and self._restores:
-            self._best = flat.snapshot(k)
+            self._best = [flat.snapshot(k) for k in nets]
         self.stop_reason = self._stopper.reason(len(self.history), row["seconds"])
         for watcher in self.watchers:  # all are notified, also when one stops
             if watcher.epoch_end(self, row):
                 self.stop_reason = self.stop_reason or "callback"
         return self.stop_reason is not None
 
-    def finish(self, flat: FlatParameters, k: int) -> TrainResult:
+    def finish(self, flat: FlatParameters, nets: Sequence[int] = (0,)) -> TrainResult:
         """Restore the best weights and return the result."""
         assert self.stop_reason is not None
         self.best_epoch = len(self.history)
         if self._best is not None:
-            flat.restore(self._best, k)
+            for k, best in zip(nets, self._best, strict=True):
+                flat.restore(best, k)
             self.best_epoch = self._stopper.best_epoch
         self.job.module.eval()
         for watcher in self.watchers:
             watcher.train_end(self)
         set_source(self.job.module, None)
-        flat.release(k)
+        for k in nets:
+            flat.release(k)
         return TrainResult(
             self.job.module, self.history, self.best_epoch, self.stop_reason, self.state
         )

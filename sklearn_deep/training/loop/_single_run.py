@@ -12,6 +12,7 @@ from sklearn_deep.training.job._seeds import reseed
 from sklearn_deep.training.loop._evaluation import evaluate, to_numbers
 from sklearn_deep.training.loop._run import Run, Watcher
 from sklearn_deep.training.step._augmenting import Augmenter
+from sklearn_deep.training.step._averaging import averaged_weights
 from sklearn_deep.training.step._random_bits import RandomBits
 from sklearn_deep.training.step._step import SingleStep
 
@@ -29,6 +30,9 @@ class SingleRun:
         self._bits = RandomBits([job.seed], job.rows.device)
         set_source(job.module, self._bits)
         self._augmenter = Augmenter(job) if job.augmentation else None
+        self._average = averaged_weights(
+            self.stepper.values, [job], [self.run.state.weights]
+        )
 
     def begin_epoch(self) -> None:
         """Seed the epoch and notify the watchers."""
@@ -38,6 +42,8 @@ class SingleRun:
             self._augmenter.begin(self.run.state.epoch)
         self.job.module.train()
         self.run.begin_epoch()
+        if self._average is not None:
+            self._average.begin_epoch()
         if any(watcher.per_batch for watcher in self.run.watchers):
             self.stepper.choose_gradient()  # they may have registered hooks
 
@@ -60,12 +66,15 @@ class SingleRun:
     def end_epoch(self, train_loss: Tensor) -> bool:
         """Evaluate and record an epoch; return whether training ends."""
         stepper = self.stepper
+        if self._average is not None:
+            self._average.end_epoch()
+            self.run.state.weights = self._average.trained
         tensors = [train_loss, stepper.values.sum(), stepper.penalty()]
         if self.job.validation is not None:
             tensors += evaluate(self.job, self.job.validation)
         (numbers,) = to_numbers(tensors)
-        return self.run.end_epoch(numbers, stepper.flat, 0)
+        return self.run.end_epoch(numbers, stepper.flat)
 
     def finish(self) -> TrainResult:
         """Return the result."""
-        return self.run.finish(self.stepper.flat, 0)
+        return self.run.finish(self.stepper.flat)

@@ -17,7 +17,7 @@ from sklearn_deep.data._stacked_rows import sample
 from sklearn_deep.training.job._devices import int_attribute, row_multiply_adds
 from sklearn_deep.training.job._job import TrainJob
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
-from sklearn_deep.training.stacking._stack import Member
+from sklearn_deep.training.stacking._entries import Member
 from sklearn_deep.training.step._augmenting import mixes
 from sklearn_deep.training.step._derived import is_plain
 
@@ -128,7 +128,7 @@ def stack_key(job: TrainJob) -> Hashable:
         job.architecture_key,
         # Augmented rows are floats, and mixed targets are no class codes.
         (bool(job.augmentation), mixes(job)),
-        job.optimizer.name,
+        (job.optimizer.name, job.optimizer.layer_rates),
         (job.loss.name, job.loss.kind, tuple(sorted(job.loss.params.items()))),
         job.batch_size,
         (job.rows.device, torch_dtype(job.rows.x), tuple(job.rows.x.shape[1:])),

@@ -17,8 +17,8 @@ from typing import Any
 
 from sklearn_deep.training.job._devices import available_memory, one_thread
 from sklearn_deep.training.job._job import TrainJob, TrainResult
-from sklearn_deep.training.loop._loop import train_alone
 from sklearn_deep.training.loop._run import Run, Watcher
+from sklearn_deep.training.stacking._entries import Member
 from sklearn_deep.training.stacking._grouping import (
     TrainingUnit,
     even_width,
@@ -27,7 +27,7 @@ from sklearn_deep.training.stacking._grouping import (
     plan_units,
 )
 from sklearn_deep.training.stacking._report import Recorder
-from sklearn_deep.training.stacking._stack import Member, train_stack
+from sklearn_deep.training.stacking._stack import train_by_itself, train_stack
 from sklearn_deep.training.stacking._stalls import Look, Watch, thread_clock
 from sklearn_deep.training.stacking._tasks import (
     Call,
@@ -385,4 +385,4 @@ def _train(unit: TrainingUnit) -> None:
         return
     (member,) = unit.members
     watchers = [*member.watchers, _StopsWhenCancelled(member)]
-    member.result = train_alone(member.job, watchers)
+    member.result = train_by_itself(member.job, watchers)

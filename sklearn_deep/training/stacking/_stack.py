@@ -7,22 +7,26 @@ network as training it alone.
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_deep.data._batches import Rows, batch_bounds, epoch_order
+from sklearn_deep.data._batches import Batch, Rows, epoch_order
 from sklearn_deep.data._stacked_rows import StackedRows, plan_steps, shared_features
 from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.nn._running import Running
+from sklearn_deep.training.job._devices import step_multiply_adds, threads_for
 from sklearn_deep.training.job._job import OptimizerSpec, TrainJob, TrainResult
+from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.training.job._seeds import reseed
 from sklearn_deep.training.loop._evaluation import evaluate, judge, to_numbers
-from sklearn_deep.training.loop._run import EpochNumbers, Run, Watcher, stopwatch
+from sklearn_deep.training.loop._loop import train_alone
+from sklearn_deep.training.loop._run import EpochNumbers, Watcher, stopwatch
+from sklearn_deep.training.stacking._entries import Entry, Member
 from sklearn_deep.training.step._augmenting import Augmenter, augmented_together
+from sklearn_deep.training.step._averaging import averaged_weights, averages
 from sklearn_deep.training.step._flat import FlatParameters
 from sklearn_deep.training.step._random_bits import RandomBits
 from sklearn_deep.training.step._step import (
@@ -36,33 +40,6 @@ from sklearn_deep.training.step._vmapped import vmapped_forward
 _FEW = 4
 
 
-@dataclass
-class Member:
-    """A job of a stack, and its result.
-
-    Attributes
-    ----------
-    job : TrainJob
-    watchers : sequence of Watcher
-    cancelled : bool
-        Set by other threads, also during training: the result is not needed any more.
-    result : TrainResult or None
-    error : BaseException or None
-        Set instead of a result.
-    """
-
-    job: TrainJob
-    watchers: Sequence[Watcher] = ()
-    cancelled: bool = False
-    result: TrainResult | None = None
-    error: BaseException | None = None
-
-    @property
-    def ended(self) -> bool:
-        """Whether there is a result or an error."""
-        return self.result is not None or self.error is not None
-
-
 def train_stack(members: Sequence[Member]) -> None:
     """Train jobs of one architecture; set the result or the error of each.
 
@@ -72,75 +49,105 @@ def train_stack(members: Sequence[Member]) -> None:
         Several, of one ``stack_key``. An error of one leaves the others untouched.
     """
     stack = Stack(members)
-    while stack.nets:
+    while stack.entries:
         stack.epoch()
 
 
-class _Net:
-    """A network of the stack."""
+def train_by_itself(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
+    """Train one job: a network, or an ensemble, whose networks are a stack.
 
-    def __init__(self, member: Member, job: TrainJob, clock: Callable[[], float]):
-        self.member, self.job = member, job
-        self.run = Run(job, member.watchers, clock)
-        self.n_steps = len(batch_bounds(len(job.rows), job.batch_size))
-        schedule = job.schedule
-        self.schedule_key = (
-            schedule.name,
-            tuple(schedule.params.items()),
-            schedule.warmup,
-            schedule.epochs,
-            self.n_steps,
-        )
+    Raises
+    ------
+    TrainingDivergedError
+        When the loss or a weight is no longer finite after an epoch.
+    """
+    if not job.networks:
+        return train_alone(job, watchers)
+    member = Member(job, watchers)
+    multiply_adds = step_multiply_adds(job.module, job.batch_size, job.rows.x)
+    with threads_for(multiply_adds, job.rows.device):
+        train_stack([member])
+    if member.error is not None:
+        raise member.error
+    assert member.result is not None
+    return member.result
 
 
 class Stack:
-    """Networks trained in lockstep, epoch by epoch."""
+    """Networks trained in lockstep, epoch by epoch.
+
+    Attributes
+    ----------
+    entries : list of Entry
+        The jobs that have not ended.
+    nets : list of Net
+        Their networks.
+    """
 
     def __init__(self, members: Sequence[Member]):
-        self._clock = _SharedClock(len(members))
-        self._order = torch.Generator()
-        features = _placed_features([member.job for member in members])
-        nets = []
-        for member, (rows, validation) in zip(members, features, strict=True):
-            job = dataclasses.replace(member.job, rows=rows, validation=validation)
+        each = [member.job.each_network() for member in members]
+        n_nets = sum(map(len, each))
+        self._clock, self._order = _SharedClock(n_nets), torch.Generator()
+        features = iter(_placed_features([job for jobs in each for job in jobs]))
+        entries = []
+        for member, jobs in zip(members, each, strict=True):
+            own = [
+                dataclasses.replace(job, rows=rows, validation=validation)
+                for job, (rows, validation) in zip(jobs, features, strict=False)
+            ]
+            whole = member.job.to_device() if member.job.networks else own[0]
             try:
-                nets.append(_Net(member, job, self._clock))
+                entries.append(Entry(member, whole, own, self._clock))
             except Exception as error:
                 member.error = error
-        # Networks with more rows take more steps and come first in every step. Networks
-        # that use the same rows in the same order are adjacent.
-        nets.sort(key=lambda n: (-len(n.job.rows), id(n.job.rows.x), n.job.seed))
-        self._compose(nets)
+        self._compose(entries)
 
     def epoch(self) -> None:
-        """Train an epoch; remove the networks that have finished."""
-        for net in self.nets:
-            self._try(net, net.run.begin_epoch)
+        """Train an epoch; remove the jobs that have finished."""
+        for entry in self.entries:
+            self._try(entry, entry.run.begin_epoch)
         if self._part():
             return
+        if self._average is not None:
+            self._average.begin_epoch()
         losses = self._take_steps()
-        for k, numbers in enumerate(self._numbers(losses)):
-            self._try(self.nets[k], self._end_epoch, k, self.nets[k], numbers)
+        if self._average is not None:
+            self._average.end_epoch()
+        numbers = self._numbers(losses)
+        for entry in self.entries:
+            own = [numbers[k] for k in entry.places]
+            self._try(entry, self._end_epoch, entry, own)
         self._part()
 
-    def _compose(self, nets: list[_Net]) -> None:
-        """Stack parameters, rows and random bits of the networks."""
-        self.nets = nets
-        self._clock.share(len(nets))
-        if not nets:
+    def _compose(self, entries: list[Entry]) -> None:
+        """Stack parameters, rows and random bits of the networks of some jobs."""
+        self.entries = entries
+        # Networks with more rows take more steps and come first in every step. Networks
+        # that use the same rows in the same order are adjacent.
+        self.nets = sorted(
+            (net for entry in entries for net in entry.nets),
+            key=lambda n: (-len(n.job.rows), id(n.job.rows.x), n.job.seed),
+        )
+        self._clock.share(len(self.nets))
+        if not entries:
             return
-        jobs = [net.job for net in nets]
+        place_of = {id(net): k for k, net in enumerate(self.nets)}
+        for entry in entries:
+            entry.places = [place_of[id(net)] for net in entry.nets]
+        jobs = [net.job for net in self.nets]
         self._flat = FlatParameters([job.module for job in jobs], stacked=True)
-        values = self._flat.values
-        slots = [make_slots(n.run.state, n.job, values[0]) for n in nets]
-        self._slots = [torch.stack(parts) for parts in zip(*slots, strict=True)]
+        self._load_states()
         self._rows = StackedRows([job.rows for job in jobs])
         self._plan = plan_steps([len(job.rows) for job in jobs], jobs[0].batch_size)
         self._bits = RandomBits([job.seed for job in jobs], jobs[0].rows.device)
         self._augmenters = [Augmenter(job) for job in jobs if job.augmentation]
         self._sections: dict[tuple[int, int], StackedStep] = {}
-        sizes = [float(len(job.rows)) for job in jobs]
-        self._sizes = torch.tensor(sizes, dtype=values.dtype, device=values.device)
+        self._each_batch = [
+            (entry.run, watcher)
+            for entry in entries
+            for watcher in entry.run.watchers
+            if watcher.per_batch
+        ]
         self._spec = _joint_spec([job.optimizer for job in jobs])
         self._validations = [
             (
@@ -151,18 +158,46 @@ class Stack:
             if jobs[near.start].validation is not None
         ]
 
+    def _load_states(self) -> None:
+        """Take over what the optimizer remembers of each network."""
+        values = self._flat.values
+        n_slots = OPTIMIZERS[self.nets[0].job.optimizer.name].n_slots
+        self._slots = [torch.zeros_like(values) for _ in range(n_slots)]
+        trained: list[Tensor | None] = [None] * len(self.nets)
+        for entry in self.entries:
+            state = entry.run.state
+            make_slots(state, entry.job, entry.part_of(values))
+            if state.step == 0:
+                for net in entry.nets:
+                    net.step = 0
+            for whole, own in zip(self._slots, state.slots, strict=True):
+                whole[entry.places] = own.view(len(entry.places), -1)
+            if state.weights is not None:
+                rows = state.weights.view(len(entry.places), -1)
+                for k, row in zip(entry.places, rows, strict=True):
+                    trained[k] = row
+        self._average = averaged_weights(
+            values, [net.job for net in self.nets], trained
+        )
+
+    def _save_state(self, entry: Entry) -> None:
+        """Let an entry remember its part of the optimizer's state."""
+        entry.run.state.slots = [entry.part_of(slot) for slot in self._slots]
+        if self._average is not None and averages(entry.job):
+            entry.run.state.weights = entry.part_of(self._average.trained)
+
     def _part(self) -> bool:
-        """Remove networks that have ended, failed or been cancelled."""
+        """Remove jobs that have ended, failed or been cancelled."""
         left = [
-            (k, net)
-            for k, net in enumerate(self.nets)
-            if not (net.member.ended or net.member.cancelled)
+            entry
+            for entry in self.entries
+            if not (entry.member.ended or entry.member.cancelled)
         ]
-        if len(left) < len(self.nets):
-            for k, net in left:
-                net.run.state.slots = [slot[k] for slot in self._slots]
-            self._compose([net for _, net in left])
-        return not self.nets
+        if len(left) < len(self.entries):
+            for entry in left:
+                self._save_state(entry)
+            self._compose(left)
+        return not self.entries
 
     def _take_steps(self) -> Tensor:
         """Take all steps of the epoch; return the mean loss of each network."""
@@ -171,7 +206,8 @@ class Stack:
         for net, augmenter in zip(self.nets, self._augmenters, strict=False):
             augmenter.begin(net.run.state.epoch)
         numbers = self._epoch_numbers()
-        totals = torch.zeros_like(self._sizes)
+        totals = torch.zeros_like(self._flat.values[:, 0])
+        seen = np.zeros(len(self.nets))
         for i, groups in enumerate(self._plan):
             mark = self._bits.mark()
             for nets, start, stop in groups:
@@ -181,12 +217,24 @@ class Stack:
                 batch = self._rows.batch(nets, start, stop)
                 if self._augmenters:
                     batch = augmented_together(self._augmenters[nets], batch)
-                loss, _ = section.gradient(batch)
-                section.apply(*(_at(number, i, nets) for number in numbers))
+                loss = self._step(section, batch, [_at(n, i, nets) for n in numbers])
                 totals[nets].add_(loss, alpha=stop - start)
-            if all(net.member.cancelled for net in self.nets):
+                seen[nets] += stop - start
+            if all(entry.cut_short for entry in self.entries):
                 break
-        return totals.div_(self._sizes)
+        return totals.div_(torch.from_numpy(seen).to(totals))
+
+    def _step(self, section: StackedStep, batch: Batch, numbers: list[Any]) -> Tensor:
+        """Take a step with some networks; return the loss of each before it."""
+        for run, watcher in self._each_batch:
+            watcher.batch_begin(run, batch)
+        loss, raw = section.gradient(batch)
+        for run, watcher in self._each_batch:
+            watcher.gradient_ready(run, batch)
+        section.apply(*numbers)
+        for run, watcher in self._each_batch:
+            watcher.batch_end(run, batch, loss, raw)
+        return loss
 
     def _orders(self) -> list[Tensor]:
         """The order of each network's rows; equal orders are one object."""
@@ -219,8 +267,9 @@ class Stack:
                     factors[key] = np.fromiter(during, float, n)
                 rates[:n, k] = net.job.optimizer.learning_rate * factors[key]
                 run.learning_rate = float(rates[n - 1, k])
-            steps[:, k] = np.arange(state.step + 1, state.step + 1 + most)
-            state.step += n
+            steps[:, k] = np.arange(net.step + 1, net.step + 1 + most)
+            net.step += n
+            state.step = net.step
         values = self._flat.values
         wide = fused_update(values, self._spec) is not None
         like = values.new_empty((), dtype=torch.float64 if wide else values.dtype)
@@ -266,18 +315,19 @@ class Stack:
         template.train()
         return judged
 
-    def _end_epoch(self, k: int, net: _Net, numbers: EpochNumbers) -> None:
-        if net.run.end_epoch(numbers, self._flat, k):
-            if net.job.state is not None:
-                net.run.state.slots = [slot[k].clone() for slot in self._slots]
-            net.member.result = net.run.finish(self._flat, k)
+    def _end_epoch(self, entry: Entry, numbers: Sequence[EpochNumbers]) -> None:
+        run = entry.run
+        if run.end_epoch(entry.joint(numbers), self._flat, entry.places):
+            if entry.job.state is not None:
+                self._save_state(entry)
+            entry.member.result = run.finish(self._flat, entry.places)
 
-    def _try(self, net: _Net, call: Callable[..., Any], *args: Any) -> None:
-        """Call a function whose failure concerns one network alone."""
+    def _try(self, entry: Entry, call: Callable[..., Any], *args: Any) -> None:
+        """Call a function whose failure concerns one job alone."""
         try:
             call(*args)
         except Exception as error:
-            net.member.error = error
+            entry.member.error = error
 
 
 class _SharedClock:

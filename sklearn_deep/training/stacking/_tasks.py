@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from sklearn_deep.training.job._job import TrainJob, TrainResult
 from sklearn_deep.training.loop._run import Watcher
+from sklearn_deep.training.stacking._entries import Member
 from sklearn_deep.training.stacking._grouping import TrainingUnit
-from sklearn_deep.training.stacking._stack import Member
 
 _here = threading.local()
 

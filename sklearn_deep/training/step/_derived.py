@@ -17,6 +17,8 @@ from sklearn_deep.nn._backward import LOSS_BACKWARD
 from sklearn_deep.nn._dropout import Dropout
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._mlp import MLP, Block, Output
+from sklearn_deep.nn._tabular import Ensemble, TabularNetwork
+from sklearn_deep.training.step._column_gradients import ColumnsGradient
 from sklearn_deep.training.step._layer_gradients import (
     LAYER_GRADIENTS,
     LayerGradient,
@@ -34,10 +36,15 @@ def derived_gradient(module: nn.Module, loss: Loss) -> "DerivedGradient | None":
 
 
 def is_plain(module: nn.Module) -> bool:
-    """Tell whether all layers have a hand-derived gradient and are trained."""
+    """Tell whether all layers have a hand-derived gradient and are trained.
+
+    Of an ensemble: whether those of its networks have.
+    """
+    if isinstance(module, Ensemble):
+        return all(map(is_plain, module.networks))
     return (
         isinstance(module, MLP)
-        and type(module) in (MLP, Autoencoder)
+        and type(module) in (MLP, Autoencoder, TabularNetwork)
         and all(map(_is_plain_block, module.hidden))
         and type(module.output) is Output
         and not any(map(_has_hooks, module.modules()))
@@ -78,10 +85,13 @@ class DerivedGradient:
 
     def __init__(self, module: Any, loss: Loss):
         self.loss = loss
+        columns = getattr(module, "columns", None)
+        self.columns = None if columns is None else ColumnsGradient(columns)
         # In place, where nothing else needs the values.
         in_place = all(block.shortcut is None for block in module.hidden)
         self.blocks = [
-            _BlockGradient(b, i == 0, in_place) for i, b in enumerate(module.hidden)
+            _BlockGradient(block, i == 0 and self.columns is None, in_place)
+            for i, block in enumerate(module.hidden)
         ]
         self._weight, self._bias = module.output.weight.data, module.output.bias.data
         self._weight_gradient = gradient_of(module.output.weight)
@@ -92,6 +102,8 @@ class DerivedGradient:
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Compute the batch's loss and write its gradient."""
         x, scale = batch.x, 1.0
+        if self.columns is not None:
+            x = self.columns.forward(x)
         for block in self.blocks:
             x = block.forward(x, scale)
             scale = block.scale
@@ -99,10 +111,12 @@ class DerivedGradient:
         loss, g = self._of_loss(raw, batch)
         scaled_product(g.mT, x, scale, out=self._weight_gradient)
         torch.sum(g, -2, out=self._bias_gradient)
-        if self.blocks:
+        if self.blocks or self.columns is not None:
             g = scaled_product(g, self._weight, scale)
         for block in reversed(self.blocks):
             g = block.backward(g)
+        if self.columns is not None:
+            self.columns.backward(g)
         return loss, raw
 
     def _raw(self, x: Tensor, scale: float) -> Tensor:

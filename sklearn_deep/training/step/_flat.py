@@ -90,6 +90,23 @@ class FlatParameters:
         """Views of a tensor like ``values``, by name of the parameter."""
         return {name: part for name, part, _ in self._named(flat, flat)}
 
+    def segments(
+        self, factors: Mapping[str, float], by_decay: bool
+    ) -> list[tuple[slice, float]]:
+        """Adjacent values with one factor, given by name of the parameter.
+
+        With ``by_decay`` no segment holds both penalised values and others.
+        """
+        segments: list[tuple[slice, float]] = []
+        stop = 0
+        for name, shape in self._shapes.items():
+            start, stop = stop, stop + shape.numel()
+            joins = segments and not (by_decay and start == self.n_penalised)
+            if joins and segments[-1][1] == factors[name]:
+                start = segments.pop()[0].start
+            segments.append((slice(start, stop), factors[name]))
+        return segments
+
     def snapshot(self, k: int = 0) -> list[Tensor]:
         """A copy of all values and buffers of a network."""
         return [tensor.clone() for tensor in self._tensors(k)]

@@ -14,6 +14,7 @@ from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._penalties import PENALTIES
 from sklearn_deep.nn._running import Running
 from sklearn_deep.training.job._job import OptimizerSpec, OptimizerState, TrainJob
+from sklearn_deep.training.job._layer_rates import LAYER_RATES
 from sklearn_deep.training.job._optimizers import (
     OPTIMIZERS,
     Hyper,
@@ -60,7 +61,7 @@ def step_numbers(spec: OptimizerSpec, learning_rate: Any, step: Any) -> StepNumb
 
 
 def fused_update(values: Tensor, spec: OptimizerSpec) -> Update | None:
-    """The fused update of one network; None where other updates are faster.
+    """The fused update; None where other updates are faster.
 
     Small networks are updated many at a time. Coefficients are doubles here.
     """
@@ -117,12 +118,15 @@ class StackedStep:
                 slot.mul_(self._weight_mask)
         norms = [job.optimizer.gradient_clip or math.inf for job in jobs]
         self._norm = None if min(norms) == math.inf else column(norms, self.values)
-        update = OPTIMIZERS[jobs[0].optimizer.name].update
-        self._update: Any = update
+        spec = jobs[0].optimizer
+        self._update: Any = OPTIMIZERS[spec.name].update
+        self._fused: Any = fused_update(self.values, spec)
+        factors = LAYER_RATES[spec.layer_rates](self.module)
         tensors = [self.values, self.gradient_, *slots]
-        self._pieces = list(_pieces(tensors))
-        self._fused: Any = fused_update(self.values, jobs[0].optimizer)
-        self._each = list(_each(tensors))
+        self._segments = [
+            _Segment(factor, place.start < self.n_penalised, tensors, place)
+            for place, factor in flat.segments(factors, self._fused is not None)
+        ]
 
     def choose_gradient(self) -> None:
         """Use the hand-derived gradient where there is one: not with hooks."""
@@ -186,21 +190,34 @@ class StackedStep:
             return
         if keep is not None:
             self.values[..., : self.n_penalised].mul_(keep)
-        for nets, weights, gradient, slots in self._pieces:
-            of_piece = numbers if nets is None else [_of(n, nets) for n in numbers]
-            self._update(weights, gradient, slots, *of_piece)
+        for segment in self._segments:
+            own = numbers if segment.factor == 1.0 else segment.scaled(numbers)
+            for nets, weights, gradient, slots in segment.pieces:
+                of_piece = own if nets is None else [_of(n, nets) for n in own]
+                self._update(weights, gradient, slots, *of_piece)
 
-    def _apply_fused(self, *numbers: Number | None) -> None:
-        """Update the weights of each network by the fused rule."""
-        n_nets = len(self._each)
+    def _apply_fused(self, keep: Number | None, *numbers: Number) -> None:
+        """Update the weights by the fused rule: of all networks at once where they agree."""
+        numbers = (1.0 if keep is None else keep, *numbers)
+        if not any(isinstance(number, Tensor) for number in numbers):
+            self._apply_to(slice(None), numbers)
+            return
+        n_nets = len(self._segments[0].nets[0])
         of_each = [
             n.flatten().tolist() if isinstance(n, Tensor) else [n] * n_nets
             for n in numbers
         ]
-        for tensors, (keep, *own) in zip(
-            self._each, zip(*of_each, strict=True), strict=True
-        ):
-            self._fused(self.n_penalised, keep, *tensors, *own)
+        for k, own in enumerate(zip(*of_each, strict=True)):
+            self._apply_to(slice(k, k + 1), own)
+
+    def _apply_to(self, nets: slice, numbers: Sequence[Number]) -> None:
+        """Update some networks by the fused rule, with one set of numbers."""
+        keep, *others = numbers
+        for segment in self._segments:
+            weights, gradients, *slots = [each[nets] for each in segment.nets]
+            of_segment = segment.scaled(others)
+            kept = keep if segment.decays else 1.0
+            self._fused(kept, weights, gradients, slots, *of_segment)
 
     def _joint_loss(self, losses: list[Loss]) -> Loss:
         smoothing = column([loss.smoothing for loss in losses], self.values)
@@ -229,6 +246,34 @@ def _of(number: Number, nets: slice) -> Number:
     return number[nets] if isinstance(number, Tensor) else number
 
 
+class _Segment:
+    """Adjacent values of each network with one factor on the learning rate.
+
+    Attributes
+    ----------
+    factor : float
+    decays : bool
+        Whether weight decay applies.
+    nets : list of list of Tensor
+        Weights, gradients and each slot: lists over the networks.
+    pieces : list of (nets, weights, gradient, slots)
+        Parts of several networks that are updated one after the other.
+    """
+
+    def __init__(
+        self, factor: float, decays: bool, tensors: list[Tensor], place: slice
+    ):
+        self.factor, self.decays = factor, decays
+        parts = [tensor[..., place] for tensor in tensors]
+        self.pieces = list(_pieces(parts))
+        alone = parts[0].ndim == 1
+        self.nets = [[part] if alone else list(part.unbind()) for part in parts]
+
+    def scaled(self, numbers: Sequence[Number]) -> list[Number]:
+        """Coefficients of the rule, of which the first is a learning rate."""
+        return [numbers[0] * self.factor, *numbers[1:]]
+
+
 def _pieces(
     tensors: list[Tensor],
 ) -> Iterator[tuple[slice | None, Tensor, Tensor, list]]:
@@ -247,16 +292,6 @@ def _pieces(
         parts = [tensor[nets].split(size, 1) for tensor in tensors]
         for weights, gradient, *slots in zip(*parts, strict=True):
             yield nets, weights, gradient, slots
-
-
-def _each(tensors: list[Tensor]) -> Iterator[tuple[Tensor, Tensor, list[Tensor]]]:
-    """Weights, gradient and slots of each network, one by one."""
-    if tensors[0].ndim == 1:
-        tensors = [tensor.unsqueeze(0) for tensor in tensors]
-    for weights, gradient, *slots in zip(
-        *(tensor.unbind() for tensor in tensors), strict=True
-    ):
-        yield weights, gradient, slots
 
 
 def make_slots(state: OptimizerState, job: TrainJob, values: Tensor) -> list[Tensor]:

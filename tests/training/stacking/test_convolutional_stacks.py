@@ -7,12 +7,13 @@ import torch
 from sklearn_deep import CNNClassifier, CNNRegressor, Flip, GaussianNoise, Mixup
 from sklearn_deep.nn._cnn import ARCHITECTURES
 from sklearn_deep.training.loop._loop import train_alone
+from sklearn_deep.training.stacking._entries import Member
 from sklearn_deep.training.stacking._grouping import (
     plan_units,
     reason_not_stackable,
     stack_width,
 )
-from sklearn_deep.training.stacking._stack import Member, train_stack
+from sklearn_deep.training.stacking._stack import train_stack
 
 SHAPES = {1: (12, 2), 2: (7, 6, 2)}
 

@@ -13,6 +13,7 @@ import torch
 from sklearn_deep import CNNClassifier, MLPClassifier, RNNClassifier
 from sklearn_deep.training.loop._run import Watcher
 from sklearn_deep.training.stacking import _grouping
+from sklearn_deep.training.stacking._entries import Member
 from sklearn_deep.training.stacking._grouping import (
     NOT_READY,
     ODD_ONE,
@@ -24,7 +25,6 @@ from sklearn_deep.training.stacking._grouping import (
     stack_width,
     step_bytes,
 )
-from sklearn_deep.training.stacking._stack import Member
 
 
 @pytest.fixture

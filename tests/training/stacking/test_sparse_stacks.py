@@ -16,8 +16,9 @@ from sklearn_deep import (
 )
 from sklearn_deep.data import _batches
 from sklearn_deep.training.loop._loop import train_alone
+from sklearn_deep.training.stacking._entries import Member
 from sklearn_deep.training.stacking._grouping import reason_not_stackable, stack_key
-from sklearn_deep.training.stacking._stack import Member, train_stack
+from sklearn_deep.training.stacking._stack import train_stack
 
 N_ROWS = 150
 

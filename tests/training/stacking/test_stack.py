@@ -18,8 +18,9 @@ from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.training.job._schedules import SCHEDULES
 from sklearn_deep.training.loop._loop import train_alone
 from sklearn_deep.training.loop._run import Watcher
+from sklearn_deep.training.stacking._entries import Member
 from sklearn_deep.training.stacking._grouping import reason_not_stackable, stack_key
-from sklearn_deep.training.stacking._stack import Member, train_stack
+from sklearn_deep.training.stacking._stack import train_stack
 from sklearn_deep.training.step import _step
 
 N_ROWS, N_FEATURES = 120, 6

@@ -12,7 +12,8 @@ from sklearn_deep.nn._dropout import Dropout
 from sklearn_deep.nn._losses import LOSSES
 from sklearn_deep.nn._mlp import BatchNorm
 from sklearn_deep.training.loop._loop import train_alone
-from sklearn_deep.training.stacking._stack import Member, train_stack
+from sklearn_deep.training.stacking._entries import Member
+from sklearn_deep.training.stacking._stack import train_stack
 from sklearn_deep.training.step._derived import is_plain
 
 

@@ -1,0 +1,106 @@
+"""Networks for tables: embeddings of the columns before a feed-forward network."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sklearn_deep.nn._columns import Columns
+from sklearn_deep.nn._mlp import MLP
+
+
+class TabularNetwork(MLP):
+    """Embedded columns, blocks of hidden units and a linear output layer.
+
+    Shape: (batch, n_columns) -> (batch, n_outputs)
+
+    Parameters
+    ----------
+    n_numeric, n_plain, n_categories, numeric_embedding, category_embedding
+        As in ``Columns``.
+    n_outputs : int
+        Width of the raw output.
+    **blocks : dict
+        The other parameters of ``MLP``.
+    """
+
+    def __init__(
+        self,
+        n_numeric: int,
+        n_plain: int,
+        n_categories: Sequence[int],
+        n_outputs: int,
+        *,
+        numeric_embedding: str | None,
+        category_embedding: int,
+        **blocks: Any,
+    ):
+        columns = Columns(
+            n_numeric, n_plain, n_categories, numeric_embedding, category_embedding
+        )
+        super().__init__(columns.width, n_outputs, **blocks)
+        self.columns = columns
+
+    def stages(self) -> list[tuple[str, nn.Module]]:
+        """The consecutive stages with their names."""
+        return [("columns", self.columns), *super().stages()]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map rows to raw outputs."""
+        return super().forward(self.columns(x))
+
+
+class Ensemble(nn.Module):
+    """Networks of one architecture whose predictions are averaged.
+
+    Its raw outputs are those from which a single network would predict the average: for
+    a classifier the logits of the mean probabilities.
+
+    Shape: (batch, n_columns) -> (batch, n_outputs)
+
+    Parameters
+    ----------
+    n_networks : int
+    kind : {"softmax", "sigmoid", "real"}
+        Kind of raw output, as in ``LOSSES``.
+    **architecture : dict
+        Parameters of each ``TabularNetwork``.
+    """
+
+    def __init__(self, n_networks: int, kind: str, **architecture: Any):
+        super().__init__()
+        self.kind = kind
+        self.networks = nn.ModuleList(
+            TabularNetwork(**architecture) for _ in range(n_networks)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Raw outputs of the average."""
+        return AVERAGES[self.kind](self.each(x))
+
+    def each(self, x: Tensor) -> Tensor:
+        """Raw outputs of each network, of shape (n_networks, batch, n_outputs)."""
+        return torch.stack([network(x) for network in self.networks])
+
+
+def _mean_of_softmax(raw: Tensor) -> Tensor:
+    return F.log_softmax(raw, -1).logsumexp(0)
+
+
+def _mean_of_sigmoid(raw: Tensor) -> Tensor:
+    # log(mean(p) / mean(1 - p)), which is finite where a probability rounds to 1.
+    return F.logsigmoid(raw).logsumexp(0) - F.logsigmoid(-raw).logsumexp(0)
+
+
+def _mean(raw: Tensor) -> Tensor:
+    return raw.mean(0)
+
+
+# Raw outputs (n_networks, batch, n_outputs) to those of the average, by kind.
+AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
+    "softmax": _mean_of_softmax,
+    "sigmoid": _mean_of_sigmoid,
+    "real": _mean,
+}

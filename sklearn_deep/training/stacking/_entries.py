@@ -1,0 +1,126 @@
+"""What a stack is made of: jobs with their runs, and the networks of each."""
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sklearn_deep.data._batches import batch_bounds
+from sklearn_deep.training.job._job import TrainJob, TrainResult
+from sklearn_deep.training.loop._evaluation import evaluate
+from sklearn_deep.training.loop._run import EpochNumbers, Run, Watcher
+
+
+@dataclass
+class Member:
+    """A job of a stack, and its result.
+
+    Attributes
+    ----------
+    job : TrainJob
+    watchers : sequence of Watcher
+    cancelled : bool
+        Set by other threads, also during training: the result is not needed any more.
+    result : TrainResult or None
+    error : BaseException or None
+        Set instead of a result.
+    """
+
+    job: TrainJob
+    watchers: Sequence[Watcher] = ()
+    cancelled: bool = False
+    result: TrainResult | None = None
+    error: BaseException | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is a result or an error."""
+        return self.result is not None or self.error is not None
+
+
+class Entry:
+    """A job of the stack, its run and its networks.
+
+    Attributes
+    ----------
+    nets : list of Net
+        One, or those of an ensemble.
+    places : list of int
+        Their places in the stack.
+    """
+
+    def __init__(
+        self,
+        member: Member,
+        job: TrainJob,
+        each: Sequence[TrainJob],
+        clock: Callable[[], float],
+    ):
+        self.member, self.job = member, job
+        self.run = Run(job, member.watchers, clock)
+        self.nets = [Net(self, own) for own in each]
+        self.places: list[int] = []
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the epoch may end before all steps are taken."""
+        timed = self.job.stopping.time_limit is not None
+        return (
+            self.member.cancelled
+            or self.run.interrupted
+            or (timed and self.run.out_of_time)
+        )
+
+    def part_of(self, whole: Tensor) -> Tensor:
+        """A copy of the rows of a tensor over the networks that belong to this job."""
+        own = whole[self.places]
+        return own if self.job.networks else own[0]
+
+    def joint(self, numbers: Sequence[EpochNumbers]) -> EpochNumbers:
+        """Results of an epoch: the network's own, or those of an ensemble."""
+        if not self.job.networks:
+            return numbers[0]
+        losses, sums, penalties, *judged = map(list, zip(*numbers, strict=True))
+        mean = statistics.fmean
+        if self.job.validation is not None:
+            valid = torch.stack(evaluate(self.job, self.job.validation)).tolist()
+        else:
+            n_rows = [_n_left_out(net) for net in self.nets]
+            valid = [mean(values, n_rows) for values in judged]
+        return EpochNumbers(mean(losses), math.fsum(sums), mean(penalties), *valid)
+
+
+class Net:
+    """A network of the stack.
+
+    Attributes
+    ----------
+    job : TrainJob
+        As if it were a job of its own.
+    run : Run
+        That of the job that it belongs to.
+    step : int
+        Number of optimizer steps so far.
+    """
+
+    def __init__(self, of: Entry, job: TrainJob):
+        self.job, self.run = job, of.run
+        self.step = of.run.state.step
+        self.n_steps = len(batch_bounds(len(job.rows), job.batch_size))
+        schedule = job.schedule
+        self.schedule_key = (
+            schedule.name,
+            tuple(schedule.params.items()),
+            schedule.warmup,
+            schedule.epochs,
+            self.n_steps,
+        )
+
+
+def _n_left_out(net: Net) -> int:
+    """Number of rows that a network is validated on; 1 where there are none."""
+    rows = net.job.validation
+    return 1 if rows is None else len(rows)
