@@ -39,7 +39,7 @@ from sklearn_deep import (
     to_onnx,
 )
 from sklearn_deep.compression._network import fine_tune, with_module
-from sklearn_deep.estimators.core._data import FitArguments
+from sklearn_deep.estimators.core._parts import FitArguments
 
 ROWS, ROUNDS = 1024, 30
 

@@ -30,8 +30,9 @@ from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.compression._delegation import ROUTED, Delegating
 from sklearn_deep.compression._fall import warn_of_fall
 from sklearn_deep.compression._network import Scorer, make_fit_args, unwrap_frozen
-from sklearn_deep.estimators.core._base import DeepEstimator, all_or_nothing
-from sklearn_deep.estimators.core._data import FitArguments
+from sklearn_deep.estimators.core._all_or_nothing import all_or_nothing
+from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.exceptions import ScoreDropError
 from sklearn_deep.nn._quantization import QuantizedNetwork
 

@@ -7,7 +7,8 @@ from sklearn.base import is_regressor
 
 from sklearn_deep.compression._network import split_rows, without_names
 from sklearn_deep.estimators.core._base import DeepEstimator
-from sklearn_deep.estimators.core._data import FitArguments, Part
+from sklearn_deep.estimators.core._fitted import fitted_of
+from sklearn_deep.estimators.core._parts import FitArguments, Part
 from sklearn_deep.estimators.tasks._reconstructor import DeepReconstructor
 from sklearn_deep.exceptions import ScoreDropWarning
 
@@ -38,7 +39,7 @@ def warn_of_fall(
     largest errors of the original network: a single outlier would dominate it.
     """
     whole, aside = split_rows(before, given)
-    part = _some_rows(whole if aside is None else aside, before._fitted.seed)
+    part = _some_rows(whole if aside is None else aside, fitted_of(before).seed)
     if len(part) <= _FEWEST_ROWS:
         return
     if is_regressor(before):
@@ -79,7 +80,7 @@ def _without_stray_rows(network: DeepEstimator, part: Part) -> Part:
 def _score(network: DeepEstimator, part: Part) -> float:
     fitted, X = without_names(network), part.features()
     if isinstance(fitted, DeepReconstructor):
-        return _explained(fitted.score_samples(X), fitted._fitted.features.values(X))
+        return _explained(fitted.score_samples(X), fitted_of(fitted).features.values(X))
     return float(fitted.score(X, part.y, sample_weight=part.weight))
 
 

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from sklearn_deep.compression._network import rows_of
 from sklearn_deep.estimators.core._base import DeepEstimator
-from sklearn_deep.estimators.core._data import FitArguments
+from sklearn_deep.estimators.core._fitted import fitted_of
+from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.nn._connections import connections
 from sklearn_deep.training.job._seeds import generator
 
@@ -23,7 +24,7 @@ def _magnitude(network: DeepEstimator, given: FitArguments) -> Named:
 
 def _random(network: DeepEstimator, given: FitArguments) -> Named:
     # The same seed at every level, so that what was pruned once stays pruned.
-    source = generator(network._fitted.seed, "pruning")
+    source = generator(fitted_of(network).seed, "pruning")
     return {
         name: torch.rand(w.shape, generator=source).to(w)
         for name, w in connections(network.module_).items()
@@ -49,11 +50,11 @@ def _gradient(network: DeepEstimator, given: FitArguments) -> Named:
     Over all rows at once, the gradients of a trained network cancel out.
     """
     module = network._copy_module(network.module_)
-    loss = network._fitted.loss
+    loss = fitted_of(network).loss
     weights = connections(module)
     totals = {name: torch.zeros_like(w) for name, w in weights.items()}
     rows = rows_of(network, given)
-    source = generator(network._fitted.seed, "pruning")
+    source = generator(fitted_of(network).seed, "pruning")
     order = torch.randperm(len(rows), generator=source)[:_MOST_ROWS]
     for places in order.to(rows.device).split(_ROWS):
         batch = rows.take(places)

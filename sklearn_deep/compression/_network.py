@@ -12,8 +12,9 @@ from torch import nn
 from sklearn_deep.data._batches import Batch, Rows
 from sklearn_deep.estimators.core._base import DeepEstimator
 from sklearn_deep.estimators.core._calibration import corrected
-from sklearn_deep.estimators.core._data import FitArguments, Part, hold_out, validate
-from sklearn_deep.estimators.core._fitting import encode, prepare
+from sklearn_deep.estimators.core._fit import encode_rows, prepare, split_rows
+from sklearn_deep.estimators.core._fitted import fitted_of, with_fitted
+from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.estimators.core._policy_search import with_found_policy
 from sklearn_deep.estimators.families._lengths import without_padding
 from sklearn_deep.estimators.tasks._reconstructor import DeepReconstructor
@@ -71,7 +72,7 @@ def with_module(
     **fields : object
         Other changed fields of ``Fitted``. Zeros of a pruned network stay zero.
     """
-    before = network._fitted
+    before = fitted_of(network)
     mask = None if before.weight_mask is None else mask_of_nonzero(module)
     changes = {
         "module": module.eval(),
@@ -81,22 +82,15 @@ def with_module(
         "net": None,
         **fields,
     }
-    return network._copy_with(dataclasses.replace(before, **changes), **(params or {}))
-
-
-def split_rows(network: DeepEstimator, given: FitArguments) -> tuple[Part, Part | None]:
-    """Validated rows of a fit, and the validation rows among them, if any."""
-    device = _device(network.module_)
-    before = network._fitted
-    features, whole = validate(network, given, device, before)
-    _, aside = hold_out(network, given, features, whole, before.seed)
-    return whole, aside
+    return with_fitted(
+        network, dataclasses.replace(before, **changes), **(params or {})
+    )
 
 
 def rows_of(network: DeepEstimator, given: FitArguments) -> Rows:
     """All rows of a fit with their weights, encoded as input of the module."""
     whole, _ = split_rows(network, given)
-    return encode(network, whole, network._fitted.targets, _device(network.module_))
+    return encode_rows(network, whole)
 
 
 def blocks(rows: Rows) -> Iterator[Batch]:
@@ -135,8 +129,9 @@ def fine_tune(
     """
     if not epochs:
         return network
-    before = network._fitted
-    fresh = network._copy_with(
+    before = fitted_of(network)
+    fresh = with_fitted(
+        network,
         before,
         warm_start=True,
         max_epochs=of_epochs or epochs,
@@ -172,14 +167,14 @@ def fine_tune(
         learning_rate=before.learning_rate,
         policy=policy,
     )
-    return network._copy_with(fitted)
+    return with_fitted(network, fitted)
 
 
 def without_names(network: DeepEstimator) -> DeepEstimator:
     """A copy for validated rows, which have no names of columns."""
-    fitted = network._fitted
+    fitted = fitted_of(network)
     features = fitted.features.without_names()
-    return network._copy_with(dataclasses.replace(fitted, features=features))
+    return with_fitted(network, dataclasses.replace(fitted, features=features))
 
 
 class Scorer:
@@ -209,8 +204,3 @@ def _copied(state: OptimizerState | None) -> OptimizerState:
         return OptimizerState()
     slots = [slot.clone() for slot in state.slots]
     return OptimizerState(slots, state.step, state.epoch)
-
-
-def _device(module: nn.Module) -> torch.device:
-    tensors = (*module.parameters(), *module.buffers())
-    return tensors[0].device

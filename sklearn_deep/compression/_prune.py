@@ -16,7 +16,8 @@ from sklearn_deep.compression._base import (
 from sklearn_deep.compression._importance import IMPORTANCES
 from sklearn_deep.compression._network import fine_tune, with_module
 from sklearn_deep.estimators.core._base import DeepEstimator
-from sklearn_deep.estimators.core._data import FitArguments
+from sklearn_deep.estimators.core._fitted import fitted_of
+from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.nn._connections import connections
 from sklearn_deep.nn._quantization import QuantizedNetwork
 
@@ -181,7 +182,7 @@ class Pruned(Compression):
                     of_epochs=epochs,
                     state=state,
                 )
-                state = network._fitted.optimizer_state
+                state = fitted_of(network).optimizer_state
             yield network
 
     def _with_zeros(
@@ -197,7 +198,7 @@ class Pruned(Compression):
         kept = _strongest(importance, amount, self.scope)
         if all(bool(mask.all()) for mask in kept.values()):
             return network
-        if network._fitted.weight_mask is not None:
+        if fitted_of(network).weight_mask is not None:
             # Keep earlier zeros, also if this amount is smaller.
             kept = {name: mask * (weights[name] != 0) for name, mask in kept.items()}
         module = network._copy_module(network.module_)

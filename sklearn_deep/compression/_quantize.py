@@ -17,7 +17,7 @@ from sklearn_deep.compression._base import (
 from sklearn_deep.compression._network import blocks, fine_tune, rows_of, with_module
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.estimators.core._base import DeepEstimator
-from sklearn_deep.estimators.core._data import FitArguments
+from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.nn._quantization import NETWORKS, QuantizedNetwork, with_fake_quant
 from sklearn_deep.nn._quantized import LIMITS, Quantize
 from sklearn_deep.nn._ranges import CALIBRATIONS, LEVELS, Range, scale_and_zero

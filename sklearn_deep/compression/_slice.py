@@ -26,7 +26,8 @@ from sklearn_deep.compression._units import Group
 from sklearn_deep.compression._weighing import fold_means, importance, measure
 from sklearn_deep.compression._widths import WIDTH_ARGUMENTS, Width, Widths
 from sklearn_deep.estimators.core._base import DeepEstimator
-from sklearn_deep.estimators.core._data import FitArguments
+from sklearn_deep.estimators.core._fitted import fitted_of
+from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.estimators.core._state import fill_module
 from sklearn_deep.training.loop._forward import raw_outputs
 
@@ -284,7 +285,7 @@ class _Slicing:
             name: tuple(value) if isinstance(value, list) else value
             for name, value in arguments.items()
         }
-        architecture = {**self._network._fitted.architecture, **arguments}
+        architecture = {**fitted_of(self._network).architecture, **arguments}
         return with_module(self._network, module, params, architecture=architecture)
 
     def _counts(self, share: float) -> Counts:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sklearn_deep.compression._units import Group, Units
 from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._fitted import fitted_of
 from sklearn_deep.nn._autoencoder import Autoencoder
 from sklearn_deep.nn._cnn import CNN
 from sklearn_deep.nn._conv_autoencoder import ConvAutoencoder
@@ -137,7 +138,7 @@ class Widths:
 
     def built_as(self, counts: Mapping[Width, int]) -> dict[str, Any]:
         """Constructor arguments of the network with ``counts`` units per width."""
-        before = self._network._fitted.architecture
+        before = fitted_of(self._network).architecture
         changes: dict[str, Any] = {}
         for width, count in counts.items():
             for parameter, place in width.arguments:
@@ -151,7 +152,7 @@ class Widths:
     def on_meta(self, counts: Mapping[Width, int]) -> nn.Module:
         """The network with ``counts`` units per width, on the meta device."""
         with torch.device("meta"):
-            kwargs = {**self._network._fitted.architecture, **self.built_as(counts)}
+            kwargs = {**fitted_of(self._network).architecture, **self.built_as(counts)}
             return self._network._network(**kwargs)
 
     def feasible(self, counts: dict[Width, int]) -> dict[Width, int]:

@@ -1,13 +1,14 @@
 """What a network is trained for: one class per kind of target.
 
 A task validates y, learns its encoding (a ``Targets`` value that decodes predictions),
-and says how rows are stratified and weighted. It knows no network and no estimator.
+and says how rows are stratified and weighted. It knows no network and no estimator:
+``Settings`` holds the parameters that it reads.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
@@ -73,17 +74,18 @@ class Settings:
     class_weight: Mapping | str | None = None
 
 
+@dataclass(frozen=True)
 class Task(ABC):
-    """A kind of target. It has no state: what is learnt is in ``Targets``."""
+    """A kind of target. What is learnt from y is in ``Targets``, not here."""
+
+    settings: Settings
 
     @abstractmethod
     def check(self, y: Any) -> Any:
         """Validate targets."""
 
     @abstractmethod
-    def learn(
-        self, settings: Settings, y: Any, weight: np.ndarray | None, classes: Any
-    ) -> Any:
+    def learn(self, y: Any, weight: np.ndarray | None, classes: Any) -> Any:
         """Learn the encoding from validated targets of the training rows.
 
         ``classes`` are all labels that may come, those of other rows included.
@@ -93,17 +95,15 @@ class Task(ABC):
         """Sorted labels of validated targets; None where rows have no single label."""
         return None
 
-    def check_classes(  # noqa: B027 - one class is enough for other tasks
-        self, settings: Settings, classes: np.ndarray | None
-    ) -> None:
-        """Raise for classes that are too few to learn from."""
+    def check_classes(self, classes: np.ndarray | None) -> None:  # noqa: B027
+        """Raise for classes that are too few to learn from; one is enough here."""
 
     def strata(self, y: Any) -> np.ndarray | None:
         """Classes to stratify a validation split by; None for a plain split."""
         return None
 
     def row_weights(
-        self, settings: Settings, targets: Any, y: Any, weight: np.ndarray | None
+        self, targets: Any, y: Any, weight: np.ndarray | None
     ) -> np.ndarray | None:
         """Weights of rows, by sample and by class."""
         return weight
@@ -120,11 +120,11 @@ class Classification(Task):
         """Sorted labels; None for multilabel targets."""
         return np.unique(y) if y.ndim == 1 else None
 
-    def check_classes(self, settings: Settings, classes: np.ndarray | None) -> None:
+    def check_classes(self, classes: np.ndarray | None) -> None:
         """Raise for fewer than two classes."""
         if classes is not None and len(classes) < 2:
             raise ValueError(
-                f"{settings.owner} needs at least 2 classes in y, got 1 class:"
+                f"{self.settings.owner} needs at least 2 classes in y, got 1 class:"
                 f" {classes.tolist()[0]!r}. Check the split that made y."
             )
 
@@ -134,7 +134,6 @@ class Classification(Task):
 
     def learn(
         self,
-        settings: Settings,
         y: np.ndarray,
         weight: np.ndarray | None,
         classes: Any,
@@ -143,7 +142,7 @@ class Classification(Task):
         targets = ClassTargets.learn(y, classes)
         if len(targets.classes) < 2 and not targets.multilabel:
             raise ValueError(
-                f"{settings.owner}.partial_fit needs at least 2 classes in its first"
+                f"{self.settings.owner}.partial_fit needs at least 2 classes in its first"
                 f" call, got 1 class: {targets.classes.tolist()[0]!r}. Pass all labels"
                 " that will ever come as classes."
             )
@@ -151,20 +150,19 @@ class Classification(Task):
 
     def row_weights(
         self,
-        settings: Settings,
         targets: ClassTargets,
         y: np.ndarray,
         weight: np.ndarray | None,
     ) -> np.ndarray | None:
         """Sample weights times class weights."""
-        if settings.class_weight is None:
+        if self.settings.class_weight is None:
             return weight
         if targets.multilabel:
-            by_class = _label_weights(settings, y)
+            by_class = _label_weights(self.settings, y)
         else:
             codes = targets.codes(y)
             by_class = class_weights(
-                settings.class_weight, targets.classes, codes, weight
+                self.settings.class_weight, targets.classes, codes, weight
             )[codes]
         return by_class if weight is None else by_class * weight
 
@@ -189,13 +187,12 @@ class Regression(Task):
 
     def learn(
         self,
-        settings: Settings,
         y: np.ndarray,
         weight: np.ndarray | None,
         classes: Any,
     ) -> RealTargets:
         """Learn centre and scale of each column."""
-        return RealTargets.learn(y, weight, settings.scaling)
+        return RealTargets.learn(y, weight, self.settings.scaling)
 
 
 class Autoencoding(Task):
@@ -207,7 +204,6 @@ class Autoencoding(Task):
 
     def learn(
         self,
-        settings: Settings,
         y: np.ndarray,
         weight: np.ndarray | None,
         classes: Any,
@@ -219,8 +215,12 @@ class Autoencoding(Task):
 class PerStep(Task):
     """Another task at every step of sequences, where y has targets of steps."""
 
-    def __init__(self, task: Task):
-        self._task = task
+    # The task of a step.
+    step: ClassVar[type[Task]]
+
+    @property
+    def _task(self) -> Task:
+        return self.step(self.settings)
 
     def check(self, y: Any) -> Any:
         """Validate the targets of all steps."""
@@ -232,27 +232,37 @@ class PerStep(Task):
         """Sorted labels of all steps."""
         return self._task.classes(y.values if isinstance(y, Ragged) else y)
 
-    def check_classes(self, settings: Settings, classes: np.ndarray | None) -> None:
+    def check_classes(self, classes: np.ndarray | None) -> None:
         """Raise for classes that are too few to learn from."""
-        self._task.check_classes(settings, classes)
+        self._task.check_classes(classes)
 
     def strata(self, y: Any) -> np.ndarray | None:
         """Nothing for targets of steps: a row has many."""
         return None if isinstance(y, Ragged) else self._task.strata(y)
 
-    def learn(
-        self, settings: Settings, y: Any, weight: np.ndarray | None, classes: Any
-    ) -> Any:
+    def learn(self, y: Any, weight: np.ndarray | None, classes: Any) -> Any:
         """Learn the encoding from all steps; those of a row have its weight."""
         y, weight = _of_steps(y, weight)
-        return self._task.learn(settings, y, weight, classes)
+        return self._task.learn(y, weight, classes)
 
     def row_weights(
-        self, settings: Settings, targets: Any, y: Any, weight: np.ndarray | None
+        self, targets: Any, y: Any, weight: np.ndarray | None
     ) -> np.ndarray | None:
         """Weights of steps."""
         y, weight = _of_steps(y, weight)
-        return self._task.row_weights(settings, targets, y, weight)
+        return self._task.row_weights(targets, y, weight)
+
+
+class ClassificationPerStep(PerStep):
+    """One label per row or per step."""
+
+    step = Classification
+
+
+class RegressionPerStep(PerStep):
+    """Numbers per row or per step."""
+
+    step = Regression
 
 
 def _of_steps(y: Any, weight: np.ndarray | None) -> tuple[Any, np.ndarray | None]:

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
 from sklearn_deep._version import __version__
+from sklearn_deep.estimators.core._fitted import fitted_of
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.inputs._declared import (
     Input,
@@ -175,7 +176,7 @@ def _target(model: Any, X: Any) -> dict[str, Any]:
         y = flat_steps(y)
     last = final(model)
     several = has_several_quantiles(last)
-    quantiles = list(last._fitted.loss.params["quantile"]) if several else None
+    quantiles = list(fitted_of(last).loss.params["quantile"]) if several else None
     return {"ndim": y.ndim, "dtype": y.dtype.name, "quantiles": quantiles}
 
 

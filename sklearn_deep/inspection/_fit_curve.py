@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_deep._plotting import legend_beside, pyplot, whole_ticks
 from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._fitted import fitted_of
 
 _LABELS = {"train_loss": "training", "valid_loss": "validation"}
 
@@ -80,7 +81,7 @@ class FitCurveDisplay:
             If no fitted network is found.
         """
         network = find_network(estimator, cls.__name__)
-        history = network._fitted.history
+        history = fitted_of(network).history
         epochs = np.array([row["epoch"] for row in history])
         curves = {
             label: np.array([row[name] for row in history])

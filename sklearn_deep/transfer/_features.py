@@ -27,7 +27,9 @@ from sklearn_deep._params import (
 from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.compression._base import network_in
 from sklearn_deep.compression._network import unwrap_frozen
-from sklearn_deep.estimators.core._base import DeepEstimator, all_or_nothing
+from sklearn_deep.estimators.core._all_or_nothing import all_or_nothing
+from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._fitted import fitted_of
 from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.nn._stages import cut
 from sklearn_deep.training.loop._forward import raw_outputs
@@ -186,7 +188,7 @@ class NetworkFeatures(
 
     def _features(self, X: Any, rows: slice = slice(None)) -> np.ndarray:
         network = self.estimator_
-        X = network._fitted.features.encode(X, network._fitted.dtype)[rows]
+        X = fitted_of(network).encode(X)[rows]
         part = up_to_layer(self)
         try:
             return raw_outputs(part, X).numpy()

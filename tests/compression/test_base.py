@@ -27,7 +27,7 @@ from sklearn_deep import (
     Sliced,
     ValidationHoldout,
 )
-from sklearn_deep.estimators.core._data import FitArguments
+from sklearn_deep.estimators.core._parts import FitArguments
 
 ALL = pytest.mark.parametrize("compression", [Pruned, Quantized, Sliced])
 BOTH = pytest.mark.parametrize("compression", [Pruned, Sliced])

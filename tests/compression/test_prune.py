@@ -26,7 +26,7 @@ from sklearn_deep import (
 )
 from sklearn_deep.compression._importance import IMPORTANCES
 from sklearn_deep.compression._prune import _cubic, _sparsity
-from sklearn_deep.estimators.core._data import FitArguments
+from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
 
 QUICK = {"max_epochs": 4, "learning_rate": 0.03, "random_state": 0}

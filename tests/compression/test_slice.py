@@ -19,7 +19,7 @@ from sklearn_deep import (
     Sliced,
 )
 from sklearn_deep.compression._widths import Widths
-from sklearn_deep.estimators.core._data import FitArguments
+from sklearn_deep.estimators.core._parts import FitArguments
 
 QUICK = {"max_epochs": 2, "random_state": 0, "dtype": "float64"}
 

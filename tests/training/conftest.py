@@ -2,8 +2,8 @@
 
 import pytest
 
-from sklearn_deep.estimators.core._data import FitArguments
-from sklearn_deep.estimators.core._fitting import prepare
+from sklearn_deep.estimators.core._fit import prepare
+from sklearn_deep.estimators.core._parts import FitArguments
 
 
 @pytest.fixture

@@ -1,55 +1,35 @@
-"""What every network estimator does: fit, remember, give raw outputs, be pickled."""
+"""What every network estimator does beside its fit: attributes, outputs, pickles."""
 
 import copy
-import dataclasses
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
 from sklearn import get_config
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from sklearn_deep._arguments import advice, names_unknown_arguments
-from sklearn_deep._compat import CallbackSupportMixin, with_callbacks
-from sklearn_deep._params import check_params
+from sklearn_deep._arguments import advice
 from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._ragged import Ragged
-from sklearn_deep.estimators.core._calibration import corrected, with_correction
-from sklearn_deep.estimators.core._data import FitArguments
-from sklearn_deep.estimators.core._fitted import Fitted, FittedAttribute
-from sklearn_deep.estimators.core._fitting import prepare, with_found_rate
-from sklearn_deep.estimators.core._hooks import NetworkHooks
+from sklearn_deep.estimators.core._fit import TrainsNetwork
+from sklearn_deep.estimators.core._fitted import Fitted, FittedAttribute, find_fitted
 from sklearn_deep.estimators.core._html import with_network_section
 from sklearn_deep.estimators.core._named_lists import inner_params, set_inner_params
-from sklearn_deep.estimators.core._networks import initialized, shape_of, without_values
-from sklearn_deep.estimators.core._policy_search import with_found_policy
+from sklearn_deep.estimators.core._networks import (
+    initialized,
+    prior_bias,
+    without_values,
+)
 from sklearn_deep.estimators.core._state import fill_module
-from sklearn_deep.estimators.core._watching import make_watchers
+from sklearn_deep.nn._initializers import Initialization
 from sklearn_deep.nn._losses import Loss
-from sklearn_deep.training._train import train
-from sklearn_deep.training.job._job import NetSettings, TrainJob
 from sklearn_deep.training.loop._forward import raw_outputs
 
 
-@contextmanager
-def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
-    """Undo every change of an estimator's attributes when an exception passes."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
-
-
-class DeepEstimator(TracksSubclasses, CallbackSupportMixin, NetworkHooks):
+class DeepEstimator(TracksSubclasses, TrainsNetwork):
     """Base of all network estimators.
 
     A family writes its rule table, ``_architecture``, ``_nonlinearity`` and
@@ -60,91 +40,21 @@ class DeepEstimator(TracksSubclasses, CallbackSupportMixin, NetworkHooks):
     def _initialized(
         self, architecture: dict[str, Any], loss: Loss, rows: Rows, seed: int
     ) -> nn.Module:
-        return initialized(self, architecture, loss, rows, seed)
+        owner = type(self).__name__
+        how = Initialization.make(
+            owner,
+            self.weight_init,
+            self.weight_init_params,
+            self.bias_init,
+            *self._nonlinearity(),
+        )
+        bias = None
+        if self.bias_init == "prior":
+            bias = prior_bias(loss, rows, architecture["n_outputs"])
+        return initialized(owner, self._network, architecture, how, bias, seed)
 
     def _load_module(self, fitted: Fitted, values: dict[str, Any]) -> nn.Module:
         return fill_module(without_values(self._network, fitted), values)
-
-    def _with_stack_key(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
-        return dataclasses.replace(job, architecture_key=shape_of(self, architecture))
-
-    # fit
-
-    @names_unknown_arguments
-    def fit(
-        self,
-        X,
-        y,
-        sample_weight=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-    ):
-        """Train a network: a fresh one, or with ``warm_start`` the one there is.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training features, of any real dtype. Sparse matrices stay sparse.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. Only their ratios matter; rows of weight 0
-            count as removed; labels of a classifier stay in ``classes_``.
-        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Validation features; then nothing is held out of ``X``.
-        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Validation targets.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Validation weights.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            For input that cannot be used; the message says why, and the mend.
-        TrainingDivergedError
-            When the loss or a weight is no longer finite. Then, as after any error,
-            the estimator is as it was before the call.
-
-        Warns
-        -----
-        TrainingWarning
-            When the loss is finite, and far above that of a constant prediction.
-        """
-        with all_or_nothing(self):
-            return self._fit(
-                FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
-            )
-
-    def _partial_fit(self, X, y, sample_weight, classes=None):
-        given = FitArguments(X, y, sample_weight, classes=classes, incremental=True)
-        with all_or_nothing(self):
-            return self._fit(given)
-
-    @with_callbacks
-    def _fit(self, given: FitArguments):
-        check_params(self, self._rules)
-        before = self.__dict__.get("_fitted")
-        if not (given.incremental or self.warm_start):
-            before = None
-        prepared = prepare(self, given, before)
-        job = with_found_rate(self, prepared.job, before)
-        job, policy = with_found_policy(job, before and before.policy)
-        fitted = dataclasses.replace(prepared.fitted, policy=policy)
-        with make_watchers(self, job, given, fitted) as watching:
-            if not (before or given.incremental):
-                job = with_correction(job, self.validation_fraction)
-            result = train(job, watching.watchers)
-            settings = NetSettings.of(job, int(self.verbose), bool(self.warm_start))
-            fitted = fitted.trained(job, result, settings)
-            loss = corrected(job.loss, fitted.module, job.validation)
-            self._fitted = dataclasses.replace(fitted, loss=loss, net=watching.net)
-        return self
 
     # What was learnt.
 
@@ -176,7 +86,7 @@ class DeepEstimator(TracksSubclasses, CallbackSupportMixin, NetworkHooks):
         return self._of_columns("feature_names_in_", "feature_names_in")
 
     def _of_columns(self, name: str, field: str) -> Any:
-        fitted = self.__dict__.get("_fitted")
+        fitted = find_fitted(self)
         value = None if fitted is None else getattr(fitted.features, field)
         if value is None:
             when = " before it is fitted" if fitted is None else ": X had none"
@@ -220,7 +130,7 @@ class DeepEstimator(TracksSubclasses, CallbackSupportMixin, NetworkHooks):
             fitted.loss,
             fitted.net_settings,
             fitted.history,
-            self._features_for_net,
+            fitted.encode_for_net,
         )
 
     def _raw(self, X: Any) -> Tensor:
@@ -229,7 +139,7 @@ class DeepEstimator(TracksSubclasses, CallbackSupportMixin, NetworkHooks):
         if "_fitted" not in self.__dict__:
             check_is_fitted(self)
         fitted = self._fitted
-        X = fitted.features.encode(X, fitted.dtype)
+        X = fitted.encode(X)
         raw = raw_outputs(fitted.module, X)
         # One sum is cheaper than a test of each; it may overflow where they do not.
         if not math.isfinite(raw.sum()) and not torch.isfinite(raw).all():

@@ -55,7 +55,7 @@ def with_correction(job: TrainJob, fraction: float) -> TrainJob:
     """
     start = time.monotonic()
     n_aside = _rows_aside(job.rows, fraction)
-    if not job.loss.calibrate or job.validation is not None or not n_aside:
+    if job.validation is not None or not n_aside:
         return job
     limit = job.stopping.time_limit
     job = job.to_device()

@@ -4,9 +4,10 @@ import copy
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sklearn_deep.estimators.core._state import (
@@ -24,6 +25,8 @@ from sklearn_deep.training.job._job import (
     TrainResult,
 )
 from sklearn_deep.training.loop._outcome import check_outcome
+
+_Estimator = TypeVar("_Estimator")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +95,17 @@ class Fitted:
     bits: int | None = None
     net: Any = None
 
+    def encode(self, X: Any) -> Any:
+        """Rows of the user as input of the module."""
+        return self.features.encode(X, self.dtype)
+
+    def encode_for_net(self, X: Any) -> Any:
+        """Rows as skorch passes them on: names of columns count where X has some."""
+        features = self.features
+        if not hasattr(X, "columns"):
+            features = features.without_names()
+        return features.encode(X, self.dtype)
+
     def trained(
         self, job: TrainJob, result: TrainResult, settings: NetSettings
     ) -> "Fitted":
@@ -149,6 +163,32 @@ class Fitted:
         return dataclasses.replace(fitted, module=module, weight_mask=mask)
 
 
+def find_fitted(estimator: Any) -> Fitted | None:
+    """The fitted state of a network estimator; None before its fit."""
+    return vars(estimator).get("_fitted")
+
+
+def fitted_of(estimator: Any) -> Fitted:
+    """The fitted state of a network estimator.
+
+    Raises
+    ------
+    NotFittedError
+        Before its fit.
+    """
+    fitted = find_fitted(estimator)
+    if fitted is None:
+        check_is_fitted(estimator)
+    return cast("Fitted", fitted)
+
+
+def with_fitted(estimator: _Estimator, fitted: Fitted, **params: Any) -> _Estimator:
+    """A light copy of an estimator with another fitted state and other parameters."""
+    fresh = object.__new__(type(estimator))
+    vars(fresh).update({**vars(estimator), **params, "_fitted": fitted})
+    return fresh
+
+
 class FittedAttribute(property):
     """A public attribute that is read from ``Fitted``; missing before the fit."""
 
@@ -161,7 +201,7 @@ class FittedAttribute(property):
         self._public_name = name
 
     def _of(self, estimator: Any) -> Any:
-        fitted = estimator.__dict__.get("_fitted")
+        fitted = find_fitted(estimator)
         if fitted is None:
             raise AttributeError(
                 f"{type(estimator).__name__} has no {self._public_name} before it is"

@@ -1,12 +1,12 @@
 """What a family of networks writes, and what the functions of a fit ask of it.
 
-The functions that a fit calls take an estimator by this type: they know its hooks and
-its parameters, and not ``fit`` itself.
+``TrainsNetwork`` calls the hooks. The other functions of a fit take an estimator by this
+type and read its parameters; they call no hook, and know nothing of ``fit``.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 from torch import nn
@@ -18,7 +18,6 @@ from sklearn_deep.data._layout import Layout
 from sklearn_deep.data._tasks import Task
 from sklearn_deep.estimators.core._fitted import Fitted
 from sklearn_deep.nn._losses import Loss
-from sklearn_deep.training.job._job import TrainJob
 
 
 class NetworkHooks(BaseEstimator, ABC):
@@ -28,7 +27,7 @@ class NetworkHooks(BaseEstimator, ABC):
     _fitted: Fitted
 
     # What the network is trained for.
-    _task: ClassVar[Task]
+    _task: ClassVar[type[Task]]
 
     # The class of the module; its output layer is the attribute ``output``.
     _network: ClassVar[Callable[..., nn.Module]]
@@ -63,21 +62,3 @@ class NetworkHooks(BaseEstimator, ABC):
     @abstractmethod
     def _load_module(self, fitted: Fitted, values: dict[str, Any]) -> nn.Module:
         """Build the network anew with these values, on the CPU where they are arrays."""
-
-    @abstractmethod
-    def _with_stack_key(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
-        """The job with the key by which networks of one stack are found."""
-
-    def _copy_with(self, fitted: Fitted, **params: Any) -> Self:
-        """A light copy with another fitted state and other parameters."""
-        fresh = object.__new__(type(self))
-        fresh.__dict__.update({**vars(self), **params, "_fitted": fitted})
-        return fresh
-
-    def _features_for_net(self, X: Any) -> Any:
-        """Features as the network takes them; names count where X has some."""
-        fitted = self._fitted
-        features = fitted.features
-        if not hasattr(X, "columns"):
-            features = features.without_names()
-        return features.encode(X, fitted.dtype)

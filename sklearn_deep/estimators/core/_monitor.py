@@ -12,9 +12,9 @@ from torch import nn
 
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._targets import ClassTargets
-from sklearn_deep.estimators.core._data import Part, of_steps
-from sklearn_deep.estimators.core._fitted import Fitted
+from sklearn_deep.estimators.core._fitted import Fitted, with_fitted
 from sklearn_deep.estimators.core._hooks import NetworkHooks
+from sklearn_deep.estimators.core._parts import Part, of_steps
 from sklearn_deep.exceptions import InvalidParameterError
 
 # Names of scorers that fit a task, for errors.
@@ -95,7 +95,7 @@ class Monitor:
         if by_step:  # predictions of all steps, one behind the other, as y is
             features = features.without_steps()
         fitted = replace(fitted, features=features)
-        self._network = estimator._copy_with(fitted)
+        self._network: Any = with_fitted(estimator, fitted)
         self._fitted = fitted
         self._weights = {} if part.weight is None else {"sample_weight": part.weight}
         if not _takes_weights(scorer):
@@ -103,7 +103,8 @@ class Monitor:
 
     def __call__(self, module: nn.Module) -> float:
         """Score the network; higher is better."""
-        self._network._fitted = replace(self._fitted, module=module)
+        fitted = replace(self._fitted, module=module)
+        self._network = with_fitted(self._network, fitted)
         try:
             score = self._scored()
         except Warning:  # the user has turned warnings into errors

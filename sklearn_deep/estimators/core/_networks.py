@@ -1,15 +1,14 @@
 """Networks of the package's own classes: built with initial values, or without values."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.estimators.core._fitted import Fitted
-from sklearn_deep.estimators.core._hooks import NetworkHooks
 from sklearn_deep.nn._initializers import Initialization, materialize
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._quantization import QuantizedNetwork
@@ -17,42 +16,50 @@ from sklearn_deep.training.job._seeds import generator
 
 
 def initialized(
-    estimator: NetworkHooks,
+    owner: str,
+    network: Callable[..., nn.Module],
     architecture: dict[str, Any],
-    loss: Loss,
-    rows: Rows,
+    how: Initialization,
+    bias: Tensor | None,
     seed: int,
 ) -> nn.Module:
-    """A network of ours with initial values by the tables; in float32, on the CPU."""
+    """A network of ours with initial values by the tables; in float32, on the CPU.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the estimator, for errors.
+    network : callable
+        The class of the module; its output layer is the attribute ``output``.
+    architecture : dict
+        Its arguments.
+    how : Initialization
+    bias : Tensor of shape (n_outputs,) or None
+        Biases of the output layer.
+    seed : int
+        Seed of the fit.
+    """
     with torch.device("meta"):
-        module = estimator._network(**architecture)
-    how = Initialization.make(
-        type(estimator).__name__,
-        estimator.weight_init,
-        estimator.weight_init_params,
-        estimator.bias_init,
-        *estimator._nonlinearity(),
-    )
-    prior = None
-    if estimator.bias_init == "prior":
-        weight = rows.weight
-        if weight is None:
-            n = rows.y.shape[0]
-            weight = torch.ones(n, dtype=torch.float64, device=rows.device)
-        n_raw = architecture["n_outputs"]
-        prior = loss.prior(rows.y, weight, n_raw).cpu().float()
+        module = network(**architecture)
     try:
-        return materialize(
-            module, module.output, how, generator(seed, "weights"), prior
-        )
+        return materialize(module, module.output, how, generator(seed, "weights"), bias)
     except RuntimeError as error:
         if "allocate memory" not in str(error):
             raise
         n = sum(parameter.numel() for parameter in module.parameters())
         raise MemoryError(
-            f"{type(estimator).__name__}: a network of {n:.2g} parameters does not fit"
+            f"{owner}: a network of {n:.2g} parameters does not fit"
             " into memory. Make its layers smaller."
         ) from error
+
+
+def prior_bias(loss: Loss, rows: Rows, n_outputs: int) -> Tensor:
+    """Biases of the output layer with which a network of zeros predicts the mean."""
+    weight = rows.weight
+    if weight is None:
+        n = rows.y.shape[0]
+        weight = torch.ones(n, dtype=torch.float64, device=rows.device)
+    return loss.prior(rows.y, weight, n_outputs).cpu().float()
 
 
 def without_values(network: Any, fitted: Fitted) -> nn.Module:
@@ -65,14 +72,21 @@ def without_values(network: Any, fitted: Fitted) -> nn.Module:
     return module
 
 
-def shape_of(estimator: NetworkHooks, architecture: dict[str, Any]) -> Hashable:
-    """What networks have in common that may be trained as one; None for no others."""
-    fixed = {k: v for k, v in architecture.items() if k not in estimator._of_each}
+def architecture_key(
+    network: Callable[..., nn.Module],
+    of_each: Collection[str],
+    architecture: dict[str, Any],
+) -> Hashable:
+    """What networks have in common that may be trained as one; None for no others.
+
+    Networks of one stack may differ in the arguments ``of_each``.
+    """
+    fixed = {k: v for k, v in architecture.items() if k not in of_each}
     try:
-        hash(shape := (estimator._network, _frozen(fixed)))
+        hash(key := (network, _frozen(fixed)))
     except TypeError:  # a parameter that cannot be compared
         return None
-    return shape
+    return key
 
 
 def _frozen(value: Any) -> Any:

@@ -1,17 +1,21 @@
 """Who watches a fit: scikit-learn's callbacks, a progress line, skorch's callbacks."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from torch import nn
+
 from sklearn_deep._compat import HAS_CALLBACKS
-from sklearn_deep.estimators.core._data import FitArguments
 from sklearn_deep.estimators.core._fitted import Fitted
 from sklearn_deep.estimators.core._hooks import NetworkHooks
+from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.training.job._job import NetSettings, TrainJob
 from sklearn_deep.training.loop._progress import ProgressLine
 from sklearn_deep.training.loop._run import Run, Watcher
+
+LoadModule = Callable[[Fitted, dict[str, Any]], nn.Module]
 
 
 class Watching(NamedTuple):
@@ -30,8 +34,10 @@ class SklearnCallbacks(Watcher):
         context: Any,
         given: FitArguments,
         fitted: Fitted,
+        load_module: LoadModule,
     ):
         self._estimator, self._context, self._fitted = estimator, context, fitted
+        self._load_module = load_module
         weight = given.sample_weight
         self._data = {
             "X": given.X,
@@ -68,7 +74,7 @@ class SklearnCallbacks(Watcher):
     def _attributes(self, run: Run) -> dict[str, Any]:
         """Attributes of an estimator that is fitted so far."""
         values = run.job.module.state_dict()
-        module = self._estimator._load_module(self._fitted, values)
+        module = self._load_module(self._fitted, values)
         return {"_fitted": dataclasses.replace(self._fitted, module=module)}
 
 
@@ -78,13 +84,27 @@ def make_watchers(
     job: TrainJob,
     given: FitArguments,
     fitted: Fitted,
+    load_module: LoadModule,
 ) -> Iterator[Watching]:
-    """Hold the watchers of one fit; scikit-learn hears of its end last."""
+    """Hold the watchers of one fit; scikit-learn hears of its end last.
+
+    Parameters
+    ----------
+    estimator : DeepEstimator
+    job : TrainJob
+    given : FitArguments
+    fitted : Fitted
+        What it will be, except for the module's values.
+    load_module : callable ``(fitted, values) -> module``
+        Builds the network anew with the values of an epoch.
+    """
     watchers: list[Watcher] = []
     sklearn_callbacks = net = None
     if HAS_CALLBACKS:
         context = estimator._init_callback_context(max_subtasks=job.stopping.max_epochs)
-        sklearn_callbacks = SklearnCallbacks(estimator, context, given, fitted)
+        sklearn_callbacks = SklearnCallbacks(
+            estimator, context, given, fitted, load_module
+        )
         watchers.append(sklearn_callbacks)
     if estimator.verbose:
         watchers.append(ProgressLine(int(estimator.verbose)))
@@ -99,7 +119,7 @@ def make_watchers(
             given.X,
             given.y,
             settings,
-            estimator._copy_with(fitted)._features_for_net,
+            fitted.encode_for_net,
             fitted.history if job.state is not None else (),
         )
         watchers.append(skorch_callbacks)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._features import Features, ModuleFeatures
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._fit import Prepared
 from sklearn_deep.estimators.core._fitted import Fitted
+from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.estimators.core._state import as_tensor
 from sklearn_deep.estimators.families._rules import TRAINING_RULES
 from sklearn_deep.nn._losses import Loss
@@ -138,14 +141,23 @@ class OwnNetwork(DeepEstimator):
         module.load_state_dict(tensors)
         return module.eval()
 
-    def _with_stack_key(self, job: TrainJob, architecture: dict[str, Any]) -> TrainJob:
+    def _prepare(
+        self, given: FitArguments, before: Fitted | None, seed: int | None = None
+    ) -> Prepared:
+        """Prepare a fit, and try the module out on some rows."""
+        prepared = super()._prepare(given, before, seed)
+        key = self._try_out(prepared.job)
+        job = dataclasses.replace(prepared.job, architecture_key=key)
+        return dataclasses.replace(prepared, job=job)
+
+    def _try_out(self, job: TrainJob) -> Hashable:
+        """Key of networks that may be trained with this one; None for no others."""
         batch = first_rows(job.rows, min(job.batch_size, _TRIAL_ROWS))
         same = try_out(job, batch, name_of(self.module))
         if not same or current_task() is None:  # there is nobody to stack it with
-            return job
+            return None
         kind = fingerprint(job.module)
-        may = stackable(job, batch, kind)
-        return dataclasses.replace(job, architecture_key=kind if may else None)
+        return kind if stackable(job, batch, kind) else None
 
     def __sklearn_tags__(self):
         """Say that X may have more than two axes."""

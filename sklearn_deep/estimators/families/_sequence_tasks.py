@@ -5,7 +5,7 @@ from typing import ClassVar
 from sklearn.metrics import accuracy_score
 
 from sklearn_deep._arguments import names_unknown_arguments
-from sklearn_deep.data._tasks import Classification, PerStep, Regression, Task
+from sklearn_deep.data._tasks import ClassificationPerStep, RegressionPerStep, Task
 from sklearn_deep.estimators.families._lengths import TakesLengths, without_padding
 from sklearn_deep.estimators.tasks._classifier import DeepClassifier
 from sklearn_deep.estimators.tasks._regressor import DeepRegressor
@@ -14,7 +14,7 @@ from sklearn_deep.estimators.tasks._regressor import DeepRegressor
 class SequenceClassifier(TakesLengths, DeepClassifier):
     """Predicts labels of sequences, or of all their steps."""
 
-    _task: ClassVar[Task] = PerStep(Classification())
+    _task: ClassVar[type[Task]] = ClassificationPerStep
 
     @names_unknown_arguments
     def partial_fit(self, X, y, classes=None, sample_weight=None, lengths=None):
@@ -153,7 +153,7 @@ class SequenceClassifier(TakesLengths, DeepClassifier):
 class SequenceRegressor(TakesLengths, DeepRegressor):
     """Predicts numbers of sequences, or of all their steps."""
 
-    _task: ClassVar[Task] = PerStep(Regression())
+    _task: ClassVar[type[Task]] = RegressionPerStep
 
     @names_unknown_arguments
     def partial_fit(self, X, y, sample_weight=None, lengths=None):

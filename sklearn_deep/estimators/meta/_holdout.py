@@ -23,8 +23,8 @@ from sklearn_deep._compat import HAS_CALLBACKS, CallbackSupportMixin, with_callb
 from sklearn_deep._params import SEED, Number, Rules, Satisfies, check_params
 from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.data._split import validation_split
-from sklearn_deep.estimators.core._base import all_or_nothing
-from sklearn_deep.estimators.core._data import draw_seed
+from sklearn_deep.estimators.core._all_or_nothing import all_or_nothing
+from sklearn_deep.training.job._seeds import draw_seed
 
 # Arguments of ``fit`` with one value per row of X; those of X_val end in "_val".
 _OF_ROWS = ("sample_weight", "lengths")

@@ -12,9 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import Number, Rules, Satisfies, check_params
 from sklearn_deep._plotting import pyplot
-from sklearn_deep.estimators.core._base import DeepEstimator, all_or_nothing
-from sklearn_deep.estimators.core._data import FitArguments
-from sklearn_deep.estimators.core._fitting import RANGE_TEST, prepare
+from sklearn_deep.estimators.core._all_or_nothing import all_or_nothing
+from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._fit import prepare
+from sklearn_deep.estimators.core._learning_rate import RANGE_TEST
+from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.estimators.meta._holdout import ValidationHoldout
 from sklearn_deep.training.loop._lr_range import range_test
 

@@ -17,7 +17,7 @@ from sklearn_deep.nn._losses import probabilities
 class DeepClassifier(ClassifierMixin, DeepEstimator):
     """A network that predicts class labels."""
 
-    _task: ClassVar[Task] = Classification()
+    _task: ClassVar[type[Task]] = Classification
 
     classes_ = FittedAttribute(
         lambda f: f.targets.classes, "Labels; label numbers for multilabel targets."

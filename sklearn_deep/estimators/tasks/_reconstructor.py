@@ -10,8 +10,9 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep.data._features import Features, ReconstructedTable
 from sklearn_deep.data._tasks import Autoencoding, Task
-from sklearn_deep.estimators.core._base import DeepEstimator, all_or_nothing
-from sklearn_deep.estimators.core._data import FitArguments
+from sklearn_deep.estimators.core._all_or_nothing import all_or_nothing
+from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.nn._stages import half_of
 from sklearn_deep.training.loop._forward import raw_outputs
 
@@ -26,7 +27,7 @@ class DeepReconstructor(
     The network has ``encoder`` and ``decoder``: its stages on both sides of the code.
     """
 
-    _task: ClassVar[Task] = Autoencoding()
+    _task: ClassVar[type[Task]] = Autoencoding
     # There are no targets that a scorer could know.
     monitor = "loss"
 

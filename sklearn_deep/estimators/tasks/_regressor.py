@@ -15,7 +15,7 @@ from sklearn_deep.estimators.core._fitted import FittedAttribute
 class DeepRegressor(RegressorMixin, DeepEstimator):
     """A network that predicts numbers."""
 
-    _task: ClassVar[Task] = Regression()
+    _task: ClassVar[type[Task]] = Regression
 
     n_outputs_ = FittedAttribute(lambda f: f.targets.n_columns, "Number of targets.")
 

@@ -10,6 +10,7 @@ from sklearn.utils import get_tags
 
 from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.data._missing import is_missing
+from sklearn_deep.estimators.core._fitted import fitted_of
 from sklearn_deep.estimators.families._lengths import TakesLengths
 from sklearn_deep.estimators.families._sequences import SequenceEstimator
 from sklearn_deep.exceptions import OnnxExportError
@@ -137,8 +138,8 @@ def _documents(X: Any) -> np.ndarray:
 
 def _items(model: Any, X: Any) -> np.ndarray | None:
     network = sequence_network(model)
-    found = network._fitted.features.sequences_in(X)
-    if found is None and network._fitted.features.of_tokens:
+    found = fitted_of(network).features.sequences_in(X)
+    if found is None and fitted_of(network).features.of_tokens:
         found = list(np.asarray(X))  # rows of tokens, all of one length
     if found is not None and not found:
         raise OnnxExportError("X has no row; give some to compare predictions on.")
@@ -155,7 +156,7 @@ def sequence_form(model: Any, X: Any) -> dict[str, Any]:
             **dict.fromkeys(("channels", "analyzer", "n_channels")),
         }
     kind = "numbers"
-    features = network._fitted.features
+    features = fitted_of(network).features
     if features.of_tokens:
         kind = "text" if isinstance(X[0], str) else "tokens"
     return {
@@ -280,7 +281,7 @@ def declared(model: Any, X: Any) -> list[Input]:
         shape: tuple[int | None, ...] = X.shape[1:]
         network = sequence_network(model)
         if isinstance(network, SequenceEstimator):  # series of any length
-            time = 1 if network._fitted.features.channels == "first" else 0
+            time = 1 if fitted_of(network).features.channels == "first" else 0
             shape = tuple(None if i == time else n for i, n in enumerate(shape))
         return [Input("X", (), dtype, shape)]
     width = X.shape[1]

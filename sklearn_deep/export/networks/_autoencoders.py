@@ -1,5 +1,6 @@
 """Rules of autoencoders."""
 
+from sklearn_deep.estimators.core._fitted import fitted_of
 from sklearn_deep.estimators.tasks._reconstructor import DeepReconstructor
 from sklearn_deep.export.graph._graph import Graph, Value
 from sklearn_deep.export.graph._registry import rule
@@ -23,7 +24,7 @@ def _encode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
 def _decode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
     """Rows in the units of X, (n, n_features)."""
     raw = network_outputs(graph, model, half_of(model.module_, "decoder"), table)
-    decoded = in_units(graph, model._fitted.targets, raw)
+    decoded = in_units(graph, fitted_of(model).targets, raw)
     width = model.n_features_in_
     return Table.of(finite_outputs(graph, model, decoded, width), width)
 
@@ -38,8 +39,8 @@ def _score(graph: Graph, model: DeepReconstructor, table: Table) -> Value:
     decoded = finite_outputs(
         graph,
         model,
-        in_units(graph, model._fitted.targets, raw),
-        model._fitted.targets.n_outputs,
+        in_units(graph, fitted_of(model).targets, raw),
+        fitted_of(model).targets.n_outputs,
     )
     error = graph.node("Sub", decoded, x)
     return graph.node("Neg", graph.mean(graph.node("Mul", error, error), [1]))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._fitted import fitted_of
 from sklearn_deep.estimators.tasks._classifier import DeepClassifier
 from sklearn_deep.estimators.tasks._regressor import DeepRegressor
 from sklearn_deep.export.graph._graph import DOUBLE, FLOAT, INT, Graph, Value
@@ -36,13 +37,13 @@ not_asked(DeepEstimator)
 def _raw(graph: Graph, model: Any, table: Table) -> Value:
     """The network's raw outputs, (n, n_raw)."""
     raw = network_outputs(graph, model, model.module_, table)
-    n_raw = model._fitted.targets.n_outputs * model._fitted.loss.raw_per_target
+    n_raw = fitted_of(model).targets.n_outputs * fitted_of(model).loss.raw_per_target
     return finite_outputs(graph, model, raw, n_raw)
 
 
 def finite_outputs(graph: Graph, model: Any, out: Value, width: int) -> Value:
     """Refuse rows with outputs (n, width) that overflow, as ``predict`` does."""
-    if not model._fitted.features.by_step:
+    if not fitted_of(model).features.by_step:
         refuse_non_finite(graph, out, (width,))
         return out
     shape = [graph.memo[BY_STEP], graph.constant(np.array([width]))]
@@ -95,7 +96,7 @@ def _compute_dtype(graph: Graph, model: Any, table: Table) -> np.dtype:
     asked = graph.settings.get("dtype")
     if asked is not None:
         return np.dtype(asked)
-    single = FLOAT in (model._fitted.dtype, table.dtype) or has_single_layers(
+    single = FLOAT in (fitted_of(model).dtype, table.dtype) or has_single_layers(
         model.module_
     )
     return FLOAT if single else DOUBLE
@@ -106,7 +107,8 @@ def _compute_dtype(graph: Graph, model: Any, table: Table) -> np.dtype:
 
 def _is_binary(model: Any) -> bool:
     return (
-        not model._fitted.targets.multilabel and model._fitted.targets.kind == "sigmoid"
+        not fitted_of(model).targets.multilabel
+        and fitted_of(model).targets.kind == "sigmoid"
     )
 
 
@@ -119,7 +121,7 @@ def _logits(graph: Graph, model: Any, table: Table) -> Value:
 @rule("predict", DeepClassifier)
 def _predict_labels(graph: Graph, model: Any, table: Table) -> Value:
     raw = apply(graph, model, "raw", table)
-    if model._fitted.targets.multilabel:
+    if fitted_of(model).targets.multilabel:
         return graph.cast(graph.compare("Greater", raw, 0.0), INT)
     if _is_binary(model):
         second = graph.compare("Greater", graph.column(raw, 0), 0.0)
@@ -130,7 +132,7 @@ def _predict_labels(graph: Graph, model: Any, table: Table) -> Value:
 @rule("predict_proba", DeepClassifier)
 def _predict_proba(graph: Graph, model: Any, table: Table) -> Value:
     logits = _logits(graph, model, table)
-    if model._fitted.targets.kind == "sigmoid":
+    if fitted_of(model).targets.kind == "sigmoid":
         return sigmoid(graph, logits)
     return graph.node("Softmax", logits, axis=1)
 
@@ -149,18 +151,18 @@ def _exponential(graph: Graph, raw: Value, model: Any) -> Value:
 
 
 def _first_half(graph: Graph, raw: Value, model: Any) -> Value:
-    return _places(graph, raw, range(model._fitted.targets.n_outputs))
+    return _places(graph, raw, range(fitted_of(model).targets.n_outputs))
 
 
 def _spread(graph: Graph, raw: Value, model: Any) -> Value:
-    n_targets = model._fitted.targets.n_outputs
+    n_targets = fitted_of(model).targets.n_outputs
     second_half = _places(graph, raw, range(n_targets, 2 * n_targets))
     share = graph.node("Sigmoid", graph.math("Sub", second_half, SHIFT))
     std = graph.math("Mul", share, LARGEST_STD - SMALLEST_STD)
     std = graph.math("Add", std, SMALLEST_STD)
-    if model._fitted.loss.calibration is None:
+    if fitted_of(model).loss.calibration is None:
         return std
-    std = graph.math("Mul", std, model._fitted.loss.calibration)
+    std = graph.math("Mul", std, fitted_of(model).loss.calibration)
     return graph.math("Min", graph.math("Max", std, SMALLEST_STD), LARGEST_STD)
 
 
@@ -169,11 +171,11 @@ def _quantiles(graph: Graph, raw: Value, model: Any) -> Value:
     if not has_several_quantiles(model):
         return raw
     quantile, calibration = (
-        model._fitted.loss.params["quantile"],
-        model._fitted.loss.calibration,
+        fitted_of(model).loss.params["quantile"],
+        fitted_of(model).loss.calibration,
     )
     m, n = middle_of(quantile), len(quantile)
-    raw = graph.reshape(raw, (0, model._fitted.targets.n_outputs, n))
+    raw = graph.reshape(raw, (0, fitted_of(model).targets.n_outputs, n))
     middle = _places(graph, raw, [m])
     middle = graph.math("Add", middle, normal_quantiles(quantile)[m])
     if calibration is not None:
@@ -209,14 +211,14 @@ SPREADS = {"gaussian": _spread}
 
 @rule("predict", DeepRegressor)
 def _predict_numbers(graph: Graph, model: Any, table: Table) -> Value:
-    raw, targets = apply(graph, model, "raw", table), model._fitted.targets
-    decode = LOCATIONS.get(model._fitted.loss.name)
+    raw, targets = apply(graph, model, "raw", table), fitted_of(model).targets
+    decode = LOCATIONS.get(fitted_of(model).loss.name)
     location = decode(graph, raw, model) if decode else raw
     y = in_units(graph, targets, location, has_several_quantiles(model))
     if location is raw:
         carries(graph, raw, y)
     if has_several_quantiles(model):
-        width = targets.n_outputs * len(model._fitted.loss.params["quantile"])
+        width = targets.n_outputs * len(fitted_of(model).loss.params["quantile"])
         finite_outputs(graph, model, graph.reshape(y, (-1, width)), width)
     else:
         finite_outputs(graph, model, y, targets.n_outputs)
@@ -235,8 +237,8 @@ def in_units(
 
 @rule("predict_std", DeepRegressor)
 def _predict_std(graph: Graph, model: Any, table: Table) -> Value:
-    raw, targets = apply(graph, model, "raw", table), model._fitted.targets
-    spread = SPREADS[model._fitted.loss.name](graph, raw, model)
+    raw, targets = apply(graph, model, "raw", table), fitted_of(model).targets
+    spread = SPREADS[fitted_of(model).loss.name](graph, raw, model)
     std = graph.math("Mul", spread, targets.scale)
     return _shaped(graph, targets, finite_outputs(graph, model, std, targets.n_outputs))
 
@@ -247,9 +249,11 @@ def _shaped(graph: Graph, targets: Any, y: Value) -> Value:
 
 def has_several_quantiles(model: Any) -> bool:
     """Tell whether a network predicts several quantiles of each target."""
-    return isinstance(model, DeepRegressor) and model._fitted.loss.has_several_quantiles
+    return (
+        isinstance(model, DeepRegressor) and fitted_of(model).loss.has_several_quantiles
+    )
 
 
 def has_std(model: Any) -> bool:
     """Tell whether a network predicts a standard deviation too."""
-    return isinstance(model, DeepRegressor) and model._fitted.loss.name in SPREADS
+    return isinstance(model, DeepRegressor) and fitted_of(model).loss.name in SPREADS

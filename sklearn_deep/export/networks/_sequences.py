@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_deep.estimators.core._fitted import fitted_of
 from sklearn_deep.estimators.families._sequence_tasks import (
     SequenceClassifier,
     SequenceRegressor,
@@ -32,7 +33,7 @@ def _rows(
     graph: Graph, model: SequenceEstimator, table: Table, dtype: np.dtype
 ) -> NetworkRows:
     """Sequences as the network takes them: numbers, or codes of tokens."""
-    if not model._fitted.features.of_tokens:
+    if not fitted_of(model).features.of_tokens:
         return rows_of_columns(graph, model, table, dtype)
     steps, lengths = table.blocks[0][0], table.lengths
     if table.row_shape == ():
@@ -56,7 +57,7 @@ def _codes_of_texts(
         "Tokenizer",
         texts,
         domain="com.microsoft",
-        separators=_SEPARATORS[model._fitted.features.analyzer],
+        separators=_SEPARATORS[fitted_of(model).features.analyzer],
         mark=0,
         mincharnum=1,
         pad_value=_FILLER,
@@ -74,7 +75,7 @@ def _for_steps(
 ) -> Callable[[Graph, Any, Table], Value]:
     def write_for_steps(graph: Graph, model: Any, table: Table) -> Value:
         value = write(graph, model, table)
-        if not model._fitted.features.by_step:
+        if not fitted_of(model).features.by_step:
             return value
         shape = graph.memo[BY_STEP]
         if behind := axes(model):
@@ -91,18 +92,19 @@ def _for_steps(
 
 
 def _axes_of_targets(model: Any) -> list[int]:
-    return [] if model._fitted.targets.flat else [model._fitted.targets.n_outputs]
+    return [] if fitted_of(model).targets.flat else [fitted_of(model).targets.n_outputs]
 
 
 def _axes_of_numbers(model: Any) -> list[int]:
     several = has_several_quantiles(model)
-    quantiles = [len(model._fitted.loss.params["quantile"])] if several else []
+    quantiles = [len(fitted_of(model).loss.params["quantile"])] if several else []
     return _axes_of_targets(model) + quantiles
 
 
 def _axes_of_scores(model: Any) -> list[int]:
     one_logit = (
-        not model._fitted.targets.multilabel and model._fitted.targets.kind == "sigmoid"
+        not fitted_of(model).targets.multilabel
+        and fitted_of(model).targets.kind == "sigmoid"
     )
     return [] if one_logit else [-1]
 
@@ -110,7 +112,7 @@ def _axes_of_scores(model: Any) -> list[int]:
 # The axes of what is predicted for a step, by the class and the method.
 _AXES: dict[tuple[type, str], Callable[[Any], list[int]]] = {
     (SequenceClassifier, "predict"): lambda m: (
-        [-1] if m._fitted.targets.multilabel else []
+        [-1] if fitted_of(m).targets.multilabel else []
     ),
     (SequenceClassifier, "predict_proba"): lambda m: [-1],
     (SequenceClassifier, "decision_function"): _axes_of_scores,

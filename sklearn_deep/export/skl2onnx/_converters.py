@@ -23,6 +23,7 @@ from skl2onnx.common.data_types import (
 from sklearn.base import is_classifier, is_regressor
 
 from sklearn_deep._subclasses import TracksSubclasses
+from sklearn_deep.estimators.core._fitted import fitted_of
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import (
     BOOL,
@@ -323,7 +324,7 @@ class _Written:
             targets += [None] if has_several_quantiles(final(model)) else []
             return [(y, [self.rows, None, *targets]) for y in values]
         last = final(model)
-        if has_several_quantiles(last) and not last._fitted.targets.flat:
+        if has_several_quantiles(last) and not fitted_of(last).targets.flat:
             return [(y, [self.rows, None, None]) for y in values]
         # A regressor of skl2onnx gives (n, 1) for one target.
         return [(graph.reshape(y, (0, -1)), [self.rows, None]) for y in values]

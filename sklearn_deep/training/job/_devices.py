@@ -4,6 +4,7 @@ import math
 import os
 import threading
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from typing import Any
 
 import torch
@@ -17,6 +18,11 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 # Below this many multiply-adds per step, a second thread saves little time and changes
 # the last bits of float32 products.
 _SMALL_STEP = 2e8
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """The device of a module's first parameter or buffer."""
+    return next(chain(module.parameters(), module.buffers())).device
 
 
 def resolve_device(owner: str, name: str) -> torch.device:

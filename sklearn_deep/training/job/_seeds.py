@@ -4,8 +4,11 @@ So a fit is the same alone, in a thread or in a stack, and a resumed one goes on
 if it had never stopped.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
 
 STREAMS = {
     "weights": 0,
@@ -17,6 +20,13 @@ STREAMS = {
     "pruning": 6,
     "network": 7,
 }
+
+
+def draw_seed(random_state: Any) -> int:
+    """The fit's own seed; without one, from the system, not from a global generator."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def generator(

@@ -24,7 +24,7 @@ from sklearn.metrics import log_loss, r2_score
 from sklearn.utils.class_weight import compute_sample_weight
 
 from sklearn_deep import GaussianNoise, MLPClassifier, MLPRegressor
-from sklearn_deep.estimators.core._data import _fit_dtype
+from sklearn_deep.estimators.core._parts import fit_dtype
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
@@ -883,13 +883,13 @@ def test_the_network_computes_in_the_dtype_asked_for(cls, given, dtype, computed
 @pytest.mark.parametrize("kind", ["cuda", "mps"])
 def test_on_an_accelerator_auto_means_float32(kind):
     # No accelerator is needed to decide it.
-    assert _fit_dtype(MLPClassifier(), torch.device(kind)) == np.float32
+    assert fit_dtype(MLPClassifier(), torch.device(kind)) == np.float32
     chosen = MLPClassifier(dtype="float64")
     if kind == "cuda":
-        assert _fit_dtype(chosen, torch.device(kind)) == np.float64
+        assert fit_dtype(chosen, torch.device(kind)) == np.float64
     else:
         with pytest.raises(ValueError, match="does not work on device 'mps'"):
-            _fit_dtype(chosen, torch.device(kind))
+            fit_dtype(chosen, torch.device(kind))
 
 
 def test_float32_targets_and_features_give_float32_predictions(regression):

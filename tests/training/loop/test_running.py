@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from sklearn_deep import MLPClassifier, MLPRegressor
-from sklearn_deep.estimators.core._data import FitArguments
-from sklearn_deep.estimators.core._fitting import prepare
+from sklearn_deep.estimators.core._fit import prepare
+from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.training._train import train
 from sklearn_deep.training.job._devices import resolve_device, threads_for
 from sklearn_deep.training.job._seeds import STREAMS, generator

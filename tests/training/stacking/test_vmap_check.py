@@ -9,8 +9,8 @@ from torch import nn
 
 from sklearn_deep import ModuleRegressor
 from sklearn_deep.data._batches import Rows
-from sklearn_deep.estimators.core._data import FitArguments
-from sklearn_deep.estimators.core._fitting import prepare
+from sklearn_deep.estimators.core._fit import prepare
+from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.training.stacking._vmap_check import first_rows, stackable, try_out
 
 

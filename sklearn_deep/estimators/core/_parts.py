@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 import torch
-from sklearn.utils import check_random_state
 
 from sklearn_deep.data._copies import copies
 from sklearn_deep.data._features import Features
@@ -15,9 +14,8 @@ from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._row_view import RowView
 from sklearn_deep.data._rows import merge_equal_rows
 from sklearn_deep.data._split import split_without_copies
-from sklearn_deep.data._tasks import Settings
+from sklearn_deep.data._tasks import Settings, Task
 from sklearn_deep.data._weights import check_sample_weight
-from sklearn_deep.estimators.core._fitted import Fitted
 from sklearn_deep.estimators.core._hooks import NetworkHooks
 from sklearn_deep.nn._losses import LOSSES
 
@@ -137,38 +135,44 @@ def of_steps(part: Part) -> Part:
     return replace(part, y=part.y.values, weight=weight)
 
 
+class Split(NamedTuple):
+    """Validated rows of a fit, and how they were split.
+
+    Attributes
+    ----------
+    features : Features
+        What was learnt about X.
+    whole, train : Part
+    validation : Part or None
+    """
+
+    features: Features
+    whole: Part
+    train: Part
+    validation: Part | None
+
+
 def validate(
-    estimator: NetworkHooks,
-    given: FitArguments,
-    device: torch.device,
-    before: Fitted | None,
-) -> tuple[Features, Part]:
-    """Validated rows, and the features that have learnt from them."""
+    task: Task, features: Features, given: FitArguments, dtype: Any, *, fresh: bool
+) -> Part:
+    """Validate the rows of a fit; ``features`` learn from them where they are fresh."""
+    owner = features.owner
     if given.y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is"
-            " None."
-        )
-    refuse_missing_targets(given.y, type(estimator).__name__)
-    if before is not None:
-        asked: Any = _same_dtype(estimator, before)
-    else:
-        asked = _fit_dtype(estimator, device)
-    features = estimator._make_features() if before is None else before.features
-    X, y = features.check(given.X, given.y, asked, reset=before is None)
+        raise ValueError(f"{owner} requires y to be passed, but the target y is None.")
+    refuse_missing_targets(given.y, owner)
+    X, y = features.check(given.X, given.y, dtype, reset=fresh)
     weight = check_sample_weight(given.sample_weight, X.shape[0])
-    dtype = compute_dtype(X, asked)
-    task = estimator._task
     y = task.check(y)
-    part = Part.make(X, y, weight, dtype)
-    if not given.incremental or before is None:
+    part = Part.make(X, y, weight, compute_dtype(X, dtype))
+    if fresh or not given.incremental:
         # Of all rows: a bag or a fold may give every row of a class weight zero, and
         # ensembles count on the class being in classes_, as in all of scikit-learn.
         part = replace(part, labels=task.classes(y))
     if not given.incremental:
-        task.check_classes(task_settings(estimator), part.labels)
-    X = features.encode_tokens(part.X, part.features()) if before is None else part.X
-    return features, replace(part, X=X)
+        task.check_classes(part.labels)
+    if not fresh:
+        return part
+    return replace(part, X=features.encode_tokens(part.X, part.features()))
 
 
 def task_settings(estimator: NetworkHooks) -> Settings:
@@ -188,7 +192,8 @@ def compute_dtype(X: Any, asked: Any) -> np.dtype:
     return np.dtype("float32") if isinstance(asked, list) else np.dtype(asked)
 
 
-def _fit_dtype(estimator: NetworkHooks, device: torch.device) -> Any:
+def fit_dtype(estimator: NetworkHooks, device: torch.device) -> Any:
+    """The dtype that a fresh network asks of X; a list where X may choose."""
     if estimator.dtype == "float64" and device.type == "mps":
         raise ValueError(
             f"dtype='float64' of {type(estimator).__name__} does not work on device"
@@ -200,21 +205,11 @@ def _fit_dtype(estimator: NetworkHooks, device: torch.device) -> Any:
     return [np.float64, np.float32] if device.type == "cpu" else np.dtype("float32")
 
 
-def _same_dtype(estimator: NetworkHooks, before: Fitted) -> np.dtype:
-    dtype = before.dtype
-    if estimator.dtype not in ("auto", dtype.name):
-        raise ValueError(
-            f"{type(estimator).__name__} has a {dtype.name} network and cannot go on"
-            f" training it with dtype={estimator.dtype!r}. Set warm_start=False, or"
-            " clone the estimator, to begin anew."
-        )
-    return dtype
-
-
 def hold_out(
     estimator: NetworkHooks,
-    given: FitArguments,
+    task: Task,
     features: Features,
+    given: FitArguments,
     whole: Part,
     seed: int,
 ) -> tuple[Part, Part | None]:
@@ -230,20 +225,11 @@ def hold_out(
         weight = check_sample_weight(
             given.sample_weight_val, X.shape[0], "sample_weight_val"
         )
-        part = Part.make(X, estimator._task.check(y), weight, whole.dtype, "y_val")
+        part = Part.make(X, task.check(y), weight, whole.dtype, "y_val")
         return whole, part
     if given.sample_weight_val is not None:
         raise ValueError("sample_weight_val was given without X_val and y_val.")
     stops = estimator.early_stopping
     if given.incremental or not (len(whole) > MANY_ROWS if stops == "auto" else stops):
         return whole, None
-    return whole.split(
-        estimator.validation_fraction, seed, estimator._task.strata(whole.y)
-    )
-
-
-def draw_seed(random_state: Any) -> int:
-    """The fit's own seed; without one, from the system, not from a global generator."""
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    return int(check_random_state(random_state).randint(2**31 - 1))
+    return whole.split(estimator.validation_fraction, seed, task.strata(whole.y))

@@ -1,0 +1,75 @@
+"""From validated rows and targets to what a network is fed."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from sklearn_deep.data._batches import Rows
+from sklearn_deep.data._ragged import Ragged
+from sklearn_deep.data._sequence_targets import PerStepRows
+from sklearn_deep.data._tasks import Targets, Task
+from sklearn_deep.estimators.core._parts import Part
+
+TORCH_DTYPES = {np.dtype("float32"): torch.float32, np.dtype("float64"): torch.float64}
+
+
+def encode_parts(
+    task: Task,
+    targets: Targets,
+    train: Part,
+    validation: Part | None,
+    device: torch.device,
+    by_length: bool,
+) -> tuple[Rows, Rows | None]:
+    """Training rows of mean weight 1, and validation rows; both may share features."""
+    rows = encode(task, targets, train, device, by_length)
+    if rows.weight is not None:
+        rows = dataclasses.replace(rows, weight=rows.weight / rows.weight.mean())
+    if validation is None:
+        return rows, None
+    shared = rows.x if validation.X is train.X else None
+    return rows, encode(task, targets, validation, device, by_length, shared)
+
+
+def encode(
+    task: Task,
+    targets: Targets,
+    part: Part,
+    device: torch.device,
+    by_length: bool = False,
+    shared: Any = None,
+) -> Rows:
+    """Rows as the network is fed them.
+
+    Parameters
+    ----------
+    task : Task
+    targets : Targets
+    part : Part
+    device : torch.device
+    by_length : bool
+        Whether batches hold sequences of about one length.
+    shared : object or None
+        The features, where another part has encoded them.
+    """
+    y = each(targets.encode, part.y, part.dtype, part.name)
+    make = PerStepRows.of if isinstance(y, Ragged) else Rows.make
+    rows = make(
+        part.X if shared is None else shared,
+        y,
+        task.row_weights(targets, part.y, part.weight),
+        part.index,
+        TORCH_DTYPES[part.dtype],
+        device,
+    )
+    return dataclasses.replace(rows, by_length=True) if by_length else rows
+
+
+def each(function: Callable, y: Any, *args: Any) -> Any:
+    """Apply a function of targets; to those of all steps, where rows have many."""
+    if isinstance(y, Ragged):
+        return y.with_values(function(y.values, *args))
+    return function(y, *args)

@@ -1,0 +1,316 @@
+"""One fit of a network, in order: rows, targets, network, job, training, fitted state.
+
+Only the functions of this class call the hooks of a family. What they call elsewhere takes
+what the hooks gave.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from sklearn_deep._arguments import names_unknown_arguments
+from sklearn_deep._compat import CallbackSupportMixin, with_callbacks
+from sklearn_deep._params import check_params
+from sklearn_deep.data._batches import Rows
+from sklearn_deep.data._layout import Layout
+from sklearn_deep.data._tasks import Targets, Task
+from sklearn_deep.estimators.core._all_or_nothing import all_or_nothing
+from sklearn_deep.estimators.core._augmenting import augmentations
+from sklearn_deep.estimators.core._calibration import corrected, with_correction
+from sklearn_deep.estimators.core._encode import (
+    TORCH_DTYPES,
+    each,
+    encode,
+    encode_parts,
+)
+from sklearn_deep.estimators.core._fitted import Fitted, find_fitted, fitted_of
+from sklearn_deep.estimators.core._hooks import NetworkHooks
+from sklearn_deep.estimators.core._learning_rate import with_found_rate
+from sklearn_deep.estimators.core._monitor import make_monitor
+from sklearn_deep.estimators.core._networks import architecture_key
+from sklearn_deep.estimators.core._parts import (
+    FitArguments,
+    Part,
+    Split,
+    fit_dtype,
+    hold_out,
+    task_settings,
+    validate,
+)
+from sklearn_deep.estimators.core._policy_search import with_found_policy
+from sklearn_deep.estimators.core._resume import (
+    check_architecture,
+    check_same_classes,
+    mask_on,
+    optimizer_state,
+    resumed_dtype,
+    resumed_loss,
+)
+from sklearn_deep.estimators.core._specs import (
+    batch_rows,
+    make_loss,
+    optimizer_spec,
+    schedule_spec,
+    stopping_spec,
+)
+from sklearn_deep.estimators.core._watching import make_watchers
+from sklearn_deep.training._train import train
+from sklearn_deep.training.job._devices import device_of, resolve_device
+from sklearn_deep.training.job._job import NetSettings, TrainJob
+from sklearn_deep.training.job._seeds import draw_seed
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job, and what is known of the fitted network before it runs."""
+
+    job: TrainJob
+    fitted: Fitted
+
+
+class JobData(NamedTuple):
+    """Encoded rows of a fit, and what they say about the network."""
+
+    rows: Rows
+    validation: Rows | None
+    layout: Layout
+    n_outputs: int
+
+
+class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
+    """``fit`` and ``partial_fit`` of an estimator with one network."""
+
+    @names_unknown_arguments
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Train a network: a fresh one, or with ``warm_start`` the one there is.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training features, of any real dtype. Sparse matrices stay sparse.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. Only their ratios matter; rows of weight 0
+            count as removed; labels of a classifier stay in ``classes_``.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation features; then nothing is held out of ``X``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Validation targets.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Validation weights.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For input that cannot be used; the message says why, and the fix.
+        TrainingDivergedError
+            When the loss or a weight is no longer finite. Then, as after any error,
+            the estimator is as it was before the call.
+
+        Warns
+        -----
+        TrainingWarning
+            When the loss is finite, and far above that of a constant prediction.
+        """
+        with all_or_nothing(self):
+            return self._fit(
+                FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
+            )
+
+    def _partial_fit(self, X, y, sample_weight, classes=None):
+        given = FitArguments(X, y, sample_weight, classes=classes, incremental=True)
+        with all_or_nothing(self):
+            return self._fit(given)
+
+    @with_callbacks
+    def _fit(self, given: FitArguments):
+        check_params(self, self._rules)
+        resumes = given.incremental or self.warm_start
+        before = find_fitted(self) if resumes else None
+        prepared = self._prepare(given, before)
+        job = prepared.job
+        if self.learning_rate == "auto":
+            job = with_found_rate(job, before)
+        job, policy = with_found_policy(job, None if before is None else before.policy)
+        fitted = dataclasses.replace(prepared.fitted, policy=policy)
+        with make_watchers(self, job, given, fitted, self._load_module) as watching:
+            if job.loss.calibrate and not (before or given.incremental):
+                job = with_correction(job, self.validation_fraction)
+            result = train(job, watching.watchers)
+            settings = NetSettings.of(job, int(self.verbose), bool(self.warm_start))
+            fitted = fitted.trained(job, result, settings)
+            loss = corrected(job.loss, fitted.module, job.validation)
+            self._fitted = dataclasses.replace(fitted, loss=loss, net=watching.net)
+        return self
+
+    def _prepare(
+        self, given: FitArguments, before: Fitted | None, seed: int | None = None
+    ) -> Prepared:
+        """Rows, targets, network and job of one fit; nothing is written on ``self``."""
+        device = resolve_device(type(self).__name__, self.device)
+        seed = draw_seed(self.random_state) if seed is None else seed
+        # A network that was trained before is never judged on rows that it has seen.
+        first_seed = seed if before is None else before.seed
+
+        task = self._task(task_settings(self))
+        split = self._split(task, given, before, device, first_seed)
+        train, targets = self._learn_targets(task, given, split, before)
+        loss = make_loss(self, targets)
+        if before is not None:
+            loss = resumed_loss(type(self).__name__, loss, targets, before.loss)
+        rows, validation = encode_parts(
+            task, targets, train, split.validation, device, self._batches_by_length
+        )
+        layout = split.features.layout(split.whole.X)
+        n_raw = targets.n_outputs * loss.raw_per_target
+        architecture = self._architecture(layout, n_raw)
+        if before is None:
+            module = self._initialized(architecture, loss, rows, seed)
+        else:
+            module = self._loaded_copy(before, architecture)
+        fitted = Fitted(
+            module=module.to(device, TORCH_DTYPES[split.whole.dtype]),
+            architecture=architecture,
+            features=split.features,
+            targets=targets,
+            loss=loss,
+            seed=first_seed,
+            dtype=split.whole.dtype,
+            history=[] if before is None else before.history,
+            weight_mask=None if before is None else mask_on(device, before.weight_mask),
+        )
+        data = JobData(rows, validation, layout, n_raw)
+        monitor = make_monitor(self, fitted, split.validation)
+        return Prepared(self._job(given, fitted, data, monitor, seed, before), fitted)
+
+    def _split(
+        self,
+        task: Task,
+        given: FitArguments,
+        before: Fitted | None,
+        device: torch.device,
+        seed: int,
+    ) -> Split:
+        """Validated rows, and those that are held out of them."""
+        if before is None:
+            features, dtype = self._make_features(), fit_dtype(self, device)
+        else:
+            features, dtype = before.features, resumed_dtype(self, before)
+        whole = validate(task, features, given, dtype, fresh=before is None)
+        train, validation = hold_out(self, task, features, given, whole, seed)
+        return Split(features, whole, train, validation)
+
+    def _learn_targets(
+        self, task: Task, given: FitArguments, split: Split, before: Fitted | None
+    ) -> tuple[Part, Targets]:
+        """The training rows, equal ones merged where a step sees all, and targets."""
+        train = split.train
+        if before is None:
+            classes = split.whole.labels if given.classes is None else given.classes
+            targets = task.learn(train.y, train.weight, classes)
+        else:
+            targets = before.targets
+            check_same_classes(type(self).__name__, targets, given.classes)
+        if given.incremental or batch_rows(self, len(train)) < len(train):
+            return train, targets
+        train = train.merged(each(targets.codes, train.y))
+        if before is None:
+            # From rows in canonical order: a mean of repeated rows has other last bits
+            # than that of weighted ones, and both have to give the same network.
+            targets = task.learn(train.y, train.weight, classes)
+        return train, targets
+
+    def _loaded_copy(self, before: Fitted, architecture: dict[str, Any]) -> nn.Module:
+        """The network of an earlier fit, to be trained further."""
+        check_architecture(type(self).__name__, before, architecture)
+        return self._load_module(before, before.module.state_dict())
+
+    def _job(
+        self,
+        given: FitArguments,
+        fitted: Fitted,
+        data: JobData,
+        monitor: Callable[[nn.Module], float] | None,
+        seed: int,
+        before: Fitted | None,
+    ) -> TrainJob:
+        owner, rows = type(self).__name__, data.rows
+        batch_size = batch_rows(self, len(rows))
+        stops = data.validation is not None and self.early_stopping is not False
+        device = rows.device
+        return TrainJob(
+            owner=owner,
+            module=fitted.module,
+            rows=rows,
+            loss=fitted.loss,
+            optimizer=optimizer_spec(self, batch_size),
+            schedule=schedule_spec(self, len(rows), given.incremental),
+            stopping=stopping_spec(self, len(rows), stops, given.incremental),
+            penalties={k: float(v) for k in ("l1", "l2") if (v := getattr(self, k))},
+            batch_size=batch_size,
+            seed=seed,
+            validation=data.validation,
+            monitor=monitor,
+            state=optimizer_state(self, before, device) if given.incremental else None,
+            architecture_key=architecture_key(
+                self._network, self._of_each, fitted.architecture
+            ),
+            layout=data.layout,
+            n_outputs=data.n_outputs,
+            augmentation=augmentations(self, data.layout),
+            weight_mask=fitted.weight_mask,
+        )
+
+
+def prepare(
+    network: TrainsNetwork,
+    given: FitArguments,
+    before: Fitted | None = None,
+    seed: int | None = None,
+) -> Prepared:
+    """Make the job of one ``fit`` or ``partial_fit``.
+
+    Parameters
+    ----------
+    network : DeepEstimator
+        It is not modified.
+    given : FitArguments
+    before : Fitted or None
+        The network whose training continues; None for a fresh one.
+    seed : int or None
+        None draws one from ``random_state``.
+    """
+    return network._prepare(given, before, seed)
+
+
+def split_rows(network: TrainsNetwork, given: FitArguments) -> tuple[Part, Part | None]:
+    """Validated rows of a fit, and those that a fitted network was not trained on."""
+    before = fitted_of(network)
+    task = network._task(task_settings(network))
+    split = network._split(task, given, before, device_of(before.module), before.seed)
+    return split.whole, split.validation
+
+
+def encode_rows(network: TrainsNetwork, part: Part) -> Rows:
+    """Rows of a fit with their weights, as input of a fitted network's module."""
+    fitted = fitted_of(network)
+    task = network._task(task_settings(network))
+    return encode(task, fitted.targets, part, device_of(fitted.module))

@@ -1,0 +1,108 @@
+"""Parameters of an estimator as the specifications of a job."""
+
+import math
+
+from sklearn_deep.data._tasks import Targets
+from sklearn_deep.estimators.core._hooks import NetworkHooks
+from sklearn_deep.nn._losses import Loss
+from sklearn_deep.training.job._job import OptimizerSpec
+from sklearn_deep.training.job._optimizers import OPTIMIZERS
+from sklearn_deep.training.job._schedules import ScheduleSpec
+from sklearn_deep.training.job._stopping import StoppingSpec
+
+# learning_rate_scaling takes learning_rate as meant for batches of this many rows.
+REFERENCE_BATCH_SIZE = 256
+# max_epochs="auto" takes so many steps, within these numbers of epochs.
+ENOUGH_STEPS, EPOCHS = 2_500, (12, 200)
+
+SCALINGS = {None: 0.0, "linear": 1.0, "sqrt": 0.5}
+
+
+def auto_batch_size(n_rows: int, smallest: int = 32) -> int:
+    """What ``batch_size="auto"`` means: the power of two near n / 20, up to 256.
+
+    A small data set gets small batches, for an epoch to have enough steps; up to 32
+    rows a step takes them all.
+    """
+    if n_rows <= 32:
+        return n_rows
+    return min(256, max(smallest, 1 << round(math.log2(n_rows / 20))))
+
+
+def batch_rows(estimator: NetworkHooks, n_rows: int) -> int:
+    """Rows of a step."""
+    if OPTIMIZERS[estimator.optimizer].full_batch:
+        return n_rows
+    if estimator.batch_size == "auto":
+        return auto_batch_size(n_rows, estimator._smallest_batch)
+    return min(estimator.batch_size, n_rows)
+
+
+def n_epochs(estimator: NetworkHooks, n_rows: int) -> int:
+    """What ``max_epochs`` means; ``"auto"`` takes about ``ENOUGH_STEPS`` steps."""
+    if estimator.max_epochs != "auto":
+        return estimator.max_epochs
+    steps = math.ceil(n_rows / batch_rows(estimator, n_rows))
+    fewest, most = EPOCHS
+    return min(most, max(fewest, math.ceil(ENOUGH_STEPS / steps)))
+
+
+def make_loss(estimator: NetworkHooks, targets: Targets) -> Loss:
+    """The loss of these targets."""
+    return Loss.make(
+        type(estimator).__name__,
+        estimator.loss,
+        targets.kind,
+        estimator.loss_params,
+        getattr(estimator, "label_smoothing", 0.0),
+    )
+
+
+def optimizer_spec(estimator: NetworkHooks, batch_size: int) -> OptimizerSpec:
+    """The optimizer; a learning rate of 0 where a range test is to find it."""
+    decay, rate = estimator.weight_decay, estimator.learning_rate
+    if decay == "auto":
+        decay = OPTIMIZERS[estimator.optimizer].weight_decay
+    if rate == "auto":
+        rate = 0.0
+    else:
+        ratio = batch_size / REFERENCE_BATCH_SIZE
+        rate = rate * ratio ** SCALINGS[estimator.learning_rate_scaling]
+    return OptimizerSpec(
+        estimator.optimizer,
+        float(rate),
+        float(estimator.momentum),
+        (float(estimator.betas[0]), float(estimator.betas[1])),
+        float(decay),
+        estimator.gradient_clip,
+    )
+
+
+def schedule_spec(
+    estimator: NetworkHooks, n_rows: int, incremental: bool
+) -> ScheduleSpec:
+    """The schedule; a stream of ``partial_fit`` has no end that one could lead to."""
+    owner = type(estimator).__name__
+    if incremental:
+        return ScheduleSpec.make(owner, "constant", None, 0.0, 1)
+    return ScheduleSpec.make(
+        owner,
+        estimator.learning_rate_schedule,
+        estimator.schedule_params,
+        estimator.warmup,
+        n_epochs(estimator, n_rows),
+    )
+
+
+def stopping_spec(
+    estimator: NetworkHooks, n_rows: int, on_validation: bool, incremental: bool
+) -> StoppingSpec:
+    """When the training ends; ``partial_fit`` is one epoch."""
+    return StoppingSpec(
+        max_epochs=1 if incremental else n_epochs(estimator, n_rows),
+        n_iter_no_change=None if incremental else estimator.n_iter_no_change,
+        tol=estimator.tol,
+        restore_best=estimator.restore_best,
+        time_limit=estimator.time_limit,
+        on_validation=on_validation,
+    )
