@@ -20,7 +20,7 @@ from sklearn_deep.estimators.families._lengths import without_padding
 from sklearn_deep.estimators.tasks._reconstructor import DeepReconstructor
 from sklearn_deep.nn._connections import mask_of_nonzero
 from sklearn_deep.training._train import train
-from sklearn_deep.training.job._job import NetSettings, OptimizerState
+from sklearn_deep.training.job._job import NetSettings, OptimizerState, TrainJob
 from sklearn_deep.training.loop._progress import ProgressLine
 
 # Rows per forward pass when a compression measures activations.
@@ -139,24 +139,7 @@ def fine_tune(
         learning_rate=learning_rate,
     )
     prepared = prepare(fresh, given, before, before.seed)
-    job = prepared.job
-    state = _copied(state)
-    partial = state.epoch + epochs < job.stopping.max_epochs
-    job = dataclasses.replace(
-        job,
-        optimizer=dataclasses.replace(job.optimizer, learning_rate=learning_rate),
-        stopping=dataclasses.replace(
-            job.stopping,
-            max_epochs=epochs,
-            restore_best=job.stopping.restore_best and not partial,
-        ),
-        state=state,
-    )
-    if module is not None:
-        mask = None if job.weight_mask is None else mask_of_nonzero(module)
-        job = dataclasses.replace(
-            job, module=module, architecture_key=None, weight_mask=mask
-        )
+    job = _fine_tuning(prepared.job, epochs, learning_rate, _copied(state), module)
     job, policy = with_found_policy(job, before.policy)
     watchers = [ProgressLine(int(network.verbose))] if network.verbose else []
     settings = NetSettings.of(job, int(network.verbose), warm_start=True)
@@ -168,6 +151,30 @@ def fine_tune(
         policy=policy,
     )
     return with_fitted(network, fitted)
+
+
+def _fine_tuning(
+    job: TrainJob,
+    epochs: int,
+    learning_rate: float,
+    state: OptimizerState,
+    module: nn.Module | None,
+) -> TrainJob:
+    """The job of one part of a fine-tuning, at its own learning rate."""
+    partial = state.epoch + epochs < job.stopping.max_epochs
+    stopping = dataclasses.replace(
+        job.stopping,
+        max_epochs=epochs,
+        restore_best=job.stopping.restore_best and not partial,
+    )
+    optimizer = dataclasses.replace(job.optimizer, learning_rate=learning_rate)
+    changes: dict[str, Any] = {}
+    if module is not None:
+        mask = None if job.weight_mask is None else mask_of_nonzero(module)
+        changes = {"module": module, "architecture_key": None, "weight_mask": mask}
+    return dataclasses.replace(
+        job, optimizer=optimizer, stopping=stopping, state=state, **changes
+    )
 
 
 def without_names(network: DeepEstimator) -> DeepEstimator:

@@ -153,10 +153,6 @@ class DeepEstimator(TracksSubclasses, TrainsNetwork):
             )
         return raw
 
-    def _copy_module(self, module: nn.Module) -> nn.Module:
-        """Build the network anew with a copy of the module's values."""
-        return self._load_module(self._fitted, module.state_dict())
-
     # Pickling, tags, display.
 
     def __getstate__(self):
