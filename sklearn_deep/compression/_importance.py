@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sklearn_deep.compression._network import rows_of
 from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._fit import copy_module
 from sklearn_deep.estimators.core._fitted import fitted_of
 from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.nn._connections import connections
@@ -49,7 +50,7 @@ def _gradient(network: DeepEstimator, given: FitArguments) -> Named:
 
     Over all rows at once, the gradients of a trained network cancel out.
     """
-    module = network._copy_module(network.module_)
+    module = copy_module(network)
     loss = fitted_of(network).loss
     weights = connections(module)
     totals = {name: torch.zeros_like(w) for name, w in weights.items()}

@@ -16,6 +16,7 @@ from sklearn_deep.compression._base import (
 from sklearn_deep.compression._importance import IMPORTANCES
 from sklearn_deep.compression._network import fine_tune, with_module
 from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._fit import copy_module
 from sklearn_deep.estimators.core._fitted import fitted_of
 from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.nn._connections import connections
@@ -201,7 +202,7 @@ class Pruned(Compression):
         if fitted_of(network).weight_mask is not None:
             # Keep earlier zeros, also if this amount is smaller.
             kept = {name: mask * (weights[name] != 0) for name, mask in kept.items()}
-        module = network._copy_module(network.module_)
+        module = copy_module(network)
         with torch.no_grad():
             for name, mask in kept.items():
                 module.get_parameter(name).mul_(mask)

@@ -301,6 +301,12 @@ def prepare(
     return network._prepare(given, before, seed)
 
 
+def copy_module(network: TrainsNetwork) -> nn.Module:
+    """The module of a fitted network, built anew with a copy of its values."""
+    fitted = fitted_of(network)
+    return network._load_module(fitted, fitted.module.state_dict())
+
+
 def split_rows(network: TrainsNetwork, given: FitArguments) -> tuple[Part, Part | None]:
     """Validated rows of a fit, and those that a fitted network was not trained on."""
     before = fitted_of(network)
