@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Hashable
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from sklearn_deep.estimators.core._fitted import Fitted, FittedAttribute, find_f
 from sklearn_deep.estimators.core._html import with_network_section
 from sklearn_deep.estimators.core._named_lists import inner_params, set_inner_params
 from sklearn_deep.estimators.core._networks import (
+    architecture_key,
     initialized,
     prior_bias,
     without_values,
@@ -52,6 +54,9 @@ class DeepEstimator(TracksSubclasses, TrainsNetwork):
         if self.bias_init == "prior":
             bias = prior_bias(loss, rows, architecture["n_outputs"])
         return initialized(owner, self._network, architecture, how, bias, seed)
+
+    def _architecture_key(self, architecture: dict[str, Any]) -> Hashable:
+        return architecture_key(self._network, self._of_each, architecture)
 
     def _load_module(self, fitted: Fitted, values: dict[str, Any]) -> nn.Module:
         return fill_module(without_values(self._network, fitted), values)

@@ -31,7 +31,6 @@ from sklearn_deep.estimators.core._fitted import Fitted, find_fitted, fitted_of
 from sklearn_deep.estimators.core._hooks import NetworkHooks
 from sklearn_deep.estimators.core._learning_rate import with_found_rate
 from sklearn_deep.estimators.core._monitor import make_monitor
-from sklearn_deep.estimators.core._networks import architecture_key
 from sklearn_deep.estimators.core._parts import (
     FitArguments,
     Part,
@@ -270,9 +269,7 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
             validation=data.validation,
             monitor=monitor,
             state=optimizer_state(self, before, device) if given.incremental else None,
-            architecture_key=architecture_key(
-                self._network, self._of_each, fitted.architecture
-            ),
+            architecture_key=self._architecture_key(fitted.architecture),
             layout=data.layout,
             n_outputs=data.n_outputs,
             augmentation=augmentations(self, data.layout),

@@ -5,7 +5,7 @@ type and read its parameters; they call no hook, and know nothing of ``fit``.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
@@ -58,6 +58,10 @@ class NetworkHooks(BaseEstimator, ABC):
         self, architecture: dict[str, Any], loss: Loss, rows: Rows, seed: int
     ) -> nn.Module:
         """Build the network with initial values, in float32 on the CPU."""
+
+    @abstractmethod
+    def _architecture_key(self, architecture: dict[str, Any]) -> Hashable:
+        """What networks of one stack have in common; None for no others."""
 
     @abstractmethod
     def _load_module(self, fitted: Fitted, values: dict[str, Any]) -> nn.Module:
