@@ -13,6 +13,7 @@ from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._sequences import sequences_in, unpad
 from sklearn_deep.data._weights import check_sample_weight
 from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._fitted import fitted_of
 
 
 class TakesLengths(DeepEstimator):
@@ -131,7 +132,7 @@ def without_padding(
         return X
     learnt = estimator.channels
     if estimator.__sklearn_is_fitted__():
-        learnt = estimator._fitted.features.channels
+        learnt = fitted_of(estimator).features.channels
     return unpad(X, lengths, type(estimator).__name__, channels or learnt, name)
 
 

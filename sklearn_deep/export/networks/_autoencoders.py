@@ -17,7 +17,7 @@ from sklearn_deep.nn._stages import half_of
 def _encode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
     """Codes, (n, code_size)."""
     code = network_outputs(graph, model, half_of(model.module_, "encoder"), table)
-    return Table.of(code, model._fitted.architecture["code_size"])
+    return Table.of(code, fitted_of(model).architecture["code_size"])
 
 
 @rule("inverse_transform", DeepReconstructor)
