@@ -24,6 +24,16 @@ def refuse_columns(X: Any, owner: str) -> None:
         if _is_time(getattr(X, "dtype", None)):
             raise TypeError(_encode_times(owner, "", X.dtype))
         return
+    refuse_repeated_names(X, owner)
+    times = [(n, t) for n, t in zip(X.columns, X.dtypes, strict=False) if _is_time(t)]
+    if times:
+        columns = [name for name, _ in times]
+        where = f" in the column {columns[0]!r}{_others(columns)}"
+        raise TypeError(_encode_times(owner, where, times[0][1]))
+
+
+def refuse_repeated_names(X: Any, owner: str) -> None:
+    """Raise a ValueError for two columns of one name in a frame."""
     names = list(X.columns)
     if len(set(names)) < len(names):
         twice = list(dict.fromkeys(n for n in names if names.count(n) > 1))
@@ -32,11 +42,6 @@ def refuse_columns(X: Any, owner: str) -> None:
             f"{_others(twice)}. Every column needs a name of its own: rename them, or"
             " leave one out."
         )
-    times = [(n, t) for n, t in zip(names, X.dtypes, strict=False) if _is_time(t)]
-    if times:
-        columns = [name for name, _ in times]
-        where = f" in the column {columns[0]!r}{_others(columns)}"
-        raise TypeError(_encode_times(owner, where, times[0][1]))
 
 
 def _is_time(dtype: Any) -> bool:

@@ -75,6 +75,18 @@ class Features:
         """Features as the network takes them; those that are encoded stay as they are."""
         return self.check(X, None, dtype, reset=False)
 
+    def learn(self, X: Any, rows: Any, weight: Any = None) -> Any:
+        """Learn from the training rows of checked features, and encode all rows.
+
+        Parameters
+        ----------
+        X : what ``check`` gave
+        rows : ndarray of int or None
+            The training rows; None for all of them.
+        weight : ndarray of shape (n_training_rows,) or None
+        """
+        return X
+
     def encode_tokens(self, X: Any, rows: Any) -> Any:
         """Learn a vocabulary from ``rows``, where rows are tokens, and encode X."""
         return X
@@ -168,23 +180,19 @@ def check_data(
     fold = X.in_dtype(dtype) if isinstance(X, RowView) and y is not None else None
     if fold is not None:  # its values are checked; the rest is, without a copy of them
         X, kwargs["order"] = fold.stand_in(), None
-    columns = _columns(features, reset)
     # The overflow of a cast to float32 is found as an infinity, with a proper error.
     with np.errstate(over="ignore"):
         try:
             if y is None:
-                checked = validate_data(columns, X, **kwargs)
+                checked = with_columns(features, X, **kwargs)
             else:
-                checked = validate_data(columns, X, y, multi_output=True, **kwargs)
+                checked = with_columns(features, X, y, multi_output=True, **kwargs)
         except (TypeError, ValueError) as error:
             for words, (kind, what) in _UNUSABLE.items():
                 if words in str(error):
                     text = f"X of {owner} holds {what.format(error=error)}"
                     raise kind(text) from error
             raise
-    if reset:
-        features.n_features_in = columns.n_features_in_
-        features.feature_names_in = getattr(columns, "feature_names_in_", None)
     shape = (checked if y is None else checked[0]).shape
     if 0 in shape[1:]:
         raise ValueError(
@@ -192,6 +200,23 @@ def check_data(
             " have at least one."
         )
     return checked if fold is None else (fold, checked[1])
+
+
+def with_columns(features: "Features", *data: Any, reset: bool, **kwargs: Any) -> Any:
+    """Apply scikit-learn's ``validate_data``; learn number and names of columns.
+
+    Parameters
+    ----------
+    data : X, or X and y
+    reset : bool
+        Whether to learn them; else they must be those of the fit.
+    """
+    columns = _columns(features, reset)
+    checked = validate_data(columns, *data, reset=reset, **kwargs)
+    if reset:
+        features.n_features_in = columns.n_features_in_
+        features.feature_names_in = getattr(columns, "feature_names_in_", None)
+    return checked
 
 
 # What NumPy says of values that are no numbers, and what we say.
