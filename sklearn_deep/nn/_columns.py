@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import init
 
+CYCLE = 2 * math.pi
+
 # Standard deviation of the frequencies at the start, in cycles per unit (arXiv:2407.04491).
 _FREQUENCY = 0.1
 
@@ -59,6 +61,9 @@ class NumericEmbedding(nn.Module):
 class PeriodicEmbedding(NumericEmbedding):
     """Cosines of each number, whose frequencies and phases are learnt.
 
+    Both are in cycles, and not in radians: steps of one learning rate then change them
+    about as fast as other weights.
+
     References
     ----------
     Gorishniy et al., "On embeddings for numerical features in tabular deep learning",
@@ -72,8 +77,9 @@ class PeriodicEmbedding(NumericEmbedding):
 
     def angles(self, x: Tensor) -> Tensor:
         """Arguments of the cosines."""
-        frequency = self.frequency.unsqueeze(-1)
-        return torch.addcmul(self.phase.unsqueeze(-1), frequency, x.mT.unsqueeze(-2))
+        frequency = (self.frequency * CYCLE).unsqueeze(-1)
+        phase = (self.phase * CYCLE).unsqueeze(-1)
+        return torch.addcmul(phase, frequency, x.mT.unsqueeze(-2))
 
     def features(self, x: Tensor) -> Tensor:
         """Cosines."""
@@ -82,9 +88,8 @@ class PeriodicEmbedding(NumericEmbedding):
     def draw(self, generator: torch.Generator) -> None:
         """Draw initial values."""
         super().draw(generator)
-        scale = 2 * math.pi * _FREQUENCY
-        init.normal_(self.frequency, 0.0, scale, generator=generator)
-        init.uniform_(self.phase, -math.pi, math.pi, generator=generator)
+        init.normal_(self.frequency, 0.0, _FREQUENCY, generator=generator)
+        init.uniform_(self.phase, -0.5, 0.5, generator=generator)
 
 
 class PiecewiseLinearEmbedding(NumericEmbedding):
@@ -115,6 +120,7 @@ class PiecewiseLinearEmbedding(NumericEmbedding):
         first, inner, last = share[..., :1, :], share[..., 1:-1, :], share[..., -1:, :]
         return torch.cat([first.clamp(max=1), inner.clamp(0, 1), last.clamp(min=0)], -2)
 
+    @torch.no_grad()
     def learn(self, x: Tensor) -> None:
         """Place the bins at quantiles; bins without a width have no effect."""
         n_bins = self.start.shape[1]
@@ -132,7 +138,7 @@ class CategoryEmbedding(nn.Module):
 
     Parameters
     ----------
-    n_categories : sequence of int
+    cardinalities : sequence of int
         Number of codes of each column, with code 0: a missing or unseen category.
     width : int
         Values per category.
@@ -140,10 +146,13 @@ class CategoryEmbedding(nn.Module):
 
     first: Tensor
 
-    def __init__(self, n_categories: Sequence[int], width: int):
+    def __init__(self, cardinalities: Sequence[int], width: int):
         super().__init__()
-        self.n_categories, self.width = tuple(n_categories), width * len(n_categories)
-        self.weight = nn.Parameter(torch.empty(sum(n_categories), width))
+        self.cardinalities, self.width = (
+            tuple(cardinalities),
+            width * len(cardinalities),
+        )
+        self.weight = nn.Parameter(torch.empty(sum(cardinalities), width))
         self.register_buffer("first", self._first())
 
     def rows_of(self, codes: Tensor) -> Tensor:
@@ -163,8 +172,8 @@ class CategoryEmbedding(nn.Module):
             self.weight[self.first] = 0.0
 
     def _first(self) -> Tensor:
-        ends = torch.tensor(self.n_categories, device="cpu").cumsum(0)
-        return ends - torch.tensor(self.n_categories, device="cpu")
+        ends = torch.tensor(self.cardinalities, device="cpu").cumsum(0)
+        return ends - torch.tensor(self.cardinalities, device="cpu")
 
 
 NUMERIC_EMBEDDINGS: dict[str, Callable[[int], NumericEmbedding]] = {
@@ -181,7 +190,7 @@ class Columns(nn.Module):
     Parameters
     ----------
     n_numeric, n_plain : int
-    n_categories : sequence of int
+    cardinalities : sequence of int
         Number of codes of each column of codes.
     numeric_embedding : {"periodic", "piecewise_linear", None}
         A name in ``NUMERIC_EMBEDDINGS``.
@@ -196,19 +205,19 @@ class Columns(nn.Module):
         self,
         n_numeric: int,
         n_plain: int,
-        n_categories: Sequence[int],
+        cardinalities: Sequence[int],
         numeric_embedding: str | None,
         category_embedding: int,
     ):
         super().__init__()
-        self.sizes = [n_numeric, n_plain, len(n_categories)]
+        self.sizes = [n_numeric, n_plain, len(cardinalities)]
         self.numeric = self.categories = None
         self.width = n_numeric + n_plain
         if numeric_embedding is not None and n_numeric:
             self.numeric = NUMERIC_EMBEDDINGS[numeric_embedding](n_numeric)
             self.width += self.numeric.width - n_numeric
-        if n_categories:
-            self.categories = CategoryEmbedding(n_categories, category_embedding)
+        if cardinalities:
+            self.categories = CategoryEmbedding(cardinalities, category_embedding)
             self.width += self.categories.width
 
     def split(self, x: Tensor) -> Sequence[Tensor]:

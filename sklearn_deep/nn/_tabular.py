@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sklearn_deep.nn._columns import Columns
+from sklearn_deep.nn._initializers import Initialization, materialize
 from sklearn_deep.nn._mlp import MLP
 
 
@@ -18,7 +19,7 @@ class TabularNetwork(MLP):
 
     Parameters
     ----------
-    n_numeric, n_plain, n_categories, numeric_embedding, category_embedding
+    n_numeric, n_plain, cardinalities, numeric_embedding, category_embedding
         As in ``Columns``.
     n_outputs : int
         Width of the raw output.
@@ -30,7 +31,7 @@ class TabularNetwork(MLP):
         self,
         n_numeric: int,
         n_plain: int,
-        n_categories: Sequence[int],
+        cardinalities: Sequence[int],
         n_outputs: int,
         *,
         numeric_embedding: str | None,
@@ -38,7 +39,7 @@ class TabularNetwork(MLP):
         **blocks: Any,
     ):
         columns = Columns(
-            n_numeric, n_plain, n_categories, numeric_embedding, category_embedding
+            n_numeric, n_plain, cardinalities, numeric_embedding, category_embedding
         )
         super().__init__(columns.width, n_outputs, **blocks)
         self.columns = columns
@@ -83,6 +84,37 @@ class Ensemble(nn.Module):
     def each(self, x: Tensor) -> Tensor:
         """Raw outputs of each network, of shape (n_networks, batch, n_outputs)."""
         return torch.stack([network(x) for network in self.networks])
+
+
+def drawn_ensemble(
+    architecture: dict[str, Any],
+    how: Initialization,
+    generators: Sequence[torch.Generator],
+    x: Tensor,
+    prior: Tensor | None = None,
+) -> Ensemble:
+    """An ensemble with initial values, in float32 on the CPU.
+
+    Parameters
+    ----------
+    architecture : dict
+        Parameters of ``Ensemble``.
+    how : Initialization
+        Weights and biases of the layers behind the columns.
+    generators : sequence of torch.Generator
+        One per network.
+    x : Tensor of shape (n_rows, n_columns)
+        Training rows, from which embeddings learn what no gradient changes.
+    prior : Tensor of shape (n_outputs,), optional
+        Bias of the output layers.
+    """
+    with torch.device("meta"):
+        ensemble = Ensemble(**architecture)
+    x = x.cpu().float()
+    for network, generator in zip(ensemble.networks, generators, strict=True):
+        materialize(network, network.output, how, generator, prior)
+        network.columns.learn(x)
+    return ensemble
 
 
 def _mean_of_softmax(raw: Tensor) -> Tensor:

@@ -14,9 +14,9 @@ from sklearn_deep.nn._columns import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
 )
-from sklearn_deep.nn._initializers import Initialization, materialize
+from sklearn_deep.nn._initializers import Initialization
 from sklearn_deep.nn._losses import probabilities
-from sklearn_deep.nn._tabular import AVERAGES, Ensemble
+from sklearn_deep.nn._tabular import AVERAGES, Ensemble, drawn_ensemble
 from sklearn_deep.training.job._seeds import generator
 
 EMBEDDINGS = [None, *NUMERIC_EMBEDDINGS]
@@ -31,7 +31,7 @@ def architecture(**changed):
     return {
         "n_numeric": 3,
         "n_plain": 2,
-        "n_categories": (4, 6),
+        "cardinalities": (4, 6),
         "n_outputs": 2,
         "numeric_embedding": "periodic",
         "category_embedding": 5,
@@ -45,13 +45,11 @@ def architecture(**changed):
     }
 
 
-def ensemble(kind="softmax", n_networks=3, **changed):
-    with torch.device("meta"):
-        module = Ensemble(n_networks, kind, **architecture(**changed))
+def ensemble(kind="softmax", n_networks=3, prior=None, **changed):
+    given = {"n_networks": n_networks, "kind": kind, **architecture(**changed)}
     how = Initialization.make("Net", "auto", None, "zeros", "relu", None)
-    for k, network in enumerate(module.networks):
-        materialize(network, network.output, how, generator(k, "weights"))
-        network.columns.learn(rows(50))
+    generators = [generator(k, "weights") for k in range(n_networks)]
+    module = drawn_ensemble(given, how, generators, rows(50), prior)
     return module.eval()
 
 
@@ -91,7 +89,8 @@ def test_any_kind_of_column_may_be_missing(name, sizes):
 
 def test_periodic_features_are_cosines():
     layer, x = drawn(PeriodicEmbedding(2)), rows(9)[:, :2]
-    expected = torch.cos(x[:, :, None] * layer.frequency + layer.phase)
+    cycles = x[:, :, None] * layer.frequency + layer.phase
+    expected = torch.cos(2 * math.pi * cycles)
     torch.testing.assert_close(layer.features(x), expected.movedim(0, -1))
     mapped = torch.einsum("ndf,dwf->ndw", expected, layer.weight) + layer.bias
     expected = torch.cat([x, mapped.flatten(1)], 1)
@@ -100,7 +99,7 @@ def test_periodic_features_are_cosines():
 
 def test_frequencies_start_low():
     frequency = drawn(PeriodicEmbedding(500)).frequency
-    assert frequency.std().item() == pytest.approx(2 * math.pi * 0.1, rel=0.05)
+    assert frequency.std().item() == pytest.approx(0.1, rel=0.05)
 
 
 def test_a_number_passes_through_the_bins_one_after_the_other():
@@ -161,6 +160,19 @@ def test_a_module_is_rebuilt_from_its_values(name):
         fresh = Ensemble(3, "softmax", **architecture(numeric_embedding=name))
     fresh.load_state_dict(copy.deepcopy(module.state_dict()), assign=True)
     assert torch.equal(module(rows(4)), fresh.eval()(rows(4)))
+
+
+def test_every_network_starts_from_the_prior():
+    prior = torch.tensor([0.25, -1.0])
+    for network in ensemble(prior=prior).networks:
+        assert torch.equal(network.output.bias, prior)
+
+
+def test_rows_of_a_group_come_into_one_fold():
+    groups = torch.arange(60).numpy() // 3
+    folds = fold_numbers(60, 5, 0, groups=groups)
+    assert (folds.reshape(20, 3) == folds[::3, None]).all()
+    assert [(folds == k).sum() for k in range(5)] == [12] * 5
 
 
 def test_folds_are_even_and_alike():

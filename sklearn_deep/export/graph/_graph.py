@@ -221,6 +221,10 @@ class Graph:
         """Give the means along axes."""
         return self._reduced("ReduceMean", value, axes, keepdims)
 
+    def log_sum_exp(self, value: Value, axes: Sequence[int]) -> Value:
+        """Give the logarithms of sums of exponentials along axes."""
+        return self._reduced("ReduceLogSumExp", value, axes, keepdims=False)
+
     def _reduced(
         self, op: str, value: Value, axes: Sequence[int], keepdims: bool
     ) -> Value:

@@ -1,5 +1,6 @@
 """ONNX rules of torch layers; importing this folder enters all of them in the table."""
 
+import sklearn_deep.export.layers._columns
 import sklearn_deep.export.layers._convolution
 import sklearn_deep.export.layers._feed_forward
 import sklearn_deep.export.layers._masked

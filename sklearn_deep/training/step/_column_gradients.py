@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sklearn_deep.nn._columns import (
+    CYCLE,
     CategoryEmbedding,
     Columns,
     NumericEmbedding,
@@ -98,10 +99,10 @@ class PeriodicGradient(NumericGradient):
 
     def backward_features(self, g: Tensor) -> None:
         """Write the gradients of frequencies and phases."""
-        slope = torch.matmul(self.weight.mT, g).mul_(self._angles.sin_()).neg_()
-        torch.sum(slope, -1, out=gradient_of(self.layer.phase))
+        slope = torch.matmul(self.weight.mT, g).mul_(self._angles.sin_())
+        torch.mul(slope.sum(-1), -CYCLE, out=gradient_of(self.layer.phase))
         slope.mul_(self._x.unsqueeze(-2))
-        torch.sum(slope, -1, out=gradient_of(self.layer.frequency))
+        torch.mul(slope.sum(-1), -CYCLE, out=gradient_of(self.layer.frequency))
 
 
 class CategoryGradient:

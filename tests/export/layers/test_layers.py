@@ -20,6 +20,7 @@ from sklearn_deep.export.layers._feed_forward import (
 from sklearn_deep.export.skl2onnx._convert import newest_opset
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._cnn import CNN
+from sklearn_deep.nn._columns import Columns
 from sklearn_deep.nn._conv_autoencoder import ConvAutoencoder, Restore
 from sklearn_deep.nn._convolutions import (
     Branches,
@@ -48,6 +49,7 @@ from sklearn_deep.nn._rnn import (
     Mean,
 )
 from sklearn_deep.nn._stages import Tapped, UpTo
+from sklearn_deep.nn._tabular import Ensemble, TabularNetwork
 
 OPSETS = range(OLDEST_OPSET, newest_opset() + 1)
 
@@ -64,6 +66,27 @@ def mlp(**changed):
     }
     return MLP(4, 3, **options)
 
+
+TABLE = {
+    "n_numeric": 3,
+    "n_plain": 1,
+    "cardinalities": (),
+    "numeric_embedding": "periodic",
+    "category_embedding": 2,
+    "n_outputs": 3,
+    "hidden_layer_sizes": (6, 5),
+    "activation": "relu",
+    "activation_params": {},
+    "dropout": (0.0, 0.0),
+    "normalization": None,
+    "residual": False,
+}
+# Cosines of large numbers have no precise float32 form.
+OF_TABLES = {
+    Columns: lambda: Columns(3, 1, (), "periodic", 2),
+    TabularNetwork: lambda: TabularNetwork(**TABLE),
+    Ensemble: lambda: Ensemble(3, "softmax", **TABLE),
+}
 
 EXAMPLES = {
     MLP: mlp,
@@ -194,6 +217,7 @@ OVER_TOKENS = {nn.Embedding, Embed}
 # Those in test_quantized.py, which compute in float32 whatever comes in.
 QUANTIZED = {Staged, Quantize, QuantizedLinear, WeightOnly, StoredEmbed, StoredLayer}
 OTHERS = {
+    **dict.fromkeys(OF_TABLES, (4,)),
     **dict.fromkeys(OVER_STEPS, (7, 4)),
     **dict.fromkeys(OVER_SERIES, (2, 9)),
     **dict.fromkeys(OVER_IMAGES, (2, 5, 6)),
@@ -201,6 +225,7 @@ OTHERS = {
     nn.Unflatten: (6,),
 }
 EXAMPLES |= {
+    **OF_TABLES,
     **OVER_SERIES,
     **OVER_IMAGES,
     **OVER_ROWS,

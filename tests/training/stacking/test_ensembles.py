@@ -10,9 +10,9 @@ import torch
 from sklearn_deep import TrainingDivergedError
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._folds import fold_numbers
-from sklearn_deep.nn._initializers import Initialization, materialize
+from sklearn_deep.nn._initializers import Initialization
 from sklearn_deep.nn._losses import Loss
-from sklearn_deep.nn._tabular import Ensemble
+from sklearn_deep.nn._tabular import drawn_ensemble
 from sklearn_deep.training._train import train
 from sklearn_deep.training.job._ensemble import ensemble_networks
 from sklearn_deep.training.job._job import OptimizerSpec, OptimizerState, TrainJob
@@ -40,27 +40,26 @@ def make_rows(n_rows=N_ROWS):
     return Rows(torch.from_numpy(x), torch.from_numpy(y), None)
 
 
-def make_module(seed, dropout=0.2, width=6):
+def make_module(seed):
     architecture = {
+        "n_networks": N_NETWORKS,
+        "kind": "real",
         "n_numeric": 2,
         "n_plain": 1,
-        "n_categories": (4,),
+        "cardinalities": (4,),
         "n_outputs": 1,
         "numeric_embedding": "periodic",
         "category_embedding": 2,
-        "hidden_layer_sizes": (width, 5),
+        "hidden_layer_sizes": (6, 5),
         "activation": "relu",
         "activation_params": {},
-        "dropout": (dropout, dropout),
+        "dropout": (0.2, 0.2),
         "normalization": None,
         "residual": False,
     }
-    with torch.device("meta"):
-        module = Ensemble(N_NETWORKS, "real", **architecture)
     how = Initialization.make("Net", "auto", None, "zeros", "relu", None)
-    for k, network in enumerate(module.networks):
-        draws = generator(network_seed(seed, k), "weights")
-        materialize(network, network.output, how, draws)
+    draws = [generator(network_seed(seed, k), "weights") for k in range(N_NETWORKS)]
+    module = drawn_ensemble(architecture, how, draws, make_rows().x)
     return module.double()
 
 

@@ -17,11 +17,11 @@ SQUARED = Loss.make("Net", "squared_error", "real", None)
 EMBEDDINGS = [None, *NUMERIC_EMBEDDINGS]
 
 
-def network(numeric_embedding, seed=0, hidden_layer_sizes=(6, 5), n_categories=(3, 4)):
+def network(numeric_embedding, seed=0, hidden_layer_sizes=(6, 5), cardinalities=(3, 4)):
     module = TabularNetwork(
         2,
         1,
-        n_categories,
+        cardinalities,
         2,
         numeric_embedding=numeric_embedding,
         category_embedding=2,
@@ -36,17 +36,17 @@ def network(numeric_embedding, seed=0, hidden_layer_sizes=(6, 5), n_categories=(
     for layer in module.modules():
         if type(layer) in LAYERS:
             LAYERS[type(layer)](layer, None, generator)
-    module.columns.learn(draw(0, n_categories).x)
+    module.columns.learn(draw(0, cardinalities).x)
     for p in module.parameters():
         p.data.normal_(generator=generator)
         p.grad = torch.full_like(p, torch.nan)  # must be overwritten
     return module.train()
 
 
-def draw(seed, n_categories=(3, 4)):
+def draw(seed, cardinalities=(3, 4)):
     g = torch.Generator().manual_seed(seed)
     x = torch.randn(9, 3, dtype=torch.float64, generator=g)
-    codes = [torch.randint(0, n, (9, 1), generator=g).double() for n in n_categories]
+    codes = [torch.randint(0, n, (9, 1), generator=g).double() for n in cardinalities]
     y = torch.randn(9, 2, dtype=torch.float64, generator=g)
     return Batch(torch.cat([x, *codes], 1), y, torch.rand(9, generator=g).double())
 
@@ -58,12 +58,12 @@ def by_autograd(module, batch):
     return loss.detach(), {name: p.grad for name, p in module.named_parameters()}
 
 
-@pytest.mark.parametrize("n_categories", [(), (3, 4)])
+@pytest.mark.parametrize("cardinalities", [(), (3, 4)])
 @pytest.mark.parametrize("hidden_layer_sizes", [(), (6, 5)])
 @pytest.mark.parametrize("name", EMBEDDINGS)
-def test_the_gradient_is_that_of_autograd(name, hidden_layer_sizes, n_categories):
-    module = network(name, 1, hidden_layer_sizes, n_categories)
-    batch = draw(1, n_categories)
+def test_the_gradient_is_that_of_autograd(name, hidden_layer_sizes, cardinalities):
+    module = network(name, 1, hidden_layer_sizes, cardinalities)
+    batch = draw(1, cardinalities)
     value, raw = derived_gradient(module, SQUARED)(batch)
     got = {name: p.grad.clone() for name, p in module.named_parameters()}
     expected_value, expected = by_autograd(module, batch)
