@@ -1,7 +1,7 @@
 """ONNX rules of networks for tables.
 
-The networks of an ensemble are written as one, with an axis of networks in front. What an
-embedding does linearly is part of the first layer: columns (n, d) to units (K, n, h).
+The networks of an ensemble are written as one, with an axis of networks in front, and the
+first layer takes each kind of column by itself: columns (n, d) to units (K, n, h).
 """
 
 from collections.abc import Callable, Sequence
@@ -46,9 +46,9 @@ def _cut(graph: Graph, x: Value, start: int, stop: int) -> Value:
 
 
 def _cosines(graph: Graph, layers: Sequence[PeriodicEmbedding], x: Value) -> Value:
-    """Features (K, n, d, n_features) of numbers (n, d, 1)."""
-    frequency = [(_exact(layer.frequency) * CYCLE).unsqueeze(0) for layer in layers]
-    phase = [(_exact(layer.phase) * CYCLE).unsqueeze(0) for layer in layers]
+    """Features (K, d, n_features, n) of numbers (d, 1, n)."""
+    frequency = [(_exact(layer.frequency) * CYCLE).unsqueeze(-1) for layer in layers]
+    phase = [(_exact(layer.phase) * CYCLE).unsqueeze(-1) for layer in layers]
     angles = graph.node("Mul", x, _constant(graph, frequency, x))
     return graph.node("Cos", graph.node("Add", angles, _constant(graph, phase, x)))
 
@@ -56,12 +56,12 @@ def _cosines(graph: Graph, layers: Sequence[PeriodicEmbedding], x: Value) -> Val
 def _shares(
     graph: Graph, layers: Sequence[PiecewiseLinearEmbedding], x: Value
 ) -> Value:
-    """Features (K, n, d, n_features) of numbers (n, d, 1)."""
-    start = _constant(graph, [layer.start.unsqueeze(0) for layer in layers], x)
-    scale = _constant(graph, [layer.scale.unsqueeze(0) for layer in layers], x)
+    """Features (K, d, n_features, n) of numbers (d, 1, n)."""
+    start = _constant(graph, [layer.start.unsqueeze(-1) for layer in layers], x)
+    scale = _constant(graph, [layer.scale.unsqueeze(-1) for layer in layers], x)
     share = graph.node("Mul", graph.node("Sub", x, start), scale)
     n_bins = layers[0].start.shape[1]
-    lowest, highest = np.zeros(n_bins), np.ones(n_bins)
+    lowest, highest = np.zeros((n_bins, 1)), np.ones((n_bins, 1))
     lowest[0], highest[-1] = -np.inf, np.inf
     return graph.math("Min", graph.math("Max", share, lowest), highest)
 
@@ -70,6 +70,21 @@ FEATURES: dict[type[NumericEmbedding], Callable[..., Value]] = {
     PeriodicEmbedding: _cosines,
     PiecewiseLinearEmbedding: _shares,
 }
+
+
+def _learnt(graph: Graph, layers: Sequence[NumericEmbedding], x: Value) -> Value:
+    """What embeddings learn of numbers (n, d): (K, n, d * (width - 1))."""
+    n_columns, n_learnt, _ = layers[0].weight.shape
+    # Products with the few units of a column are faster with rows as the last axis.
+    columns = graph.node("Transpose", x, perm=[1, 0])
+    numbers = graph.node("Unsqueeze", columns, graph.constant(np.array([1], np.int64)))
+    features = FEATURES[type(layers[0])](graph, layers, numbers)
+    own = graph.node(
+        "MatMul", _constant(graph, [layer.weight for layer in layers], x), features
+    )
+    biases = _constant(graph, [layer.bias.unsqueeze(-1) for layer in layers], x)
+    own = graph.node("Transpose", graph.node("Add", own, biases), perm=[0, 3, 1, 2])
+    return graph.reshape(own, (0, 0, n_columns * n_learnt))
 
 
 def _first_layer(
@@ -90,7 +105,7 @@ def _first_layer(
     """
     n_numeric, n_plain, n_codes = columns[0].sizes
     direct, learnt, looked_up = zip(
-        *(_parts(own, _exact(w)) for own, w in zip(columns, weights, strict=True)),
+        *(_parts(own, w) for own, w in zip(columns, weights, strict=True)),
         strict=True,
     )
     terms = []
@@ -99,23 +114,15 @@ def _first_layer(
         terms.append(graph.node("MatMul", taken, _constant(graph, direct, x)))
     numeric = [own.numeric for own in columns if own.numeric is not None]
     if numeric:
-        numbers = graph.reshape(_cut(graph, x, 0, n_numeric), (-1, n_numeric, 1))
-        features = FEATURES[type(numeric[0])](graph, numeric, numbers)
-        features = graph.reshape(features, (0, 0, -1))
-        pairs = list(zip(numeric, learnt, strict=True))
-        folded = [_folded(_exact(layer.weight), weight) for layer, weight in pairs]
-        biases = [
-            _exact(bias) + _exact(layer.bias).flatten() @ weight
-            for bias, (layer, weight) in zip(biases, pairs, strict=True)
-        ]
-        terms.append(graph.node("MatMul", features, _constant(graph, folded, x)))
+        own = _learnt(graph, numeric, _cut(graph, x, 0, n_numeric))
+        terms.append(graph.node("MatMul", own, _constant(graph, learnt, x)))
     categories = [own.categories for own in columns if own.categories is not None]
     if categories:
         codes = _cut(graph, x, n_numeric + n_plain, n_numeric + n_plain + n_codes)
         rows = graph.math("Add", graph.cast(codes, INT), categories[0].first.numpy())
         table = _constant(graph, [layer.weight for layer in categories], x)
         vectors = graph.node("Gather", table, rows, axis=1)  # (K, n, columns, values)
-        vectors = graph.reshape(vectors, (0, 0, -1))
+        vectors = graph.reshape(vectors, (0, 0, categories[0].width))
         terms.append(graph.node("MatMul", vectors, _constant(graph, looked_up, x)))
     out = _constant(graph, [bias.unsqueeze(0) for bias in biases], x)
     for term in terms:
@@ -131,12 +138,6 @@ def _parts(columns: Columns, weight: Tensor) -> Sequence[Tensor]:
     sizes = [n_numeric, n_learnt, n_plain, n_looked_up]
     numbers, learnt, plain, looked_up = weight.mT.split(sizes)
     return torch.cat([numbers, plain]), learnt, looked_up
-
-
-def _folded(own: Tensor, weight: Tensor) -> Tensor:
-    """Weights (d * n_features, h) of features, for those of what is learnt of them."""
-    of_column = weight.unflatten(0, own.shape[:2])  # (d, width - 1, h)
-    return torch.matmul(own.mT, of_column).flatten(0, 1)
 
 
 def _columns(graph: Graph, module: Columns, x: Value) -> Value:
