@@ -111,7 +111,8 @@ def drawn_ensemble(
     with torch.device("meta"):
         ensemble = Ensemble(**architecture)
     x = x.cpu().float()
-    for network, generator in zip(ensemble.networks, generators, strict=True):
+    networks: Any = ensemble.networks
+    for network, generator in zip(networks, generators, strict=True):
         materialize(network, network.output, how, generator, prior)
         network.columns.learn(x)
     return ensemble

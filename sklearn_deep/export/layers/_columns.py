@@ -152,7 +152,7 @@ def _tabular(graph: Graph, module: TabularNetwork, x: Value) -> Value:
 
 
 def _ensemble(graph: Graph, module: Ensemble, x: Value) -> Value:
-    networks = list(module.networks)
+    networks: list[Any] = list(module.networks)
     if _alike(networks):
         raw = _together(graph, networks, x)
     else:
