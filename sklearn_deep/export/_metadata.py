@@ -1,4 +1,4 @@
-"""The card in a model's metadata: what a reader must know beside the graph."""
+"""The metadata of an export, which the readers need in addition to the graph."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from sklearn_deep.export.inputs._declared import (
     fitted_columns,
     is_frame,
     is_pixels,
-    may_lack,
+    optional_columns,
     sequence_form,
 )
 from sklearn_deep.export.networks._networks import has_several_quantiles, has_std
@@ -25,13 +25,13 @@ from sklearn_deep.export.skl2onnx._converters import (
     is_multilabel,
     row_methods,
 )
-from sklearn_deep.export.sklearn._composition import final
-from sklearn_deep.serving._metadata import CARD, FORMAT
-from sklearn_deep.serving._metadata_fields import first_fault
-from sklearn_deep.serving._sequence_inputs import flat_steps, is_items
+from sklearn_deep.export.sklearn._composition import final_estimator
+from sklearn_deep.serving._metadata import FORMAT, METADATA_KEY
+from sklearn_deep.serving._metadata_fields import find_invalid_field
+from sklearn_deep.serving._sequence_inputs import flat_steps, is_sequence_array
 
 
-def make_card(
+def make_metadata(
     model: Any, X: Any, inputs: list[Input], outputs: list[str], options: dict[str, Any]
 ) -> dict[str, Any]:
     """Describe a model's inputs and outputs.
@@ -42,16 +42,16 @@ def make_card(
     X : array or frame
         Rows like those that the inputs were declared for.
     inputs : list of Input
-        Those that the graph uses.
+        Inputs that the graph uses.
     outputs : list of str
-        Names of the graph's outputs.
+        Names of the outputs of the graph.
     options : dict
-        The options that the outputs depend on.
+        Options that determine the outputs.
     """
     names = fitted_columns(model, X) if is_frame(X) else None
     task = task_of(model)
     classifies = task == "classifier"
-    sequences = sequence_form(model, X) if is_items(X) else None
+    sequences = sequence_form(model, X) if is_sequence_array(X) else None
     return {
         "format": FORMAT,
         "package_version": __version__,
@@ -59,7 +59,7 @@ def make_card(
         "task": task,
         "n_features_in": None if sequences else _width(X, names),
         "feature_names_in": names,
-        "optional_columns": may_lack(model, X, inputs),
+        "optional_columns": optional_columns(model, X, inputs),
         "sequences": sequences,
         "pixels": is_pixels(model, X),
         "by_step": is_by_step(model),
@@ -87,7 +87,7 @@ def _width(X: Any, names: list[str] | None) -> int:
 
 
 def task_of(model: Any) -> str:
-    """Tell what a fitted estimator is for."""
+    """Return the task of a fitted estimator."""
     if is_classifier(model):
         return "classifier"
     return "regressor" if is_regressor(model) else "transformer"
@@ -128,7 +128,7 @@ def _number_outputs(
     model: Any, outputs: list[str], options: dict[str, Any]
 ) -> dict[str, Any]:
     roles = {"predict": {"name": outputs[0], "form": "tensor"}}
-    if has_std(final(model)) and len(outputs) > 1:
+    if has_std(final_estimator(model)) and len(outputs) > 1:
         roles["std"] = {"name": outputs[1], "form": "tensor"}
     return roles
 
@@ -145,13 +145,13 @@ def _row_outputs(
 def refusals_role(
     model: Any, outputs: list[str], options: dict[str, Any]
 ) -> dict[str, Any]:
-    """Say which output shows the rows that are refused, and how."""
+    """Describe the output that shows refused rows."""
     if not is_classifier(model):
         marked = not is_regressor(model) and len(outputs) > len(row_methods(model))
         return {"name": outputs[-1 if marked else 0], "form": "tensor"}
     if is_multi_output(model):
         return {"name": outputs[1], "form": "sequence"}
-    # Of one output a class the first will do.
+    # With one output per class, the first is enough.
     form = "zipmap" if options["zipmap"] is True else "tensor"
     return {"name": outputs[1], "form": form}
 
@@ -166,7 +166,7 @@ OUTPUTS: dict[str, Callable[[Any, list[str], dict[str, Any]], dict[str, Any]]] =
 def _names_out(model: Any) -> list[str] | None:
     try:
         return [str(name) for name in model.get_feature_names_out()]
-    except (AttributeError, ValueError):  # a step does not say, or asks for names
+    except (AttributeError, ValueError):  # a step has no names, or needs input names
         return None
 
 
@@ -174,28 +174,28 @@ def _target(model: Any, X: Any) -> dict[str, Any]:
     y = np.asarray(model.predict(X[:1]))
     if is_by_step(model):
         y = flat_steps(y)
-    last = final(model)
+    last = final_estimator(model)
     several = has_several_quantiles(last)
     quantiles = list(fitted_of(last).loss.params["quantile"]) if several else None
     return {"ndim": y.ndim, "dtype": y.dtype.name, "quantiles": quantiles}
 
 
-def write_card(proto: Any, card: dict[str, Any]) -> None:
-    """Put the card into a model's metadata, and what others may look for beside it.
+def write_metadata(proto: Any, metadata: dict[str, Any]) -> None:
+    """Store the metadata in a model, and feature names and classes for other readers.
 
     Raises
     ------
     OnnxExportError
-        For a card that the readers would not take.
+        If the readers would not accept the metadata.
     """
-    content = json.dumps(card)
-    fault = first_fault(json.loads(content))
-    if fault is not None:
-        raise OnnxExportError(f"The readers could not read the file: {fault}.")
+    content = json.dumps(metadata)
+    invalid = find_invalid_field(json.loads(content))
+    if invalid is not None:
+        raise OnnxExportError(f"The readers would not accept the file: {invalid}.")
     entries = {
-        CARD: content,
-        "feature_names": json.dumps(card["feature_names_in"]),
-        "classes": json.dumps(_plain(card["classes"])),
+        METADATA_KEY: content,
+        "feature_names": json.dumps(metadata["feature_names_in"]),
+        "classes": json.dumps(_plain(metadata["classes"])),
     }
     del proto.metadata_props[:]
     for key, value in entries.items():

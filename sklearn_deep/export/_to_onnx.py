@@ -1,4 +1,4 @@
-"""A fitted estimator to one ONNX file, compared with it before it is written."""
+"""Export of a fitted estimator to one ONNX file, compared with it before it is written."""
 
 import os
 import warnings
@@ -15,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_deep._version import __version__
 from sklearn_deep.exceptions import OnnxExportError, OnnxFileError, OnnxParityError
-from sklearn_deep.export._metadata import make_card, write_card
+from sklearn_deep.export._metadata import make_metadata, write_metadata
 from sklearn_deep.export.graph._graph import rename_values
-from sklearn_deep.export.inputs._declared import Input, as_rows, declared
-from sklearn_deep.export.inputs._missing_mark import choose_mark, is_looked_up
+from sklearn_deep.export.inputs._declared import Input, as_rows, declare_inputs
+from sklearn_deep.export.inputs._placeholder import choose_placeholder, is_lookup_key
 from sklearn_deep.export.inputs._probe import predict_error
 from sklearn_deep.export.parity._compare import check_parity
 from sklearn_deep.export.skl2onnx._convert import convert_by_skl2onnx, newest_opset
@@ -30,7 +30,7 @@ from sklearn_deep.export.skl2onnx._converters import (
     is_multilabel,
 )
 from sklearn_deep.export.skl2onnx._registration import register
-from sklearn_deep.export.sklearn._composition import final
+from sklearn_deep.export.sklearn._composition import final_estimator
 from sklearn_deep.export.sklearn._unseen_missing import unseen_missing
 from sklearn_deep.serving._guard import check_graph
 from sklearn_deep.serving._metadata import with_checksum
@@ -39,18 +39,17 @@ OLDEST_OPSET = 17
 
 
 class OnnxExport:
-    """An ONNX model, and the receipt that it predicts what the estimator predicts.
+    """An ONNX model, and the receipt of the comparison with its estimator.
 
     Parameters
     ----------
     model : onnx.ModelProto
-        The model; its metadata holds the receipt too.
+        The model; its metadata contain the receipt too.
     receipt : dict
-        ``"differences"``: largest difference of each output, and that relative to
-        the output's scale; ``"rows"`` and ``"edge_rows"``: number of rows that were
-        compared, given and made up; ``"ties"``: rows whose two best classes are
-        nearer than the tolerance, so that either label is right; ``"tolerance"``;
-        ``"versions"``.
+        ``"differences"``: largest difference of each output, absolute and relative to
+        the output's scale; ``"rows"`` and ``"edge_rows"``: number of compared rows,
+        passed and generated; ``"ties"``: number of labels that differ because the two
+        best classes are tied within the tolerance; ``"tolerance"``; ``"versions"``.
 
     Examples
     --------
@@ -70,17 +69,17 @@ class OnnxExport:
         self._content = with_checksum(model.SerializeToString())
 
     def to_bytes(self):
-        """Give the content of the file.
+        """Return the content of the file.
 
         Returns
         -------
         content : bytes
-            The model, and a digest of it that its readers check.
+            The serialized model, and a checksum that the readers compare.
         """
         return self._content
 
     def save(self, path):
-        """Write the file, whole or not at all.
+        """Write the file atomically.
 
         Parameters
         ----------
@@ -93,19 +92,19 @@ class OnnxExport:
             The export.
         """
         path = Path(path)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            with open(beside, "wb") as file:
+            with open(temporary, "wb") as file:
                 file.write(self._content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(beside, path)
+            os.replace(temporary, path)
         finally:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         return self
 
     def __repr__(self):
-        """Name the outputs, the size, and the largest difference."""
+        """Show the outputs, the size, and the largest difference."""
         outputs = ", ".join(out.name for out in self.model.graph.output)
         worst = max(d["relative"] for d in self.receipt["differences"].values())
         return (
@@ -128,39 +127,39 @@ def to_onnx(
 ):
     """Export a fitted estimator, Pipeline or search as one ONNX model.
 
-    The model is run by onnxruntime on the rows of ``X``, and on rows made up for the
-    purpose: a single one, and with unseen categories and missing values where the
-    estimator takes them. Unless it predicts what the estimator predicts, an error
-    says which step differs, and nothing is written.
+    The predictions of onnxruntime are compared with those of the estimator, on the rows
+    of ``X`` and on generated rows: a single row, and rows with unseen categories and
+    missing values if the estimator accepts them. If they differ, an error names the
+    first step that differs, and no file is written.
 
     Parameters
     ----------
     model : fitted estimator
-        A network of this package, or a Pipeline, search or meta-estimator around one;
-        a transformer too, such as an autoencoder or ``NetworkFeatures``.
+        A network of this package, or a Pipeline, search or meta-estimator around one.
+        Transformers can be exported too, such as autoencoders and ``NetworkFeatures``.
     X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features), or \
             array of shape (n_samples, ...)
-        Rows like those to come: they decide the types of the inputs, and are
-        compared. A frame gives one named input for each column that the pipeline
-        reads, of shape (n, 1); other columns may hold anything, and may be absent
-        where ``predict`` does without them. An array gives one input ``"X"`` of its
-        own shape; an object array whose columns differ in kind one input for each
-        column that is read, ``"x0"``, ``"x1"``, ... Floats of 32 bits give a network of 32
-        bits, half the size of the one for 64; onnxruntime has convolutions for 32 bits
-        only, so networks with such layers compute in these anyway.
+        Rows like those to predict later. They determine the types of the inputs, and
+        are used for the comparison. A frame gives one named input of shape (n, 1) for
+        each column that the pipeline reads; other columns may contain anything, and may
+        be missing if ``predict`` does not need them. An array gives one input ``"X"`` of
+        its shape; an object array with columns of different types gives one input for
+        each column that is read, ``"x0"``, ``"x1"``, ... float32 rows give a float32
+        network, half the size of a float64 one. onnxruntime has convolutions in float32
+        only, so networks with such layers always compute in float32.
     path : str or os.PathLike, default=None
-        File to write; nothing is written with None.
+        File to write; None writes no file.
     tolerance : float, default=1e-5
-        Largest difference allowed, as a share of the output's scale: 1 for
+        Largest allowed difference, relative to the output's scale: 1 for
         probabilities, the largest absolute prediction for a regressor.
     target_opset : int, default=None
-        Version of the ONNX operator set, from 17; the newest that skl2onnx writes by
-        default.
+        Version of the ONNX operator set, at least 17; by default the newest that
+        skl2onnx writes.
     dtype : {None, "float32", "float64"}, default=None
-        Type in which networks compute. By default that of ``predict``, or float32
-        where their input has it.
+        Floating-point type in which networks compute. By default that of ``predict``,
+        or float32 if their input is float32.
     options : dict, default=None
-        As those of skl2onnx: ``"zipmap"`` (False by default here: probabilities are
+        Options as in skl2onnx: ``"zipmap"`` (False by default here: probabilities are
         one array; True, ``"columns"``), ``"nocl"``, ``"output_class_labels"``,
         ``"raw_scores"``; ``"return_std"`` (True by default) for the gaussian loss.
     doc_string : str, default=None
@@ -174,10 +173,11 @@ def to_onnx(
     Raises
     ------
     OnnxExportError
-        For an estimator or a step that has no ONNX form; the message names it. Also for
-        a version of skl2onnx that this does not work with.
+        If an estimator or a step has no ONNX form; the message names it.
+    UnsupportedVersionError
+        If the installed version of an ONNX library does not work.
     OnnxParityError
-        Where the predictions differ by more than ``tolerance``.
+        If the predictions differ by more than ``tolerance``.
 
     See Also
     --------
@@ -203,59 +203,72 @@ def to_onnx(
     _check_arguments(model, tolerance, target_opset, dtype)
     X = as_rows(model, X)
     _check_labels(model, X)
-    own, theirs = _split_options(options)
-    inputs = declared(model, X)
-    mark = choose_mark(model, X)
-    request = {"options": {"zipmap": False, **own}, "dtype": dtype, "missing": mark}
-    write = partial(_written, model, X, inputs, theirs, target_opset, doc_string)
-    proto, card = write(request)
+    output_options, skl2onnx_options = _split_options(options)
+    inputs = declare_inputs(model, X)
+    placeholder = choose_placeholder(model, X)
+    request = {
+        "options": {"zipmap": False, **output_options},
+        "dtype": dtype,
+        "missing": placeholder,
+    }
+    write = partial(
+        _write_model, model, X, inputs, skl2onnx_options, target_opset, doc_string
+    )
+    proto, metadata = write(request)
     try:
-        card["receipt"] = check_parity(model, X, proto, card, tolerance)
+        metadata["receipt"] = check_parity(model, X, proto, metadata, tolerance)
     except OnnxParityError as error:
-        # Perhaps only made-up rows differ: then the file refuses such rows.
+        # If only generated rows with missing values differ, the file refuses such rows.
         columns = unseen_missing(model, X)
         try:
-            proto, card = write({**request, "refuse_missing": columns})
-            card["receipt"] = check_parity(model, X, proto, card, tolerance, columns)
-        except Exception:  # the first difference is to be told, whatever happens here
+            proto, metadata = write({**request, "refuse_missing": columns})
+            metadata["receipt"] = check_parity(
+                model, X, proto, metadata, tolerance, columns
+            )
+        except Exception:  # the first error must be reported in any case
             raise error from None
-    write_card(proto, card)
+    write_metadata(proto, metadata)
     onnx.checker.check_model(proto, full_check=True)
-    export = OnnxExport(proto, card["receipt"])
-    _warn_of_readers(export)
+    export = OnnxExport(proto, metadata["receipt"])
+    _warn_if_unverifiable(export)
     if path is not None:
         export.save(path)
     return export
 
 
-def _written(
+def _write_model(
     model: Any,
     X: Any,
     inputs: list[Input],
-    theirs: dict[Any, Any],
+    skl2onnx_options: dict[Any, Any],
     opset: int | None,
     doc_string: str | None,
     request: dict[str, Any],
 ) -> tuple[Any, dict[str, Any]]:
-    """Write the model with its card, which has no receipt yet."""
-    proto = convert_by_skl2onnx(model, inputs, request, theirs, opset)
+    """Convert the model, and make its metadata without the receipt."""
+    proto = convert_by_skl2onnx(model, inputs, request, skl2onnx_options, opset)
     used = _give_names(proto, inputs)
     chosen = {**DEFAULTS, **request["options"]}
-    card = make_card(model, X, used, [out.name for out in proto.graph.output], chosen)
-    mark = request["missing"]
-    card |= {"missing": mark, "missing_is_looked_up": is_looked_up(proto, mark)}
+    metadata = make_metadata(
+        model, X, used, [out.name for out in proto.graph.output], chosen
+    )
+    placeholder = request["missing"]
+    metadata |= {
+        "missing": placeholder,
+        "missing_is_looked_up": is_lookup_key(proto, placeholder),
+    }
     _describe(proto, model, doc_string)
     _type_foreign_outputs(proto)
-    return proto, card
+    return proto, metadata
 
 
-def _warn_of_readers(export: OnnxExport) -> None:
+def _warn_if_unverifiable(export: OnnxExport) -> None:
     try:
         check_graph(export.to_bytes())
     except OnnxFileError as error:
         warnings.warn(
-            "sklearn_deep's readers will take this file with verify=False only; a layer or"
-            f" a converter of your own is not made of known operators. {error}",
+            "The readers of sklearn_deep accept this file with verify=False only, because a"
+            f" layer or converter of your own uses other operators. {error}",
             UserWarning,
             stacklevel=3,
         )
@@ -268,9 +281,9 @@ def _check_arguments(model: Any, tolerance: Any, opset: Any, dtype: Any) -> None
         kind = get_tags(model).estimator_type
         raise OnnxExportError(
             f"{type(model).__name__}"
-            f"{f' is an estimator of the kind {kind!r}' if kind else ''} without a"
-            " transform: to_onnx takes classifiers, regressors and transformers,"
-            " clusterers that transform among them, and Pipelines or searches around"
+            f"{f' is an estimator of type {kind!r}' if kind else ''} without a"
+            " transform: to_onnx accepts classifiers, regressors and transformers,"
+            " including clusterers that transform, and Pipelines or searches around"
             " them."
         )
     newest = newest_opset()
@@ -286,7 +299,7 @@ def _check_arguments(model: Any, tolerance: Any, opset: Any, dtype: Any) -> None
 
 
 def _check_labels(model: Any, X: Any) -> None:
-    """Refuse classifiers of scikit-learn that give several labels a row in one array."""
+    """Raise for classifiers of scikit-learn that predict several labels in one array."""
     if not is_classifier(model) or is_by_step(model):
         return
     if is_multilabel(model) or is_multi_output(model):
@@ -298,34 +311,34 @@ def _check_labels(model: Any, X: Any) -> None:
         )
     if several:
         raise OnnxExportError(
-            f"{type(final(model)).__name__} has no ONNX form for several labels a row."
-            " Put it into a MultiOutputClassifier or a OneVsRestClassifier, or use a"
+            f"{type(final_estimator(model)).__name__} has no ONNX form for several labels per row."
+            " Wrap it in a MultiOutputClassifier or a OneVsRestClassifier, or use a"
             " network."
         )
 
 
 def _split_options(options: Any) -> tuple[dict[str, Any], dict[Any, Any]]:
-    """Options of the outputs, and those that skl2onnx has for single steps."""
-    own: dict[str, Any] = {}
-    theirs: dict[Any, Any] = {}
+    """Split options into those of the outputs, and those of single steps for skl2onnx."""
+    output_options: dict[str, Any] = {}
+    skl2onnx_options: dict[Any, Any] = {}
     for key, value in (options or {}).items():
         if key in OPTIONS:
             if value not in OPTIONS[key]:
                 raise ValueError(
                     f"The option {key!r} must be one of {OPTIONS[key]}; got {value!r}."
                 )
-            own[key] = value
+            output_options[key] = value
         elif isinstance(key, str) and "__" not in key:
             raise ValueError(
-                f"There is no option {key!r}; those there are: {', '.join(OPTIONS)}."
+                f"There is no option {key!r}; available options: {', '.join(OPTIONS)}."
             )
         else:
-            theirs[key] = value
-    return own, theirs
+            skl2onnx_options[key] = value
+    return output_options, skl2onnx_options
 
 
 def _give_names(proto: Any, inputs: list[Input]) -> list[Input]:
-    """Name the inputs as the columns, and drop those that nothing uses."""
+    """Rename the inputs to the columns' names, and drop unused inputs."""
     graph = proto.graph
     read = {name for node in graph.node for name in node.input}
     used = [i for k, i in enumerate(inputs) if f"input_{k}" in read]
@@ -342,7 +355,7 @@ def _give_names(proto: Any, inputs: list[Input]) -> list[Input]:
         while names[out.name] in taken:
             names[out.name] = "output_" + names[out.name]
     taken.update(names.values())
-    for node in graph.node:  # nothing inside may have a column's name
+    for node in graph.node:  # inner values must not have a column's name
         names.update(
             {n: f"{n}/inner" for n in node.output if n not in names and n in taken}
         )
@@ -351,9 +364,9 @@ def _give_names(proto: Any, inputs: list[Input]) -> list[Input]:
 
 
 def _type_foreign_outputs(proto: Any) -> None:
-    """Say what operators of onnxruntime give, which onnx itself does not know.
+    """Declare the output types of onnxruntime's own operators, which onnx does not know.
 
-    Its inference of types reads that of every input, and crashes where there is none.
+    onnx's type inference reads the type of every input, and crashes if one is missing.
     """
     for node in proto.graph.node:
         if node.op_type == "Tokenizer":
@@ -371,5 +384,5 @@ def _describe(proto: Any, model: Any, doc_string: str | None) -> None:
     proto.graph.name = type(model).__name__
     proto.doc_string = doc_string or (
         f"{type(model).__name__}, exported by sklearn_deep {__version__}."
-        " The metadata entry 'sklearn_deep' says how to feed it and how it was checked."
+        " The metadata entry 'sklearn_deep' describes the inputs, outputs and comparison."
     )

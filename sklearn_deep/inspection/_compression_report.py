@@ -200,7 +200,7 @@ def _onnx(
     opened = OnnxSession(content, n_threads, verify=True)
     run, times = partial(opened.session.run, None), {}
     for n, batch in _batches(X):
-        feeds = make_feeds(batch, opened.card)
+        feeds = make_feeds(batch, opened.metadata)
         times[f"onnx_us_{n}"] = _microseconds(run, feeds, n)
     zipped = len(zlib.compress(content, 9))
     return {"onnx_bytes": len(content), "zipped_bytes": zipped, **times}

@@ -1,4 +1,4 @@
-"""Estimators over an exported file: onnxruntime, and neither torch nor skorch."""
+"""Estimators that predict with an exported file; they import neither torch nor skorch."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from sklearn.base import ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_deep.data._scores import quantile_score
-from sklearn_deep.serving._outputs import assembled
-from sklearn_deep.serving._sequence_inputs import cut
-from sklearn_deep.serving._session import OnnxEstimator, blaming_file
+from sklearn_deep.serving._outputs import assemble_output
+from sklearn_deep.serving._sequence_inputs import trim_padding
+from sklearn_deep.serving._session import OnnxEstimator, as_file_error
 
-_OTHER_FORM = "its outputs do not have the form that its card says"
+_OTHER_FORM = "its outputs do not have the form that its metadata declare"
 
 
 def _has_output(method: str):
     def check(self) -> bool:
-        outputs = self._file.card["outputs"]
+        outputs = self._file.metadata["outputs"]
         if method not in outputs:
             raise AttributeError(
                 f"The model has no {method}; it has {', '.join(outputs)}."
@@ -29,21 +29,21 @@ def _has_output(method: str):
 class OnnxClassifier(ClassifierMixin, OnnxEstimator):
     """A classifier read from a file that :func:`to_onnx` wrote.
 
-    It predicts through onnxruntime, and needs neither torch nor skorch. It is fitted
-    from the start, and stands wherever a fitted classifier may.
+    It predicts with onnxruntime, without torch and skorch. It is a fitted classifier
+    as soon as it is made.
 
     Parameters
     ----------
     model : str, os.PathLike or bytes-like
-        The file, or its content.
+        Path of the file, or its content.
     n_threads : int, default=None
-        Threads of one prediction; None leaves it to onnxruntime.
+        Number of threads of one prediction; None leaves the choice to onnxruntime.
     verify : bool, default=True
-        Whether to check that the file is, to the bit, what was exported, and that it
-        holds nothing but what exports hold: operators that end, constants that are in
-        the file, sizes that follow from the file and the rows. The first is a checksum
-        and no signature, so a file from a stranger may still predict nonsense. False
-        runs any model that has a card: only for files that you trust.
+        Whether to compare the checksum of the file, and to check that it contains only
+        what exports contain: operators that terminate, constants stored in the file,
+        and sizes that follow from the file and the rows. A checksum is not a signature:
+        a file from an unknown source may still predict nonsense. False runs any model
+        with metadata of this package; use it only for files that you trust.
 
     Attributes
     ----------
@@ -52,16 +52,16 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, where the estimator was exported with a frame.
+        Names of the features, if the estimator was exported with a frame.
     receipt_ : dict
-        What the export was compared on, and how far it was off.
+        Rows that the export was compared on, and its largest differences.
 
     Raises
     ------
     OnnxFileError
-        At the first use, for a file that is empty, truncated, damaged, something else
-        than ONNX, not written by this package, or of another task; with ``verify``
-        also for one that may never end or take memory at will.
+        At the first use, for a file that is empty, truncated, damaged, not ONNX, not
+        written by this package, or of another task; with ``verify`` also for one that
+        might not terminate or use unlimited memory.
 
     See Also
     --------
@@ -83,8 +83,8 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
 
     @property
     def classes_(self):
-        """Labels, in the dtype that the estimator was fitted on."""
-        classes = self._file.card["classes"]
+        """Labels, in the dtype of the labels at the fit."""
+        classes = self._file.metadata["classes"]
         if isinstance(classes, list):
             return [_labels(part) for part in classes]
         return _labels(classes)
@@ -95,7 +95,7 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            Rows like those of the fit. Columns of a frame are found by name.
+            Rows like those of the fit. Columns of a frame are selected by name.
 
         Returns
         -------
@@ -103,14 +103,14 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
             Labels.
         """
         opened = self._file
-        (labels,), lengths = opened.run(opened.card["outputs"]["predict"], X)
-        with blaming_file(_OTHER_FORM):
-            if opened.card["multilabel"]:
-                return cut(labels, lengths)
+        (labels,), lengths = opened.run(opened.metadata["outputs"]["predict"], X)
+        with as_file_error(_OTHER_FORM):
+            if opened.metadata["multilabel"]:
+                return trim_padding(labels, lengths)
             classes = self.classes_
             if isinstance(classes, list):
                 return labels.astype(np.result_type(*(c.dtype for c in classes)))
-            return cut(labels.astype(classes.dtype), lengths)
+            return trim_padding(labels.astype(classes.dtype), lengths)
 
     @available_if(_has_output("predict_proba"))
     def predict_proba(self, X):
@@ -124,7 +124,7 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
         Returns
         -------
         p : ndarray of shape (n_samples, n_classes), or a list of them
-            Columns as in ``classes_``.
+            Probabilities, with columns in the order of ``classes_``.
         """
         return self._scores("predict_proba", X)
 
@@ -140,7 +140,7 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
         Returns
         -------
         log_p : ndarray of shape (n_samples, n_classes), or a list of them
-            Minus infinity where the probability is 0.
+            Minus infinity if the probability is 0.
         """
         p = self.predict_proba(X)
         with np.errstate(divide="ignore"):
@@ -148,7 +148,7 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
 
     @available_if(_has_output("decision_function"))
     def decision_function(self, X):
-        """Give the scores that the labels are decided by.
+        """Compute the scores that decide the labels.
 
         Parameters
         ----------
@@ -158,18 +158,20 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
         Returns
         -------
         scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes positive where the second is the better.
+            For two classes positive if the second one is predicted.
         """
         return self._scores("decision_function", X)
 
     def _scores(self, method: str, X: Any) -> Any:
         opened = self._file
-        outputs, lengths = opened.run(opened.card["outputs"][method], X)
-        with blaming_file(_OTHER_FORM):
-            return cut(assembled(method, opened.card, outputs), lengths)
+        outputs, lengths = opened.run(opened.metadata["outputs"][method], X)
+        with as_file_error(_OTHER_FORM):
+            return trim_padding(
+                assemble_output(method, opened.metadata, outputs), lengths
+            )
 
     def __sklearn_tags__(self):
-        """Say that several labels a row are possible."""
+        """Declare support of multilabel targets."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
@@ -182,37 +184,37 @@ def _labels(part: dict[str, Any]) -> np.ndarray:
 class OnnxRegressor(RegressorMixin, OnnxEstimator):
     """A regressor read from a file that :func:`to_onnx` wrote.
 
-    It predicts through onnxruntime, and needs neither torch nor skorch. It is fitted
-    from the start, and stands wherever a fitted regressor may.
+    It predicts with onnxruntime, without torch and skorch. It is a fitted regressor
+    as soon as it is made.
 
     Parameters
     ----------
     model : str, os.PathLike or bytes-like
-        The file, or its content.
+        Path of the file, or its content.
     n_threads : int, default=None
-        Threads of one prediction; None leaves it to onnxruntime.
+        Number of threads of one prediction; None leaves the choice to onnxruntime.
     verify : bool, default=True
-        Whether to check that the file is, to the bit, what was exported, and that it
-        holds nothing but what exports hold: operators that end, constants that are in
-        the file, sizes that follow from the file and the rows. The first is a checksum
-        and no signature, so a file from a stranger may still predict nonsense. False
-        runs any model that has a card: only for files that you trust.
+        Whether to compare the checksum of the file, and to check that it contains only
+        what exports contain: operators that terminate, constants stored in the file,
+        and sizes that follow from the file and the rows. A checksum is not a signature:
+        a file from an unknown source may still predict nonsense. False runs any model
+        with metadata of this package; use it only for files that you trust.
 
     Attributes
     ----------
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, where the estimator was exported with a frame.
+        Names of the features, if the estimator was exported with a frame.
     receipt_ : dict
-        What the export was compared on, and how far it was off.
+        Rows that the export was compared on, and its largest differences.
 
     Raises
     ------
     OnnxFileError
-        At the first use, for a file that is empty, truncated, damaged, something else
-        than ONNX, not written by this package, or of another task; with ``verify``
-        also for one that may never end or take memory at will.
+        At the first use, for a file that is empty, truncated, damaged, not ONNX, not
+        written by this package, or of another task; with ``verify`` also for one that
+        might not terminate or use unlimited memory.
 
     See Also
     --------
@@ -237,38 +239,38 @@ class OnnxRegressor(RegressorMixin, OnnxEstimator):
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            Rows like those of the fit. Columns of a frame are found by name.
+            Rows like those of the fit. Columns of a frame are selected by name.
         return_std : bool, default=False
-            Whether to give the standard deviation too.
+            Whether to return the standard deviation too.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
             Predictions.
         std : ndarray of the same shape
-            Standard deviation, with ``return_std=True`` only.
+            Standard deviation; only with ``return_std=True``.
 
         Raises
         ------
         ValueError
-            With ``return_std=True`` for a model without one.
+            With ``return_std=True`` if the model has no standard deviation.
         """
         opened = self._file
-        roles = opened.card["outputs"]
+        roles = opened.metadata["outputs"]
         if not return_std:
             (y,), lengths = opened.run(roles["predict"], X)
             return self._shaped(y, lengths)
         if "std" not in roles:
             raise ValueError(
                 "return_std=True needs a model exported from a network with"
-                " loss='gaussian'; this one gives no standard deviation."
+                " loss='gaussian'; this one predicts no standard deviation."
             )
         both = {"names": [roles["predict"]["name"], roles["std"]["name"]]}
         (y, std), lengths = opened.run(both, X)
         return self._shaped(y, lengths), self._shaped(std, lengths)
 
     def score(self, X, y, sample_weight=None):
-        """Give R^2; for several quantiles, the mean of their D^2 pinball scores.
+        """Compute R^2; for several quantiles, the mean of their D^2 pinball scores.
 
         Parameters
         ----------
@@ -284,55 +286,55 @@ class OnnxRegressor(RegressorMixin, OnnxEstimator):
         score : float
             1 at best, and 0 for the best constant.
         """
-        quantiles = self._file.card["target"].get("quantiles")
+        quantiles = self._file.metadata["target"].get("quantiles")
         if quantiles:
             return quantile_score(y, self.predict(X), quantiles, sample_weight)
         return super().score(X, y, sample_weight)
 
     def _shaped(self, y: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
-        card = self._file.card
-        # float32 inputs make float32 outputs; the estimator has a dtype of its own.
-        y = y.astype(card["target"]["dtype"], copy=False)
-        with blaming_file(_OTHER_FORM):
-            if card["by_step"]:
-                return cut(y, lengths)
-            return y.reshape(len(y)) if card["target"]["ndim"] == 1 else y
+        metadata = self._file.metadata
+        # float32 inputs give float32 outputs; the estimator's dtype may be another.
+        y = y.astype(metadata["target"]["dtype"], copy=False)
+        with as_file_error(_OTHER_FORM):
+            if metadata["by_step"]:
+                return trim_padding(y, lengths)
+            return y.reshape(len(y)) if metadata["target"]["ndim"] == 1 else y
 
 
 class OnnxTransformer(TransformerMixin, OnnxEstimator):
     """A transformer read from a file that :func:`to_onnx` wrote.
 
-    It transforms through onnxruntime, and needs neither torch nor skorch. It is fitted
-    from the start, and stands wherever a fitted transformer may.
+    It transforms with onnxruntime, without torch and skorch. It is a fitted transformer
+    as soon as it is made.
 
     Parameters
     ----------
     model : str, os.PathLike or bytes-like
-        The file, or its content.
+        Path of the file, or its content.
     n_threads : int, default=None
-        Threads of one call; None leaves it to onnxruntime.
+        Number of threads of one call; None leaves the choice to onnxruntime.
     verify : bool, default=True
-        Whether to check that the file is, to the bit, what was exported, and that it
-        holds nothing but what exports hold: operators that end, constants that are in
-        the file, sizes that follow from the file and the rows. The first is a checksum
-        and no signature, so a file from a stranger may still predict nonsense. False
-        runs any model that has a card: only for files that you trust.
+        Whether to compare the checksum of the file, and to check that it contains only
+        what exports contain: operators that terminate, constants stored in the file,
+        and sizes that follow from the file and the rows. A checksum is not a signature:
+        a file from an unknown source may still predict nonsense. False runs any model
+        with metadata of this package; use it only for files that you trust.
 
     Attributes
     ----------
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, where the estimator was exported with a frame.
+        Names of the features, if the estimator was exported with a frame.
     receipt_ : dict
-        What the export was compared on, and how far it was off.
+        Rows that the export was compared on, and its largest differences.
 
     Raises
     ------
     OnnxFileError
-        At the first use, for a file that is empty, truncated, damaged, something else
-        than ONNX, not written by this package, or of another task; with ``verify``
-        also for one that may never end or take memory at will.
+        At the first use, for a file that is empty, truncated, damaged, not ONNX, not
+        written by this package, or of another task; with ``verify`` also for one that
+        might not terminate or use unlimited memory.
 
     See Also
     --------
@@ -357,18 +359,18 @@ class OnnxTransformer(TransformerMixin, OnnxEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or of the shape of the fit
-            Rows like those of the fit. Columns of a frame are found by name.
+            Rows like those of the fit. Columns of a frame are selected by name.
 
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_features_new)
-            What the estimator makes of them.
+            Transformed rows.
         """
         return self._numbers("transform", X)
 
     @available_if(_has_output("predict"))
     def predict(self, X):
-        """Tell the cluster of each row, where a clusterer was exported.
+        """Predict the cluster of each row, if a clusterer was exported.
 
         Parameters
         ----------
@@ -378,13 +380,13 @@ class OnnxTransformer(TransformerMixin, OnnxEstimator):
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            Numbers of the clusters.
+            Indices of the clusters.
         """
         return self._numbers("predict", X)
 
     @available_if(_has_output("score_samples"))
     def score_samples(self, X):
-        """Tell how well rows are reconstructed, where an autoencoder was exported.
+        """Score the reconstruction of rows, if an autoencoder was exported.
 
         Parameters
         ----------
@@ -394,17 +396,17 @@ class OnnxTransformer(TransformerMixin, OnnxEstimator):
         Returns
         -------
         score : ndarray of shape (n_samples,)
-            Minus the mean squared error; 0 at best.
+            Negative mean squared error; 0 is the best.
         """
         return self._numbers("score_samples", X)
 
     def get_feature_names_out(self, input_features=None):
-        """Give the names of the columns.
+        """Get the names of the output columns.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Not looked at: the names were stored with the model.
+            Ignored: the names are stored in the file.
 
         Returns
         -------
@@ -414,16 +416,16 @@ class OnnxTransformer(TransformerMixin, OnnxEstimator):
         Raises
         ------
         AttributeError
-            Where the estimator had none.
+            If the estimator had no output names.
         """
-        names = self._file.card["feature_names_out"]
+        names = self._file.metadata["feature_names_out"]
         if names is None:
             raise AttributeError(
-                "The estimator did not say the names of its columns at the export."
+                "The exported estimator did not provide names of its output columns."
             )
         return np.array(names, object)
 
     def _numbers(self, method: str, X: Any) -> np.ndarray:
         opened = self._file
-        (out,), _ = opened.run(opened.card["outputs"][method], X)
+        (out,), _ = opened.run(opened.metadata["outputs"][method], X)
         return out

@@ -1,4 +1,4 @@
-"""Rows of any kind as the inputs of a model: arrays, one for each."""
+"""Conversion of rows of any kind to the input arrays of a graph."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from sklearn_deep.data._missing import is_missing
 from sklearn_deep.serving._sequence_inputs import sequence_feeds
 
 
-def make_feeds(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Give each input of a model its columns of X.
+def make_feeds(X: Any, metadata: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Make the input arrays of a graph from rows.
 
     Parameters
     ----------
     X : {array-like, DataFrame} of shape (n_rows, n_features), or (n_rows, *row_shape)
-    card : dict
-        The model's card: its inputs, and the features that they are.
+    metadata : dict
+        The metadata of the file: the inputs, and the columns of X that each contains.
 
     Returns
     -------
@@ -24,24 +24,24 @@ def make_feeds(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
     Raises
     ------
     ValueError, TypeError
-        For rows that are not like those of the fit; the message says how.
+        If the rows differ in form from those of the fit; the message says how.
     """
-    if card.get("sequences"):
-        return sequence_feeds(X, card)
+    if metadata.get("sequences"):
+        return sequence_feeds(X, metadata)
     if hasattr(X, "columns") and hasattr(X, "__getitem__"):
-        return _from_frame(X, card)
-    return _from_array(X, card)
+        return _from_frame(X, metadata)
+    return _from_array(X, metadata)
 
 
-def _from_frame(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
-    names = card["feature_names_in"]
+def _from_frame(X: Any, metadata: dict[str, Any]) -> dict[str, np.ndarray]:
+    names = metadata["feature_names_in"]
     present = [str(name) for name in X.columns]
     if names is None:
-        _check_width(len(present), card)
-        places = list(range(len(present)))
+        _check_width(len(present), metadata)
+        indices = list(range(len(present)))
     else:
         first = {name: j for j, name in reversed(list(enumerate(present)))}
-        optional = set(card.get("optional_columns", ()))
+        optional = set(metadata.get("optional_columns", ()))
         missing = [
             name
             for j, name in enumerate(names)
@@ -52,61 +52,61 @@ def _from_frame(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
                 f"X lacks the columns {missing[:5]!r} that the model was fitted on; it"
                 f" has {present[:10]!r}."
             )
-        places = [first.get(name, -1) for name in names]
+        indices = [first.get(name, -1) for name in names]
     _check_rows(len(X))
     feeds = {}
-    for part in card["inputs"]:
-        columns = [_column(X, places[j]) for j in part["columns"]]
+    for part in metadata["inputs"]:
+        columns = [_column(X, indices[j]) for j in part["columns"]]
         values = [
-            _converted(column, part, _label(card, j), card)
+            _convert(column, part, _label(metadata, j), metadata)
             for column, j in zip(columns, part["columns"], strict=True)
         ]
         feeds[part["name"]] = np.stack(values, 1)
     return feeds
 
 
-def _column(X: Any, place: int) -> np.ndarray:
-    column = X.iloc[:, place] if hasattr(X, "iloc") else X[X.columns[place]]
+def _column(X: Any, index: int) -> np.ndarray:
+    column = X.iloc[:, index] if hasattr(X, "iloc") else X[X.columns[index]]
     return column.to_numpy()
 
 
-def _from_array(X: Any, card: dict[str, Any]) -> dict[str, np.ndarray]:
+def _from_array(X: Any, metadata: dict[str, Any]) -> dict[str, np.ndarray]:
     if hasattr(X, "toarray"):
         raise TypeError(
             "X is a sparse matrix, and the model takes dense rows. Pass X.toarray()."
         )
     X = _as_array(X)
-    _check_kind(X, card)
-    if "row_shape" in card["inputs"][0]:
-        return _of_several_axes(X, card)
+    _check_kind(X, metadata)
+    if "row_shape" in metadata["inputs"][0]:
+        return _of_several_axes(X, metadata)
     if X.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got an array of shape {X.shape} instead. Reshape X with"
             " X.reshape(1, -1) if it is a single sample, or X.reshape(-1, 1) if it has a"
             " single feature."
         )
-    _check_width(X.shape[1], card)
+    _check_width(X.shape[1], metadata)
     _check_rows(len(X))
     feeds = {}
-    for part in card["inputs"]:
+    for part in metadata["inputs"]:
         columns = part["columns"]
-        whole = len(columns) == X.shape[1]
-        block = X if whole else X[:, columns]
+        integral = len(columns) == X.shape[1]
+        block = X if integral else X[:, columns]
         if _by_column(block, part["dtype"]):
             values = [
-                _converted(block[:, k], part, _label(card, j), card)
+                _convert(block[:, k], part, _label(metadata, j), metadata)
                 for k, j in enumerate(columns)
             ]
             feeds[part["name"]] = np.stack(values, 1)
         else:
-            label = _label(card, columns[0]) if len(columns) == 1 else part["name"]
-            feeds[part["name"]] = _converted(block, part, label, card)
+            label = _label(metadata, columns[0]) if len(columns) == 1 else part["name"]
+            feeds[part["name"]] = _convert(block, part, label, metadata)
     return feeds
 
 
-def _of_several_axes(X: np.ndarray, card: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Images and series: one input, of the shape and kind of those of the export."""
-    (part,) = card["inputs"]
+def _of_several_axes(X: np.ndarray, metadata: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Images and series: a single input with the row shape and dtype of the export."""
+    (part,) = metadata["inputs"]
     shape = tuple(part["row_shape"])
     fits = X.ndim == 1 + len(shape) and all(
         wanted in (n, None) for n, wanted in zip(X.shape[1:], shape, strict=True)
@@ -117,14 +117,14 @@ def _of_several_axes(X: np.ndarray, card: dict[str, Any]) -> dict[str, np.ndarra
             f"X has shape {X.shape}, but the model takes (n_samples, {wanted})."
         )
     _check_rows(len(X))
-    return {part["name"]: _converted(X, part, part["name"], card)}
+    return {part["name"]: _convert(X, part, part["name"], metadata)}
 
 
-def _check_kind(X: np.ndarray, card: dict[str, Any]) -> None:
-    pixels = card.get("pixels")
+def _check_kind(X: np.ndarray, metadata: dict[str, Any]) -> None:
+    pixels = metadata.get("pixels")
     if pixels is not None and (X.dtype == np.uint8) != pixels:
         raise ValueError(
-            f"X has dtype {X.dtype}, and had {card['inputs'][0]['dtype']} at the export:"
+            f"X has dtype {X.dtype}, and had {metadata['inputs'][0]['dtype']} at the export:"
             " uint8 images are scaled to [0, 1], other numbers are not. Pass X of the"
             " same kind."
         )
@@ -133,30 +133,33 @@ def _check_kind(X: np.ndarray, card: dict[str, Any]) -> None:
 def _as_array(X: Any) -> np.ndarray:
     try:
         array = np.asarray(X)
-    except ValueError as error:  # NumPy speaks of inhomogeneous shapes
+    except ValueError as error:  # NumPy's message is about inhomogeneous shapes
         raise ValueError(
             "X has rows of unequal length. Give each row the same number of features."
         ) from error
-    # NumPy makes texts of the numbers that stand beside texts in a list.
+    # NumPy converts numbers to strings if a list contains strings too.
     mixed = array.dtype.kind in "US" and isinstance(X, (list, tuple))
     return np.array(X, object) if mixed else array
 
 
 def _by_column(block: np.ndarray, dtype: str) -> bool:
-    """Tell whether columns may differ in kind, or one of them may be refused by name."""
-    return block.dtype == object or (dtype in _WHOLE and block.dtype != dtype)
+    """Tell whether each column has to be converted by itself.
+
+    That is so if the columns can differ in type, or if an error has to name the column.
+    """
+    return block.dtype == object or (dtype in _INTEGRAL and block.dtype != dtype)
 
 
-def _label(card: dict[str, Any], place: int) -> str:
-    names = card["feature_names_in"]
-    return repr(names[place]) if names is not None else str(place)
+def _label(metadata: dict[str, Any], index: int) -> str:
+    names = metadata["feature_names_in"]
+    return repr(names[index]) if names is not None else str(index)
 
 
-def _check_width(width: int, card: dict[str, Any]) -> None:
-    if width != card["n_features_in"]:
+def _check_width(width: int, metadata: dict[str, Any]) -> None:
+    if width != metadata["n_features_in"]:
         raise ValueError(
             f"X has {width} features, but the model is expecting"
-            f" {card['n_features_in']} features as input."
+            f" {metadata['n_features_in']} features as input."
         )
 
 
@@ -167,54 +170,58 @@ def _check_rows(n_rows: int) -> None:
         )
 
 
-# Conversion of the values of one input.
+# Conversion of the values of one input
 
-_WHOLE = ("int64", "bool")  # they have neither missing values nor fractions
+_INTEGRAL = ("int64", "bool")  # dtypes without missing values and fractions
 
 
-def _converted(
-    values: np.ndarray, part: dict[str, Any], label: str, card: dict[str, Any]
+def _convert(
+    values: np.ndarray, part: dict[str, Any], label: str, metadata: dict[str, Any]
 ) -> np.ndarray:
     dtype = part["dtype"]
     if dtype == "string":
-        texts = _texts(values, label, card["missing"])
-        if card.get("missing_is_looked_up"):
-            _check_mark(values, label, card["missing"])
-        return texts
+        strings = _strings(values, label, metadata["missing"])
+        if metadata.get("missing_is_looked_up"):
+            _check_placeholder(values, label, metadata["missing"])
+        return strings
     if values.dtype == object:
         values = _numbers_of_objects(values, dtype, label)
     if values.dtype.kind not in "fiub":
         raise TypeError(
-            f"Column {label} must hold numbers, as at the export; got {values.dtype}."
+            f"Column {label} must contain numbers, as at the export; got {values.dtype}."
         )
-    if dtype in _WHOLE:
+    if dtype in _INTEGRAL:
         _check_integers(values, dtype, label)
     if dtype == "int64" and values.dtype == np.uint64 and values.size:
         _check_range(values, label)
     if dtype == "bool":
-        _check_truth(values, label)
+        _check_boolean(values, label)
     return np.ascontiguousarray(values, dtype)
 
 
 def _numbers_of_objects(values: np.ndarray, dtype: str, label: str) -> np.ndarray:
-    absent = np.array([is_missing(value) for value in values.ravel()], bool)
-    absent = absent.reshape(values.shape)
-    filled = np.where(absent, np.nan, values) if absent.any() else values
+    missing = np.array([is_missing(value) for value in values.ravel()], bool)
+    missing = missing.reshape(values.shape)
+    filled = np.where(missing, np.nan, values) if missing.any() else values
     kinds = {type(value) for value in filled.ravel()}
     if any(issubclass(kind, str) for kind in kinds):
         raise TypeError(
-            f"Column {label} must hold numbers, as at the export; got strings such as"
+            f"Column {label} must contain numbers, as at the export; got strings such as"
             f" {next(v for v in filled.ravel() if isinstance(v, str))!r}."
         )
-    whole = not absent.any() and all(issubclass(k, (int, np.integer)) for k in kinds)
+    integral = not missing.any() and all(
+        issubclass(k, (int, np.integer)) for k in kinds
+    )
     try:
-        return filled.astype(np.int64 if whole and dtype in _WHOLE else np.float64)
+        return filled.astype(
+            np.int64 if integral and dtype in _INTEGRAL else np.float64
+        )
     except OverflowError:
-        raise _beyond(label) from None
+        raise _out_of_range(label) from None
     except (TypeError, ValueError):
         names = sorted(kind.__name__ for kind in kinds)
         raise TypeError(
-            f"Column {label} must hold numbers, as at the export; got values of"
+            f"Column {label} must contain numbers, as at the export; got values of"
             f" {', '.join(names)}."
         ) from None
 
@@ -224,43 +231,41 @@ def _check_integers(values: np.ndarray, dtype: str, label: str) -> None:
         return
     if np.isnan(values).any():
         raise ValueError(
-            f"Column {label} has missing values, and had none at the export, where it"
-            f" was {dtype}. Export with rows that have some, or fill them."
+            f"Column {label} has missing values, but was exported as {dtype} without any."
+            " Export with rows that have missing values, or fill them."
         )
     if (values != np.floor(values)).any():
         raise ValueError(
-            f"Column {label} has fractions, and was {dtype} at the export. Export with"
-            " such rows, or round them."
+            f"Column {label} has fractions, but was exported as {dtype}. Export with such"
+            " rows, or round them."
         )
     _check_range(values, label)
 
 
 def _check_range(values: np.ndarray, label: str) -> None:
     if values.size and (values.max() >= 2**63 or values.min() < -(2**63)):
-        raise _beyond(label)
+        raise _out_of_range(label)
 
 
-def _beyond(label: str) -> ValueError:
-    return ValueError(
-        f"Column {label} holds integers beyond the 64 bits of the model's input."
-    )
+def _out_of_range(label: str) -> ValueError:
+    return ValueError(f"Column {label} contains integers outside the range of int64.")
 
 
-def _check_truth(values: np.ndarray, label: str) -> None:
+def _check_boolean(values: np.ndarray, label: str) -> None:
     other = values[(values != 0) & (values != 1)]
     if other.size:
         raise ValueError(
-            f"Column {label} was bool at the export, and holds {other[0]!s} now. Give"
-            " True and False, or 1 and 0; or export with rows that hold such numbers."
+            f"Column {label} was bool at the export, and contains {other[0]!s} now. Pass"
+            " True and False, or 1 and 0; or export with rows that contain such numbers."
         )
 
 
-def _texts(values: np.ndarray, label: str, missing: str) -> np.ndarray:
+def _strings(values: np.ndarray, label: str, missing: str) -> np.ndarray:
     if values.dtype.kind == "U":
         return values.astype(object, order="C")
     if values.dtype != object:
         raise TypeError(
-            f"Column {label} must hold strings, as at the export; got {values.dtype}."
+            f"Column {label} must contain strings, as at the export; got {values.dtype}."
         )
     out = np.empty(values.shape, object)
     flat = out.reshape(-1)
@@ -271,16 +276,16 @@ def _texts(values: np.ndarray, label: str, missing: str) -> np.ndarray:
             flat[i] = missing
         else:
             raise TypeError(
-                f"Column {label} must hold strings, as at the export; got {value!r} of"
+                f"Column {label} must contain strings, as at the export; got {value!r} of"
                 f" {type(value).__name__}."
             )
     return out
 
 
-def _check_mark(values: np.ndarray, label: str, missing: str) -> None:
+def _check_placeholder(values: np.ndarray, label: str, missing: str) -> None:
     if any(isinstance(value, str) and value == missing for value in values.ravel()):
         raise ValueError(
-            f"Column {label} holds the text {missing!r}, which stands for a missing value"
-            " in this file. Export with rows that hold this text: another text is chosen"
-            " for missing values then."
+            f"Column {label} contains the string {missing!r}, which marks a missing value in"
+            " this file. Export with rows that contain this string: the file then marks"
+            " missing values with another one."
         )

@@ -1,8 +1,8 @@
-"""What a file holds, judged before onnxruntime is given it.
+"""Check of an ONNX file before it is passed to onnxruntime.
 
-A seal is a checksum, not a signature: whoever changes a file can seal it again. So a
-reader that verifies takes only what exports are made of: known operators, constants that
-are in the file, and sizes that follow from the file and the rows.
+A checksum is not a signature: whoever changes a file can compute it again. So a verifying
+reader accepts only what exports consist of: known operators, constants stored in the file,
+and sizes that follow from the file and the rows.
 """
 
 import math
@@ -23,18 +23,19 @@ from sklearn_deep.serving._wire import (
     untrusted,
 )
 
-# Elements that a node may make for one row; a file that is larger may make its size.
-MOST_CELLS = 2**24
-_MOST_NUMBERS = 64  # of a constant that sizes may be computed from
+# Largest number of elements per row that a node may output; for larger files, the file's
+# size in bytes.
+MAX_CELLS = 2**24
+_MAX_NUMBERS = 64  # of a constant whose elements are read
 
 
-def read_metadata(data: bytes) -> dict[str, str]:
-    """Read the metadata of a model, whatever else is in it.
+def read_metadata_props(data: bytes) -> dict[str, str]:
+    """Read all metadata entries of a model.
 
     Raises
     ------
     OnnxFileError
-        For what is no ONNX model.
+        If the file is not an ONNX model.
     """
     return {
         text(data, entry, "key"): text(data, entry, "value")
@@ -43,7 +44,7 @@ def read_metadata(data: bytes) -> dict[str, str]:
 
 
 def check_graph(data: bytes) -> None:
-    """Raise for a model that holds more than exports do.
+    """Raise if a model contains anything that exports do not.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def check_graph(data: bytes) -> None:
     Raises
     ------
     OnnxFileError
-        For an operator that may never end or is not known, and for sizes that follow
+        For an unknown operator or one that may not terminate, and for sizes that follow
         neither from the file nor from the rows.
     """
     (graph,) = parse(data)["graph"]
@@ -61,11 +62,11 @@ def check_graph(data: bytes) -> None:
 
 
 class _Guard:
-    """Walks through the nodes of a graph in the order in which they are computed."""
+    """Checks the nodes of a graph in the order in which they are computed."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.most = max(MOST_CELLS, len(data))
+        self.most = max(MAX_CELLS, len(data))
         self.constant_cells = 0
 
     def graph(
@@ -80,8 +81,8 @@ class _Guard:
             self.node(node, sizes, within)
 
     def input(self, info: Message) -> Size:
-        """Size of an input for one row, whose open lengths are 1."""
-        if "type" not in info:  # of a graph within a graph
+        """Size of an input for one row; axes of any length count as 1."""
+        if "type" not in info:  # the input of a subgraph
             return Size(1)
         kind = parse(self.data, "type", info["type"][0])
         tensor = kind.get("tensor_type", [{}])[0]
@@ -93,9 +94,9 @@ class _Guard:
         return Size.of_shape(tuple(dims))
 
     def tensor(self, tensor: Message) -> Size:
-        """Size of a constant, which must be in the file."""
+        """Size of a constant, whose elements must be in the file."""
         if tensor.get("data_location", [0]) != [0]:
-            raise untrusted("numbers that are in another file")
+            raise untrusted("numbers that are stored in another file")
         shape = tuple(integers(self.data, tensor.get("dims", [])))
         if any(d < 0 for d in shape):
             raise damaged()
@@ -103,7 +104,7 @@ class _Guard:
         for name, values in tensor.items():
             if name == "string_data":
                 held += len(values)
-            elif name.endswith("_data"):  # two numbers of 4 bits to a byte at the most
+            elif name.endswith("_data"):  # a byte holds at most two 4-bit numbers
                 held += sum(2 * (span.stop - span.start) for span in values)
         size = Size.of_shape(shape, constant=True)
         if math.prod(shape) > held or size.cells > self.most:
@@ -115,7 +116,7 @@ class _Guard:
         """Elements of a small constant of integers or floats."""
         dtype = _DTYPES.get(tensor.get("data_type", [0])[0])
         count = math.prod(shape)
-        if dtype is None or count > _MOST_NUMBERS:
+        if dtype is None or count > _MAX_NUMBERS:
             return None
         for name, spans in tensor.items():
             if name in ("int64_data", "int32_data"):
@@ -133,48 +134,49 @@ class _Guard:
         return np.empty(shape, dtype) if count == 0 else None
 
     def node(self, node: Message, sizes: dict[str, Size], within: str | None) -> None:
-        """Judge one node, and note the sizes of what it gives."""
+        """Check one node, and store the sizes of its outputs."""
         op, domain = text(self.data, node, "op_type"), text(self.data, node, "domain")
         if op not in OPERATORS.get("" if domain == "ai.onnx" else domain, ()):
             raise untrusted(f"the operator {domain}{'.' if domain else ''}{op}")
         names = [decoded(self.data, span) for span in node.get("input", [])]
         unknown = [name for name in names if name and name not in sizes]
         if unknown:
-            raise untrusted(f"a node {op} that takes {unknown[0]!r} before it is there")
-        given = [sizes[name] if name else _ABSENT for name in names]
+            raise untrusted(
+                f"a node {op} whose input {unknown[0]!r} is not computed before it"
+            )
+        inputs = [sizes[name] if name else _OMITTED for name in names]
         attributes = {text(self.data, a, "name"): a for a in node.get("attribute", [])}
-        size = self.given_by(op, given, attributes)
+        size = self.node_size(op, inputs, attributes)
         for name, attribute in attributes.items():
             for graph in attribute.get("g", []):
                 if op != SCAN or within is not None or name != "body":
-                    raise untrusted(f"a graph in a node {op}")
+                    raise untrusted(f"a subgraph in a node {op}")
                 self.graph(graph, sizes, within=op)
         if size.constant:
             self.constant_cells += size.cells
         if size.cells > self.most or self.constant_cells > 4 * self.most:
             raise untrusted(
-                f"a node {op} that makes more numbers than follow from the file and the"
-                " rows"
+                f"a node {op} whose output is larger than follows from the file and the rows"
             )
         for span in node.get("output", []):
             sizes[decoded(self.data, span)] = size
 
-    def given_by(
-        self, op: str, given: list[Size], attributes: dict[str, Message]
+    def node_size(
+        self, op: str, inputs: list[Size], attributes: dict[str, Message]
     ) -> Size:
         tensors = [t for a in attributes.values() for t in _tensors(a)]
         held = [self.tensor(tensor) for tensor in tensors]
         if op == "Constant":
             return held[0] if held else self.listed(attributes)
         numbers = {name: partial(self.ints, a) for name, a in attributes.items()}
-        return size_of(Node(op, given, numbers))
+        return size_of(Node(op, inputs, numbers))
 
     def ints(self, attribute: Message) -> list[int]:
         ones = [v - 2**64 if v >= 2**63 else v for v in attribute.get("i", [])]
         return ones or list(integers(self.data, attribute.get("ints", [])))
 
     def listed(self, attributes: dict[str, Message]) -> Size:
-        """Size of a Constant that is a number or a list of numbers or texts."""
+        """Size of a Constant given by a number, or by a list of numbers or strings."""
         for attribute in attributes.values():
             ints = self.ints(attribute)
             if ints:
@@ -183,7 +185,7 @@ class _Guard:
         return Size(len(self.data), constant=True)
 
 
-_ABSENT = Size(1, True, (0,))
+_OMITTED = Size(1, True, (0,))
 _DTYPES: dict[int, np.dtype[Any]] = {
     1: np.dtype("<f4"),
     6: np.dtype("<i4"),

@@ -1,7 +1,7 @@
-"""The file: a checksum over its bytes, and the card in its metadata.
+"""The metadata of an exported file, and the checksum at its end.
 
-Nothing here needs onnx. Protobuf joins messages that are written one after the other,
-so the checksum, a metadata entry of its own, is appended to the model that it is for.
+Nothing here needs onnx. Protobuf merges messages that are concatenated, so the checksum
+is appended to the serialized model as another metadata entry.
 """
 
 import hashlib
@@ -9,15 +9,15 @@ import json
 from typing import Any
 
 from sklearn_deep.exceptions import OnnxFileError
-from sklearn_deep.serving._metadata_fields import first_fault
+from sklearn_deep.serving._metadata_fields import find_invalid_field
 
-CARD = "sklearn_deep"
+METADATA_KEY = "sklearn_deep"
 FORMAT = 1
 _KEY = b"sklearn_deep.sha256"
 
 
 def _entry(digest: bytes) -> bytes:
-    """Write ``ModelProto(metadata_props=[(key, digest)])`` by hand."""
+    """Serialize ``ModelProto(metadata_props=[(key, digest)])`` without protobuf."""
     pair = b"\x0a" + bytes([len(_KEY)]) + _KEY + b"\x12" + bytes([len(digest)]) + digest
     return b"\x72" + bytes([len(pair)]) + pair  # field 14, length-delimited
 
@@ -27,7 +27,7 @@ _SIZE = len(_HEAD) + 64
 
 
 def with_checksum(body: bytes) -> bytes:
-    """Append a digest of a serialized model to it; the result is a model still."""
+    """Append a checksum to a serialized model; the result is still a valid model."""
     return body + _entry(hashlib.sha256(body).hexdigest().encode())
 
 
@@ -37,7 +37,7 @@ def has_checksum(data: bytes) -> bool:
 
 
 def check_checksum(data: bytes) -> None:
-    """Raise where a file is no longer, to the bit, what was sealed.
+    """Raise if a file differs from the content that its checksum was computed from.
 
     Raises
     ------
@@ -51,14 +51,14 @@ def check_checksum(data: bytes) -> None:
         )
 
 
-# Top-level fields of ModelProto (onnx.proto3): number -> wire type, 0 a number and 2 a
-# run of bytes.
+# Top-level fields of ModelProto (onnx.proto3): field number -> wire type, 0 for an
+# integer and 2 for bytes.
 _FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
 _GRAPH = 7
 
 
 def check_framing(data: bytes) -> None:
-    """Tell a model from a truncated one and from something else altogether.
+    """Raise if a file is not an ONNX model, or is truncated.
 
     Raises
     ------
@@ -67,39 +67,39 @@ def check_framing(data: bytes) -> None:
     if not data:
         raise OnnxFileError("The file is empty.")
     if data[0] != 0x08:  # ir_version, the first field
-        raise _no_model()
-    place, seen = 0, set()
-    while place < len(data):
-        tag, place = _number(data, place)
+        raise _not_onnx()
+    offset, seen = 0, set()
+    while offset < len(data):
+        tag, offset = _number(data, offset)
         field, kind = tag >> 3, tag & 7
         if _FIELDS.get(field) != kind:
-            raise _no_model()
-        length, place = _number(data, place)
+            raise _not_onnx()
+        length, offset = _number(data, offset)
         if kind == 2:
-            place += length
+            offset += length
         seen.add(field)
-    if place > len(data) or _GRAPH not in seen:
+    if offset > len(data) or _GRAPH not in seen:
         raise _truncated()
 
 
-def _number(data: bytes, place: int) -> tuple[int, int]:
+def _number(data: bytes, offset: int) -> tuple[int, int]:
     """Read a variable-length integer."""
     value = shift = 0
-    while place < len(data):
-        byte = data[place]
+    while offset < len(data):
+        byte = data[offset]
         value |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
+        offset, shift = offset + 1, shift + 7
         if byte < 0x80:
-            return value, place
+            return value, offset
         if shift > 63:
-            raise _no_model()
+            raise _not_onnx()
     raise _truncated()
 
 
-def _no_model() -> OnnxFileError:
+def _not_onnx() -> OnnxFileError:
     return OnnxFileError(
-        "This is not an ONNX model: its first bytes are something else. Give a file"
-        " written by sklearn_deep.to_onnx."
+        "This is not an ONNX model: it begins with other bytes. Give a file written by"
+        " sklearn_deep.to_onnx."
     )
 
 
@@ -110,39 +110,39 @@ def _truncated() -> OnnxFileError:
     )
 
 
-def read_card(metadata: dict[str, str]) -> dict[str, Any]:
-    """Read the card from a model's metadata.
+def read_metadata(props: dict[str, str]) -> dict[str, Any]:
+    """Parse and check the entry of this package among a model's metadata.
 
     Raises
     ------
     OnnxFileError
-        Where there is none, a damaged one, or one of a later format.
+        If the entry is missing, invalid, or of a later format.
     """
-    if CARD not in metadata:
+    if METADATA_KEY not in props:
         raise OnnxFileError(
             "The ONNX model was not written by sklearn_deep.to_onnx: it does not say how"
             " to feed it and what its outputs are. Export the estimator with to_onnx, or"
             " run the model with onnxruntime itself."
         )
     try:
-        card = json.loads(metadata[CARD])
+        metadata = json.loads(props[METADATA_KEY])
     except (ValueError, RecursionError) as error:
-        raise _damaged_card("it is no JSON") from error
-    version = card.get("format") if isinstance(card, dict) else None
+        raise _damaged_metadata("it is not JSON") from error
+    version = metadata.get("format") if isinstance(metadata, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise OnnxFileError(
-            f"The file was written by sklearn_deep {card.get('package_version')}, in a"
+            f"The file was written by sklearn_deep {metadata.get('package_version')}, in a"
             f" format ({version}) that this version does not know ({FORMAT}). Upgrade"
             " sklearn-deep."
         )
-    fault = first_fault(card)
-    if fault is not None:
-        raise _damaged_card(fault)
-    return card
+    invalid = find_invalid_field(metadata)
+    if invalid is not None:
+        raise _damaged_metadata(invalid)
+    return metadata
 
 
-def _damaged_card(fault: str) -> OnnxFileError:
+def _damaged_metadata(reason: str) -> OnnxFileError:
     return OnnxFileError(
-        f"The card of the ONNX model, its metadata {CARD!r}, is damaged or of another"
-        f" origin: {fault}. Export the estimator again with sklearn_deep.to_onnx."
+        f"The metadata entry {METADATA_KEY!r} of the ONNX model is damaged or was not written"
+        f" by sklearn_deep: {reason}. Export the estimator again with sklearn_deep.to_onnx."
     )

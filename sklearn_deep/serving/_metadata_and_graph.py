@@ -1,10 +1,10 @@
-"""A card held against the graph that it describes: names, types and widths."""
+"""Check of the metadata against the graph: names, types and shapes must agree."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from sklearn_deep.exceptions import OnnxFileError
-from sklearn_deep.serving._outputs import names_of
+from sklearn_deep.serving._outputs import output_names
 
 _TYPES = {
     "float32": "tensor(float)",
@@ -22,8 +22,8 @@ _FORMS = {
 }
 
 
-def check_card_and_graph(card: dict[str, Any], session: Any) -> None:
-    """Raise where a graph does not take or give what its card says.
+def check_metadata_and_graph(metadata: dict[str, Any], session: Any) -> None:
+    """Raise if the inputs or outputs of a graph differ from the metadata.
 
     Raises
     ------
@@ -31,28 +31,33 @@ def check_card_and_graph(card: dict[str, Any], session: Any) -> None:
     """
     inputs = {info.name: info for info in session.get_inputs()}
     outputs = {info.name: info for info in session.get_outputs()}
-    wanted = {part["name"] for part in card["inputs"]}
+    wanted = {part["name"] for part in metadata["inputs"]}
     _check_names("inputs", wanted, set(inputs))
-    named = {name for role in _roles(card) for name in names_of(role)}
+    named = {name for role in _roles(metadata) for name in output_names(role)}
     _check_names("outputs", named, set(outputs))
     unnamed = sorted(set(inputs) - wanted)
     if unnamed:
-        raise _changed(f"The card does not name the inputs {unnamed!r} of the model.")
-    for fault in (*_input_faults(card, inputs), *_output_faults(card, outputs)):
-        raise _changed(f"The card does not fit the model: {fault}.")
-
-
-def _roles(card: dict[str, Any]) -> list[dict[str, Any]]:
-    refusals = card.get("refusals")
-    return [*card["outputs"].values(), *([refusals] if refusals else [])]
-
-
-def _check_names(kind: str, named: set[str], there: set[str]) -> None:
-    lost = sorted(named - there)
-    if lost:
         raise _changed(
-            f"The model lacks the {kind} {lost!r} that its card names; it has"
-            f" {sorted(there)!r}."
+            f"The metadata do not contain the inputs {unnamed!r} of the model."
+        )
+    for mismatch in (
+        *_input_mismatches(metadata, inputs),
+        *_output_mismatches(metadata, outputs),
+    ):
+        raise _changed(f"The metadata do not match the model: {mismatch}.")
+
+
+def _roles(metadata: dict[str, Any]) -> list[dict[str, Any]]:
+    refusals = metadata.get("refusals")
+    return [*metadata["outputs"].values(), *([refusals] if refusals else [])]
+
+
+def _check_names(kind: str, named: set[str], present: set[str]) -> None:
+    missing = sorted(named - present)
+    if missing:
+        raise _changed(
+            f"The model lacks the {kind} {missing!r} that its metadata name; it has"
+            f" {sorted(present)!r}."
         )
 
 
@@ -60,8 +65,10 @@ def _changed(what: str) -> OnnxFileError:
     return OnnxFileError(f"{what} It was changed after the export: export it again.")
 
 
-def _input_faults(card: dict[str, Any], inputs: dict[str, Any]) -> Iterator[str]:
-    for part in card["inputs"]:
+def _input_mismatches(
+    metadata: dict[str, Any], inputs: dict[str, Any]
+) -> Iterator[str]:
+    for part in metadata["inputs"]:
         info = inputs[part["name"]]
         shape = [len(part["columns"])] if part["columns"] else part["row_shape"]
         if info.type != _TYPES[part["dtype"]]:
@@ -71,7 +78,7 @@ def _input_faults(card: dict[str, Any], inputs: dict[str, Any]) -> Iterator[str]
 
 
 def _fits(found: list[Any], row_shape: list[Any]) -> bool:
-    """Compare lengths; those that are None or a name are open."""
+    """Compare two shapes; an axis whose length is None or a name may have any length."""
     open_rows = bool(found) and not isinstance(found[0], int)
     return (open_rows and len(found) == 1 + len(row_shape)) and all(
         not isinstance(one, int) or other == one
@@ -79,22 +86,24 @@ def _fits(found: list[Any], row_shape: list[Any]) -> bool:
     )
 
 
-def _output_faults(card: dict[str, Any], outputs: dict[str, Any]) -> Iterator[str]:
-    for role in _roles(card):
+def _output_mismatches(
+    metadata: dict[str, Any], outputs: dict[str, Any]
+) -> Iterator[str]:
+    for role in _roles(metadata):
         form = role.get("form", "tensor")
-        for name in names_of(role):
+        for name in output_names(role):
             if not outputs[name].type.startswith(_FORMS[form]):
                 yield f"the output {name!r} is {outputs[name].type}, not a {form}"
-    if card["task"] == "transformer":
+    if metadata["task"] == "transformer":
         return
-    for method, role in card["outputs"].items():
-        labels = method == "predict" and card["task"] == "classifier"
-        texts = labels and _are_texts(card["classes"])
-        for name in names_of(role):
-            if (outputs[name].type == "tensor(string)") != texts:
+    for method, role in metadata["outputs"].items():
+        labels = method == "predict" and metadata["task"] == "classifier"
+        are_strings = labels and _are_strings(metadata["classes"])
+        for name in output_names(role):
+            if (outputs[name].type == "tensor(string)") != are_strings:
                 yield f"the output {name!r} is {outputs[name].type}"
 
 
-def _are_texts(classes: Any) -> bool:
+def _are_strings(classes: Any) -> bool:
     parts = classes if isinstance(classes, list) else [classes]
     return any(isinstance(label, str) for part in parts for label in part["values"])

@@ -1,7 +1,7 @@
-"""The fields of a card, and what each may hold: checked before anything reads them.
+"""The fields of the metadata and their allowed values, checked before any field is used.
 
-Whoever can write a file can give it a checksum, so a card is not to be trusted: a reader
-that follows one takes types, shapes and names from it.
+The metadata cannot be trusted, since anyone who writes a file can compute its checksum,
+and the readers take types, shapes and names from them.
 """
 
 import math
@@ -11,31 +11,31 @@ from typing import Any
 
 import numpy as np
 
-# A check takes a value and the path that leads to it, and raises _Wrong.
+# A check takes a value and its path in the metadata, and raises _InvalidField.
 Check = Callable[[Any, str], None]
 
 
-class _Wrong(Exception):
-    """A field that does not hold what it must."""
+class _InvalidField(Exception):
+    """A field has an invalid value."""
 
 
-def first_fault(card: Any) -> str | None:
-    """Describe the first field of a card that is wrong; None where all are right."""
+def find_invalid_field(metadata: Any) -> str | None:
+    """Describe the first invalid field of the metadata; None if all are valid."""
     try:
-        _card(card, "card")
+        _metadata(metadata, "metadata")
         for relation in _RELATIONS:
-            relation(card)
-    except _Wrong as wrong:
-        return str(wrong)
+            relation(metadata)
+    except _InvalidField as error:
+        return str(error)
     return None
 
 
 def _fail(path: str, wanted: str, got: Any) -> None:
     shown = repr(got)[:80] if isinstance(got, (str, int, float)) else type(got).__name__
-    raise _Wrong(f"{path} must be {wanted}, got {shown}")
+    raise _InvalidField(f"{path} must be {wanted}, got {shown}")
 
 
-# Kinds of checks
+# Checks of single values and of containers
 
 
 def _text(value: Any, path: str) -> None:
@@ -43,12 +43,12 @@ def _text(value: Any, path: str) -> None:
         _fail(path, "a string", value)
 
 
-def _truth(value: Any, path: str) -> None:
+def _boolean(value: Any, path: str) -> None:
     if not isinstance(value, bool):
         _fail(path, "true or false", value)
 
 
-def _count(low: int = 0, high: int = 2**31 - 1) -> Check:
+def _integer(low: int = 0, high: int = 2**31 - 1) -> Check:
     def check(value: Any, path: str) -> None:
         is_int = isinstance(value, int) and not isinstance(value, bool)
         if not is_int or not low <= value <= high:
@@ -65,7 +65,7 @@ def _one_of(*allowed: str) -> Check:
     return check
 
 
-def _maybe(inner: Check) -> Check:
+def _optional(inner: Check) -> Check:
     def check(value: Any, path: str) -> None:
         if value is not None:
             inner(value, path)
@@ -92,14 +92,14 @@ def _either(is_list: Check, otherwise: Check) -> Check:
 def _fields(
     needed: Mapping[str, Check], optional: Mapping[str, Check] = MappingProxyType({})
 ) -> Check:
-    """Check a dictionary by its keys; others than these are not read by anything."""
+    """Check the values of a dictionary by key; other keys are ignored."""
 
     def check(value: Any, path: str) -> None:
         if not isinstance(value, dict):
             _fail(path, "a dictionary", value)
         for name, inner in needed.items():
             if name not in value:
-                raise _Wrong(f"{path} lacks {name!r}")
+                raise _InvalidField(f"{path} lacks {name!r}")
             inner(value[name], f"{path}.{name}")
         for name, inner in optional.items():
             if name in value:
@@ -118,18 +118,18 @@ def _mapping(inner: Check) -> Check:
     return check
 
 
-def _plain(value: Any, path: str, depth: int = 4) -> None:
-    """Numbers and strings, in lists and dictionaries of a few levels."""
+def _json_value(value: Any, path: str, depth: int = 4) -> None:
+    """Accept numbers and strings, in lists and dictionaries of up to ``depth`` levels."""
     if depth == 0:
-        raise _Wrong(f"{path} is nested too deeply")
+        raise _InvalidField(f"{path} is nested too deeply")
     if isinstance(value, (dict, list)):
         for item in value.values() if isinstance(value, dict) else value:
-            _plain(item, path, depth - 1)
+            _json_value(item, path, depth - 1)
 
 
-# Kinds of values
+# Checks of particular fields
 
-_MOST_CHARACTERS = 1024  # of a dtype, beyond the longest label
+_MAX_CHARACTERS = 1024  # of a string dtype wider than the longest label
 
 
 def _dtype(kinds: str) -> Check:
@@ -149,9 +149,9 @@ def _classes(value: Any, path: str) -> None:
     _fields({"dtype": _dtype("biufUO"), "values": _list(_scalar)})(value, path)
     dtype, values = np.dtype(value["dtype"]), value["values"]
     longest = max([len(v) for v in values if isinstance(v, str)], default=0)
-    widest = 4 * max(longest, _MOST_CHARACTERS)
-    # Some versions of NumPy count a huge width as a negative one.
-    if dtype.kind == "U" and not 0 <= dtype.itemsize <= widest:
+    max_itemsize = 4 * max(longest, _MAX_CHARACTERS)
+    # The itemsize of a huge width overflows to a negative one in some versions of NumPy.
+    if dtype.kind == "U" and not 0 <= dtype.itemsize <= max_itemsize:
         _fail(f"{path}.dtype", "no wider than its labels", value["dtype"])
     kinds = {isinstance(v, str) for v in values}
     try:
@@ -169,15 +169,16 @@ def _scalar(value: Any, path: str) -> None:
         _fail(path, "a string or a finite number", value)
 
 
-# The table. Fields that later versions add are optional, so that older files are read.
+# The table of fields. Fields added by later versions are optional, so that older files
+# can be read.
 
 _INPUT = _fields(
     {
         "name": _text,
-        "columns": _list(_count()),
+        "columns": _list(_integer()),
         "dtype": _one_of("float32", "float64", "int64", "bool", "uint8", "string"),
     },
-    {"row_shape": _list(_maybe(_count()))},
+    {"row_shape": _list(_optional(_integer()))},
 )
 _ROLE = _fields(
     {"name": _text},
@@ -190,9 +191,9 @@ _SEQUENCES = _fields(
     {
         "kind": _one_of("numbers", "tokens", "text", "document"),
         "owner": _text,
-        "channels": _maybe(_one_of("first", "last")),
-        "analyzer": _maybe(_text),
-        "n_channels": _maybe(_count()),
+        "channels": _optional(_one_of("first", "last")),
+        "analyzer": _optional(_text),
+        "n_channels": _optional(_integer()),
     }
 )
 _METHODS = {
@@ -200,103 +201,119 @@ _METHODS = {
     "regressor": ("predict", "std"),
     "transformer": ("transform", "predict", "score_samples"),
 }
-_card = _fields(
+_metadata = _fields(
     {
-        "format": _count(1),
+        "format": _integer(1),
         "package_version": _text,
         "estimator": _text,
         "task": _one_of(*_METHODS),
-        "n_features_in": _maybe(_count()),
-        "feature_names_in": _maybe(_list(_text)),
-        "sequences": _maybe(_SEQUENCES),
-        "pixels": _maybe(_truth),
-        "by_step": _truth,
+        "n_features_in": _optional(_integer()),
+        "feature_names_in": _optional(_list(_text)),
+        "sequences": _optional(_SEQUENCES),
+        "pixels": _optional(_boolean),
+        "by_step": _boolean,
         "inputs": _list(_INPUT, at_least=1),
         "missing": _text,
-        "classes": _maybe(_either(_list(_classes, at_least=1), _classes)),
-        "class_numbers": _truth,
-        "multilabel": _truth,
+        "classes": _optional(_either(_list(_classes, at_least=1), _classes)),
+        "class_numbers": _boolean,
+        "multilabel": _boolean,
         "outputs": _mapping(_ROLE),
-        "target": _maybe(
+        "target": _optional(
             _fields(
-                {"ndim": _count(1, 3), "dtype": _dtype("biuf")},
-                {"quantiles": _maybe(_list(_scalar))},
+                {"ndim": _integer(1, 3), "dtype": _dtype("biuf")},
+                {"quantiles": _optional(_list(_scalar))},
             )
         ),
-        "feature_names_out": _maybe(_list(_text)),
-        "receipt": _mapping(_plain),
+        "feature_names_out": _optional(_list(_text)),
+        "receipt": _mapping(_json_value),
     },
     {
-        "optional_columns": _list(_count()),
-        "refusals": _maybe(_ROLE),
-        "missing_is_looked_up": _truth,
+        "optional_columns": _list(_integer()),
+        "refusals": _optional(_ROLE),
+        "missing_is_looked_up": _boolean,
     },
 )
 
 
-# What fields say of one another
+# Relations between fields
 
 
-def _check_features(card: dict[str, Any]) -> None:
-    width, names = card["n_features_in"], card["feature_names_in"]
-    if (width is None) != (card["sequences"] is not None):
-        raise _Wrong(
-            "card.n_features_in must be missing for sequences, and for these only"
+def _check_features(metadata: dict[str, Any]) -> None:
+    width, names = metadata["n_features_in"], metadata["feature_names_in"]
+    if (width is None) != (metadata["sequences"] is not None):
+        raise _InvalidField(
+            "metadata.n_features_in must be missing for sequences, and for these only"
         )
     if names is not None and len(names) != width:
-        raise _Wrong(
-            f"card.feature_names_in has {len(names)} names for {width} features"
+        raise _InvalidField(
+            f"metadata.feature_names_in has {len(names)} names for {width} features"
         )
-    places = [j for part in card["inputs"] for j in part["columns"]]
-    places += card.get("optional_columns", [])
-    if places and max(places) >= (width or 0):
-        raise _Wrong(f"card.inputs takes column {max(places)} of {width} features")
+    indices = [j for part in metadata["inputs"] for j in part["columns"]]
+    indices += metadata.get("optional_columns", [])
+    if indices and max(indices) >= (width or 0):
+        raise _InvalidField(
+            f"metadata.inputs uses column {max(indices)} of {width} features"
+        )
 
 
-def _check_inputs(card: dict[str, Any]) -> None:
-    parts = card["inputs"]
+def _check_inputs(metadata: dict[str, Any]) -> None:
+    parts = metadata["inputs"]
     names = [part["name"] for part in parts]
     if len(set(names)) < len(names):
-        raise _Wrong("card.inputs has a name twice")
-    form = card["sequences"]
+        raise _InvalidField("metadata.inputs has a duplicate name")
+    form = metadata["sequences"]
     if form is not None:
-        whole = form["kind"] in ("text", "document")
-        wanted = ["X"] if whole else ["X", "lengths"]
+        is_text = form["kind"] in ("text", "document")
+        wanted = ["X"] if is_text else ["X", "lengths"]
         if names != wanted or (wanted[1:] and parts[1]["dtype"] != "int64"):
-            raise _Wrong(f"card.inputs of sequences must be {', '.join(wanted)}")
+            raise _InvalidField(
+                f"metadata.inputs of sequences must be {', '.join(wanted)}"
+            )
         return
     flat = [bool(part["columns"]) for part in parts]
     several = len(parts) == 1 and "row_shape" in parts[0] and not flat[0]
     if not several and (not all(flat) or any("row_shape" in part for part in parts)):
-        raise _Wrong("card.inputs must have columns, or be one input with a row_shape")
-    places = [j for part in parts for j in part["columns"]]
-    if len(set(places)) < len(places):
-        raise _Wrong("card.inputs takes a column twice")
-    pixels = card["pixels"]
+        raise _InvalidField(
+            "metadata.inputs must have columns, or be one input with a row_shape"
+        )
+    indices = [j for part in parts for j in part["columns"]]
+    if len(set(indices)) < len(indices):
+        raise _InvalidField("metadata.inputs uses a column twice")
+    pixels = metadata["pixels"]
     if pixels is not None and pixels != (parts[0]["dtype"] == "uint8"):
-        raise _Wrong("card.pixels must say whether the input is of uint8")
+        raise _InvalidField(
+            "metadata.pixels must be true for an input of uint8, and for it only"
+        )
 
 
-def _check_outputs(card: dict[str, Any]) -> None:
-    task, roles = card["task"], card["outputs"]
-    strange = sorted(set(roles) - set(_METHODS[task]))
-    if strange or _METHODS[task][0] not in roles:
-        raise _Wrong(f"card.outputs must hold methods of a {task}, got {sorted(roles)}")
+def _check_outputs(metadata: dict[str, Any]) -> None:
+    task, roles = metadata["task"], metadata["outputs"]
+    unknown = sorted(set(roles) - set(_METHODS[task]))
+    if unknown or _METHODS[task][0] not in roles:
+        raise _InvalidField(
+            f"metadata.outputs must contain methods of a {task}, got {sorted(roles)}"
+        )
     for name, role in roles.items():
         if ("names" in role) != (role.get("form") == "columns"):
-            raise _Wrong(f"card.outputs.{name} must have names for the form columns")
+            raise _InvalidField(
+                f"metadata.outputs.{name} must have names for the form columns"
+            )
     if roles.get("predict", {}).get("form", "tensor") != "tensor":
-        raise _Wrong("card.outputs.predict must have the form tensor")
+        raise _InvalidField("metadata.outputs.predict must have the form tensor")
 
 
-def _check_task(card: dict[str, Any]) -> None:
+def _check_task(metadata: dict[str, Any]) -> None:
     for field, task in {"classes": "classifier", "target": "regressor"}.items():
-        if (card[field] is not None) != (card["task"] == task):
-            raise _Wrong(f"card.{field} must belong to a {task}, and to it only")
-    lists = isinstance(card["classes"], list)
-    form = card["outputs"].get("predict_proba", {}).get("form", "tensor")
-    if lists != (form == "sequence") and "predict_proba" in card["outputs"]:
-        raise _Wrong("card.classes must be a list where probabilities are one")
+        if (metadata[field] is not None) != (metadata["task"] == task):
+            raise _InvalidField(
+                f"metadata.{field} must be set for a {task}, and for it only"
+            )
+    lists = isinstance(metadata["classes"], list)
+    form = metadata["outputs"].get("predict_proba", {}).get("form", "tensor")
+    if lists != (form == "sequence") and "predict_proba" in metadata["outputs"]:
+        raise _InvalidField(
+            "metadata.classes must be a list where probabilities are one"
+        )
 
 
 _RELATIONS: Sequence[Callable[[dict[str, Any]], None]] = (

@@ -1,9 +1,9 @@
-"""The operators that a file may hold, if its reader is to verify it.
+"""The operators that a verified file may contain.
 
-None of them loops without an end, reads another file, or draws random numbers; those
-that make more numbers than they are given have a rule in ``_sizes``. ``to_onnx`` checks
-what it writes against this table, so what a layer or a converter of the user's own
-brings is in it too, or is warned of.
+None of them can loop endlessly, read another file or draw random numbers. Operators whose
+output can be larger than their inputs have a rule in ``_sizes``. ``to_onnx`` checks each
+model against this table, and warns if a user's own layer or converter uses another
+operator.
 """
 
 _MAIN = """
@@ -38,5 +38,5 @@ OPERATORS: dict[str, frozenset[str]] = {
     "ai.onnx.ml": frozenset(_ML.split()),
     "com.microsoft": frozenset(_MICROSOFT.split()),
 }
-# The one operator with a graph of its own: once for each item of an axis, and no more.
+# The only operator with a subgraph: it runs once per item of an axis.
 SCAN = "Scan"

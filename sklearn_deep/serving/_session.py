@@ -1,4 +1,4 @@
-"""An exported file in memory, and the base of the estimators over it."""
+"""An exported file in memory, and the base class of the Onnx estimators."""
 
 import os
 from collections.abc import Iterator
@@ -20,58 +20,58 @@ from sklearn_deep._params import (
 )
 from sklearn_deep.exceptions import MissingDependencyError, OnnxFileError
 from sklearn_deep.serving._feeds import make_feeds
-from sklearn_deep.serving._guard import check_graph, read_metadata
+from sklearn_deep.serving._guard import check_graph, read_metadata_props
 from sklearn_deep.serving._metadata import (
     check_checksum,
     check_framing,
     has_checksum,
-    read_card,
+    read_metadata,
 )
-from sklearn_deep.serving._metadata_and_graph import check_card_and_graph
-from sklearn_deep.serving._outputs import check_taken, names_of, refused_rows
+from sklearn_deep.serving._metadata_and_graph import check_metadata_and_graph
+from sklearn_deep.serving._outputs import check_no_refusals, output_names, refused_rows
 from sklearn_deep.serving._sequence_inputs import row_lengths
 
 
 class OnnxSession:
-    """A file in memory, its card, and the session that runs it."""
+    """The metadata of an exported file, and the onnxruntime session that runs it."""
 
     def __init__(self, content: bytes, n_threads: int | None, verify: bool) -> None:
         check_framing(content)
         if has_checksum(content) and verify:
             check_checksum(content)
-        self.card = read_card(read_metadata(content))
-        if verify:  # what has the card was sealed too
+        self.metadata = read_metadata(read_metadata_props(content))
+        if verify:  # every file with our metadata ends in a checksum
             check_checksum(content)
             check_graph(content)
         self.session = _start(content, n_threads)
-        check_card_and_graph(self.card, self.session)
+        check_metadata_and_graph(self.metadata, self.session)
 
     def run(self, role: dict[str, Any], X: Any) -> tuple[list[Any], np.ndarray | None]:
-        """Compute one output, or the several that it is made of.
+        """Compute the outputs of the graph that make up one answer of the estimator.
 
         Returns
         -------
         outputs : list
         lengths : ndarray of shape (n,) or None
-            How many steps of each row are true ones, where it matters.
+            Number of steps of each row without padding, if the model predicts steps.
 
         Raises
         ------
         ValueError
             For rows that the exported estimator refuses.
         """
-        feeds, names = make_feeds(X, self.card), names_of(role)
-        shown_by = self.card.get("refusals")  # older files do not say
-        asked = names if shown_by is None else [*names, shown_by["name"]]
-        with blaming_file("onnxruntime cannot run it on these rows"):
-            outputs = self.session.run(asked, feeds)
+        feeds, names = make_feeds(X, self.metadata), output_names(role)
+        refusals = self.metadata.get("refusals")  # absent from older files
+        requested = names if refusals is None else [*names, refusals["name"]]
+        with as_file_error("onnxruntime cannot run it on these rows"):
+            outputs = self.session.run(requested, feeds)
         _check_rows(outputs, len(next(iter(feeds.values()))))
-        lengths = row_lengths(feeds, self.card)
-        if shown_by is not None:
+        lengths = row_lengths(feeds, self.metadata)
+        if refusals is not None:
             marks = outputs.pop()
-            with blaming_file("it does not say which rows it refuses"):
-                refused = refused_rows(marks, shown_by["form"], lengths)
-            check_taken(refused, self.card["estimator"])
+            with as_file_error("it does not show which rows it refuses"):
+                refused = refused_rows(marks, refusals["form"], lengths)
+            check_no_refusals(refused, self.metadata["estimator"])
         return outputs, lengths
 
 
@@ -92,17 +92,19 @@ def _of_arrays(output: list[Any]) -> bool:
 
 
 @contextmanager
-def blaming_file(what: str) -> Iterator[None]:
-    """Turn whatever goes wrong inside into an error about the file."""
+def as_file_error(what: str) -> Iterator[None]:
+    """Raise any error inside as an OnnxFileError with ``what`` in its message."""
     try:
         yield
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"X holds text that is no valid Unicode: {error}. Decode the file that it"
-            " comes from with its own encoding."
+            f"X contains text that is not valid Unicode: {error}. Decode its source with the"
+            " right encoding."
         ) from error
-    except Exception as error:  # onnxruntime's classes share no base but this
-        raise OnnxFileError(f"The ONNX model is no good: {what}: {error}") from error
+    except Exception as error:  # onnxruntime's errors have no other common base class
+        raise OnnxFileError(
+            f"The ONNX model cannot be used: {what}: {error}"
+        ) from error
 
 
 def _start(content: bytes, n_threads: int | None) -> Any:
@@ -113,29 +115,29 @@ def _start(content: bytes, n_threads: int | None) -> Any:
             "Reading an ONNX model", "onnxruntime", "onnx"
         ) from error
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # errors come as exceptions
+    options.log_severity_level = 4  # errors are raised as exceptions
     if n_threads is not None:
         options.intra_op_num_threads = int(n_threads)
         options.inter_op_num_threads = int(n_threads)
-    with blaming_file(f"onnxruntime {onnxruntime.__version__} cannot read it"):
+    with as_file_error(f"onnxruntime {onnxruntime.__version__} cannot read it"):
         return onnxruntime.InferenceSession(
             content,
             options,
             providers=["CPUExecutionProvider"],
-            enable_fallback=False,  # it would print the error, and try again
+            enable_fallback=False,  # else it prints the error and tries again
         )
 
 
 _BYTES = (bytes, bytearray, memoryview)
-_MOST_THREADS = 1024
+_MAX_THREADS = 1024
 
 
 class OnnxEstimator(BaseEstimator):
-    """What the readers share: the file is opened at its first use."""
+    """Base class of the readers. The file is opened when it is first used."""
 
     _rules: ClassVar[Rules] = {
         "model": (InstanceOf((str, os.PathLike, *_BYTES), "a path or bytes"),),
-        "n_threads": (NONE, Number(Integral, 1, _MOST_THREADS)),
+        "n_threads": (NONE, Number(Integral, 1, _MAX_THREADS)),
         "verify": (BOOLEAN,),
     }
     _task: ClassVar[str]
@@ -146,19 +148,19 @@ class OnnxEstimator(BaseEstimator):
         self.verify = verify
 
     def fit(self, X, y=None, **params):
-        """Refuse: there is nothing to learn.
+        """Raise TypeError: a model from a file cannot be fitted.
 
         Parameters
         ----------
         X, y : object
-            Not looked at.
+            Ignored.
         **params : dict
-            Not looked at.
+            Ignored.
 
         Returns
         -------
         self : object
-            Never.
+            Never returned.
 
         Raises
         ------
@@ -173,69 +175,71 @@ class OnnxEstimator(BaseEstimator):
         )
 
     def __sklearn_is_fitted__(self):
-        """Tell that it can predict at once."""
+        """Return True: the model was fitted before it was exported."""
         return True
 
-    # The open file. It is kept with the parameters that it was opened by.
+    # The session is cached together with the parameters it was opened with.
 
     @property
     def _file(self) -> OnnxSession:
         by = (self.model, self.n_threads, self.verify)
-        kept = self.__dict__.get("_kept")
-        if kept is None or any(a is not b for a, b in zip(kept[0], by, strict=True)):
+        cached = self.__dict__.get("_cached")
+        if cached is None or any(
+            a is not b for a, b in zip(cached[0], by, strict=True)
+        ):
             check_params(self, self._rules)
             content = self.__dict__.get("_content")
             if content is None or content[0] is not self.model:
                 content = self.model, _read(self.model)
             opened = OnnxSession(content[1], self.n_threads, self.verify)
-            self._check_task(opened.card)
-            kept = by, opened
-            self._kept, self._content = kept, content
-        return kept[1]
+            self._check_task(opened.metadata)
+            cached = by, opened
+            self._cached, self._content = cached, content
+        return cached[1]
 
-    def _check_task(self, card: dict[str, Any]) -> None:
-        if card["task"] != self._task:
+    def _check_task(self, metadata: dict[str, Any]) -> None:
+        if metadata["task"] != self._task:
             raise OnnxFileError(
-                f"The file holds a {card['task']} ({card['estimator']}); read it with"
-                f" sklearn_deep.Onnx{card['task'].capitalize()}."
+                f"The file holds a {metadata['task']} ({metadata['estimator']}); read it with"
+                f" sklearn_deep.Onnx{metadata['task'].capitalize()}."
             )
 
     def __getstate__(self):
-        """Give the parameters and the content of the file, so that no path is needed."""
+        """Return the parameters and the file's content, so that unpickling needs no file."""
         _ = self._file
         state = dict(super().__getstate__())
-        state.pop("_kept", None)
+        state.pop("_cached", None)
         state["_content"] = self._content[1]
         if isinstance(state["model"], memoryview):  # cannot be pickled
             state["model"] = self._content[1]
         return state
 
     def __setstate__(self, state):
-        """Take the content for that of ``model``."""
+        """Restore the parameters; ``model`` is not read again."""
         state = dict(state)
         content = state.pop("_content")
         super().__setstate__(state)
         self._content = self.model, content
 
     def __sklearn_clone__(self):
-        """Give a reader of the same parameters, and of the content if it was read."""
+        """Return a reader with the same parameters, and the same content if already read."""
         fresh = type(self)(**self.get_params(deep=False))
         if "_content" in self.__dict__:
             fresh._content = self._content
         return fresh
 
     def __deepcopy__(self, memo):
-        """Copy the parameters; the content is never changed and is shared."""
+        """Copy the parameters; the content, which never changes, is shared."""
         fresh = type(self)(**self.get_params(deep=False))
         fresh.__setstate__(self.__getstate__())
         return fresh
 
-    # What is known of the estimator.
+    # Attributes of the exported estimator.
 
     @property
     def n_features_in_(self):
-        """Number of features; sequences have none."""
-        n_features = self._file.card["n_features_in"]
+        """Number of features; not defined for sequences."""
+        n_features = self._file.metadata["n_features_in"]
         if n_features is None:
             raise AttributeError(
                 f"This {type(self).__name__} has no n_features_in_: it takes sequences."
@@ -244,8 +248,8 @@ class OnnxEstimator(BaseEstimator):
 
     @property
     def feature_names_in_(self):
-        """Names of the features, where the estimator was fitted on a frame."""
-        names = self._file.card["feature_names_in"]
+        """Names of the features, if the estimator was exported with a frame."""
+        names = self._file.metadata["feature_names_in"]
         if names is None:
             raise AttributeError(
                 f"This {type(self).__name__} has no feature_names_in_: the estimator was"
@@ -255,11 +259,11 @@ class OnnxEstimator(BaseEstimator):
 
     @property
     def receipt_(self):
-        """What the export was compared on, and how far it was off."""
-        return self._file.card["receipt"]
+        """Rows that the export was compared on, and its largest differences."""
+        return self._file.metadata["receipt"]
 
     def __sklearn_tags__(self):
-        """Say that strings and missing values are for the model to judge."""
+        """Allow strings and missing values: the exported model decides about them."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True

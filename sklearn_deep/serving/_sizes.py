@@ -1,8 +1,8 @@
-"""How many numbers each node of a graph makes for one row, as far as the file says.
+"""Upper bounds of the number of elements that each node of a graph outputs per row.
 
-Sizes are bounds, not values: what a graph computes from the numbers of a row is not
-known before. Where a shape is not known, constants count as large as they can be, for
-they are computed before any row comes, and rows as large as the largest of the inputs.
+The bounds follow from the file alone: values computed from a row are unknown. If the shape
+of an output is unknown, the output of constant inputs is bounded by the product of their
+sizes (it is computed when the file is loaded), and that of other inputs by the largest one.
 """
 
 import math
@@ -16,21 +16,21 @@ UNBOUNDED = 2**63
 
 
 class Size(NamedTuple):
-    """What is known of a value.
+    """What is known about the size of a value.
 
     Attributes
     ----------
     cells : int
-        Bound of the number of its elements, for one row and one step.
+        Upper bound of the number of elements, for one row and one time step.
     constant : bool
-        Whether no row has a part in it.
+        Whether the value is independent of the input rows.
     shape : tuple of int or None
-        For one row and one step; None where it is not known.
+        Shape for one row and one time step; None if unknown.
     numbers : ndarray or None
-        The elements of a small constant.
+        Elements of a small constant.
     extent : int
-        Bound of the size that it makes if it is taken for a shape; what follows from
-        the number of rows or steps counts as 1.
+        Upper bound of the number of elements of an array that has this value as its
+        shape; the number of rows and of time steps counts as 1.
     """
 
     cells: int
@@ -51,9 +51,9 @@ class Size(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A node: its operator, its inputs, and how to read the integers of its attributes.
+    """A node: its operator, its inputs, and functions that read its integer attributes.
 
-    These are read where a rule asks for them: a forest has millions.
+    Attributes are read only if a rule needs them: a forest has millions of integers.
     """
 
     op: str
@@ -61,7 +61,7 @@ class Node(NamedTuple):
     attributes: Mapping[str, Callable[[], list[int]]]
 
     def ints(self, name: str) -> list[int]:
-        """Integers of an attribute, none where it is absent."""
+        """Integers of an attribute; an empty list if the node does not have it."""
         return self.attributes[name]() if name in self.attributes else []
 
 
@@ -75,13 +75,13 @@ def _extent(numbers: np.ndarray) -> int:
 
 
 def size_of(node: Node) -> Size:
-    """Bound what a node gives; every output of it is no larger."""
+    """Upper bound of the size of every output of a node."""
     constant = all(size.constant for size in node.inputs)
     shape = _shape(node)
     if shape is not None:
         cells = math.prod(max(d, 1) for d in shape)
-    elif node.op in _MAKERS:
-        cells = _MAKERS[node.op](node)
+    elif node.op in _OUTPUT_CELLS:
+        cells = _OUTPUT_CELLS[node.op](node)
     else:
         cells = _unknown(node, constant)
     cells = min(max(cells, 1), UNBOUNDED)
@@ -105,7 +105,7 @@ def _shape(node: Node) -> Shape | None:
         return None
     try:
         return rule(node, [shape for shape in shapes if shape is not None])
-    except (ValueError, IndexError, TypeError):  # the graph will not run either
+    except (ValueError, IndexError, TypeError):  # such a graph cannot run
         return None
 
 
@@ -118,7 +118,7 @@ def _broadcast(node: Node, shapes: list[Shape]) -> Shape:
 
 
 def _one_shape(shapes: list[Shape]) -> Shape:
-    """Shape of arrays that are broadcast; unlike NumPy's, of any size."""
+    """Broadcast shapes. Unlike ``numpy.broadcast_shapes`` this has no limit on sizes."""
     rank = max(map(len, shapes))
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     return tuple(max(lengths) for lengths in zip(*padded, strict=True))
@@ -144,9 +144,9 @@ def _concat(node: Node, shapes: list[Shape]) -> Shape:
 
 
 def _gather(node: Node, shapes: list[Shape]) -> Shape:
-    data, places = shapes
+    data, indices = shapes
     axis = (node.ints("axis") or [0])[0] % len(data)
-    return data[:axis] + places + data[axis + 1 :]
+    return data[:axis] + indices + data[axis + 1 :]
 
 
 def _transpose(node: Node, shapes: list[Shape]) -> Shape:
@@ -164,14 +164,14 @@ def _reshape(node: Node, shapes: list[Shape]) -> Shape | None:
 
 
 def _spatial(node: Node, shapes: list[Shape]) -> Shape:
-    """Convolutions and pools: (n, channels, *lengths)."""
+    """Output shape of convolutions and pools: (n, channels, *lengths)."""
     lengths = shapes[0][2:]
     n, ones, none = len(lengths), [1] * len(lengths), [0] * len(lengths)
     kernel = node.ints("kernel_shape") or list(shapes[1][2:])
     strides = node.ints("strides") or ones
     dilations = node.ints("dilations") or ones
     pads = np.array(node.ints("pads") or none * 2, object).reshape(2, n).sum(0)
-    if "auto_pad" in node.attributes:  # as many as there are, or less
+    if "auto_pad" in node.attributes:  # an upper bound of the padding
         pads = [k * d for k, d in zip(kernel, dilations, strict=True)]
     if node.op == "ConvTranspose":
         more = node.ints("output_padding") or none
@@ -208,20 +208,20 @@ def _padded_shape(node: Node, shapes: list[Shape]) -> Shape | None:
 
 
 _POOLS = ("AveragePool", "LpPool", "MaxPool")
-_SAME = """
+_SAME_SHAPE = """
 Abs BatchNormalization Cast Ceil Celu Clip CumSum DequantizeLinear Dropout Elu Erf Exp Floor
 Gelu HardSigmoid HardSwish Hardmax Identity IsInf IsNaN LayerNormalization LeakyRelu Log
 LogSoftmax LpNormalization Mish Neg Not QuantizeLinear Reciprocal Relu Round Selu Shrink
 Sigmoid Sign Sin Softmax Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Normalizer Scaler
 Imputer Binarizer LabelEncoder
 """
-_MIXING = """
+_BROADCASTING = """
 Add And BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual
 Max Mean Min Mod Mul Or PRelu Pow Sub Sum Where Xor
 """
 _SHAPES: dict[str, Callable[[Node, list[Shape]], Shape | None]] = {
-    **dict.fromkeys(_SAME.split(), _first),
-    **dict.fromkeys(_MIXING.split(), _broadcast),
+    **dict.fromkeys(_SAME_SHAPE.split(), _first),
+    **dict.fromkeys(_BROADCASTING.split(), _broadcast),
     **dict.fromkeys(("Conv", "ConvInteger", "ConvTranspose", *_POOLS), _spatial),
     **dict.fromkeys(
         ("GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool"), _global_pool
@@ -236,41 +236,41 @@ _SHAPES: dict[str, Callable[[Node, list[Shape]], Shape | None]] = {
 }
 
 
-# What becomes of a shape that is computed with: Shape(x), some of it, more beside it.
+# Extents: a graph may compute a shape from Shape(x), by slicing, arithmetic and joining.
 
 
 def _extent_of(node: Node) -> int:
     extents = [size.extent for size in node.inputs]
     if node.op in ("Shape", "Size"):
-        (given,) = node.inputs
-        return given.cells if given.constant else 1
+        (operand,) = node.inputs
+        return operand.cells if operand.constant else 1
     if node.op in ("Mul", "Concat", "Add", "Sub", "Where", "Max", "Pow"):
         chosen = extents[1:] if node.op == "Where" else extents
         sums = 2 if node.op in ("Add", "Sub") else 1
         if node.op == "Pow":
             return UNBOUNDED
         return min(sums * math.prod(chosen), UNBOUNDED)
-    if node.op in _KEEPING and extents:
+    if node.op in _KEEPS_EXTENT and extents:
         return extents[0]
     return 1 if node.op in ("Equal", "Greater", "Less", "Not") else UNBOUNDED
 
 
-_KEEPING_NAMES = """
+_KEEPS_EXTENT_NAMES = """
 Abs Cast Ceil Div Flatten Floor Gather Identity Min Mod Neg ReduceMax ReduceMin ReduceProd
 ReduceSum Reshape Slice Split Squeeze Transpose Unsqueeze
 """
-_KEEPING = frozenset(_KEEPING_NAMES.split())
+_KEEPS_EXTENT = frozenset(_KEEPS_EXTENT_NAMES.split())
 
 
-# Operators that make more than they are given
+# Operators whose output can have more elements than their inputs
 
 
 def _constant_of_shape(node: Node) -> int:
     return node.inputs[0].extent
 
 
-def _times(place: int) -> Callable[[Node], int]:
-    return lambda node: node.inputs[0].cells * node.inputs[place].extent
+def _times(index: int) -> Callable[[Node], int]:
+    return lambda node: node.inputs[0].cells * node.inputs[index].extent
 
 
 def _range(node: Node) -> int:
@@ -281,7 +281,7 @@ def _range(node: Node) -> int:
 
 
 def _padded(node: Node) -> int:
-    """Of a convolution, a pool or a padding whose input has an unknown shape."""
+    """Bound for a convolution, pool or padding whose input has an unknown shape."""
     pads = node.ints("pads")
     if node.op == "Pad":
         if len(node.inputs) < 2 or node.inputs[1].numbers is None:
@@ -289,10 +289,10 @@ def _padded(node: Node) -> int:
         pads = [int(n) for n in node.inputs[1].numbers.ravel()]
     if node.op == "ConvTranspose":
         pads = [*pads, *node.ints("strides"), *node.ints("output_padding")]
-    most = max(size.cells for size in node.inputs)
-    # Layer upon layer pads a little, and each takes a little off: not to be multiplied.
+    largest = max(size.cells for size in node.inputs)
+    # Stacked layers with a usual padding do not grow: their factors must not multiply.
     grown = math.prod(1 + abs(side) for side in pads)
-    return most if grown <= _USUAL_PADDING else most * grown
+    return largest if grown <= _USUAL_PADDING else largest * grown
 
 
 _USUAL_PADDING = 2**16
@@ -307,8 +307,8 @@ def _resized(node: Node) -> int:
     return node.inputs[0].cells * by
 
 
-def _told(*names: str) -> Callable[[Node], int]:
-    """Of an operator whose outputs are as wide as an attribute says."""
+def _by_attribute(*names: str) -> Callable[[Node], int]:
+    """Bound for an operator whose output width is given by an attribute."""
 
     def cells(node: Node) -> int:
         wide = max([abs(n) for name in names for n in node.ints(name)], default=0)
@@ -317,7 +317,7 @@ def _told(*names: str) -> Callable[[Node], int]:
     return cells
 
 
-_MAKERS: dict[str, Callable[[Node], int]] = {
+_OUTPUT_CELLS: dict[str, Callable[[Node], int]] = {
     "ConstantOfShape": _constant_of_shape,
     "Expand": _times(1),
     "OneHot": _times(1),
@@ -326,9 +326,11 @@ _MAKERS: dict[str, Callable[[Node], int]] = {
     **dict.fromkeys(("Pad", "Conv", "ConvInteger", "QLinearConv", *_POOLS), _padded),
     "ConvTranspose": _padded,
     "Resize": _resized,
-    **dict.fromkeys(("GRU", "LSTM", "RNN"), _told("hidden_size")),
-    "FeatureVectorizer": _told("inputdimensions"),
-    "LinearRegressor": _told("targets"),
-    "TfIdfVectorizer": _told("ngram_indexes"),
-    **dict.fromkeys(("TreeEnsemble", "TreeEnsembleRegressor"), _told("n_targets")),
+    **dict.fromkeys(("GRU", "LSTM", "RNN"), _by_attribute("hidden_size")),
+    "FeatureVectorizer": _by_attribute("inputdimensions"),
+    "LinearRegressor": _by_attribute("targets"),
+    "TfIdfVectorizer": _by_attribute("ngram_indexes"),
+    **dict.fromkeys(
+        ("TreeEnsemble", "TreeEnsembleRegressor"), _by_attribute("n_targets")
+    ),
 }

@@ -1,10 +1,10 @@
-"""The parts of an ONNX file, read before any library is given it.
+"""Parser of ONNX files, used before a file is passed to onnxruntime.
 
-A few lines of protobuf's wire format: a message is a run of fields, each a tag (number
-and wire type) and a value; a submessage is a field that holds bytes. The readers need
-this where neither onnx nor protobuf is installed, and they trust nothing that they read:
-a field that ``FIELDS`` does not list is refused, and so is a second one where ONNX has
-one, which protobuf would merge with the first.
+It implements the part of protobuf's wire format that ONNX uses: a message is a sequence
+of fields, each with a tag (field number and wire type) and a value; a submessage is a
+field of bytes. The readers run without onnx and protobuf, and do not trust the file: a
+field that is not in ``FIELDS`` is refused, and so is a repeated field that ONNX defines as
+single, which protobuf would merge.
 """
 
 import re
@@ -15,17 +15,17 @@ from sklearn_deep.exceptions import OnnxFileError
 
 
 class Field(NamedTuple):
-    """A field that may be in a file.
+    """A field that a file may contain.
 
     Attributes
     ----------
     name : str
     wire : int
-        Wire type: 0 an integer, 1 and 5 numbers of 8 and 4 bytes, 2 bytes.
+        Wire type: 0 for an integer, 1 and 5 for numbers of 8 and 4 bytes, 2 for bytes.
     many : bool
-        Whether it may be there several times.
+        Whether the field may be repeated.
     message : str
-        Kind of the submessage, if its fields are to be read too.
+        Kind of the submessage, if its fields are parsed too.
     """
 
     name: str
@@ -36,8 +36,8 @@ class Field(NamedTuple):
 
 _ENTRY = Field("metadata_props", 2, True, "entry")
 
-# onnx.proto3 by message and number of the field. What is not here is not taken:
-# functions, training, sparse tensors, tensors in other files and several devices.
+# Fields of onnx.proto3 by message and field number. Fields that are not listed are refused:
+# functions, training, sparse tensors, external data and multiple devices.
 FIELDS: dict[str, dict[int, Field]] = {
     "model": {
         1: Field("ir_version", 0),
@@ -50,7 +50,7 @@ FIELDS: dict[str, dict[int, Field]] = {
         8: Field("opset_import", 2, True),
         14: _ENTRY,
     },
-    # The outermost fields alone, whatever else is in the file.
+    # Only the outermost fields; others are not parsed.
     "envelope": {
         **{n: Field(f"field {n}", 0, True) for n in (1, 5)},
         **{n: Field(f"field {n}", 2, True) for n in (2, 3, 4, 6, 7, 8, 20, 25, 26)},
@@ -70,7 +70,9 @@ FIELDS: dict[str, dict[int, Field]] = {
     },
     "info": {
         1: Field("name", 2),
-        2: Field("type", 2),  # of an input a "type", of an output also others
+        2: Field(
+            "type", 2
+        ),  # parsed as "type" for inputs; outputs may have other types
         3: Field("doc_string", 2),
         4: Field("metadata_props", 2, True),
     },
@@ -126,7 +128,7 @@ FIELDS: dict[str, dict[int, Field]] = {
     },
 }
 
-# Names of fields that are refused, for the message.
+# Names of refused fields, for the error message.
 _REFUSED = {
     ("model", 20): "training_info",
     ("model", 25): "functions",
@@ -136,7 +138,7 @@ _REFUSED = {
     ("tensor", 13): "external_data",
 }
 
-# Repeated values by their tag. onnx writes them one by one: a forest has millions.
+# Repeated values by their tag. onnx writes a tag for each value: a forest has millions.
 _SHORT = b"|".join(rb"\x%02x[\x00-\xff]{%d}" % (n, n) for n in range(1, 32))
 _INTS = rb"(?:\x%02x[\x80-\xff]{0,9}[\x00-\x7f])++"
 _RUNS: dict[str, dict[int, tuple[str, re.Pattern[bytes]]]] = {
@@ -149,12 +151,12 @@ _RUNS: dict[str, dict[int, tuple[str, re.Pattern[bytes]]]] = {
 }
 _NOTHING = re.compile(b"(?!)")
 _PACKED = {("attribute", 7): "floats", ("attribute", 8): "ints", ("tensor", 1): "dims"}
-_MOST_FIELDS = 4_000_000  # they take a hundred bytes each here, and two in the file
-_DEEPEST = 8  # messages within messages; a graph within a graph takes three
+_MAX_FIELDS = 4_000_000  # each takes about 100 bytes of memory, and 2 in the file
+_MAX_DEPTH = 8  # of nested messages; a subgraph takes three levels
 
 
 class Span(NamedTuple):
-    """Bytes of the file, from ``start`` to ``stop``; ``packed`` of repeated numbers."""
+    """Range of bytes of the file; ``packed`` tells whether numbers in it have no tags."""
 
     start: int
     stop: int
@@ -165,7 +167,7 @@ Message = dict[str, list[Any]]
 
 
 def parse(data: bytes, kind: str = "model", span: Span | None = None) -> Message:
-    """Read a message, and those in it.
+    """Parse a message and its submessages.
 
     Parameters
     ----------
@@ -174,51 +176,51 @@ def parse(data: bytes, kind: str = "model", span: Span | None = None) -> Message
     kind : str
         Key of ``FIELDS``.
     span : Span, default=None
-        Where the message is; all of ``data`` by default.
+        Range of the message; all of ``data`` by default.
 
     Returns
     -------
     dict of str to list
-        Values of each field that is there: integers, spans, and messages.
+        Values of each field in the message: integers, spans and messages.
 
     Raises
     ------
     OnnxFileError
-        For what is no ONNX, or holds fields that are not taken.
+        If the bytes are not ONNX, or contain a field that is not allowed.
     """
     return _Parser(data).message(kind, span or Span(0, len(data)), 0)
 
 
 class _Parser:
-    """Reads messages, of which there may be so many in one file."""
+    """Parser of messages that counts the fields of the file."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.left = _MOST_FIELDS
+        self.left = _MAX_FIELDS
 
     def message(self, kind: str, span: Span, depth: int) -> Message:
-        data, (place, stop, _) = self.data, span
-        if depth > _DEEPEST:
+        data, (offset, stop, _) = self.data, span
+        if depth > _MAX_DEPTH:
             raise untrusted("graphs that are nested too deeply")
         found: Message = {}
         runs = _RUNS.get(kind, {})
-        while place < stop:
+        while offset < stop:
             self.left -= 1
             if self.left < 0:
-                raise untrusted(f"more than {_MOST_FIELDS:,} fields")
-            name, pattern = runs.get(data[place], ("", _NOTHING))
-            match = pattern.match(data, place, stop)
+                raise untrusted(f"more than {_MAX_FIELDS:,} fields")
+            name, pattern = runs.get(data[offset], ("", _NOTHING))
+            match = pattern.match(data, offset, stop)
             if match is not None:
-                value, place = Span(place, match.end(), False), match.end()
+                value, offset = Span(offset, match.end(), False), match.end()
                 found.setdefault(name, []).append(value)
                 continue
-            tag, place = varint(data, place, stop)
-            value, place = _value(data, place, stop, tag & 7)
+            tag, offset = varint(data, offset, stop)
+            value, offset = _value(data, offset, stop, tag & 7)
             self.add(found, kind, tag, value, depth)
         return found
 
     def add(self, found: Message, kind: str, tag: int, value: Any, depth: int) -> None:
-        """Enter a value under the name of its field."""
+        """Store a value under the name of its field."""
         number, wire = tag >> 3, tag & 7
         if (kind, number) in _PACKED and wire == 2:
             found.setdefault(_PACKED[kind, number], []).append(value)
@@ -235,50 +237,50 @@ class _Parser:
         values.append(value)
 
 
-def _value(data: bytes, place: int, stop: int, wire: int) -> tuple[Any, int]:
+def _value(data: bytes, offset: int, stop: int, wire: int) -> tuple[Any, int]:
     if wire == 0:
-        return varint(data, place, stop)
+        return varint(data, offset, stop)
     if wire == 2:
-        length, place = varint(data, place, stop)
+        length, offset = varint(data, offset, stop)
     elif wire in (1, 5):
         length = 8 if wire == 1 else 4
     else:
         raise damaged()
-    if place + length > stop:
+    if offset + length > stop:
         raise damaged()
-    return Span(place, place + length), place + length
+    return Span(offset, offset + length), offset + length
 
 
-def varint(data: bytes, place: int, stop: int) -> tuple[int, int]:
-    """Read an integer of variable length; return it, and the place behind it."""
+def varint(data: bytes, offset: int, stop: int) -> tuple[int, int]:
+    """Read a variable-length integer; return it and the offset after it."""
     value = shift = 0
-    while place < stop and shift < 70:
-        byte = data[place]
+    while offset < stop and shift < 70:
+        byte = data[offset]
         value |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
+        offset, shift = offset + 1, shift + 7
         if byte < 0x80:
-            return value & (2**64 - 1), place
+            return value & (2**64 - 1), offset
     raise damaged()
 
 
 def integers(data: bytes, spans: list[Span]) -> Iterator[int]:
-    """Read repeated integers, with their sign."""
+    """Read repeated signed integers."""
     for span in spans:
-        place = span.start
-        while place < span.stop:
-            if not span.packed:  # each has its tag, of one byte
-                place += 1
-            value, place = varint(data, place, span.stop)
+        offset = span.start
+        while offset < span.stop:
+            if not span.packed:  # skip the tag of one byte
+                offset += 1
+            value, offset = varint(data, offset, span.stop)
             yield value - 2**64 if value >= 2**63 else value
 
 
 def text(data: bytes, message: Message, name: str) -> str:
-    """Read a string; empty where it is not there.
+    """Read a string; empty if the message does not have the field.
 
     Raises
     ------
     OnnxFileError
-        Where it is no text.
+        If it is not valid UTF-8.
     """
     spans = message.get(name)
     return "" if not spans else decoded(data, spans[0])
@@ -293,16 +295,15 @@ def decoded(data: bytes, span: Span) -> str:
 
 
 def damaged() -> OnnxFileError:
-    """Error for bytes that are no ONNX."""
+    """Make the error for bytes that are not ONNX."""
     return OnnxFileError(
-        "The ONNX model is damaged: its parts do not fit together. Copy or export it"
-        " again."
+        "The ONNX model is damaged: its structure is invalid. Copy or export it again."
     )
 
 
 def untrusted(what: str) -> OnnxFileError:
-    """Error for what no export holds, though onnxruntime may run it."""
+    """Make the error for content that exports never have, though onnxruntime may run it."""
     return OnnxFileError(
-        f"The ONNX model holds {what}, which a reader takes from nobody whom it does not"
-        " know. If you trust the file, read it with verify=False."
+        f"The ONNX model contains {what}, which a reader does not accept from an unknown"
+        " source. If you trust the file, read it with verify=False."
     )

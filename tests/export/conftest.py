@@ -1,6 +1,6 @@
-"""What tests of the export share: rows fed by hand, and predictions compared by hand.
+"""Fixtures of the export tests: they make inputs and compare predictions on their own.
 
-The package compares too, and feeds by code of its own; these are written apart from it.
+The package also compares predictions; these functions share no code with it.
 """
 
 import warnings
@@ -12,7 +12,7 @@ import pytest
 from sklearn_deep.export.graph._graph import Graph, Value
 from sklearn_deep.export.graph._registry import apply
 from sklearn_deep.export.graph._table import Table
-from sklearn_deep.export.inputs._declared import declared
+from sklearn_deep.export.inputs._declared import declare_inputs
 from sklearn_deep.export.skl2onnx._convert import newest_opset
 
 KINDS = {
@@ -51,7 +51,7 @@ def as_input(values, kind):
 
 
 def feed(session, rows):
-    """Give each input the column of its name, or the whole array."""
+    """Feed each input with the column of its name, or with the whole array."""
     inputs = session.get_inputs()
     if not hasattr(rows, "columns"):
         (info,) = inputs
@@ -62,7 +62,7 @@ def feed(session, rows):
 
 def predicted(model, method, rows, **options):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about rows that are odd on purpose
+        warnings.simplefilter("ignore")  # about unusual rows
         return getattr(model, method)(rows, **options)
 
 
@@ -138,7 +138,7 @@ def run():
 
 @pytest.fixture(scope="session")
 def inputs():
-    """Tell the inputs of an export: their types by their names."""
+    """Return the types of the inputs of an export by name."""
     return lambda export: {i.name: i.type for i in open_session(export).get_inputs()}
 
 
@@ -147,10 +147,10 @@ def transformed(step, rows, method="transform"):
     graph = Graph(newest_opset())
     parts = [
         (Value(part.name, part.dtype), len(part.columns))
-        for part in declared(step, rows)
+        for part in declare_inputs(step, rows)
     ]
     out = apply(graph, step, method, Table(tuple(parts))).matrix(graph)
-    out = graph.node("Identity", out)  # a graph may not give an input as it is
+    out = graph.node("Identity", out)  # an output must not be an input
     read = {name for node in graph.nodes for name in node.input}
     model = graph.model(
         [(value, (width,)) for value, width in parts if value.name in read], [out]

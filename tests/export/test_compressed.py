@@ -1,4 +1,4 @@
-"""Compressed networks as ONNX files: alone, nested, and inside of others."""
+"""Export of compressed networks: alone, nested, and inside meta-estimators."""
 
 import zlib
 
@@ -61,7 +61,7 @@ MODELS = {
 
 @pytest.mark.oldest
 @pytest.mark.parametrize("name", MODELS)
-def test_a_compressed_classifier_exports_with_its_receipt(name, iris):
+def test_a_compressed_classifier_is_exported_with_a_receipt(name, iris):
     X, y = iris
     model = MODELS[name]
     if isinstance(model, FrozenEstimator):
@@ -90,7 +90,7 @@ def test_every_kind_of_network_exports(model, iris):
     assert export.receipt["rows"] == 150
 
 
-def test_zeros_make_a_zipped_file_shorter(iris):
+def test_pruned_weights_compress_the_file(iris):
     X, y = iris
     network = MLPClassifier((64, 64), **QUICK).fit(X, y)
     dense, sparse = (

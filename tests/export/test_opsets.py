@@ -1,4 +1,4 @@
-"""Whole pipelines and ensembles are written in every operator set."""
+"""Pipelines and ensembles are exported in every operator set."""
 
 import numpy as np
 import pandas as pd

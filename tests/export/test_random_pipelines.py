@@ -1,4 +1,4 @@
-"""Random Pipelines: the file refuses what predict refuses, and agrees on everything else.
+"""Random Pipelines: the file refuses the rows that predict refuses, and agrees on all others.
 
 Both are asked about rows of the fit, fresh, extreme, missing, infinite and unknown ones, and
 about rows on thresholds (all numbers are multiples of a half, as edges and splits are).
@@ -63,7 +63,7 @@ N = 48
 SMALL = {"max_epochs": 2, "random_state": 0}
 BINS = {"n_bins": 3, "quantile_method": "averaged_inverted_cdf"}
 
-# What may stand before the last step, in any order.
+# Steps before the last one, in any order.
 STEPS = [
     StandardScaler(),
     MinMaxScaler(),
@@ -85,7 +85,7 @@ STEPS = [
     VarianceThreshold(),
     PCA(2),
 ]
-# What makes numbers of the column of strings.
+# Encoders of the column of strings.
 ENCODERS = [
     OneHotEncoder(),
     OneHotEncoder(handle_unknown="ignore"),
@@ -153,13 +153,13 @@ REGRESSORS = [
     ),
 ]
 
-# What the kernels of 8 and 32 bits round, and where a bit of it decides a bin.
+# Tolerances for the rounding of 8-bit and float32 kernels, which may decide a bin.
 TOLERANCE = 1e-3
 
 
 @st.composite
 def cases(draw):
-    """A Pipeline, rows to fit it on, targets, and rows to ask about."""
+    """A Pipeline, rows and targets for its fit, and rows to predict."""
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     dtype = np.dtype(draw(st.sampled_from(["float32", "float64"])))
     X = rng.integers(-4, 5, (N, 3)) / 2
@@ -191,7 +191,7 @@ def with_strings(X, rng, others=()):
 
 
 def asked(X, rng, dtype):
-    """Rows of the fit, fresh ones, and such with one number that is odd."""
+    """Rows of the fit, new ones, and rows with one unusual number."""
     known, fresh = X[:6], rng.normal(size=(6, 3))
     odd = [np.nan, np.inf, -np.inf, 1e4, -1e4, 1e30, 0.0]
     odd += [1e39, -1e200] if dtype == np.float64 else []
@@ -201,7 +201,7 @@ def asked(X, rng, dtype):
 
 
 def fitted(model, X, y):
-    """The Pipeline; None where a step does not take what the one before gives it."""
+    """The Pipeline; None if a step refuses the output of the step before it."""
     try:
         return model.fit(X, y)
     except (TypeError, ValueError):
@@ -222,13 +222,13 @@ def part(rows, i):
 
 
 def single(model):
-    """Whether the file computes in 32 bits what the estimator does in 64."""
+    """Whether the file computes in float32 and the estimator in float64."""
     kinds = (Quantized, CNNClassifier, CNNRegressor, RNNClassifier, RNNRegressor)
     return isinstance(model.steps[-1][1], kinds)
 
 
 def is_rounded(model, X):
-    """Whether float32 columns go through steps where the last bit decides."""
+    """Whether float32 columns pass steps whose result depends on the last bit."""
     sharp = (QuantileTransformer, KBinsDiscretizer, Binarizer, ColumnTransformer)
     floats = X.dtypes["a"] if hasattr(X, "columns") else X.dtype
     steps = [step for _, step in model.steps[:-1]]
@@ -238,13 +238,13 @@ def is_rounded(model, X):
 def check(case, run):
     model, X, y, rows = case
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # of tiny fits and odd rows
+        warnings.simplefilter("ignore")  # about small fits and unusual rows
         model = fitted(model, X, y)
         if model is None:
             return
         try:
             export = to_onnx(model, X, tolerance=TOLERANCE)
-        except OnnxParityError:  # float32 rounded otherwise: nothing is written
+        except OnnxParityError:  # different float32 rounding: no file
             assert is_rounded(model, X)
             return
         reader = (OnnxClassifier if is_classifier(model) else OnnxRegressor)(

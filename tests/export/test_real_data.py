@@ -1,4 +1,4 @@
-"""Whole pipelines on real rows: fitted on half of them, compared on the other half.
+"""Complete pipelines on real data: fitted on one half, compared on the other half.
 
 Those that do not come with scikit-learn lie in the folder that SKLEARN_DEEP_DATA names,
 or beside the project; without them their tests are skipped.
@@ -63,7 +63,7 @@ def regressor(**changes):
 
 
 def load(name, most=4000):
-    """Columns and targets of one set, in an order drawn at random."""
+    """Columns and targets of a dataset, shuffled."""
     if not (FOLDER / name / "meta.json").is_file():
         pytest.skip(f"there is no {name} in {FOLDER.name}")
     meta = json.loads((FOLDER / name / "meta.json").read_text())
@@ -108,7 +108,7 @@ def ordinal():
     )
 
 
-# Of the folder
+# Datasets of the project
 
 
 ENCODERS = {
@@ -134,7 +134,7 @@ def test_adult_agrees_for_every_encoder(name, same):
 
 
 @pytest.mark.parametrize("numbers", ["bins", "quantiles", "power", "mixed"])
-def test_adult_agrees_for_numbers_treated_otherwise(numbers, same):
+def test_adult_agrees_for_other_preparations_of_numbers(numbers, same):
     X, y, categorical = load("adult")
     steps = {
         "bins": KBinsDiscretizer(8, strategy="uniform", encode="onehot-dense"),
@@ -169,7 +169,7 @@ while waiting:
     if name not in there:
         try:
             needs = [need for need in requires(name) or () if "extra ==" not in need]
-        except PackageNotFoundError:  # what another system needs
+        except PackageNotFoundError:  # needed on other systems only
             continue
         there.add(name)
         waiting += [match(r"[\\w.-]+", need)[0].lower() for need in needs]
@@ -243,7 +243,7 @@ def titanic():
 
 
 @pytest.mark.filterwarnings("ignore:Found unknown categories")
-def test_titanic_agrees_with_all_its_holes(same, inputs):
+def test_titanic_agrees_with_missing_values(same, inputs):
     X, y, columns = titanic()
     export = assert_other_half_agrees(make_pipeline(columns, network()), X, y, same)
     assert "Name" not in inputs(export)
@@ -270,7 +270,7 @@ def test_soybean_agrees_with_nineteen_classes_and_missing_everywhere(encoder, sa
     assert_other_half_agrees(model, X, y, same)
 
 
-def test_soybean_agrees_one_class_against_the_rest(same):
+def test_soybean_agrees_one_vs_rest(same):
     X, y, categorical = load("soybean")
     common = y.isin(y.value_counts().index[:4]).to_numpy()
     model = make_pipeline(
@@ -308,7 +308,7 @@ def test_energy_efficiency_agrees_for_both_targets(kind, same):
     assert_other_half_agrees(model, X, Y, same)
 
 
-# Of scikit-learn
+# Datasets of scikit-learn
 
 
 CLASSIFICATION = {

@@ -1,4 +1,4 @@
-"""Estimators over an exported file predict as the estimator, without torch."""
+"""The Onnx estimators predict what the exported estimator predicts, without torch."""
 
 import copy
 import pickle
@@ -89,7 +89,7 @@ def test_a_file_is_read_from_a_path_or_from_its_content(form, path, pipeline, fr
     assert_same(OnnxClassifier(form(path)), pipeline, frame)
 
 
-def test_it_knows_what_the_estimator_knew(path, pipeline, frame):
+def test_attributes_equal_those_of_the_estimator(path, pipeline, frame):
     reader = OnnxClassifier(path)
     np.testing.assert_array_equal(reader.classes_, pipeline.classes_)
     np.testing.assert_array_equal(reader.feature_names_in_, frame.columns)
@@ -98,7 +98,9 @@ def test_it_knows_what_the_estimator_knew(path, pipeline, frame):
     assert is_classifier(reader)
 
 
-def test_frames_of_other_libraries_and_orders_are_taken(path, pipeline, frame):
+def test_frames_of_other_libraries_and_column_orders_are_accepted(
+    path, pipeline, frame
+):
     reader = OnnxClassifier(path)
     expected = pipeline.predict_proba(frame)
     shuffled = frame[frame.columns[::-1]].assign(extra=1)
@@ -125,7 +127,7 @@ def test_frames_of_other_libraries_and_orders_are_taken(path, pipeline, frame):
 @pytest.mark.parametrize(
     "options", [{}, {"zipmap": True}, {"zipmap": "columns"}], ids=str
 )
-def test_labels_of_every_kind_come_back_as_they_were(labels, options):
+def test_labels_keep_their_values_and_dtype(labels, options):
     X = np.random.default_rng(0).normal(size=(60, 3))
     y = np.asarray(labels)[np.arange(60) % len(labels)]
     model = network().fit(X, y)
@@ -134,7 +136,7 @@ def test_labels_of_every_kind_come_back_as_they_were(labels, options):
     assert reader.classes_.dtype == model.classes_.dtype
 
 
-def test_class_numbers_stand_for_labels_where_the_export_was_asked_for_them():
+def test_option_nocl_gives_class_numbers():
     X, y = load_iris(return_X_y=True)
     model = network().fit(X, np.array(["a", "b", "c"])[y])
     reader = OnnxClassifier(to_onnx(model, X, options={"nocl": True}).to_bytes())
@@ -154,13 +156,13 @@ def test_raw_scores_are_the_decision_function(n_classes):
 
 
 @pytest.mark.parametrize("options", [{}, {"raw_scores": True}], ids=str)
-def test_multilabel_rows_come_back_as_indicators(options):
+def test_multilabel_predictions_are_indicators(options):
     X, Y = make_multilabel_classification(60, 5, n_classes=2, random_state=0)
     model = network().fit(X, Y)
     assert_same(OnnxClassifier(to_onnx(model, X, options=options).to_bytes()), model, X)
 
 
-def test_several_targets_come_back_as_lists():
+def test_several_targets_give_lists_of_probabilities():
     X, y = load_iris(return_X_y=True)
     Y = np.array(["a", "b", "c"])[np.c_[y, y[::-1]]]
     model = MultiOutputClassifier(network()).fit(X, Y)
@@ -171,7 +173,7 @@ def test_several_targets_come_back_as_lists():
 
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1), (-1, 2)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_numbers_come_back_in_the_shape_of_the_targets(shape, dtype):
+def test_predictions_have_the_shape_and_dtype_of_the_targets(shape, dtype):
     X, y = load_diabetes(return_X_y=True)
     y = np.r_[y, y].reshape(shape)[: len(X)] if shape == (-1, 2) else y.reshape(shape)
     model = MLPRegressor((6,), max_epochs=2, random_state=0).fit(X.astype(dtype), y)
@@ -183,7 +185,7 @@ def test_numbers_come_back_in_the_shape_of_the_targets(shape, dtype):
     assert is_regressor(reader)
 
 
-def test_the_standard_deviation_comes_back():
+def test_the_standard_deviation_is_predicted():
     X, y = load_diabetes(return_X_y=True)
     model = MLPRegressor((6,), loss="gaussian", max_epochs=2).fit(X, y)
     reader = OnnxRegressor(to_onnx(model, X).to_bytes())
@@ -196,7 +198,7 @@ def test_the_standard_deviation_comes_back():
 
 
 @pytest.mark.parametrize("shape", [(-1,), (-1, 2)])
-def test_several_quantiles_come_back_with_their_score(shape):
+def test_several_quantiles_are_predicted_and_scored(shape):
     X, y = load_diabetes(return_X_y=True)
     y = y if shape == (-1,) else np.stack([y, -y], 1)
     params = {"quantile": [0.1, 0.5, 0.9]}
@@ -212,7 +214,7 @@ def test_several_quantiles_come_back_with_their_score(shape):
     assert reader.score(X, y, weight) == pytest.approx(np.mean(scores))
 
 
-def test_a_standard_deviation_that_is_not_there_is_an_error():
+def test_return_std_without_a_standard_deviation_is_an_error():
     X, y = load_diabetes(return_X_y=True)
     content = to_onnx(MLPRegressor((6,), max_epochs=1).fit(X, y), X).to_bytes()
     with pytest.raises(ValueError, match="loss='gaussian'"):
@@ -233,11 +235,11 @@ def test_a_standard_deviation_that_is_not_there_is_an_error():
     ],
     ids=["pickle", "deepcopy", "copy", "clone", "frozen"],
 )
-def test_copies_predict_alike(copied, path, frame, pipeline):
+def test_copies_predict_the_same(copied, path, frame, pipeline):
     assert_same(copied(OnnxClassifier(path, n_threads=1)), pipeline, frame)
 
 
-def test_a_pickle_holds_the_content_of_the_file(path, frame, pipeline, tmp_path):
+def test_a_pickle_contains_the_content_of_the_file(path, frame, pipeline, tmp_path):
     moved = tmp_path / "moved.onnx"
     moved.write_bytes(path.read_bytes())
     joblib.dump(OnnxClassifier(moved), tmp_path / "reader.joblib")
@@ -249,7 +251,7 @@ def test_a_pickle_holds_the_content_of_the_file(path, frame, pipeline, tmp_path)
 
 @pytest.mark.parametrize("kind", [bytearray, memoryview])
 @pytest.mark.parametrize("copied", [lambda r: pickle.loads(pickle.dumps(r)), clone])
-def test_copies_of_readers_of_any_bytes_predict_alike(
+def test_copies_of_readers_of_any_bytes_type_predict_the_same(
     kind, copied, path, frame, pipeline
 ):
     reader = OnnxClassifier(kind(path.read_bytes()))
@@ -257,7 +259,7 @@ def test_copies_of_readers_of_any_bytes_predict_alike(
     assert_same(copied(reader), pipeline, frame)
 
 
-def test_another_file_may_be_set(path, frame, pipeline):
+def test_set_params_changes_the_file(path, frame, pipeline):
     X, y = load_iris(return_X_y=True)
     model = network().fit(X, y)
     reader = OnnxClassifier(path)
@@ -281,7 +283,7 @@ def test_threads_may_share_a_reader(path, frame, pipeline):
         np.testing.assert_allclose(proba, pipeline.predict_proba(frame))
 
 
-def test_it_stands_where_a_fitted_classifier_may(path, frame, pipeline):
+def test_it_replaces_a_fitted_classifier(path, frame, pipeline):
     reader, y = OnnxClassifier(path), pipeline.classes_[np.arange(150) % 3]
     vote = VotingClassifier([("file", FrozenEstimator(reader))], voting="soft")
     vote.fit(frame, y)
@@ -294,12 +296,12 @@ def test_it_stands_where_a_fitted_classifier_may(path, frame, pipeline):
     assert importance.importances_mean.max() > 0
 
 
-def test_fit_is_refused_with_the_way_around(path, frame):
+def test_fit_raises_and_names_frozen_estimator(path, frame):
     with pytest.raises(TypeError, match=r"cannot be fitted.*FrozenEstimator"):
         OnnxClassifier(path).fit(frame, frame)
 
 
-def test_it_prints_shortly_whatever_it_holds(path):
+def test_repr_is_short(path):
     assert repr(OnnxClassifier(str(path))) == f"OnnxClassifier({str(path)!r})"
     content = path.read_bytes()
     assert repr(OnnxClassifier(content)) == f"OnnxClassifier(<{len(content)} bytes>)"
@@ -308,24 +310,24 @@ def test_it_prints_shortly_whatever_it_holds(path):
 # Errors
 
 
-def test_a_file_that_is_not_there_is_the_usual_error(tmp_path):
+def test_a_missing_file_is_a_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         OnnxClassifier(tmp_path / "none.onnx").predict([[0.0]])
 
 
 @pytest.mark.parametrize("form", [str, lambda p: p])
-def test_a_directory_is_called_so(form, tmp_path):
+def test_the_error_names_a_directory(form, tmp_path):
     with pytest.raises(OnnxFileError, match="is a directory"):
         OnnxClassifier(form(tmp_path)).predict([[0.0]])
 
 
-def test_a_reader_of_a_file_that_is_gone_cannot_be_pickled_before_it_was_read(tmp_path):
+def test_a_reader_of_a_deleted_unread_file_cannot_be_pickled(tmp_path):
     with pytest.raises(FileNotFoundError):
         pickle.dumps(OnnxClassifier(tmp_path / "none.onnx"))
 
 
 @pytest.mark.parametrize("n_threads", [1, np.int64(2)])
-def test_threads_are_any_integer(n_threads, path, frame, pipeline):
+def test_n_threads_accepts_any_integer_type(n_threads, path, frame, pipeline):
     assert_same(OnnxClassifier(path, n_threads=n_threads), pipeline, frame)
 
 
@@ -348,18 +350,18 @@ def test_parameters_are_checked_at_the_first_use(params, path):
         OnnxClassifier(**{"model": path, **params}).predict([[0.0]])
 
 
-def test_the_other_task_is_named(path):
+def test_the_error_names_the_reader_for_another_task(path):
     with pytest.raises(OnnxFileError, match=r"sklearn_deep\.OnnxClassifier"):
         OnnxRegressor(path).predict([[0.0]])
 
 
-def test_names_that_the_estimator_never_had_are_an_attribute_error():
+def test_missing_feature_names_are_an_attribute_error():
     X, y = load_iris(return_X_y=True)
     reader = OnnxClassifier(to_onnx(network().fit(X, y), X).to_bytes())
     assert not hasattr(reader, "feature_names_in_")
 
 
-def test_rows_that_do_not_fit_are_refused_as_scikit_learn_refuses_them(path, frame):
+def test_rows_of_another_width_raise_as_in_scikit_learn(path, frame):
     reader = OnnxClassifier(path)
     with pytest.raises(ValueError, match="lacks the columns"):
         reader.predict(frame[["garden"]])
@@ -375,10 +377,10 @@ NO_ROWS = {
     "a row": ([1.0, 2.0, 3.0], ValueError, r"reshape\(1, -1\)"),
     "rows of unequal length": ([[1.0, 2.0], [1.0]], ValueError, "unequal length"),
     "a cube": (np.zeros((2, 3, 4)), ValueError, "Expected 2D array"),
-    "complex numbers": (np.ones((2, 3)) * 1j, TypeError, "must hold numbers"),
-    "dates": (np.zeros((2, 3), "M8[s]"), TypeError, "must hold numbers"),
-    "objects": ([[object()] * 3], TypeError, "must hold numbers"),
-    "texts": ([["a", "b", "c"]], TypeError, "must hold numbers"),
+    "complex numbers": (np.ones((2, 3)) * 1j, TypeError, "must contain numbers"),
+    "dates": (np.zeros((2, 3), "M8[s]"), TypeError, "must contain numbers"),
+    "objects": ([[object()] * 3], TypeError, "must contain numbers"),
+    "texts": ([["a", "b", "c"]], TypeError, "must contain numbers"),
     "a sparse matrix": (csr_matrix(np.ones((2, 3))), TypeError, "toarray"),
     "no rows": (np.zeros((0, 3)), ValueError, "0 sample"),
     "a huge integer": ([[10**400, 0, 0]], ValueError, "64 bits"),
@@ -392,24 +394,24 @@ def numbers():
 
 
 @pytest.mark.parametrize("kind", NO_ROWS)
-def test_what_is_no_table_of_numbers_is_called_so(kind, numbers):
+def test_the_error_names_rows_that_are_not_numeric(kind, numbers):
     X, error, message = NO_ROWS[kind]
     with pytest.raises(error, match=message):
         OnnxClassifier(numbers).predict(X)
 
 
-def test_what_is_no_list_of_sequences_is_called_so():
+def test_the_error_names_input_that_is_not_sequences():
     names = ["Anna", "Otto"] * 10
     model = RNNClassifier(4, max_epochs=1, random_state=0).fit(names, [0, 1] * 10)
     reader = OnnxClassifier(to_onnx(model, names).to_bytes())
     for X in (None, 3, "Anna", {"a": 1}, len):
-        with pytest.raises(TypeError, match="X must hold sequences"):
+        with pytest.raises(TypeError, match="X must contain sequences"):
             reader.predict(X)
     with pytest.raises(ValueError, match="no valid Unicode"):
         reader.predict(["\ud800"])
 
 
-def test_sequences_of_huge_integers_are_no_numbers():
+def test_sequences_of_huge_integers_are_refused():
     series = [np.zeros((3, 2)), np.ones((2, 2))] * 10
     model = RNNClassifier(4, max_epochs=1, random_state=0).fit(series, [0, 1] * 10)
     reader = OnnxClassifier(to_onnx(model, series).to_bytes())

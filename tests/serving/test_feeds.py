@@ -1,4 +1,4 @@
-"""Rows of any kind become the inputs of a model, or an error that names the column."""
+"""Rows of any kind are converted to the inputs of a graph, or an error names the column."""
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ def frame(**columns):
     return pd.DataFrame({**rows, **columns})
 
 
-def test_a_frame_feeds_one_column_an_input():
+def test_a_frame_gives_one_input_per_column():
     feeds = make_feeds(frame(), FRAME_CARD)
     assert {name: (v.dtype, v.shape) for name, v in feeds.items()} == {
         "age": (np.int64, (2, 1)),
@@ -56,7 +56,7 @@ def test_a_frame_feeds_one_column_an_input():
 
 
 @pytest.mark.parametrize("library", [pd, pl], ids=["pandas", "polars"])
-def test_columns_are_found_by_name_in_any_order_among_others(library):
+def test_columns_are_selected_by_name(library):
     rows = frame(extra=[9, 9])[["extra", "flag", "city", "age", "size"]]
     feeds = make_feeds(library.DataFrame(rows.to_dict("list")), FRAME_CARD)
     assert feeds["age"].ravel().tolist() == [1, 2]
@@ -83,7 +83,7 @@ def test_columns_are_found_by_name_in_any_order_among_others(library):
         ("flag", pd.Series([1, 0]), [True, False]),
     ],
 )
-def test_columns_of_another_dtype_with_the_same_values_are_taken(
+def test_columns_of_another_dtype_with_the_same_values_are_converted(
     column, values, expected
 ):
     got = make_feeds(frame(**{column: values}), FRAME_CARD)[column].ravel()
@@ -95,34 +95,39 @@ def test_columns_of_another_dtype_with_the_same_values_are_taken(
     [
         ("age", [1.0, np.nan], ValueError, "'age' has missing values"),
         ("age", [1.5, 2.0], ValueError, "'age' has fractions"),
-        ("age", [1e30, 2.0], ValueError, "'age' holds integers beyond"),
-        ("age", [2**64, 1], ValueError, "'age' holds integers beyond"),
-        ("age", ["a", "b"], TypeError, "'age' must hold numbers"),
-        ("age", [[1], [2]], TypeError, "'age' must hold numbers"),
+        ("age", [1e30, 2.0], ValueError, "'age' contains integers outside"),
+        ("age", [2**64, 1], ValueError, "'age' contains integers outside"),
+        ("age", ["a", "b"], TypeError, "'age' must contain numbers"),
+        ("age", [[1], [2]], TypeError, "'age' must contain numbers"),
         (
             "flag",
             pd.Series([True, None], dtype=object),
             ValueError,
             "'flag' has missing",
         ),
-        ("flag", [1, 2], ValueError, "'flag' was bool at the export, and holds 2 now"),
-        ("flag", [0.0, -1.0], ValueError, "'flag' was bool .* holds -1.0 now"),
+        (
+            "flag",
+            [1, 2],
+            ValueError,
+            "'flag' was bool at the export, and contains 2 now",
+        ),
+        ("flag", [0.0, -1.0], ValueError, "'flag' was bool .* contains -1.0 now"),
         (
             "size",
             pd.Series([10**400, 1], dtype=object),
             ValueError,
-            "'size' holds integers beyond",
+            "'size' contains integers outside",
         ),
-        ("city", [1, 2], TypeError, "'city' must hold strings"),
+        ("city", [1, 2], TypeError, "'city' must contain strings"),
         ("city", pd.Series(["a", 2], dtype=object), TypeError, "got 2 of int"),
     ],
 )
-def test_other_values_are_refused_with_the_column_named(column, values, error, message):
+def test_the_error_names_the_column_with_invalid_values(column, values, error, message):
     with pytest.raises(error, match=message):
         make_feeds(frame(**{column: values}), FRAME_CARD)
 
 
-def test_columns_that_are_not_there_are_named():
+def test_the_error_names_missing_columns():
     with pytest.raises(ValueError, match=r"lacks the columns \['city', 'flag'\]"):
         make_feeds(frame()[["age", "size"]], FRAME_CARD)
 
@@ -147,7 +152,7 @@ def test_an_array_of_the_right_dtype_is_not_copied():
     assert np.shares_memory(make_feeds(X, block("float32"))["X"], X)
 
 
-def test_lists_and_objects_are_arrays_too():
+def test_lists_and_object_arrays_are_converted():
     assert make_feeds([[1, 2, 3]], block("float64"))["X"].tolist() == [[1, 2, 3]]
     mixed = np.array([[1, None, 2.5]], object)
     fed = make_feeds(mixed, block("float64"))["X"]
@@ -157,7 +162,7 @@ def test_lists_and_objects_are_arrays_too():
 
 
 @pytest.mark.parametrize("outer", [list, tuple])
-def test_numbers_beside_texts_in_a_list_stay_numbers(outer):
+def test_numbers_in_a_list_with_strings_stay_numbers(outer):
     feeds = make_feeds(outer([[30, 0.5, "paris", True]]), FRAME_CARD)
     assert {name: v.item() for name, v in feeds.items()} == {
         "age": 30,
@@ -165,7 +170,7 @@ def test_numbers_beside_texts_in_a_list_stay_numbers(outer):
         "city": "paris",
         "flag": True,
     }
-    with pytest.raises(TypeError, match="'city' must hold strings"):
+    with pytest.raises(TypeError, match="'city' must contain strings"):
         make_feeds(outer([[30, 0.5, 7, "yes"]]), FRAME_CARD)
 
 
@@ -175,11 +180,13 @@ def test_numbers_beside_texts_in_a_list_stay_numbers(outer):
         ("int64", [1, np.nan, 2], ValueError, "Column 1 has missing values"),
         ("int64", [1, 2, 0.5], ValueError, "Column 2 has fractions"),
         ("bool", [1, 0, 3], ValueError, "Column 2 was bool at the export"),
-        ("string", ["a", 3, "b"], TypeError, "Column 1 must hold strings"),
-        ("float32", [1, "x", 2.5], TypeError, "Column 1 must hold numbers"),
+        ("string", ["a", 3, "b"], TypeError, "Column 1 must contain strings"),
+        ("float32", [1, "x", 2.5], TypeError, "Column 1 must contain numbers"),
     ],
 )
-def test_the_column_is_named_where_an_input_holds_several(dtype, row, error, message):
+def test_the_error_names_the_column_of_an_input_with_several(
+    dtype, row, error, message
+):
     rows = np.array([row], object if error is TypeError else None)
     with pytest.raises(error, match=message):
         make_feeds(rows, block(dtype))
@@ -206,15 +213,15 @@ def test_inputs_are_contiguous_whatever_the_order_of_the_array(dtype, X):
     np.testing.assert_array_equal(fed, make_feeds(X, block(dtype))["X"])
 
 
-def test_the_first_of_two_columns_of_a_name_is_taken():
+def test_the_first_of_two_columns_with_one_name_is_used():
     rows = pd.DataFrame([[1, 1.5, "a", True, 9]], columns=[*NAMES, "age"])
     assert make_feeds(rows, FRAME_CARD)["age"].item() == 1
 
 
-def test_a_block_may_take_some_columns():
-    card = block("float32")
-    card["inputs"][0]["columns"] = [2, 0]
-    assert make_feeds([[1, 2, 3]], card)["X"].tolist() == [[3, 1]]
+def test_an_input_may_contain_some_of_the_columns():
+    metadata = block("float32")
+    metadata["inputs"][0]["columns"] = [2, 0]
+    assert make_feeds([[1, 2, 3]], metadata)["X"].tolist() == [[3, 1]]
 
 
 @pytest.mark.parametrize(
@@ -225,8 +232,8 @@ def test_a_block_may_take_some_columns():
         (np.zeros((2, 4)), ValueError, "has 4 features.*expecting 3"),
         (np.zeros((0, 3)), ValueError, r"0 sample\(s\)"),
         (sp.csr_matrix((2, 3)), TypeError, r"sparse.*toarray"),
-        (np.array([["a", "b", "c"]]), TypeError, "must hold numbers"),
-        (np.array([["2020"] * 3], "M8[D]"), TypeError, "must hold numbers"),
+        (np.array([["a", "b", "c"]]), TypeError, "must contain numbers"),
+        (np.array([["2020"] * 3], "M8[D]"), TypeError, "must contain numbers"),
     ],
 )
 def test_rows_of_another_shape_or_kind_are_refused(X, error, message):

@@ -1,6 +1,6 @@
-"""Files that were changed on purpose and sealed again: refused before anything runs.
+"""Manipulated files with a valid checksum are refused before onnxruntime runs them.
 
-A seal is a checksum that anybody can make, so a reader trusts nothing in a file.
+Anybody can compute a checksum, so a reader trusts nothing in a file.
 """
 
 import json
@@ -44,13 +44,13 @@ def content():
 
 @pytest.fixture
 def model(content):
-    """A model to change; its card and its outputs are those of an honest one."""
+    """A valid model, for tests to manipulate."""
     model = onnx.load_from_string(content)
-    del model.metadata_props[-1]  # the seal
+    del model.metadata_props[-1]  # the checksum
     return model
 
 
-def resealed(model):
+def with_new_checksum(model):
     return with_checksum(
         model if isinstance(model, bytes) else model.SerializeToString()
     )
@@ -58,7 +58,7 @@ def resealed(model):
 
 def refused(model, match):
     with pytest.raises(OnnxFileError, match=match):
-        OnnxClassifier(resealed(model)).predict(X)
+        OnnxClassifier(with_new_checksum(model)).predict(X)
 
 
 def ints(*numbers):
@@ -78,7 +78,7 @@ def node(op, *inputs, domain="", **attributes):
 
 
 def body(*nodes):
-    """A graph that a node may hold."""
+    """A subgraph for a node."""
     out = helper.make_tensor_value_info("o", TensorProto.DOUBLE, None)
     return helper.make_graph(list(nodes), "body", [], [out])
 
@@ -98,7 +98,7 @@ def long_loop():
 
 
 def doubled(op, times, *more, **attributes):
-    """Nodes each of which takes the one before it twice."""
+    """A chain of nodes, each with the output of the previous one as both inputs."""
     names = ["X", *(f"x{k}" for k in range(times))]
     return [
         helper.make_node(op, [a, a, *more], [b], **attributes)
@@ -222,11 +222,11 @@ NODES = {
 
 @pytest.mark.oldest
 @pytest.mark.parametrize("kind", NODES)
-def test_nodes_that_may_not_end_or_take_memory_at_will_are_refused(kind, model):
+def test_nodes_that_loop_or_use_unlimited_memory_are_refused(kind, model):
     first = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*NODES[kind], *first])
-    refused(model, r"holds .*verify=False")
+    refused(model, r"contains .*verify=False")
 
 
 def outside(tensor):
@@ -252,13 +252,13 @@ def shortened(tensor):
 def test_constants_that_are_not_in_the_file_are_refused(change, model):
     change(model.graph.initializer[0])
     with pytest.raises(OnnxFileError):
-        OnnxClassifier(resealed(model)).predict(X)
+        OnnxClassifier(with_new_checksum(model)).predict(X)
     inner = from_array(np.zeros(4), "c")
     change(inner)
     del model.graph.initializer[:]
     model.graph.node.insert(0, constant("c", inner))
     with pytest.raises(OnnxFileError):
-        OnnxClassifier(resealed(model)).predict(X)
+        OnnxClassifier(with_new_checksum(model)).predict(X)
 
 
 def test_functions_and_training_and_sparse_constants_are_refused(model):
@@ -278,13 +278,13 @@ def test_functions_and_training_and_sparse_constants_are_refused(model):
     refused(changed, "'sparse_initializer'.*verify=False")
 
 
-def test_what_protobuf_would_merge_is_refused(model):
-    """A second graph adds its nodes to the first; a second tensor its dimensions."""
+def test_repeated_fields_that_protobuf_would_merge_are_refused(model):
+    """Protobuf adds the nodes of a second graph, or the dimensions of a second tensor."""
     more = onnx.ModelProto(graph=helper.make_graph(long_loop(), "more", [], []))
     refused(model.SerializeToString() + more.SerializeToString(), "a second 'graph'")
 
 
-def test_graphs_within_graphs_are_read_to_a_certain_depth_only(model):
+def test_deeply_nested_graphs_are_refused(model):
     inner = THEN
     for _ in range(20):
         inner = body(
@@ -294,29 +294,30 @@ def test_graphs_within_graphs_are_read_to_a_certain_depth_only(model):
     refused(model, "nested too deeply")
 
 
-def test_a_file_of_nothing_but_fields_is_read_to_a_certain_number_only(
-    model, monkeypatch
-):
-    monkeypatch.setattr("sklearn_deep.serving._wire._MOST_FIELDS", 1000)
-    assert OnnxClassifier(resealed(model)).predict(X).shape == (20,)
+def test_a_file_of_too_many_fields_is_refused(model, monkeypatch):
+    monkeypatch.setattr("sklearn_deep.serving._wire._MAX_FIELDS", 1000)
+    assert OnnxClassifier(with_new_checksum(model)).predict(X).shape == (20,)
     model.graph.node[0].input.extend([""] * 1000)
     refused(model, "more than 1,000 fields")
 
 
-def test_what_is_refused_may_be_run_by_those_who_trust_it(model):
+def test_verify_false_runs_a_refused_file(model):
     model.graph.node.extend(NODES["if"])
     refused(model, "the operator If.*verify=False")
-    reader = OnnxClassifier(resealed(model), verify=False)
+    reader = OnnxClassifier(with_new_checksum(model), verify=False)
     assert reader.predict(X).shape == (20,)
 
 
-def test_an_error_of_the_runtime_is_an_error_of_the_file(model):
-    model.graph.initializer[0].dims[:] = [3, 4]  # the product does not fit any more
+def test_an_error_of_onnxruntime_is_raised_as_a_file_error(model):
+    model.graph.initializer[0].dims[:] = [
+        3,
+        4,
+    ]  # the shapes of the product no longer match
     with pytest.raises(OnnxFileError):
-        OnnxClassifier(resealed(model)).predict(X)
+        OnnxClassifier(with_new_checksum(model)).predict(X)
 
 
-def test_nearest_neighbours_run_once_for_each_row_and_are_taken():
+def test_nearest_neighbours_with_their_scan_are_accepted():
     neighbours = make_pipeline(KNeighborsClassifier(2)).fit(X, Y)
     export = to_onnx(neighbours, X)
     assert "Scan" in {n.op_type for n in export.model.graph.node}
@@ -325,7 +326,7 @@ def test_nearest_neighbours_run_once_for_each_row_and_are_taken():
 
 
 class Window(nn.Module):
-    """A layer whose rule writes an operator that readers do not know."""
+    """A layer whose rule writes an operator that the readers refuse."""
 
     def forward(self, x):
         return x * hann_window(x.shape[1], dtype=x.dtype)
@@ -341,7 +342,7 @@ def windowed(graph, module, x):
     return graph.node("Mul", x, graph.cast(window, x.dtype))
 
 
-def test_an_export_with_an_operator_that_readers_refuse_says_so(monkeypatch):
+def test_an_export_with_an_operator_that_readers_refuse_warns(monkeypatch):
     monkeypatch.setitem(LAYERS, Window, windowed)
     network = ModuleClassifier(windowed_module, max_epochs=1, random_state=0)
     network.fit(X.astype(np.float32), Y)
@@ -353,7 +354,7 @@ def test_an_export_with_an_operator_that_readers_refuse_says_so(monkeypatch):
     np.testing.assert_array_equal(reader.predict(X), network.predict(X))
 
 
-# Cards
+# Metadata
 
 BROKEN = {
     "nested": "[" * 100_000 + "]" * 100_000,
@@ -364,22 +365,22 @@ BROKEN = {
 }
 
 
-def with_card(model, text):
+def with_metadata(model, text):
     model.metadata_props[0].value = text
     return model
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_card_that_is_no_card_is_refused(kind, model):
-    refused(with_card(model, BROKEN[kind]), "The card of the ONNX model")
+def test_invalid_metadata_are_refused(kind, model):
+    refused(with_metadata(model, BROKEN[kind]), "metadata entry 'sklearn_deep'")
 
 
-def test_metadata_that_are_no_text_are_refused(content):
+def test_metadata_that_are_not_text_are_refused(content):
     place = content.index(b'"format"')
     refused(content[:place] + b"\xff\xfe" + content[place + 2 :], "damaged")
 
 
-# path in the card -> a value that is wrong there
+# path in the metadata -> an invalid value there
 FAULTS = {
     "format": [None, "1", 0, True, [1]],
     "package_version": [None, 1],
@@ -419,31 +420,33 @@ FAULTS = {
     [(path, value) for path, values in FAULTS.items() for value in values],
     ids=str,
 )
-def test_every_field_of_a_card_is_checked(path, value, model):
-    card = json.loads(model.metadata_props[0].value)
-    part = card
+def test_every_field_of_the_metadata_is_checked(path, value, model):
+    metadata = json.loads(model.metadata_props[0].value)
+    part = metadata
     *parents, last = [int(k) if k.isdigit() else k for k in path.split("/")]
     for key in parents:
         part = part[key]
     part[last] = value
-    refused(with_card(model, json.dumps(card)), "card")
+    refused(with_metadata(model, json.dumps(metadata)), "metadata")
 
 
 LATER = ("optional_columns", "refusals", "missing_is_looked_up")
 
 
-def test_a_card_may_lack_no_field_but_those_that_came_later(model):
+def test_only_fields_of_later_versions_are_optional(model):
     whole = json.loads(model.metadata_props[0].value)
     for name in whole:
-        card = {key: value for key, value in whole.items() if key != name}
+        metadata = {key: value for key, value in whole.items() if key != name}
         if name in LATER:
-            content = resealed(with_card(model, json.dumps(card)))
+            content = with_new_checksum(with_metadata(model, json.dumps(metadata)))
             assert OnnxClassifier(content).predict(X).shape == (20,)
         else:
-            refused(with_card(model, json.dumps(card)), f"card lacks '{name}'")
+            refused(
+                with_metadata(model, json.dumps(metadata)), f"metadata lacks '{name}'"
+            )
 
 
-# Changes at random
+# Random changes
 
 READERS = (OnnxClassifier, OnnxRegressor, OnnxTransformer)
 JSON = st.recursive(
@@ -457,7 +460,7 @@ JSON = st.recursive(
 
 
 def use(content):
-    """Read a file in every way; errors of files are all that may come of it."""
+    """Read a file in every way; only errors about the file may be raised."""
     for reader_class in READERS:
         try:
             reader = reader_class(content)
@@ -483,33 +486,33 @@ def paths_in(value, before=()):
             yield from paths_in(inner, (*before, key))
 
 
-def with_random_card(content, data):
+def with_random_metadata(content, data):
     model = onnx.load_from_string(content)
     del model.metadata_props[-1]
-    card = json.loads(model.metadata_props[0].value)
-    *parents, last = data.draw(st.sampled_from(list(paths_in(card))))
-    part = card
+    metadata = json.loads(model.metadata_props[0].value)
+    *parents, last = data.draw(st.sampled_from(list(paths_in(metadata))))
+    part = metadata
     for key in parents:
         part = part[key]
     part[last] = data.draw(JSON)
-    return resealed(with_card(model, json.dumps(card)))
+    return with_new_checksum(with_metadata(model, json.dumps(metadata)))
 
 
 @given(data=st.data())
 @settings(max_examples=50)
-def test_a_card_changed_at_random_is_read_or_refused(content, data):
-    use(with_random_card(content, data))
+def test_randomly_changed_metadata_are_read_or_refused(content, data):
+    use(with_random_metadata(content, data))
 
 
 @pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=3000)
-def test_many_cards_changed_at_random_are_read_or_refused(content, data):
-    use(with_random_card(content, data))
+def test_many_randomly_changed_metadata_are_read_or_refused(content, data):
+    use(with_random_metadata(content, data))
 
 
 def changed_bytes(body, rng):
-    """A few bytes of a model changed, dropped or added."""
+    """Change, drop or add a few bytes of a model."""
     changed = bytearray(body)
     for _ in range(rng.choice([1, 1, 2, 4])):
         place = rng.randrange(len(changed))
@@ -527,16 +530,16 @@ def sweep(content, n_files):
     body = content[: -len(with_checksum(b""))]
     rng = random.Random(0)
     for _ in range(n_files):
-        use(resealed(changed_bytes(body, rng)))
+        use(with_new_checksum(changed_bytes(body, rng)))
 
 
-def test_a_graph_changed_at_random_is_run_or_refused(content, capfd):
+def test_a_randomly_changed_graph_is_run_or_refused(content, capfd):
     sweep(content, 300)
-    assert capfd.readouterr() == ("", "")  # nothing is printed about it either
+    assert capfd.readouterr() == ("", "")  # nothing is printed either
 
 
 @pytest.mark.slow
-def test_many_graphs_changed_at_random_are_run_or_refused(content):
+def test_many_randomly_changed_graphs_are_run_or_refused(content):
     sweep(content, 3000)
     forest = RandomForestClassifier(2, max_depth=2, random_state=0)
     vote = VotingClassifier(

@@ -1,4 +1,4 @@
-"""The seal over a file's bytes, and what is told of a file that is none."""
+"""The checksum of a file, and the errors about files that are not exports."""
 
 import pickle
 
@@ -13,7 +13,7 @@ from sklearn_deep import MLPClassifier, OnnxClassifier, OnnxFileError, to_onnx
 from sklearn_deep.serving._metadata import (
     check_checksum,
     has_checksum,
-    read_card,
+    read_metadata,
     with_checksum,
 )
 
@@ -25,7 +25,7 @@ def content():
     return to_onnx(network, X).to_bytes()
 
 
-def test_a_sealed_file_is_an_onnx_model_still(content):
+def test_a_file_with_a_checksum_is_an_onnx_model(content):
     model = onnx.load_from_string(content)
     onnx.checker.check_model(model, full_check=True)
     session = onnxruntime.InferenceSession(content)
@@ -33,14 +33,14 @@ def test_a_sealed_file_is_an_onnx_model_still(content):
     assert model.metadata_props[-1].key == "sklearn_deep.sha256"
 
 
-def test_a_seal_is_recognised_and_holds_for_what_was_sealed_only():
+def test_the_checksum_is_valid_for_its_own_content_only():
     assert not has_checksum(b"anything")
     check_checksum(with_checksum(b"anything"))
     with pytest.raises(OnnxFileError, match="damaged or changed"):
         check_checksum(b"anything")
 
 
-def test_a_file_that_lost_its_seal_is_read_on_request_only(content):
+def test_a_file_without_checksum_is_read_with_verify_false_only(content):
     stripped = content[: len(content) - len(with_checksum(b""))]
     with pytest.raises(OnnxFileError, match="verify=False"):
         OnnxClassifier(stripped).predict(np.zeros((1, 3)))
@@ -51,7 +51,7 @@ def test_a_file_that_lost_its_seal_is_read_on_request_only(content):
 
 @given(data=st.data())
 @settings(max_examples=200)
-def test_one_changed_byte_is_found_wherever_it_is(content, data):
+def test_any_changed_byte_is_detected(content, data):
     place = data.draw(st.integers(0, len(content) - 1))
     value = data.draw(st.integers(0, 255).filter(lambda v: v != content[place]))
     changed = content[:place] + bytes([value]) + content[place + 1 :]
@@ -68,7 +68,7 @@ def test_a_truncated_file_is_refused_at_any_length(content, data):
 
 
 @given(junk=st.binary(min_size=1, max_size=200))
-def test_random_bytes_are_never_taken_for_a_model(junk):
+def test_random_bytes_are_refused(junk):
     with pytest.raises(OnnxFileError):
         OnnxClassifier(junk).predict([[0.0]])
 
@@ -78,18 +78,20 @@ def test_random_bytes_are_never_taken_for_a_model(junk):
     [b"<html></html>", pickle.dumps({"a": 1}), b"PK\x03\x04zip", b"\x89PNG\r\n"],
     ids=["html", "pickle", "zip", "png"],
 )
-def test_another_kind_of_file_is_called_so(junk):
+def test_the_error_names_a_file_that_is_not_onnx(junk):
     with pytest.raises(OnnxFileError, match="not an ONNX model"):
         OnnxClassifier(junk).predict([[0.0]])
 
 
-def test_an_empty_file_is_called_so():
+def test_the_error_names_an_empty_file():
     with pytest.raises(OnnxFileError, match="is empty"):
         OnnxClassifier(b"").predict([[0.0]])
 
 
-def test_damage_may_be_read_on_request(content):
-    place = content.index(b"sklearn_deep 0")  # in the description, which does no harm
+def test_verify_false_reads_a_damaged_file(content):
+    place = content.index(
+        b"sklearn_deep 0"
+    )  # in the description, where a change is harmless
     changed = content[:place] + b"SKLEARN" + content[place + 7 :]
     with pytest.raises(OnnxFileError, match="verify=False"):
         OnnxClassifier(changed).predict(np.zeros((1, 3)))
@@ -97,12 +99,12 @@ def test_damage_may_be_read_on_request(content):
     assert reader.predict(np.zeros((1, 3))).shape == (1,)
 
 
-def test_a_model_of_another_origin_says_that_it_lacks_the_card():
+def test_metadata_without_our_entry_are_refused():
     with pytest.raises(OnnxFileError, match=r"not written by sklearn_deep\.to_onnx"):
-        read_card({"classes": "[]"})
+        read_metadata({"classes": "[]"})
 
 
-def test_an_onnx_file_of_another_origin_is_refused_by_the_reader(content):
+def test_an_onnx_file_of_another_origin_is_refused(content):
     model = onnx.load_from_string(content)
     del model.metadata_props[:]
     with pytest.raises(OnnxFileError, match=r"not written by sklearn_deep\.to_onnx"):
@@ -110,22 +112,22 @@ def test_an_onnx_file_of_another_origin_is_refused_by_the_reader(content):
 
 
 @pytest.mark.parametrize(
-    "card", ["", "text", "3", "[]", "{}", '{"format": "1", "package_version": "0"}']
+    "metadata", ["", "text", "3", "[]", "{}", '{"format": "1", "package_version": "0"}']
 )
-def test_a_card_that_is_none_of_ours_is_called_so(card):
-    with pytest.raises(OnnxFileError, match=r"card of the ONNX model.*damaged"):
-        read_card({"sklearn_deep": card})
+def test_an_entry_that_is_not_ours_is_refused(metadata):
+    with pytest.raises(OnnxFileError, match=r"metadata entry .* is damaged"):
+        read_metadata({"sklearn_deep": metadata})
 
 
-def test_a_card_of_a_later_format_asks_for_an_upgrade():
+def test_metadata_of_a_later_format_ask_for_an_upgrade():
     with pytest.raises(OnnxFileError, match=r"sklearn_deep 9\.0.*Upgrade"):
-        read_card({"sklearn_deep": '{"format": 99, "package_version": "9.0"}'})
+        read_metadata({"sklearn_deep": '{"format": 99, "package_version": "9.0"}'})
 
 
 @pytest.mark.parametrize(("kind", "name"), [("inputs", "X"), ("outputs", "label")])
-def test_a_graph_that_lacks_what_the_card_names_is_refused(content, kind, name):
+def test_a_graph_without_the_names_in_its_metadata_is_refused(content, kind, name):
     model = onnx.load_from_string(content)
-    del model.metadata_props[-1]  # the seal
+    del model.metadata_props[-1]  # the checksum
     other = "renamed"
     fields = model.graph.input if kind == "inputs" else model.graph.output
     next(info for info in fields if info.name == name).name = other

@@ -1,1 +1,1 @@
-"""The families of networks that users know, one file each, and what they share."""
+"""The public families of networks, one file each, and their base classes."""

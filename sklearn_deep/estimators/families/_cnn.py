@@ -8,11 +8,11 @@ from sklearn_deep.estimators.families._sequence_tasks import (
     SequenceClassifier,
     SequenceRegressor,
 )
-from sklearn_deep.estimators.families._unequal_series import SeriesOfAnyLength
+from sklearn_deep.estimators.families._series import SeriesEstimator
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 
 
-class CNNClassifier(SequenceClassifier, SeriesOfAnyLength):
+class CNNClassifier(SequenceClassifier, SeriesEstimator):
     """Convolutional network for the classification of images or series.
 
     Takes images of shape (n, height, width) or (n, height, width, channels), series of
@@ -363,7 +363,7 @@ class CNNClassifier(SequenceClassifier, SeriesOfAnyLength):
         self.random_state = random_state
 
 
-class CNNRegressor(SequenceRegressor, SeriesOfAnyLength):
+class CNNRegressor(SequenceRegressor, SeriesEstimator):
     """Convolutional network for regression on images or series.
 
     Takes images of shape (n, height, width) or (n, height, width, channels), series of

@@ -12,7 +12,7 @@ from sklearn_deep.data._features import Features
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.data._spatial_features import ReconstructedSpatial
 from sklearn_deep.estimators.families._autoencoder import RECONSTRUCTION_RULES
-from sklearn_deep.estimators.families._convolutional import Convolutional
+from sklearn_deep.estimators.families._convolutional import ConvolutionalEstimator
 from sklearn_deep.estimators.tasks._reconstructor import DeepReconstructor
 from sklearn_deep.nn._conv_autoencoder import ConvAutoencoder
 
@@ -20,7 +20,7 @@ _POSITIVE_INT = Number(Integral, 1)
 _EACH = (_POSITIVE_INT, SequenceOf(_POSITIVE_INT, 1))
 
 
-class CNNAutoencoder(DeepReconstructor, Convolutional):
+class CNNAutoencoder(DeepReconstructor, ConvolutionalEstimator):
     """Convolutional network that learns a short code of each image or series.
 
     Blocks of convolution and pooling lead to a code of ``code_size`` linear units, and

@@ -1,4 +1,4 @@
-"""What convolutional networks have in common: their blocks, and the shapes of X they take."""
+"""Base class of all convolutional estimators: blocks of the network and rules."""
 
 from numbers import Integral
 from typing import Any
@@ -37,16 +37,16 @@ CNN_RULES: Rules = {
 }
 
 
-class Convolutional(LayeredEstimator):
-    """The network of both estimators, and the shapes of X that it takes."""
+class ConvolutionalEstimator(LayeredEstimator):
+    """Describes the network of convolutional blocks and hidden layers."""
 
     _network = staticmethod(CNN)
-    # A row costs so much that a step of few rows wastes nothing, and small data needs
-    # the steps: 36 series make 5 an epoch.
+    # Steps of few rows are efficient, since each row is costly, and small data needs many
+    # steps: 36 series make 5 per epoch.
     _smallest_batch = 8
 
     def __sklearn_tags__(self):
-        """Say that rows are dense, and may have three axes."""
+        """Declare that sparse X is refused, and 3-D X accepted."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
         tags.input_tags.three_d_array = True

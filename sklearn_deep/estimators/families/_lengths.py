@@ -1,4 +1,4 @@
-"""What estimators of series share whose rows may have lengths of their own."""
+"""Base class of estimators whose rows may have different lengths."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,10 +16,10 @@ from sklearn_deep.estimators.core._base import DeepEstimator
 from sklearn_deep.estimators.core._fitted import fitted_of
 
 
-class TakesLengths(DeepEstimator):
-    """``fit`` with ``lengths``, and predictions for sequences of unequal length.
+class VariableLengthEstimator(DeepEstimator):
+    """Base class with ``fit(..., lengths=...)``, and predictions for each step.
 
-    A family has a parameter ``channels``, and ``LengthFeatures``.
+    Subclasses have a parameter ``channels``, and their features are ``LengthFeatures``.
     """
 
     @names_unknown_arguments
@@ -34,7 +34,7 @@ class TakesLengths(DeepEstimator):
         lengths=None,
         lengths_val=None,
     ):
-        """Train a network: a fresh one, or with ``warm_start`` the one there is.
+        """Train a new network, or with ``warm_start`` the present one.
 
         Parameters
         ----------
@@ -48,10 +48,10 @@ class TakesLengths(DeepEstimator):
             Targets. With ``return_sequences``, one per step: of shape (n_samples, time)
             or (n_samples, time, n_outputs), or one sequence per row.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. Only their ratios matter; rows of weight 0
-            count as removed; labels of a classifier stay in ``classes_``.
+            Non-negative weights. Only their ratios matter. Rows of weight 0 are
+            ignored, except that their labels are in ``classes_``.
         X_val : as X, default=None
-            Validation sequences; then nothing is held out of ``X``.
+            Validation sequences; no rows of ``X`` are held out then.
         y_val : as y, default=None
             Validation targets.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -69,10 +69,10 @@ class TakesLengths(DeepEstimator):
         Raises
         ------
         ValueError, TypeError
-            For input that cannot be used; the message names the sequence at fault.
+            For invalid input; the message names the sequence.
         TrainingDivergedError
-            When the loss or a weight is no longer finite. Then, as after any error,
-            the estimator is as it was before the call.
+            If the loss or a weight becomes NaN or infinite. As after any error, the
+            estimator is unchanged then.
         """
         return super().fit(
             without_padding(self, X, lengths, channels=self.channels),
@@ -86,7 +86,7 @@ class TakesLengths(DeepEstimator):
     # Predictions
 
     def _predicted(self, predict: Callable, X: Any, lengths: Any, **kwargs: Any) -> Any:
-        """What a method of a task gives for rows, or, in their shape, for all steps."""
+        """Call a method of the task; with targets per step, shape its result as X."""
         check_is_fitted(self)
         X = without_padding(self, X, lengths)
         if not self._fitted.features.by_step:
@@ -127,7 +127,7 @@ class TakesLengths(DeepEstimator):
 def without_padding(
     estimator: Any, X: Any, lengths: Any, name: str = "X", channels: str | None = None
 ) -> Any:
-    """Padded arrays as sequences of their true lengths; ``channels`` of a fit."""
+    """Convert a padded array to sequences; ``channels`` is that of a fit in progress."""
     if lengths is None:
         return X
     learnt = estimator.channels
@@ -137,7 +137,7 @@ def without_padding(
 
 
 def _by_rows(flat: np.ndarray, X: Ragged, equal: bool) -> np.ndarray:
-    """Predictions of all steps in the shape of the sequences."""
+    """Shape predictions of all steps as the sequences."""
     if equal:
         return flat.reshape(len(X), -1, *flat.shape[1:])
     return X.with_values(flat).arrays()

@@ -1,14 +1,17 @@
 """Estimators around a user's ``torch.nn.Module``."""
 
 from sklearn_deep._params import OneOf
-from sklearn_deep.estimators.families._own_network import MODULE_RULES, OwnNetwork
 from sklearn_deep.estimators.families._rules import CLASSIFIER_RULES
+from sklearn_deep.estimators.families._user_module import (
+    MODULE_RULES,
+    UserModuleEstimator,
+)
 from sklearn_deep.estimators.tasks._classifier import DeepClassifier
 from sklearn_deep.estimators.tasks._regressor import DeepRegressor
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 
 
-class ModuleClassifier(DeepClassifier, OwnNetwork):
+class ModuleClassifier(DeepClassifier, UserModuleEstimator):
     """Classifier around any ``torch.nn.Module``.
 
     Takes binary, multiclass and multilabel targets of any label type. Losses, early
@@ -282,10 +285,10 @@ class ModuleClassifier(DeepClassifier, OwnNetwork):
         self.dtype = dtype
         self.verbose = verbose
         self.random_state = random_state
-        self._take_arguments(module__arguments)
+        self._set_module_arguments(module__arguments)
 
 
-class ModuleRegressor(DeepRegressor, OwnNetwork):
+class ModuleRegressor(DeepRegressor, UserModuleEstimator):
     """Regressor around any ``torch.nn.Module``.
 
     Takes one or more targets and standardises them internally. Losses, early stopping,
@@ -553,4 +556,4 @@ class ModuleRegressor(DeepRegressor, OwnNetwork):
         self.dtype = dtype
         self.verbose = verbose
         self.random_state = random_state
-        self._take_arguments(module__arguments)
+        self._set_module_arguments(module__arguments)

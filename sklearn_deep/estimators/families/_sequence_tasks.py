@@ -1,4 +1,4 @@
-"""Classifiers and regressors of series and sequences: their methods take ``lengths``."""
+"""Classification and regression of sequences: the methods have a parameter ``lengths``."""
 
 from typing import ClassVar
 
@@ -6,32 +6,35 @@ from sklearn.metrics import accuracy_score
 
 from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep.data._tasks import ClassificationPerStep, RegressionPerStep, Task
-from sklearn_deep.estimators.families._lengths import TakesLengths, without_padding
+from sklearn_deep.estimators.families._lengths import (
+    VariableLengthEstimator,
+    without_padding,
+)
 from sklearn_deep.estimators.tasks._classifier import DeepClassifier
 from sklearn_deep.estimators.tasks._regressor import DeepRegressor
 
 
-class SequenceClassifier(TakesLengths, DeepClassifier):
-    """Predicts labels of sequences, or of all their steps."""
+class SequenceClassifier(VariableLengthEstimator, DeepClassifier):
+    """Predicts labels of sequences, or of each of their steps."""
 
     _task: ClassVar[type[Task]] = ClassificationPerStep
 
     @names_unknown_arguments
     def partial_fit(self, X, y, classes=None, sample_weight=None, lengths=None):
-        """Go on training for one epoch over these rows.
+        """Continue training for one epoch on these rows.
 
-        Rows are not held out, and the training is not stopped. The vocabulary of tokens
-        is that of the first call: pass one, if others will come.
+        No rows are held out, and training does not stop early. The vocabulary of tokens
+        is learnt in the first call: set ``vocabulary`` if later calls have other tokens.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...), or n_samples sequences
             As in ``fit``.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Labels; with ``return_sequences`` of all steps.
+            Labels; with ``return_sequences`` one per step.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever come; needed in the first call, unless ``y``
-            holds them all.
+            All labels of this and later calls; needed in the first call, unless ``y``
+            contains all of them.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
         lengths : array-like of int of shape (n_samples,), default=None
@@ -45,7 +48,7 @@ class SequenceClassifier(TakesLengths, DeepClassifier):
         Raises
         ------
         ValueError
-            For fewer than two classes in the first call, and as ``fit``.
+            For fewer than two classes in the first call, and as in ``fit``.
         """
         return self._partial_fit(
             without_padding(self, X, lengths), y, sample_weight, classes
@@ -65,8 +68,8 @@ class SequenceClassifier(TakesLengths, DeepClassifier):
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels, or 0 and 1 for each label of a multilabel problem. With
-            ``return_sequences`` of every step: of shape (n_samples, time) for an array,
-            else an array of one array a sequence.
+            ``return_sequences`` for each step: of shape (n_samples, time) for an array,
+            otherwise an object array with one array per sequence.
         """
         return self._predicted(super().predict, X, lengths)
 
@@ -84,7 +87,7 @@ class SequenceClassifier(TakesLengths, DeepClassifier):
         -------
         p : ndarray of shape (n_samples, n_classes)
             Columns as in ``classes_``; for multilabel problems the probability of
-            each label by itself. With ``return_sequences`` of every step, as
+            each label. With ``return_sequences`` for each step, shaped as in
             ``predict``.
         """
         return self._predicted(super().predict_proba, X, lengths)
@@ -102,13 +105,13 @@ class SequenceClassifier(TakesLengths, DeepClassifier):
         Returns
         -------
         log_p : ndarray of shape (n_samples, n_classes)
-            Exact also where the probability itself rounds to 0. With
-            ``return_sequences`` of every step, as ``predict``.
+            Exact even if the probability itself rounds to 0. With
+            ``return_sequences`` for each step, shaped as in ``predict``.
         """
         return self._predicted(super().predict_log_proba, X, lengths)
 
     def decision_function(self, X, lengths=None):
-        """Give the raw outputs (logits).
+        """Compute the raw outputs (logits).
 
         Parameters
         ----------
@@ -121,53 +124,53 @@ class SequenceClassifier(TakesLengths, DeepClassifier):
         -------
         z : ndarray of shape (n_samples,), (n_samples, n_classes) or \
                 (n_samples, n_labels)
-            For two classes positive where the second is the more probable. With
-            ``return_sequences`` of every step, as ``predict``.
+            For two classes, positive if the second is more probable. With
+            ``return_sequences`` for each step, shaped as in ``predict``.
         """
         return self._predicted(super().decision_function, X, lengths)
 
     def score(self, X, y, sample_weight=None, lengths=None):
-        """Give the accuracy; with ``return_sequences`` over all true steps.
+        """Compute the accuracy; with ``return_sequences`` over all steps, without padding.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...), or n_samples sequences
             As in ``fit``; a list of sequences may be of any lengths.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            True labels; with ``return_sequences`` of all steps.
+            True labels; with ``return_sequences`` one per step.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows; all steps of a row have its weight.
+            Weights of the rows; each step of a row has the row's weight.
         lengths : array-like of int of shape (n_samples,), default=None
             True lengths of the rows of a padded ``X``.
 
         Returns
         -------
         score : float
-            Share of the labels that are right.
+            Fraction of correct labels.
         """
         return self._scored(
             accuracy_score, super().predict, X, y, sample_weight, lengths
         )
 
 
-class SequenceRegressor(TakesLengths, DeepRegressor):
-    """Predicts numbers of sequences, or of all their steps."""
+class SequenceRegressor(VariableLengthEstimator, DeepRegressor):
+    """Predicts numbers for sequences, or for each of their steps."""
 
     _task: ClassVar[type[Task]] = RegressionPerStep
 
     @names_unknown_arguments
     def partial_fit(self, X, y, sample_weight=None, lengths=None):
-        """Go on training for one epoch over these rows.
+        """Continue training for one epoch on these rows.
 
-        Rows are not held out, and the training is not stopped. The scale of the
-        targets, and the vocabulary of tokens, are those of the first call.
+        No rows are held out, and training does not stop early. The scale of the
+        targets and the vocabulary of tokens are learnt in the first call.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...), or n_samples sequences
             As in ``fit``.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets; with ``return_sequences`` of all steps.
+            Targets; with ``return_sequences`` one per step.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
         lengths : array-like of int of shape (n_samples,), default=None
@@ -188,37 +191,38 @@ class SequenceRegressor(TakesLengths, DeepRegressor):
         X : array-like of shape (n_samples, ...), or n_samples sequences
             As in ``fit``; a list of sequences may be of any lengths.
         return_std : bool, default=False
-            Whether to give the standard deviation too; needs ``loss="gaussian"``.
+            Whether to return the standard deviation too; needs ``loss="gaussian"``.
         lengths : array-like of int of shape (n_samples,), default=None
             True lengths of the rows of a padded ``X``.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            The mean; the quantile or the median where the loss asks for it. With
-            ``return_sequences`` of every step: of shape (n_samples, time) for an array,
-            else an array of one array a sequence. Several quantiles are on a last axis.
+            The mean, or the median or quantiles if the loss predicts these. With
+            ``return_sequences`` for each step: of shape (n_samples, time) for an array,
+            otherwise an object array with one array per sequence. Several quantiles are
+            on the last axis.
         std : ndarray of the same shape
-            Standard deviation of the target, with ``return_std=True`` only.
+            Standard deviation of the target; only with ``return_std=True``.
 
         Raises
         ------
         ValueError
-            With ``return_std=True`` for a network of another loss.
+            With ``return_std=True`` if the network has another loss.
         """
         return self._predicted(super().predict, X, lengths, return_std=return_std)
 
     def score(self, X, y, sample_weight=None, lengths=None):
-        """Give R^2, of several quantiles D^2; with ``return_sequences`` over all steps.
+        """Compute R^2, or D^2 for several quantiles; with ``return_sequences`` over all steps.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...), or n_samples sequences
             As in ``fit``; a list of sequences may be of any lengths.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            True targets; with ``return_sequences`` of all steps.
+            True targets; with ``return_sequences`` one per step.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows; all steps of a row have its weight.
+            Weights of the rows; each step of a row has the row's weight.
         lengths : array-like of int of shape (n_samples,), default=None
             True lengths of the rows of a padded ``X``.
 

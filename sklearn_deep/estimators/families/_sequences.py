@@ -1,22 +1,22 @@
-"""Recurrent estimators: the sequences that they take."""
+"""Base class of the recurrent estimators: the features of sequences."""
 
 from sklearn_deep.data._features import Features
 from sklearn_deep.data._sequence_features import SequenceFeatures
 from sklearn_deep.estimators.core._fitted import FittedAttribute
 from sklearn_deep.estimators.families._family import LayeredEstimator
-from sklearn_deep.estimators.families._lengths import TakesLengths
+from sklearn_deep.estimators.families._lengths import VariableLengthEstimator
 
 
-class SequenceEstimator(TakesLengths, LayeredEstimator):
-    """Takes arrays of sequences, sequences of unequal length, and tokens.
+class SequenceEstimator(VariableLengthEstimator, LayeredEstimator):
+    """Accepts arrays of sequences, sequences of unequal length, and tokens.
 
-    Its parameters ``channels``, ``tokens``, ``analyzer``, ``vocabulary``,
-    ``max_vocabulary`` and ``return_sequences`` are those of a network family.
+    Subclasses have the parameters ``channels``, ``tokens``, ``analyzer``, ``vocabulary``,
+    ``max_vocabulary`` and ``return_sequences``.
     """
 
     vocabulary_ = FittedAttribute(
         lambda f: f.features.vocabulary,
-        "Tokens that have a vector of their own; None for numbers.",
+        "Tokens with an embedding of their own; None for numbers.",
     )
 
     def _make_features(self) -> Features:
@@ -31,7 +31,7 @@ class SequenceEstimator(TakesLengths, LayeredEstimator):
         )
 
     def __sklearn_tags__(self):
-        """Say that sparse X is refused, and arrays of three dimensions are taken."""
+        """Declare that sparse X is refused, and 3-D X accepted."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
         tags.input_tags.three_d_array = True

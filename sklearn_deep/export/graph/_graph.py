@@ -1,4 +1,4 @@
-"""An ONNX graph under construction: values, nodes, constants, and other graphs in it."""
+"""An ONNX graph under construction: values, nodes, constants, and inlined models."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from sklearn_deep.exceptions import OnnxExportError
 FLOAT, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 INT, BOOL, STRING = np.dtype(np.int64), np.dtype(bool), np.dtype(str)
 PIXEL = np.dtype(np.uint8)
-# Of a column that no ONNX input can hold; no node may read it.
+# The dtype of a column that no ONNX input can hold; no node may read it.
 NO_INPUT = np.dtype(np.void)
 
 ELEMENT_TYPES: dict[np.dtype, int] = {
@@ -26,7 +26,7 @@ ELEMENT_TYPES: dict[np.dtype, int] = {
 }
 DTYPES = {element: dtype for dtype, element in ELEMENT_TYPES.items()}
 
-# Version of each operator domain; the main one is the graph's own.
+# Version of each operator domain except the main one, whose version is ``Graph.opset``.
 _ML = "ai.onnx.ml"
 _VERSIONS = {_ML: 3, "com.microsoft": 1}
 
@@ -38,11 +38,11 @@ class Value:
     Attributes
     ----------
     name : str
-        Its name in the graph.
+        Name in the graph.
     dtype : numpy.dtype
         One of ``ELEMENT_TYPES``, or ``NO_INPUT``.
     refusal : str
-        Message of the error where something reads a value of ``NO_INPUT``.
+        Message of the error that is raised if a node reads a value of ``NO_INPUT``.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Value:
     refusal: str = ""
 
     def check_readable(self) -> None:
-        """Raise where no node may read this value.
+        """Raise if no node may read this value.
 
         Raises
         ------
@@ -62,18 +62,19 @@ class Value:
 
 @dataclass
 class Graph:
-    """Nodes and constants, in the order in which they are computed.
+    """Nodes in the order of computation, and constants.
 
     Attributes
     ----------
     opset : int
-        Version of the main operator set that the nodes may use.
+        Version of the main operator set.
     prefix : str
-        Begins every name, so that graphs can be put into one another.
+        Prefix of every name, so that graphs can be joined.
     settings : Mapping
-        What rules may ask: ``"dtype"`` and ``"options"`` of the export.
-    checks, carried, carried_nan : list, dict, dict
-        Which rows are refused; see ``_refusals``.
+        Settings of the export that rules read: ``"dtype"``, ``"options"``,
+        ``"missing"``.
+    checks, nan_edges, nan_only_edges : list, dict, dict
+        Checks of refused rows, and where NaN propagates; see ``_refusals``.
     """
 
     opset: int
@@ -84,20 +85,21 @@ class Graph:
     domains: dict[str, int] = field(default_factory=dict)
     memo: dict[Any, Any] = field(default_factory=dict)
     checks: list[Any] = field(default_factory=list)
-    carried: dict[str, set[str]] = field(default_factory=dict)
-    carried_nan: dict[str, set[str]] = field(default_factory=dict)
+    nan_edges: dict[str, set[str]] = field(default_factory=dict)
+    nan_only_edges: dict[str, set[str]] = field(default_factory=dict)
     _n_names: int = 0
 
     def name(self) -> str:
-        """Give a name that no other value of this graph has.
+        """Make a name that no other value of this graph has.
 
-        Just a number: of a small quantized network words would be a twentieth of the file.
+        It is just a number: longer names would be 5 % of the file of a small quantized
+        network.
         """
         self._n_names += 1
         return f"{self.prefix}{self._n_names}"
 
     def constant(self, array: Any, dtype: np.dtype | None = None) -> Value:
-        """Store an array."""
+        """Add an array as a constant."""
         array = np.ascontiguousarray(array) if np.ndim(array) else np.asarray(array)
         if array.dtype.kind in "OUS":
             array, kind = array.astype(object), STRING
@@ -116,7 +118,7 @@ class Graph:
         domain: str = "",
         **attributes: Any,
     ) -> Value:
-        """Add a node of one output, of the first input's dtype unless told."""
+        """Add a node with one output, by default of the first input's dtype."""
         out = Value(self.name(), dtype or inputs[0].dtype)
         self._add(op, inputs, [out], domain, attributes)
         return out
@@ -128,7 +130,7 @@ class Graph:
         dtypes: tuple[np.dtype, np.dtype],
         **attributes: Any,
     ) -> tuple[Value, Value]:
-        """Add a node of two outputs."""
+        """Add a node with two outputs."""
         first, second = (Value(self.name(), dtype) for dtype in dtypes)
         self._add(op, inputs, [first, second], "", attributes)
         return first, second
@@ -162,24 +164,24 @@ class Graph:
         self.domains[domain] = max(version, self.domains.get(domain, 0))
 
     def checkpoint(self) -> tuple[int, int]:
-        """Give the state of the graph, for ``rollback``."""
+        """Return the state of the graph, for ``rollback``."""
         return len(self.nodes), len(self.constants)
 
     def rollback(self, checkpoint: tuple[int, int]) -> None:
-        """Remove what was written since a checkpoint."""
+        """Remove all nodes and constants added after a checkpoint."""
         n_nodes, n_constants = checkpoint
         del self.nodes[n_nodes:], self.constants[n_constants:]
 
-    # What many rules need.
+    # Operations that many rules use
 
     def cast(self, value: Value, dtype: np.dtype) -> Value:
-        """Change the dtype, where it is another."""
+        """Convert to another dtype."""
         value.check_readable()
         if value.dtype == dtype:
             return value
         if STRING in (value.dtype, dtype):
             raise OnnxExportError(
-                f"A column of {_word(value.dtype)} cannot be used as {_word(dtype)}."
+                f"A column of {_kind_name(value.dtype)} cannot be used as {_kind_name(dtype)}."
                 " Encode string columns first, e.g. with a OneHotEncoder in a"
                 " ColumnTransformer."
             )
@@ -189,36 +191,36 @@ class Graph:
         """Change the shape; one length may be -1."""
         return self.node("Reshape", value, self.constant(np.array(shape, np.int64)))
 
-    def column(self, value: Value, place: int) -> Value:
-        """Take one column of (n, d), as (n,)."""
-        return self.node("Gather", value, self.constant(np.int64(place)), axis=1)
+    def column(self, value: Value, index: int) -> Value:
+        """Select one column of (n, d), as (n,)."""
+        return self.node("Gather", value, self.constant(np.int64(index)), axis=1)
 
     def column_of_shape(self, value: Value, axis: int) -> Value:
-        """Give the length of an axis, ()."""
+        """Compute the length of an axis, ()."""
         length = self.node("Shape", value, dtype=INT, start=axis, end=axis + 1)
         return self.reshape(length, ())
 
-    def gather(self, values: Value, places: Value) -> Value:
-        """Take rows of ``values`` at ``places``."""
-        return self.node("Gather", values, places, axis=0)
+    def gather(self, values: Value, indices: Value) -> Value:
+        """Select rows of ``values`` by index."""
+        return self.node("Gather", values, indices, axis=0)
 
     def concat(self, values: Sequence[Value], axis: int = 1) -> Value:
-        """Join values of one dtype."""
+        """Concatenate values of one dtype."""
         if len(values) == 1:
             return values[0]
         return self.node("Concat", *values, axis=axis)
 
     def sum(self, value: Value, axis: int, keepdims: bool = False) -> Value:
-        """Add up along an axis."""
+        """Sum along an axis."""
         axes = self.constant(np.array([axis], np.int64))
         return self.node("ReduceSum", value, axes, keepdims=int(keepdims))
 
     def max(self, value: Value, axes: Sequence[int], keepdims: bool = False) -> Value:
-        """Give the largest numbers along axes."""
+        """Compute the maximum along axes."""
         return self._reduced("ReduceMax", value, axes, keepdims)
 
     def mean(self, value: Value, axes: Sequence[int], keepdims: bool = False) -> Value:
-        """Give the means along axes."""
+        """Compute the mean along axes."""
         return self._reduced("ReduceMean", value, axes, keepdims)
 
     def log_sum_exp(self, value: Value, axes: Sequence[int]) -> Value:
@@ -228,17 +230,17 @@ class Graph:
     def _reduced(
         self, op: str, value: Value, axes: Sequence[int], keepdims: bool
     ) -> Value:
-        if self.opset < 18:  # the axes became an input then
+        if self.opset < 18:  # from 18 on the axes are an input
             return self.node(op, value, axes=list(axes), keepdims=int(keepdims))
         where = self.constant(np.array(axes, np.int64))
         return self.node(op, value, where, keepdims=int(keepdims))
 
     def argmax(self, value: Value, axis: int = 1) -> Value:
-        """Give the place of the first largest value along an axis."""
+        """Compute the index of the first maximum along an axis."""
         return self.node("ArgMax", value, dtype=INT, axis=axis, keepdims=0)
 
     def math(self, op: str, left: Value, right: Any) -> Value:
-        """Combine a value and a value or an array of numbers, in the value's dtype."""
+        """Apply a binary operator to a value and another one, or an array of its dtype."""
         if not isinstance(right, Value):
             right = self.constant(np.asarray(right), left.dtype)
         return self.node(op, left, right)
@@ -249,7 +251,7 @@ class Graph:
             right = self.constant(np.asarray(right), left.dtype)
         return self.node(op, left, right, dtype=BOOL)
 
-    # Other graphs.
+    # Other models
 
     def splice(self, model: ModelProto, inputs: Mapping[str, Value]) -> list[Value]:
         """Copy a model into this graph.
@@ -258,12 +260,12 @@ class Graph:
         ----------
         model : onnx.ModelProto
         inputs : dict
-            The value that each input of the model is.
+            The value to connect to each input of the model.
 
         Returns
         -------
         list of Value
-            The outputs of the model, in its order.
+            The outputs of the model, in their order.
         """
         if model.functions:
             model = _without_functions(model)
@@ -311,14 +313,14 @@ class Graph:
         inputs: Iterable[tuple[Value, Sequence[int | None]]],
         outputs: Iterable[Value],
     ) -> ModelProto:
-        """Close the graph to a model of its own.
+        """Make a model of the graph.
 
         Parameters
         ----------
         inputs : iterable of (Value, sequence of int or None)
-            The values that the caller gives, with the shape of a row of each.
+            Inputs of the model, each with the shape of a row.
         outputs : iterable of Value
-            The values that the caller gets; their shapes are left open.
+            Outputs of the model; their shapes are not declared.
         """
         graph = helper.make_graph(
             self.nodes,
@@ -347,35 +349,35 @@ class Graph:
 
 
 def _without_functions(model: ModelProto) -> ModelProto:
-    """Write the nodes of a model's own functions where they are called.
+    """Inline the functions that a model defines.
 
     Raises
     ------
     OnnxExportError
-        Where onnx leaves one, such as for another version of the operator set.
+        If onnx cannot inline one, e.g. because of another operator set version.
     """
     inlined = inliner.inline_local_functions(model)
     own = {(function.domain, function.name) for function in model.functions}
     left = [n.op_type for n in inlined.graph.node if (n.domain, n.op_type) in own]
     if left:
         raise OnnxExportError(
-            f"A part of the model calls the functions {sorted(set(left))!r} that its"
-            " converter has written, which cannot be written into another graph."
+            f"A part of the model calls the functions {sorted(set(left))!r}, defined by its"
+            " converter, which cannot be inlined into another graph."
         )
     return inlined
 
 
 def real(dtype: np.dtype) -> np.dtype:
-    """Give the dtype in which NumPy would compute with such numbers."""
+    """Return the float dtype in which NumPy computes with numbers of a dtype."""
     return FLOAT if dtype == FLOAT else DOUBLE
 
 
-def _word(dtype: np.dtype) -> str:
+def _kind_name(dtype: np.dtype) -> str:
     return "strings" if dtype == STRING else f"{dtype} numbers"
 
 
 def rename_values(graph: GraphProto, names: Mapping[str, str]) -> None:
-    """Give values of a whole model other names, where ``names`` has one."""
+    """Rename the values of a graph and its subgraphs that are in ``names``."""
     for info in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
         info.name = names.get(info.name, info.name)
     for node in graph.node:
@@ -400,7 +402,7 @@ def _rename_node(node: NodeProto, names: Mapping[str, str], prefix: str) -> None
 
 
 def _rename_graph(graph: GraphProto, names: Mapping[str, str], prefix: str) -> None:
-    # A subgraph sees the names around it: all are renamed by one rule.
+    # A subgraph can use the names of the outer graph: all are renamed in the same way.
     for info in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
         info.name = _renamed(info.name, names, prefix)
     for node in graph.node:

@@ -7,12 +7,12 @@ from sklearn_deep.export.graph._graph import DOUBLE, INT, STRING, Graph, Value
 
 
 def label_dtype(classes: np.ndarray) -> np.dtype:
-    """Tell what labels are in ONNX: strings, integers, or for 0.5 and the like floats.
+    """Choose the dtype of labels in ONNX: strings, int64, or float64 for fractions.
 
     Raises
     ------
     OnnxExportError
-        For labels of any other kind.
+        For labels of any other type.
     """
     kind = classes.dtype.kind
     if kind == "U" or (kind == "O" and all(isinstance(c, str) for c in classes)):
@@ -23,15 +23,15 @@ def label_dtype(classes: np.ndarray) -> np.dtype:
         return INT if (classes == np.floor(classes)).all() else DOUBLE
     raise OnnxExportError(
         f"Labels of {classes.dtype} ({classes[:3].tolist()!r}, ...) have no ONNX form:"
-        " use strings, integers, booleans or floats, all of one kind."
+        " use strings, integers, booleans or floats, all of one type."
     )
 
 
 def stored_labels(classes: np.ndarray) -> np.ndarray:
-    """Labels as an array that ONNX can hold."""
+    """Convert labels to an array that ONNX can hold."""
     return classes.astype(label_dtype(np.asarray(classes)))
 
 
-def labels_at(graph: Graph, classes: np.ndarray, places: Value) -> Value:
-    """Give the labels at integer places."""
-    return graph.gather(graph.constant(stored_labels(np.asarray(classes))), places)
+def labels_at(graph: Graph, classes: np.ndarray, indices: Value) -> Value:
+    """Look up labels by class index."""
+    return graph.gather(graph.constant(stored_labels(np.asarray(classes))), indices)

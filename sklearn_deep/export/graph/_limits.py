@@ -1,9 +1,9 @@
-"""What an estimator refuses in its rows: the fitted estimator itself is asked.
+"""Values that an estimator refuses, found by probing the fitted estimator.
 
-Whether NaN, infinity, numbers beyond float32, or negative ones are refused depends on
-the class, its parameters and the version of the library. So its method is called at the
-export, on one row that holds nothing else. Estimators that hand their rows on to others
-are not asked, as these are; nor are those whose rules know column from column.
+Whether NaN, infinity, numbers beyond float32, or negative numbers are refused depends on
+the class, its parameters and the version of the library. So the export calls the method
+with a row that contains nothing else. Meta-estimators that pass their rows on are not
+probed, since the estimators inside are; nor are estimators whose rules check each column.
 """
 
 import warnings
@@ -16,8 +16,8 @@ from sklearn_deep.export.graph._graph import BOOL, DOUBLE, FLOAT, STRING, Graph
 from sklearn_deep.export.graph._refusals import refuse_non_finite, refuse_where
 from sklearn_deep.export.graph._table import Table
 
-# The classes that are not asked; subclasses are not either.
-NOT_ASKED: set[type] = set()
+# Classes that are not probed, including their subclasses.
+NOT_PROBED: set[type] = set()
 
 _METHODS = (
     "transform",
@@ -26,18 +26,18 @@ _METHODS = (
     "predict_proba",
     "decision_function",
 )
-# On either side of the largest number of float32.
-_WITHIN, _BEYOND = 3.4e38, 3.5e38
+# Just below and above the largest float32.
+_BELOW_FLOAT32_MAX, _ABOVE_FLOAT32_MAX = 3.4e38, 3.5e38
 _OPEN_LENGTH = 8
 
 
-def not_asked(*classes: type) -> None:
-    """Enter classes whose rules say themselves what is refused, or hand rows on."""
-    NOT_ASKED.update(classes)
+def skip_probing(*classes: type) -> None:
+    """Register classes that pass rows on, or whose rules add their own checks."""
+    NOT_PROBED.update(classes)
 
 
 class Limits(NamedTuple):
-    """What a method refuses: each field is True where it does."""
+    """Kinds of values that a method refuses."""
 
     nan: bool = False
     infinite: bool = False
@@ -47,8 +47,8 @@ class Limits(NamedTuple):
 
 
 def refuse_by_limits(graph: Graph, model: Any, method: str, table: Table) -> None:
-    """Refuse the rows that a fitted estimator's method would refuse."""
-    if method not in _METHODS or isinstance(model, tuple(NOT_ASKED)):
+    """Refuse the rows that a method of a fitted estimator refuses."""
+    if method not in _METHODS or isinstance(model, tuple(NOT_PROBED)):
         return
     numbers = Table(
         tuple(block for block in table.blocks if block[0].dtype != STRING),
@@ -56,7 +56,7 @@ def refuse_by_limits(graph: Graph, model: Any, method: str, table: Table) -> Non
     )
     if not numbers.blocks or numbers.dtype == BOOL:
         return
-    limits = _limits(graph, model, method, table, single=numbers.dtype == FLOAT)
+    limits = _limits(graph, model, method, table, float32=numbers.dtype == FLOAT)
     if limits.infinite:
         refuse_floats(graph, numbers, limits.nan, limits.beyond_float32)
     elif limits.nan:
@@ -67,7 +67,7 @@ def refuse_by_limits(graph: Graph, model: Any, method: str, table: Table) -> Non
         refuse_where(graph, mask, row_shape)
 
 
-# What to compare with 0, by whether negative numbers and whether 0 are refused.
+# Comparison with 0 by (negative numbers are refused, zero is refused).
 _OPERATORS = {
     (True, False): "Less",
     (True, True): "LessOrEqual",
@@ -78,7 +78,7 @@ _OPERATORS = {
 def refuse_floats(
     graph: Graph, table: Table, nan: bool, beyond_float32: bool = False
 ) -> None:
-    """Refuse rows with infinity, and with NaN or numbers beyond float32 if told."""
+    """Refuse rows with infinity, and optionally with NaN or numbers beyond float32."""
     floats = _floats(table)
     if floats.blocks:
         dtype = FLOAT if beyond_float32 else floats.dtype
@@ -98,44 +98,46 @@ def _floats(table: Table) -> Table:
 
 
 def _limits(
-    graph: Graph, model: Any, method: str, table: Table, single: bool
+    graph: Graph, model: Any, method: str, table: Table, float32: bool
 ) -> Limits:
-    key = "limits", id(model), method, single
+    key = "limits", id(model), method, float32
     if key not in graph.memo:
-        # The model is kept with the result, so that no other takes its id.
-        graph.memo[key] = model, _asked(model, method, table, single)
+        # Storing the model keeps it alive, so that its id is not reused.
+        graph.memo[key] = model, _probe(model, method, table, float32)
     return graph.memo[key][1]
 
 
-def _asked(model: Any, method: str, table: Table, single: bool) -> Limits:
-    def takes(number: float) -> bool:
-        return _takes(model, method, _row(table, number, single))
+def _probe(model: Any, method: str, table: Table, float32: bool) -> Limits:
+    def accepts(number: float) -> bool:
+        return _accepts(model, method, _row(table, number, float32))
 
-    if not takes(1.0) and not takes(0.0):
+    if not accepts(1.0) and not accepts(0.0):
         return Limits(nan=not _allows_nan(model), infinite=True)
-    beyond = not single and takes(_WITHIN) and not takes(_BEYOND)
+    beyond = (
+        not float32 and accepts(_BELOW_FLOAT32_MAX) and not accepts(_ABOVE_FLOAT32_MAX)
+    )
     return Limits(
-        nan=not takes(np.nan),
-        infinite=not takes(np.inf),
+        nan=not accepts(np.nan),
+        infinite=not accepts(np.inf),
         beyond_float32=beyond,
-        negative=not takes(-1.0),
-        zero=not takes(0.0),
+        negative=not accepts(-1.0),
+        zero=not accepts(0.0),
     )
 
 
-def _row(table: Table, number: float, single: bool) -> np.ndarray:
+def _row(table: Table, number: float, float32: bool) -> np.ndarray:
     shape: tuple[int, ...] = (table.width,)
     if table.row_shape is not None:
         shape = tuple(n or _OPEN_LENGTH for n in table.row_shape)
-    return np.full((1, *shape), number, FLOAT if single else DOUBLE)
+    return np.full((1, *shape), number, FLOAT if float32 else DOUBLE)
 
 
-def _takes(model: Any, method: str, row: np.ndarray) -> bool:
+def _accepts(model: Any, method: str, row: np.ndarray) -> bool:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")  # about names that the row lacks
+            warnings.simplefilter("ignore")  # about missing feature names
             getattr(model, method)(row)
-    except Exception:  # whatever it raises, it is not a row that it takes
+    except Exception:  # any error means that the row is refused
         return False
     return True
 
@@ -143,5 +145,5 @@ def _takes(model: Any, method: str, row: np.ndarray) -> bool:
 def _allows_nan(model: Any) -> bool:
     try:
         return get_tags(model).input_tags.allow_nan
-    except Exception:  # no scikit-learn estimator, or one without tags
+    except Exception:  # not a scikit-learn estimator, or without tags
         return False

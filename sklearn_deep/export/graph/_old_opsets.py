@@ -1,4 +1,4 @@
-"""Old operator sets, which skl2onnx takes and not every network can be written in."""
+"""Operator sets older than the tested ones, which skl2onnx accepts."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import Graph, Value
 from sklearn_deep.export.graph._runtime import open_session
 
-# Every rule is tested from this operator set on, in files that are loaded.
+# The oldest operator set that every rule is tested with.
 _TESTED = 17
 
 
@@ -17,7 +17,7 @@ def check_opset(
     inputs: Sequence[tuple[Value, Sequence[int | None]]],
     write: Callable[[Graph], Sequence[Value]],
 ) -> None:
-    """Refuse an operator set in which onnxruntime cannot load the graph.
+    """Raise if onnxruntime cannot load the graph in its operator set.
 
     Raises
     ------
@@ -44,6 +44,6 @@ def _loads(opset: int, like: Graph, inputs: Any, write: Any) -> bool:
         read = {name for node in graph.nodes for name in node.input}
         used = [(value, shape) for value, shape in inputs if value.name in read]
         open_session(graph.model(used, outputs).SerializeToString())
-    except Exception:  # what onnx or a rule says of an operator that is not there yet
+    except Exception:  # onnx or a rule does not know an operator in this version
         return False
     return True

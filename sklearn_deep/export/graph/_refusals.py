@@ -1,8 +1,8 @@
-"""Rows that the estimator refuses: in the file, every float output is NaN for them.
+"""Rows that the estimator refuses: in the file, all their float outputs are NaN.
 
-An ONNX model cannot raise. Rules and the limits of estimators say which rows are refused;
-at the end all of that becomes one column, 0 or NaN, that is added to the outputs. So it
-does not matter what follows: layers that drop NaN, clipping, selected columns, votes.
+An ONNX model cannot raise. Rules and limits of estimators add checks to the graph. At the
+end they are combined to one column, 0 or NaN, that is added to the outputs. So NaN arrives
+there even if a later step drops it, such as pooling, clipping, a selector or a vote.
 """
 
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ _FLOATS = (FLOAT, DOUBLE)
 
 @dataclass(frozen=True)
 class Check:
-    """A value that marks rows as refused.
+    """A value that decides which rows are refused.
 
     Attributes
     ----------
     value : Value
-        Floats, or booleans that mark what is refused; of shape (n, ...).
+        Floats, or booleans that are True for refused elements; of shape (n, ...).
     n_axes : int
         Number of axes of the value.
     width : int or None
         Number of columns of a value of shape (n, width).
     nan : bool
-        Whether NaN is refused too, or infinity only.
+        Whether NaN is refused, or infinity only.
     lengths : Value or None
-        Of sequences of unequal length: what stands behind their ends is not looked at.
+        Lengths of sequences of unequal length; padding is not checked.
     """
 
     value: Value
@@ -42,11 +42,11 @@ class Check:
 
     @property
     def is_product(self) -> bool:
-        """Tell whether a product with zeros is the whole check."""
+        """Tell whether the check is a matrix product with zeros."""
         return self.nan and self.width is not None and self.value.dtype != BOOL
 
 
-# What is refused
+# Checks
 
 
 def refuse_non_finite(
@@ -57,14 +57,14 @@ def refuse_non_finite(
     nan: bool = True,
     lengths: Value | None = None,
 ) -> None:
-    """Refuse rows with NaN (unless ``nan`` is False) or infinity; integers have none."""
+    """Refuse rows with infinity, and with NaN unless ``nan`` is False."""
     if value.dtype not in _FLOATS:
         return
     _add(graph, _check(value, row_shape, nan, lengths))
 
 
 def refuse_where(graph: Graph, mask: Value, row_shape: Sequence[int | None]) -> None:
-    """Refuse rows with a mark, in booleans of shape (n, *row_shape)."""
+    """Refuse rows with any True in booleans of shape (n, *row_shape)."""
     _add(graph, _check(mask, row_shape))
 
 
@@ -78,54 +78,56 @@ def _add(graph: Graph, check: Check) -> None:
         graph.checks.append(check)
 
 
-def carries(graph: Graph, value: Value, out: Value, *, nan_only: bool = False) -> None:
-    """Declare that a row with NaN or infinity in ``value`` has one in ``out`` as well.
+def propagates_nan(
+    graph: Graph, value: Value, out: Value, *, nan_only: bool = False
+) -> None:
+    """Declare that NaN or infinity in a row of ``value`` leads to one in ``out``.
 
-    A check of ``out`` then is one of ``value`` too. With ``nan_only`` that holds for
-    NaN alone, in the estimator that the graph mirrors.
+    A check of ``out`` then implies a check of ``value``. With ``nan_only`` this holds for
+    NaN only.
     """
     if value.name != out.name:
-        kind = graph.carried_nan if nan_only else graph.carried
+        kind = graph.nan_only_edges if nan_only else graph.nan_edges
         kind.setdefault(value.name, set()).add(out.name)
 
 
-# The column
+# The column of refused rows
 
 
 def refusal_column(graph: Graph) -> Value | None:
-    """Give (n, 1) floats, NaN for the rows that are refused; None where none can be."""
+    """Compute (n, 1) floats, NaN for refused rows; None if no row can be refused."""
     return _column(graph, _needed(graph))
 
 
 def _needed(graph: Graph) -> list[Check]:
-    """Make the checks as simple as may be, and leave out those that others imply."""
+    """Simplify the checks, and drop those that are implied by others."""
     key = "needed checks", len(graph.checks)
     if key not in graph.memo:
-        needed = [_simplest(graph, check) for check in graph.checks]
+        needed = [_simplified(graph, check) for check in graph.checks]
         for check in list(needed):
             others = {c.value.name for c in needed if c.nan and c is not check}
-            faults = _reached([graph.carried], check.value.name)
-            if check.value.dtype != BOOL and not faults.isdisjoint(others):
+            reached = _reached([graph.nan_edges], check.value.name)
+            if check.value.dtype != BOOL and not reached.isdisjoint(others):
                 needed.remove(check)
         graph.memo[key] = needed
     return graph.memo[key]
 
 
-def _simplest(graph: Graph, check: Check) -> Check:
-    """Refuse NaN as well where a later check does: that is one operation less."""
+def _simplified(graph: Graph, check: Check) -> Check:
+    """Let a check include NaN if a later check refuses NaN: that saves an operation."""
     strict = {c.value.name for c in graph.checks if c.nan}
-    kinds = [graph.carried, graph.carried_nan]
+    kinds = [graph.nan_edges, graph.nan_only_edges]
     if check.nan or _reached(kinds, check.value.name).isdisjoint(strict):
         return check
     return replace(check, nan=True)
 
 
-def _reached(carried: Sequence[dict[str, set[str]]], name: str) -> set[str]:
-    """Values that a fault in the named one reaches, itself among them."""
+def _reached(nan_edges: Sequence[dict[str, set[str]]], name: str) -> set[str]:
+    """Values that NaN or infinity in the named value propagates to, including itself."""
     found, waiting = {name}, [name]
     while waiting:
         last = waiting.pop()
-        new = set().union(*(edges.get(last, ()) for edges in carried)) - found
+        new = set().union(*(edges.get(last, ()) for edges in nan_edges)) - found
         found |= new
         waiting.extend(new)
     return found
@@ -143,7 +145,7 @@ def _column(graph: Graph, checks: Sequence[Check]) -> Value | None:
 
 
 def _masks_joined(graph: Graph, checks: Sequence[Check]) -> list[Check]:
-    """Join booleans of columns, such as those of many encoded ones, to one check."""
+    """Concatenate boolean columns, such as those of several encoders, to one check."""
     masks = [c for c in checks if c.value.dtype == BOOL and c.width is not None]
     if len(masks) < 2:
         return list(checks)
@@ -162,32 +164,32 @@ def _total(graph: Graph, columns: Sequence[Value]) -> Value | None:
 
 
 def _joined(graph: Graph, before: Value | None, check: Check) -> Value:
-    """Add what one check finds to what others have found."""
+    """Add the result of one check to the sum of the previous ones."""
     x = check.value
     if check.is_product:
         return _with_product(graph, x, check.width, before, 1)
     if check.nan and x.dtype != BOOL:
-        column = _summed(graph, _true_steps(graph, check), check, 0.0)
+        column = _summed(graph, _zero_padding(graph, check), check, 0.0)
         column = graph.cast(column, FLOAT)
     else:
         mask = x if x.dtype == BOOL else graph.node("IsInf", x, dtype=BOOL)
         minus = _summed(graph, graph.cast(mask, FLOAT), check, -1.0)
-        column = graph.node("Sqrt", minus)  # of less than 0: NaN
+        column = graph.node("Sqrt", minus)  # NaN for negative numbers
     return column if before is None else graph.node("Add", before, column)
 
 
 def _with_product(
     graph: Graph, x: Value, n_columns: Any, to: Value | None, width: int
 ) -> Value:
-    """Add ``x`` (n, n_columns) times zeros, which is NaN for NaN and infinity."""
+    """Add the product of ``x`` (n, n_columns) and zeros: NaN for NaN and infinity."""
     zeros = graph.constant(np.zeros((n_columns, width)), x.dtype)
     if to is None:
         return graph.node("MatMul", x, zeros)
     return graph.node("Gemm", x, zeros, to)
 
 
-def _true_steps(graph: Graph, check: Check) -> Value:
-    """Put zeros behind the ends of sequences of unequal length, (n, time, ...)."""
+def _zero_padding(graph: Graph, check: Check) -> Value:
+    """Set the padding of sequences of unequal length to zero, (n, time, ...)."""
     if check.lengths is None:
         return check.value
     x = check.value
@@ -200,7 +202,7 @@ def _true_steps(graph: Graph, check: Check) -> Value:
 
 
 def _summed(graph: Graph, marks: Value, check: Check, times: float) -> Value:
-    """Add up the numbers of each row, multiplied, (n, 1)."""
+    """Sum the elements of each row, and multiply by ``times``, (n, 1)."""
     if check.width is not None:
         factors = graph.constant(np.full((check.width, 1), times), marks.dtype)
         return graph.node("MatMul", marks, factors)
@@ -210,43 +212,43 @@ def _summed(graph: Graph, marks: Value, check: Check, times: float) -> Value:
     return graph.reshape(total, (-1, 1))
 
 
-# The outputs
+# The outputs of the graph
 
-_FEW = 8  # columns of an output that a product fills as quickly as one
-_SOME = 32  # columns beyond which the zeros take room in the file
+_MAX_FUSED_COLUMNS = 8  # up to which a product takes about as long as for one column
+_MAX_PRODUCT_COLUMNS = 32  # beyond which the zeros would enlarge the file
 
 
-def guarded(
+def mark_refused(
     graph: Graph, outputs: Sequence[tuple[Any, list[int | None]]]
 ) -> list[tuple[Any, list[int | None]]]:
-    """Give outputs with NaN in the rows that are refused.
+    """Set the outputs of refused rows to NaN.
 
     Parameters
     ----------
     graph : Graph
     outputs : sequence of (Value or list of Value, dimensions)
-        Labels that are no floats stay as they are.
+        Labels that are not floats are left unchanged.
     """
     single = sum(isinstance(v, list) or v.dtype in _FLOATS for v, _ in outputs) == 1
 
-    def guard(value: Any, dimensions: list[int | None]) -> Any:
+    def mark(value: Any, dimensions: list[int | None]) -> Any:
         if isinstance(value, list):
-            return [guard(part, dimensions) for part in value]
+            return [mark(part, dimensions) for part in value]
         if value.dtype not in _FLOATS:
             return value
-        return _guarded(graph, value, dimensions, single)
+        return _mark_output(graph, value, dimensions, single)
 
-    return [(guard(value, dimensions), dimensions) for value, dimensions in outputs]
+    return [(mark(value, dimensions), dimensions) for value, dimensions in outputs]
 
 
-def _guarded(
+def _mark_output(
     graph: Graph, out: Value, dimensions: list[int | None], single: bool
 ) -> Value:
     width = dimensions[1] if len(dimensions) == 2 else None
     rest = []
     for check in _needed(graph):
-        # A product goes into the only output at once, without a column of its own.
-        at_once = single and width is not None and width <= _FEW
+        # With a single output, the product is added to it directly.
+        at_once = single and width is not None and width <= _MAX_FUSED_COLUMNS
         if at_once and check.is_product and check.value.dtype == out.dtype:
             out = _with_product(graph, check.value, check.width, out, width or 0)
         else:
@@ -255,7 +257,9 @@ def _guarded(
     if column is None:
         return out
     column = graph.cast(column, out.dtype)
-    if width is not None and width <= _SOME:  # several times as quick as an Add
+    if (
+        width is not None and width <= _MAX_PRODUCT_COLUMNS
+    ):  # several times faster than Add
         return _with_product(graph, column, 1, out, width)
     if len(dimensions) != 2:
         column = graph.reshape(column, (-1, *[1] * (len(dimensions) - 1)))
@@ -263,7 +267,7 @@ def _guarded(
 
 
 def refusal_marks(graph: Graph, rows: Value) -> Value:
-    """Mark the rows that are refused, (n,) booleans; ``rows`` is any value of n rows."""
+    """Compute (n,) booleans, True for refused rows; ``rows`` is any value with n rows."""
     column = refusal_column(graph)
     if column is not None:
         return graph.node("IsNaN", graph.reshape(column, (-1,)), dtype=BOOL)

@@ -1,8 +1,8 @@
-"""The table of rules: how each estimator's methods are written in ONNX.
+"""The table of rules that write the methods of estimators as ONNX nodes.
 
-A rule mirrors one method of one class: it takes the fitted estimator and the values
-of ``X``, and gives the values that the method would return, of the same shapes.
-``apply`` finds it by the class, subclasses included.
+A rule implements one method of one class: it takes the fitted estimator and the values
+of ``X``, and returns the values that the method would return, with the same shapes.
+``apply`` looks it up by class, including base classes.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ RULES: dict[tuple[type, str], Rule] = {}
 
 
 def rule(method: str, *classes: type) -> Callable[[Rule], Rule]:
-    """Enter a function as the rule of a method of some classes."""
+    """Register a function as the rule of a method of some classes."""
 
     def enter(function: Rule) -> Rule:
         for cls in classes:
@@ -30,7 +30,7 @@ def rule(method: str, *classes: type) -> Callable[[Rule], Rule]:
 
 
 def find(model: Any, method: str) -> Rule | None:
-    """Look up the rule of a fitted estimator's method."""
+    """Look up the rule of a method of a fitted estimator; None if there is none."""
     for cls in type(model).__mro__:
         if (cls, method) in RULES:
             return RULES[cls, method]
@@ -43,17 +43,17 @@ def has_rules(model: Any) -> bool:
 
 
 def apply(graph: Graph, model: Any, method: str, table: Table) -> Any:
-    """Write a method of a fitted estimator, once, however often it is asked for.
+    """Write a method of a fitted estimator; repeated calls return the same values.
 
     Returns
     -------
-    Table for ``"transform"``, else Value, or list of Values where the method gives
+    Table for ``"transform"``, else Value, or a list of Values if the method returns
     a list of arrays
 
     Raises
     ------
     OnnxExportError
-        Where there is no ONNX form; the message names the estimator.
+        If there is no ONNX form; the message names the estimator.
     """
     key = (id(model), method, table)
     if key not in graph.memo:
@@ -63,10 +63,10 @@ def apply(graph: Graph, model: Any, method: str, table: Table) -> Any:
                 f"{type(model).__name__} has no ONNX form of its {method}."
             )
         refuse_by_limits(graph, model, method, table)
-        # The model is kept with the result, so that no other takes its id.
+        # Storing the model keeps it alive, so that its id is not reused.
         graph.memo[key] = model, found(graph, model, table)
     return graph.memo[key][1]
 
 
-# Rules for estimators that have none of their own; skl2onnx fills them.
+# Rules by method for estimators without a rule; ``skl2onnx/_fallback.py`` adds them.
 FALLBACKS: dict[str, Rule] = {}

@@ -1,4 +1,4 @@
-"""onnxruntime, for trying and comparing."""
+"""onnxruntime sessions for checks and comparisons."""
 
 from typing import Any
 
@@ -22,10 +22,10 @@ def open_session(model: bytes) -> Any:
     Raises
     ------
     OnnxExportError
-        Where onnxruntime cannot run one of its nodes.
+        If onnxruntime cannot run one of the nodes.
     """
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # errors come as exceptions
+    options.log_severity_level = 4  # errors are raised as exceptions
     try:
         return onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"], enable_fallback=False
@@ -46,13 +46,13 @@ _DTYPES: dict[str, np.dtype] = {
 }
 
 
-def give_true_types(model: Any) -> bool:
-    """Let a model's outputs have the types of their nodes, whatever it declared.
+def set_output_types(model: Any) -> bool:
+    """Set the declared types of a model's outputs to those of their nodes.
 
     Returns
     -------
     bool
-        Whether onnxruntime can run the model at all.
+        Whether onnxruntime can run the model.
     """
     for out in model.graph.output:
         out.ClearField("type")

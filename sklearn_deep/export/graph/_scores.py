@@ -1,4 +1,4 @@
-"""What rules of meta-estimators ask of the classifiers inside them."""
+"""Scores of classifiers, and operations on scores, for rules of meta-estimators."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from sklearn_deep.export.graph._table import Table
 def response(
     graph: Graph, model: Any, methods: str | Sequence[str], table: Table
 ) -> tuple[Value, str]:
-    """Apply the first of the methods that the estimator has; in float64."""
+    """Apply the first method that the estimator has; returns float64 and its name."""
     methods = [methods] if isinstance(methods, str) else list(methods)
     method = next((m for m in methods if hasattr(model, m)), None)
     if method is None:
@@ -27,7 +27,7 @@ def response(
 def positive_score(graph: Graph, model: Any, table: Table) -> Value:
     """Score of the second class of a binary estimator, (n,)."""
     if is_constant(model):
-        return full(graph, table, float(model.y_[0]))
+        return full_column(graph, table, float(model.y_[0]))
     if is_regressor(model):
         return graph.cast(apply(graph, model, "predict", table), DOUBLE)
     scores, method = response(
@@ -39,44 +39,44 @@ def positive_score(graph: Graph, model: Any, table: Table) -> Value:
 def positive_probability(graph: Graph, model: Any, table: Table) -> Value:
     """Probability of the second class of a binary classifier, (n,)."""
     if is_constant(model):
-        return full(graph, table, float(model.y_[0]))
+        return full_column(graph, table, float(model.y_[0]))
     return graph.column(response(graph, model, "predict_proba", table)[0], 1)
 
 
 def is_constant(model: Any) -> bool:
-    """Tell whether a classifier stands in for a class that every row, or none, had."""
+    """Tell whether a classifier is a constant: every row of its fit had one class."""
     return hasattr(model, "y_") and not hasattr(model, "classes_")
 
 
 def binary_threshold(model: Any) -> float:
-    """Score above which a binary estimator says the second class."""
+    """Score above which a binary estimator predicts the second class."""
     return (
         0.0 if hasattr(model, "decision_function") and not is_regressor(model) else 0.5
     )
 
 
-def full(graph: Graph, table: Table, number: float) -> Value:
-    """Give one number a row, (n,)."""
+def full_column(graph: Graph, table: Table, number: float) -> Value:
+    """Repeat a number for each row, (n,)."""
     first = graph.node("Shape", table.blocks[0][0], dtype=INT, start=0, end=1)
     return graph.node("Expand", graph.constant(np.array([number])), first)
 
 
-def stacked(graph: Graph, columns: Sequence[Value]) -> Value:
-    """Put values of shape (n,) side by side, (n, k)."""
+def stack_columns(graph: Graph, columns: Sequence[Value]) -> Value:
+    """Stack values of shape (n,) as columns, (n, k)."""
     return graph.concat([graph.reshape(column, (-1, 1)) for column in columns])
 
 
 def mean(graph: Graph, values: Sequence[Value], weights: Any = None) -> Value:
-    """Average values of one shape."""
+    """Average values of equal shape."""
     total = weighted_sum(graph, values, weights)
     divisor = len(values) if weights is None else np.sum(np.asarray(weights, float))
     return graph.math("Div", total, float(divisor))
 
 
 def weighted_sum(graph: Graph, values: Sequence[Value], weights: Any = None) -> Value:
-    """Add up values of one shape, from the first to the last, as NumPy does.
+    """Sum values of equal shape, from the first to the last, as NumPy does.
 
-    Votes that are equal in scikit-learn are then equal in the file too.
+    Votes that are tied in scikit-learn are then tied in the file too.
     """
     parts = list(values)
     if weights is not None:
@@ -89,20 +89,20 @@ def weighted_sum(graph: Graph, values: Sequence[Value], weights: Any = None) -> 
 
 
 def sigmoid(graph: Graph, logits: Value) -> Value:
-    """Compute probabilities of logits, with all digits where they are small.
+    """Compute probabilities from logits, exactly also if they are small.
 
-    The Sigmoid of onnxruntime gives 0 below a logit of -37, and few correct digits below
-    -18. Where probabilities are divided by their sum, the quotients depend on them.
+    onnxruntime's Sigmoid gives 0 for logits below -37, and few correct digits below -18,
+    which matters if the probabilities are then divided by their sum.
     """
     odds = graph.node("Exp", graph.node("Neg", logits))
     return graph.node("Reciprocal", graph.math("Add", odds, 1.0))
 
 
 def one_hot(graph: Graph, labels: Value, classes: np.ndarray) -> Value:
-    """Mark each row's label among the classes, (n,) -> (n, n_classes)."""
+    """One-hot encode labels, (n,) -> (n, n_classes)."""
     classes = np.asarray(classes)
     if label_dtype(classes) == STRING:
-        places = graph.ml_node(
+        indices = graph.ml_node(
             "LabelEncoder",
             labels,
             dtype=INT,
@@ -110,14 +110,14 @@ def one_hot(graph: Graph, labels: Value, classes: np.ndarray) -> Value:
             values_int64s=list(range(len(classes))),
             default_int64=-1,
         )
-        labels, classes = places, np.arange(len(classes))
+        labels, classes = indices, np.arange(len(classes))
     column = graph.cast(graph.reshape(labels, (-1, 1)), DOUBLE)
     marks = graph.compare("Equal", column, classes.astype(float)[None])
     return graph.cast(marks, DOUBLE)
 
 
 def normalised(graph: Graph, scores: Value, *, otherwise_uniform: int = 0) -> Value:
-    """Divide rows by their sums; rows of zeros stay, or become uniform."""
+    """Divide rows by their sums; rows of zeros stay zero, or become uniform."""
     total = graph.sum(scores, 1, keepdims=True)
     empty = graph.compare("Equal", total, 0.0)
     one = graph.constant(np.ones((1, 1)), total.dtype)

@@ -1,4 +1,4 @@
-"""The rows that flow through a pipeline: blocks of columns, or images and series."""
+"""Rows in a graph: blocks of columns, or images and series."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,22 +7,23 @@ import numpy as np
 
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import DOUBLE, STRING, Graph, Value
-from sklearn_deep.export.graph._refusals import carries
+from sklearn_deep.export.graph._refusals import propagates_nan
 
 
 @dataclass(frozen=True)
 class Table:
-    """Values of shape (n, width) that together have the columns of ``X``.
+    """Values of shape (n, width) that together contain the columns of ``X``.
 
     Attributes
     ----------
     blocks : tuple of (Value, int)
         Each value with its number of columns.
     row_shape : tuple of int or None
-        Where a row is no row of columns: its shape, None for a length that is open;
-        there is one block then, of shape (n, *row_shape).
+        For images and series, the shape of a row, with None for an axis of any
+        length; there is a single block then, of shape (n, *row_shape). None for
+        columns.
     lengths : Value or None
-        Of sequences of unequal length, (n,).
+        Lengths of sequences of unequal length, (n,).
     """
 
     blocks: tuple[tuple[Value, int], ...]
@@ -45,12 +46,12 @@ class Table:
         return cls(((value, 1),), tuple(row_shape), lengths)
 
     def with_values(self, value: Value) -> "Table":
-        """Wrap other numbers for the same rows, of the same shape."""
+        """Wrap another value of the same shape."""
         return Table(((value, self.width),), self.row_shape, self.lengths)
 
     @classmethod
     def join(cls, tables: Iterable["Table"]) -> "Table":
-        """Put tables side by side."""
+        """Concatenate the columns of tables."""
         return cls(tuple(block for table in tables for block in table.blocks))
 
     @property
@@ -60,21 +61,21 @@ class Table:
 
     @property
     def dtype(self) -> np.dtype:
-        """The dtype that NumPy would give to the whole."""
+        """The dtype that NumPy would give to an array of all columns."""
         for value, _ in self.blocks:
             value.check_readable()
         dtypes = {value.dtype for value, _ in self.blocks}
         if STRING in dtypes:
             if len(dtypes) > 1:
                 raise OnnxExportError(
-                    "Columns of strings and of numbers meet in one array. Treat them"
-                    " apart, in a ColumnTransformer."
+                    "Columns of strings and of numbers are in one array. Process them"
+                    " separately, in a ColumnTransformer."
                 )
             return STRING
         return np.result_type(*dtypes) if dtypes else DOUBLE
 
     def inputs(self) -> list[tuple[Value, tuple[int | None, ...]]]:
-        """Give the values, and the shape of a row of each."""
+        """Return the values, each with the shape of a row."""
         if self.row_shape is None:
             return [(value, (width,)) for value, width in self.blocks]
         rows = [(self.blocks[0][0], self.row_shape)]
@@ -83,18 +84,20 @@ class Table:
     def rows(
         self, graph: Graph, dtype: np.dtype
     ) -> tuple[Value, tuple[int | None, ...]]:
-        """Give the rows for a network, (n, *row_shape), and the shape of a row."""
+        """Return the rows for a network, (n, *row_shape), and the shape of a row."""
         if self.row_shape is None:
             return self.matrix(graph, dtype), (self.width,)
         out = graph.cast(self.blocks[0][0], dtype)
-        carries(graph, self.blocks[0][0], out)
+        propagates_nan(graph, self.blocks[0][0], out)
         return out, self.row_shape
 
     def matrix(self, graph: Graph, dtype: np.dtype | None = None) -> Value:
-        """Give all columns as one value of shape (n, width)."""
+        """Concatenate all columns to one value of shape (n, width)."""
         self._check_flat()
         if not self.blocks:
-            raise OnnxExportError("No column is left, which no ONNX graph can hold.")
+            raise OnnxExportError(
+                "No column is left: an ONNX graph cannot compute an array without columns."
+            )
         key = "matrix", self, self.dtype if dtype is None else dtype
         if key not in graph.memo:
             graph.memo[key] = self._joined(graph, key[-1])
@@ -103,35 +106,35 @@ class Table:
     def _joined(self, graph: Graph, dtype: np.dtype) -> Value:
         out = graph.concat([graph.cast(value, dtype) for value, _ in self.blocks])
         for value, _ in self.blocks:
-            carries(graph, value, out)
+            propagates_nan(graph, value, out)
         return out
 
-    def select(self, graph: Graph, places: Sequence[int]) -> "Table":
-        """Take columns by their places, in this order."""
+    def select(self, graph: Graph, indices: Sequence[int]) -> "Table":
+        """Select columns by index, in this order."""
         self._check_flat()
         starts = np.cumsum([0, *(width for _, width in self.blocks)])
         blocks: list[tuple[int, list[int]]] = []
-        for place in places:
-            block = int(np.searchsorted(starts, place, side="right")) - 1
+        for index in indices:
+            block = int(np.searchsorted(starts, index, side="right")) - 1
             if not blocks or blocks[-1][0] != block:
                 blocks.append((block, []))
-            blocks[-1][1].append(int(place - starts[block]))
+            blocks[-1][1].append(int(index - starts[block]))
         return Table(tuple(self._part(graph, b, columns) for b, columns in blocks))
 
     def _part(self, graph: Graph, block: int, columns: list[int]) -> tuple[Value, int]:
         value, width = self.blocks[block]
         if columns == list(range(width)):
             return value, width
-        places = graph.constant(np.array(columns, np.int64))
-        return graph.node("Gather", value, places, axis=1), len(columns)
+        indices = graph.constant(np.array(columns, np.int64))
+        return graph.node("Gather", value, indices, axis=1), len(columns)
 
     def _check_flat(self) -> None:
         if self.row_shape is not None:
             raise OnnxExportError(
-                f"A step takes columns, and the rows of X have shape {self.row_shape}."
-                " Give flat rows, and input_shape to the network."
+                f"A step expects columns, but the rows of X have shape {self.row_shape}."
+                " Pass 2-D X, and input_shape to the network."
             )
 
     def columns(self, graph: Graph) -> list[Value]:
-        """Give each column as a value of shape (n, 1)."""
+        """Return each column as a value of shape (n, 1)."""
         return [self.select(graph, [j]).blocks[0][0] for j in range(self.width)]

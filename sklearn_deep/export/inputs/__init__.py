@@ -1,1 +1,1 @@
-"""The inputs that a model declares, and what a fitted estimator tells about its rows."""
+"""Inputs of the graph, and what they depend on in the fitted estimator."""

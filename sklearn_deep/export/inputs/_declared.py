@@ -1,4 +1,4 @@
-"""The inputs that a model declares: one a column of a frame, or one for an array."""
+"""Inputs of the graph: one per column of a frame, or one for an array."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.data._missing import is_missing
 from sklearn_deep.estimators.core._fitted import fitted_of
-from sklearn_deep.estimators.families._lengths import TakesLengths
+from sklearn_deep.estimators.families._lengths import VariableLengthEstimator
 from sklearn_deep.estimators.families._sequences import SequenceEstimator
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import (
@@ -24,32 +24,32 @@ from sklearn_deep.export.graph._graph import (
     STRING,
 )
 from sklearn_deep.export.inputs._probe import predict_error
-from sklearn_deep.export.inputs._walk import parts_within
+from sklearn_deep.export.inputs._walk import walk_parts
 from sklearn_deep.serving._sequence_inputs import (
     LENGTHS,
     STEPS,
     as_texts,
-    is_items,
-    joined,
-    objects,
+    is_sequence_array,
+    object_array,
+    to_ragged,
 )
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input of the model.
+    """One input of the graph.
 
     Attributes
     ----------
     name : str
     columns : tuple of int
-        Columns of X that it holds; none where rows are no rows of columns.
+        Indices of the columns of X in it; empty for images, series and sequences.
     dtype : numpy.dtype
     row_shape : tuple of int or None
-        Shape of a row; None for a length that is open.
+        Shape of a row; None for an axis of any length.
     refusal : str
-        Error message for a column that no ONNX input can hold; it is raised where a
-        step reads the column. Empty for all others.
+        Error message for a column that no ONNX input can hold, raised if a step reads
+        it. Empty for other columns.
     """
 
     name: str
@@ -60,14 +60,14 @@ class Input:
 
 
 def as_rows(model: Any, X: Any) -> Any:
-    """Give X as an array or a frame whose columns are those of the fit, in order.
+    """Convert X to an array, or a frame with the columns of the fit in their order.
 
-    Sequences come as an object array of them.
+    Sequences are converted to an object array.
 
     Raises
     ------
     OnnxExportError
-        Where columns are missing, or X has another shape than in the fit.
+        If columns are missing, or X has another shape than in the fit.
     """
     if sequence_network(model) is not None:
         items = _items(model, X)
@@ -97,12 +97,12 @@ def _check_shape(model: Any, X: Any) -> None:
     several = n_axes > 1 and _takes_several_axes(model)
     if not several and (n_axes != 2 or X.shape[1] != (wanted or X.shape[1])):
         raise OnnxExportError(
-            f"X must hold rows like those of the fit, of shape (n_samples,"
+            f"X must contain rows like those of the fit, of shape (n_samples,"
             f" {wanted if wanted is not None else 'n_features'}); got shape {X.shape}."
         )
     if not len(X):
-        raise OnnxExportError("X has no row; give some to compare predictions on.")
-    if several:  # only the network knows the shapes that it takes
+        raise OnnxExportError("X has no rows; pass some to compare predictions on.")
+    if several:  # only the network knows which shapes it accepts
         _check_taken(model, X)
 
 
@@ -110,20 +110,20 @@ def _check_taken(model: Any, X: Any) -> None:
     error = predict_error(model, X[:1])
     if error is not None:
         raise OnnxExportError(
-            f"X must hold rows like those of the fit. {error}"
+            f"X must contain rows like those of the fit. {error}"
         ) from error
 
 
 def sequence_network(model: Any) -> Any:
-    """Find the estimator of sequences inside a fitted estimator, or None."""
-    parts = (m for m in parts_within(model) if isinstance(m, TakesLengths))
+    """Find the first sequence estimator nested in a fitted estimator, or None."""
+    parts = (m for m in walk_parts(model) if isinstance(m, VariableLengthEstimator))
     return next((part for part in parts if hasattr(part, "module_")), None)
 
 
 def vectoriser(model: Any) -> Any:
-    """Find the vectoriser of texts inside a fitted estimator, or None."""
+    """Find the first text vectoriser nested in a fitted estimator, or None."""
     kinds = (CountVectorizer, HashingVectorizer)
-    return next((m for m in parts_within(model) if isinstance(m, kinds)), None)
+    return next((m for m in walk_parts(model) if isinstance(m, kinds)), None)
 
 
 def _documents(X: Any) -> np.ndarray:
@@ -132,7 +132,7 @@ def _documents(X: Any) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise OnnxExportError(str(error)) from error
     if not len(texts):
-        raise OnnxExportError("X has no row; give some to compare predictions on.")
+        raise OnnxExportError("X has no rows; pass some to compare predictions on.")
     return texts
 
 
@@ -140,14 +140,14 @@ def _items(model: Any, X: Any) -> np.ndarray | None:
     network = sequence_network(model)
     found = fitted_of(network).features.sequences_in(X)
     if found is None and fitted_of(network).features.of_tokens:
-        found = list(np.asarray(X))  # rows of tokens, all of one length
+        found = list(np.asarray(X))  # rows of tokens of equal length
     if found is not None and not found:
-        raise OnnxExportError("X has no row; give some to compare predictions on.")
-    return None if found is None else objects(found)
+        raise OnnxExportError("X has no rows; pass some to compare predictions on.")
+    return None if found is None else object_array(found)
 
 
 def sequence_form(model: Any, X: Any) -> dict[str, Any]:
-    """Say what sequences like these are, for whoever brings others."""
+    """Describe the kind of sequences, for the metadata."""
     network = sequence_network(model)
     if network is None:
         return {
@@ -168,22 +168,22 @@ def sequence_form(model: Any, X: Any) -> dict[str, Any]:
     }
 
 
-def _declared_sequences(model: Any, X: np.ndarray) -> list[Input]:
+def _declare_sequences(model: Any, X: np.ndarray) -> list[Input]:
     form = sequence_form(model, X)
     if form["kind"] in ("text", "document"):
         return [Input(STEPS, (), STRING, ())]
-    ragged = joined(X, form)
+    ragged = to_ragged(X, form)
     dtype, shape = _dtype_of(ragged.values, STEPS), (None, *ragged.shape[1:])
     return [Input(STEPS, (), dtype, shape), Input(LENGTHS, (), INT, ())]
 
 
 def _takes_several_axes(model: Any) -> bool:
-    networks = (m for m in parts_within(model) if isinstance(m, TracksSubclasses))
+    networks = (m for m in walk_parts(model) if isinstance(m, TracksSubclasses))
     return any(get_tags(m).input_tags.three_d_array for m in networks)
 
 
 def is_frame(X: Any) -> bool:
-    """Tell whether X is a pandas, polars or like frame."""
+    """Tell whether X is a data frame, such as of pandas or polars."""
     return hasattr(X, "columns") and hasattr(X, "__getitem__")
 
 
@@ -197,14 +197,14 @@ def _ordered(model: Any, X: Any) -> Any:
     kept = [name for name in names if name in present]
     X = X if list(X.columns) == kept else X[kept]
     if missing:
-        _check_lack(model, X, missing)
+        _check_missing_columns(model, X, missing)
     else:
         _check_shape(model, X)
     return X
 
 
-def _check_lack(model: Any, X: Any, missing: list[Any]) -> None:
-    """Raise unless the estimator predicts without the missing columns."""
+def _check_missing_columns(model: Any, X: Any, missing: list[Any]) -> None:
+    """Raise if the estimator needs the missing columns."""
     error = predict_error(model, X[:1]) if len(X) else None
     if error is not None or not len(X):
         raise OnnxExportError(
@@ -214,29 +214,29 @@ def _check_lack(model: Any, X: Any, missing: list[Any]) -> None:
 
 
 def fitted_columns(model: Any, X: Any) -> list[str]:
-    """Names of the columns of a frame at the fit, those that X lacks included."""
+    """Names of the columns in the fit, including those that X lacks."""
     names = getattr(model, "feature_names_in_", None)
     return [str(name) for name in (X.columns if names is None else names)]
 
 
-_MOST_TRIES = 64
+_MAX_PROBES = 64
 
 
-def may_lack(model: Any, X: Any, inputs: list[Input]) -> list[int]:
-    """Find the columns without which the estimator predicts all the same.
+def optional_columns(model: Any, X: Any, inputs: list[Input]) -> list[int]:
+    """Find the columns that the estimator does not need for predictions.
 
     Parameters
     ----------
     model : fitted estimator
     X : array or frame
     inputs : list of Input
-        Those that the graph uses: their columns are needed.
+        Inputs that the graph uses: their columns are needed.
 
     Returns
     -------
     list of int
-        Places of the columns among those of the fit. The estimator is tried on a row
-        without them, at most ``_MOST_TRIES`` times; columns left over are needed.
+        Indices among the columns of the fit. They are found by bisection, with at most
+        ``_MAX_PROBES`` calls of the estimator; undecided columns count as needed.
     """
     if not is_frame(X) or getattr(model, "feature_names_in_", None) is None:
         return []
@@ -245,42 +245,42 @@ def may_lack(model: Any, X: Any, inputs: list[Input]) -> list[int]:
     present = set(column_names(X) or [])
     found = [j for j, name in enumerate(names) if name not in present]
     waiting = [[j for j, name in enumerate(names) if name in present and j not in read]]
-    for _ in range(_MOST_TRIES):
+    for _ in range(_MAX_PROBES):
         if not waiting:
             break
-        places = waiting.pop()
-        without = {names[j] for j in places}
+        indices = waiting.pop()
+        without = {names[j] for j in indices}
         kept = [name for name in X.columns if str(name) not in without]
         if predict_error(model, X[:1][kept]) is None:
-            found += places
-        elif len(places) > 1:
-            middle = len(places) // 2
-            waiting += [places[:middle], places[middle:]]
+            found += indices
+        elif len(indices) > 1:
+            middle = len(indices) // 2
+            waiting += [indices[:middle], indices[middle:]]
     return sorted(found)
 
 
 def column_names(X: Any) -> list[str] | None:
-    """Names of a frame's columns, None for an array."""
+    """Names of the columns of a frame; None for an array."""
     if not is_frame(X):
         return None
     return [str(name) for name in X.columns]
 
 
-def declared(model: Any, X: Any) -> list[Input]:
-    """Choose the inputs for rows like these."""
-    if is_items(X):
-        return _declared_sequences(model, X)
+def declare_inputs(model: Any, X: Any) -> list[Input]:
+    """Choose the inputs of the graph for rows like X."""
+    if is_sequence_array(X):
+        return _declare_sequences(model, X)
     if is_frame(X):
-        return _declared_columns(model, X)
+        return _declare_columns(model, X)
     dtype = PIXEL if is_pixels(model, X) else _dtype_or_none(X)
     if dtype is None and X.dtype == object and X.ndim == 2:
-        return [_declared(f"x{j}", j, column) for j, column in enumerate(X.T)]
+        return [_declare(f"x{j}", j, column) for j, column in enumerate(X.T)]
     if dtype is None:
-        raise OnnxExportError(_refusal("X", _content(X)))
+        raise OnnxExportError(_unsupported_column("X", _content(X)))
     if len(X.shape) > 2:
         shape: tuple[int | None, ...] = X.shape[1:]
         network = sequence_network(model)
-        if isinstance(network, SequenceEstimator):  # series of any length
+        if isinstance(network, SequenceEstimator):  # series may have any length
             time = 1 if fitted_of(network).features.channels == "first" else 0
             shape = tuple(None if i == time else n for i, n in enumerate(shape))
         return [Input("X", (), dtype, shape)]
@@ -288,45 +288,45 @@ def declared(model: Any, X: Any) -> list[Input]:
     return [Input("X", tuple(range(width)), dtype, (width,))]
 
 
-def _declared_columns(model: Any, X: Any) -> list[Input]:
+def _declare_columns(model: Any, X: Any) -> list[Input]:
     present = column_names(X) or []
-    twice = sorted({name for name in present if present.count(name) > 1})
-    if twice:
+    duplicates = sorted({name for name in present if present.count(name) > 1})
+    if duplicates:
         raise OnnxExportError(
-            f"X has several columns of the names {twice[:5]!r}. Give every column a name"
-            " of its own."
+            f"X has duplicate column names {duplicates[:5]!r}. Give every column a unique"
+            " name."
         )
-    places = {name: k for k, name in enumerate(present)}
+    indices = {name: k for k, name in enumerate(present)}
     inputs = []
     for j, name in enumerate(fitted_columns(model, X)):
-        shown = name or f"x{j}"  # ONNX takes an empty name for no input at all
-        if name in places:
-            column = column_values(X, places[name])
-            kind = _other_than_scalars(X, places[name], column)
-            inputs.append(_declared(shown, j, column, kind))
+        shown = name or f"x{j}"  # in ONNX an empty name means no input
+        if name in indices:
+            column = column_values(X, indices[name])
+            kind = _non_scalar_dtype(X, indices[name], column)
+            inputs.append(_declare(shown, j, column, kind))
         else:
-            lacking = f"X lacks the column {name!r}, which the model reads."
+            lacking = f"X lacks the column {name!r}, which the model needs."
             inputs.append(Input(shown, (j,), NO_INPUT, (1,), lacking))
     return inputs
 
 
-def _declared(name: str, place: int, values: np.ndarray, kind: str = "") -> Input:
+def _declare(name: str, index: int, values: np.ndarray, kind: str = "") -> Input:
     dtype = None if kind else _dtype_or_none(values)
     if dtype is None:
-        message = _refusal(name, kind or _content(values))
-        return Input(name, (place,), NO_INPUT, (1,), message)
-    return Input(name, (place,), dtype, (1,))
+        message = _unsupported_column(name, kind or _content(values))
+        return Input(name, (index,), NO_INPUT, (1,), message)
+    return Input(name, (index,), dtype, (1,))
 
 
 def is_pixels(model: Any, X: Any) -> bool | None:
-    """Tell whether rows are pixels of 8 bits, to a network that takes no other numbers.
+    """Tell whether rows are 8-bit pixels, for a network that distinguishes them.
 
     Returns
     -------
     bool or None
-        None where bytes and other numbers are the same to the model.
+        None if the model does not distinguish 8-bit pixels from other numbers.
     """
-    numbers = not (is_frame(X) or is_items(X)) and X.dtype.kind in "fiub"
+    numbers = not (is_frame(X) or is_sequence_array(X)) and X.dtype.kind in "fiub"
     if not numbers or not _takes_several_axes(model):
         return None
     pixels = X.dtype == PIXEL
@@ -335,31 +335,31 @@ def is_pixels(model: Any, X: Any) -> bool | None:
     return None if predict_error(model, others) is None else pixels
 
 
-def column_values(X: Any, place: int) -> np.ndarray:
+def column_values(X: Any, index: int) -> np.ndarray:
     """Values of one column of a frame."""
-    column = X.iloc[:, place] if hasattr(X, "iloc") else X[X.columns[place]]
+    column = X.iloc[:, index] if hasattr(X, "iloc") else X[X.columns[index]]
     return column.to_numpy()
 
 
-def _other_than_scalars(X: Any, place: int, values: np.ndarray) -> str:
-    """Name the dtype of polars columns of dates, lists and structs, "" for others.
+def _non_scalar_dtype(X: Any, index: int, values: np.ndarray) -> str:
+    """Name the dtype of a polars column of dates, lists or structs; "" for others.
 
-    NumPy's forms of some of these hold numbers.
+    NumPy would convert some of these to numbers.
     """
-    dtype = X.dtypes.iloc[place] if hasattr(X, "iloc") else X[X.columns[place]].dtype
+    dtype = X.dtypes.iloc[index] if hasattr(X, "iloc") else X[X.columns[index]].dtype
     several = values.ndim > 1 or getattr(dtype, "is_nested", bool)()
     temporal = getattr(dtype, "is_temporal", bool)()
     return f"{dtype} values" if several or temporal else ""
 
 
-# What the kinds of NumPy's dtypes are in ONNX.
+# ONNX dtypes by the kinds of NumPy's dtypes.
 _KINDS = {"f": DOUBLE, "i": INT, "u": INT, "b": BOOL, "U": STRING}
 
 
 def _dtype_of(values: np.ndarray, name: str) -> np.dtype:
     dtype = _dtype_or_none(values)
     if dtype is None:
-        raise OnnxExportError(_refusal(name, _content(values)))
+        raise OnnxExportError(_unsupported_column(name, _content(values)))
     return dtype
 
 
@@ -389,9 +389,9 @@ def _content(values: np.ndarray) -> str:
     return f"values of {', '.join(sorted(kinds))}"
 
 
-def _refusal(name: str, what: str) -> str:
+def _unsupported_column(name: str, what: str) -> str:
     return (
-        f"Column {name!r} holds {what}, which no ONNX input can. Columns that the"
-        " pipeline reads may hold numbers, booleans or strings, each of one kind, some"
-        " of them missing."
+        f"Column {name!r} contains {what}, which no ONNX input can hold. Columns that the"
+        " pipeline reads may contain numbers, booleans or strings, each column of one"
+        " type, and missing values."
     )

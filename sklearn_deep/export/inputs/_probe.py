@@ -1,15 +1,15 @@
-"""What a fitted estimator says to rows: whether it takes them, and if not, why."""
+"""Probe of a fitted estimator: whether it accepts some rows, and if not, why."""
 
 import warnings
 from typing import Any
 
 
 def predict_error(model: Any, rows: Any) -> Exception | None:
-    """Give the error with which an estimator refuses rows, None where it takes them."""
+    """Return the error that an estimator raises for rows; None if it accepts them."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             (model.predict if hasattr(model, "predict") else model.transform)(rows)
-    except Exception as error:  # whatever a step raises, the row is not one it takes
+    except Exception as error:  # any error means that the rows are refused
         return error
     return None

@@ -1,4 +1,4 @@
-"""Estimators within a fitted estimator, wherever it keeps them."""
+"""Iteration over the estimators nested in a fitted estimator."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 
-def parts_within(model: Any) -> Iterator[Any]:
-    """Go through an estimator, and through all that it holds, each once."""
+def walk_parts(model: Any) -> Iterator[Any]:
+    """Iterate over an estimator and everything nested in its attributes, each once."""
     seen: set[int] = set()
     waiting = [model]
     while waiting:
@@ -23,7 +23,7 @@ def _held(value: Any) -> Iterable[Any]:
         return value.values()
     if isinstance(value, (list, tuple)):
         return value
-    # Calibrated classifiers are no BaseEstimator, but hold one.
+    # Calibrated classifiers are not BaseEstimators, but contain one.
     if isinstance(value, BaseEstimator) or hasattr(value, "calibrators"):
         return vars(value).values()
     return ()

@@ -1,4 +1,4 @@
-"""ONNX rules of torch layers; importing this folder enters all of them in the table."""
+"""ONNX rules of torch layers; importing this package registers them."""
 
 import sklearn_deep.export.layers._columns
 import sklearn_deep.export.layers._convolution

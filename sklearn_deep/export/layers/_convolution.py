@@ -1,8 +1,8 @@
 """Rules of the layers over images and series.
 
-onnxruntime has convolutions and some pools for float32 only: ``SINGLE_LAYERS`` names
-them, for whole networks to be written so; where float64 is asked for, they alone are
-computed in float32.
+onnxruntime has convolutions and some pools in float32 only: they are listed in
+``FLOAT32_LAYERS``, and networks with such layers are written in float32. If the export asks
+for float64, only these layers compute in float32.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,8 +14,8 @@ from torch import nn
 from sklearn_deep.export.graph._graph import FLOAT, INT, Graph, Value
 from sklearn_deep.export.layers._feed_forward import (
     CONDITIONS,
+    FLOAT32_LAYERS,
     LAYERS,
-    SINGLE_LAYERS,
     LayerRule,
     NoRule,
     batch_norm,
@@ -42,7 +42,7 @@ def _identity(graph: Graph, module: nn.Module, x: Value) -> Value:
 
 
 def _in_float32(rule: LayerRule) -> LayerRule:
-    """Cast what goes in and what comes out, where it is something else."""
+    """Cast the input to float32, and the output back."""
 
     def write(graph: Graph, module: Any, x: Value) -> Value:
         return graph.cast(rule(graph, module, graph.cast(x, FLOAT)), x.dtype)
@@ -58,14 +58,14 @@ def _tapped(graph: Graph, module: Tapped, x: Value) -> Value:
     layer = module.network.get_submodule(module.name)
     graph.memo.pop(id(layer), None)
     emit(graph, module.network, x)
-    if id(layer) not in graph.memo:  # a rule writes it together with others
+    if id(layer) not in graph.memo:  # the rule of another layer writes it
         raise NoRule(type(layer).__name__)
-    out, behind = graph.memo[id(layer)]
-    graph.rollback(behind)  # what follows has no part in it
+    out, checkpoint = graph.memo[id(layer)]
+    graph.rollback(checkpoint)  # drop the layers after it
     return graph.reshape(out, (0, -1))
 
 
-# From the user's layout to (n, channels, ...), and back.
+# From the layout of X to (n, channels, ...), and back.
 
 
 def _arrange(graph: Graph, module: Arrange, x: Value) -> Value:
@@ -73,7 +73,7 @@ def _arrange(graph: Graph, module: Arrange, x: Value) -> Value:
     if layout.pixels:
         x = graph.math("Mul", x, module.scale.item())
     canonical = layout.arranged
-    if layout.n_channels == 1:  # where the one channel stands makes no difference
+    if layout.n_channels == 1:  # the position of a single channel does not matter
         canonical = (1, *layout.spatial)
     if canonical != layout.row_shape:
         x = graph.reshape(x, (0, *canonical))
@@ -98,20 +98,20 @@ def _unflatten(graph: Graph, module: nn.Unflatten, x: Value) -> Value:
     return graph.reshape(x, (0, *module.unflattened_size))
 
 
-# Convolutions.
+# Convolutions
 
 _MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 def _pads(sides: Sequence[int]) -> list[int]:
-    """Padding as torch has it, last axis first, as all starts and then all ends."""
+    """Reorder torch's padding, last axis first, to all starts and then all ends."""
     return [*sides[-2::-2], *sides[::-2]]
 
 
 def padded(
     graph: Graph, x: Value, sides: Sequence[int], mode: str, number: float = 0.0
 ) -> Value:
-    """Pad the axes behind the channels; ``sides`` are in the order of torch."""
+    """Pad the axes after the channels; ``sides`` are in torch's order."""
     starts_and_ends = _pads(sides)
     n_axes = len(starts_and_ends) // 2
     pads = [0, 0, *starts_and_ends[:n_axes], 0, 0, *starts_and_ends[n_axes:]]
@@ -177,7 +177,7 @@ def _channel_norm(graph: Graph, module: ChannelNorm, x: Value) -> Value:
     return graph.node("Reshape", out, shape)
 
 
-# Pools.
+# Pools
 
 
 def _max_pool(n_axes: int) -> LayerRule:
@@ -211,7 +211,7 @@ def _average_pool(n_axes: int) -> LayerRule:
     return write
 
 
-def _to_one(n_axes: int, reduce: str) -> LayerRule:
+def _reduce_axes(n_axes: int, reduce: str) -> LayerRule:
     axes = list(range(2, 2 + n_axes))
     return lambda graph, module, x: getattr(graph, reduce)(x, axes, keepdims=True)
 
@@ -252,7 +252,7 @@ def _upsample(graph: Graph, module: nn.Upsample, x: Value) -> Value:
     )
 
 
-# How layers are joined.
+# Combinations of layers
 
 
 def _residual(graph: Graph, module: Residual, x: Value) -> Value:
@@ -268,11 +268,18 @@ def _branches(graph: Graph, module: Branches, x: Value) -> Value:
 _CONVOLUTIONS: tuple[type[nn.Module], ...] = (nn.Conv1d, nn.Conv2d, Convolution2d)
 _TRANSPOSED: tuple[type[nn.Module], ...] = (nn.ConvTranspose1d, nn.ConvTranspose2d)
 
-# Those without a rule are written by torch's own exporter, in float32 from the start.
-_UNRULED = (nn.Conv3d, nn.ConvTranspose3d, nn.AvgPool3d, nn.LPPool1d, nn.LPPool2d)
+# Layers without a rule: torch.onnx.export writes them, in float32.
+_WITHOUT_RULE = (nn.Conv3d, nn.ConvTranspose3d, nn.AvgPool3d, nn.LPPool1d, nn.LPPool2d)
 
-SINGLE_LAYERS.update(
-    {*_CONVOLUTIONS, *_TRANSPOSED, nn.AvgPool1d, nn.AvgPool2d, nn.Upsample, *_UNRULED}
+FLOAT32_LAYERS.update(
+    {
+        *_CONVOLUTIONS,
+        *_TRANSPOSED,
+        nn.AvgPool1d,
+        nn.AvgPool2d,
+        nn.Upsample,
+        *_WITHOUT_RULE,
+    }
 )
 
 LAYERS.update(
@@ -296,10 +303,10 @@ LAYERS.update(
         nn.MaxPool2d: _max_pool(2),
         nn.AvgPool1d: _in_float32(_average_pool(1)),
         nn.AvgPool2d: _in_float32(_average_pool(2)),
-        nn.AdaptiveAvgPool1d: _to_one(1, "mean"),
-        nn.AdaptiveAvgPool2d: _to_one(2, "mean"),
-        nn.AdaptiveMaxPool1d: _to_one(1, "max"),
-        nn.AdaptiveMaxPool2d: _to_one(2, "max"),
+        nn.AdaptiveAvgPool1d: _reduce_axes(1, "mean"),
+        nn.AdaptiveAvgPool2d: _reduce_axes(2, "mean"),
+        nn.AdaptiveMaxPool1d: _reduce_axes(1, "max"),
+        nn.AdaptiveMaxPool2d: _reduce_axes(2, "max"),
         GlobalPool: _global_pool,
         Subsample: _subsample,
         nn.Upsample: _in_float32(_upsample),
@@ -310,8 +317,7 @@ LAYERS.update(
     }
 )
 
-# torch's own layers that the rules above write in some of their settings only; in others
-# torch's own exporter is asked.
+# Conditions under which the rules above apply; otherwise torch.onnx.export is used.
 
 
 def _is_one(module: Any) -> bool:
@@ -319,13 +325,13 @@ def _is_one(module: Any) -> bool:
 
 
 def _fits_stride(module: Any) -> bool:
-    """Tell what onnxruntime takes: torch allows more where the dilation is larger."""
+    """Tell whether onnxruntime accepts the output padding; torch accepts more."""
     return all(
         more < by for more, by in zip(module.output_padding, module.stride, strict=True)
     )
 
 
-_SETTINGS: dict[type[nn.Module], Callable[[Any], bool]] = {
+_CONDITIONS: dict[type[nn.Module], Callable[[Any], bool]] = {
     **dict.fromkeys(_TRANSPOSED, _fits_stride),
     nn.AdaptiveAvgPool1d: _is_one,
     nn.AdaptiveAvgPool2d: _is_one,
@@ -339,4 +345,4 @@ _SETTINGS: dict[type[nn.Module], Callable[[Any], bool]] = {
     nn.Unflatten: lambda m: m.dim == 1 and isinstance(m.unflattened_size, tuple),
 }
 
-CONDITIONS.update(_SETTINGS)
+CONDITIONS.update(_CONDITIONS)

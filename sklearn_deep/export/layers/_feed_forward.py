@@ -1,8 +1,8 @@
-"""The table of layers: one ONNX rule for each kind of torch module.
+"""The table of layers: one ONNX rule per class of torch module.
 
-A rule takes the graph, the module in evaluation mode and the value that goes in, and
-gives the value that comes out. Constants take the value's dtype. onnxruntime has no
-float64 kernel of some operators; for those the float64 form is written out.
+A rule takes the graph, the module in evaluation mode and the input value, and returns
+the output value. Constants have the dtype of the input. Some operators have no float64
+kernel in onnxruntime; in float64 they are composed of others.
 """
 
 import math
@@ -20,22 +20,22 @@ from sklearn_deep.nn._mlp import MLP, BatchNorm, Block, Output
 
 LayerRule = Callable[[Graph, Any, Value], Value]
 
-# Keys of a graph's memo: whether rows may have several axes in front of a layer; and the
-# true lengths of sequences, (n,), None where all are equal.
+# Keys of a graph's memo: whether the input of a layer may have more than two axes; and the
+# lengths of sequences, (n,), None if all are equal.
 SEVERAL_AXES, LENGTHS = "several axes", "lengths"
 
 # Layers whose outputs have more axes than their inputs.
 _ADDS_AXES = (nn.Unflatten, nn.Embedding)
 # Layers that onnxruntime computes in float32 only.
-SINGLE_LAYERS: set[type[nn.Module]] = set()
-# What a layer must be like for its rule to write it.
+FLOAT32_LAYERS: set[type[nn.Module]] = set()
+# Conditions on a layer's settings for its rule to apply.
 CONDITIONS: dict[type[nn.Module], Callable[[Any], bool]] = {
     nn.Flatten: lambda m: m.start_dim >= 0 and m.end_dim == -1,
 }
 
 
 class NoRule(LookupError):
-    """A module has no rule; the argument is its name."""
+    """A module has no rule; the argument is the name of its class."""
 
 
 def emit_network(
@@ -45,12 +45,12 @@ def emit_network(
     row_shape: Sequence[Any],
     lengths: Value | None = None,
 ) -> Value:
-    """Write a whole network: by the rules, or else by torch's own exporter.
+    """Write a network by the rules, or else with ``torch.onnx.export``.
 
     Raises
     ------
     OnnxExportError
-        For a layer that neither knows.
+        For a layer that neither supports.
     """
     adds_axes = any(isinstance(m, _ADDS_AXES) for m in network.modules())
     graph.memo[SEVERAL_AXES] = len(row_shape) > 1 or adds_axes
@@ -74,7 +74,7 @@ def emit(graph: Graph, module: nn.Module, x: Value) -> Value:
     Raises
     ------
     NoRule
-        Where it has none.
+        If it has none.
     """
     found = _rule_of(module)
     if found is None:
@@ -85,20 +85,20 @@ def emit(graph: Graph, module: nn.Module, x: Value) -> Value:
 
 
 def emit_stages(graph: Graph, module: Any, x: Value) -> Value:
-    """Write a network whose ``stages`` follow one another."""
+    """Write the ``stages`` of a network one after the other."""
     for _, stage in module.stages():
         x = emit(graph, stage, x)
     return x
 
 
-def has_single_layers(network: nn.Module) -> bool:
+def has_float32_layers(network: nn.Module) -> bool:
     """Tell whether a network has layers that onnxruntime computes in float32 only."""
-    kinds = tuple(SINGLE_LAYERS)
+    kinds = tuple(FLOAT32_LAYERS)
     return any(isinstance(layer, kinds) for layer in network.modules())
 
 
 def _rule_of(module: nn.Module) -> LayerRule | None:
-    """Look up the rule; what computes something else than its class has none."""
+    """Look up the rule of a module; None if it has hooks or its own ``forward``."""
     if module._forward_pre_hooks or module._forward_hooks:
         return None
     for cls in type(module).__mro__:
@@ -126,8 +126,8 @@ def _sequence(graph: Graph, module: nn.Sequential, x: Value) -> Value:
 def _flatten(graph: Graph, module: nn.Flatten, x: Value) -> Value:
     if module.start_dim == 0:
         raise OnnxExportError(
-            "Flatten(0) has no ONNX form: it makes one row of all. Give it a start_dim of"
-            " 1 or more."
+            "Flatten(0) has no ONNX form: it joins all rows to one. Set start_dim to 1 or"
+            " more."
         )
     return graph.reshape(x, (*(0,) * module.start_dim, -1))
 
@@ -138,7 +138,7 @@ def _linear(graph: Graph, module: nn.Linear, x: Value) -> Value:
         return graph.node(
             "Gemm", x, _constant(graph, module.weight, x), *bias, transB=1
         )
-    # A Gemm takes rows of one axis only; onnxruntime makes one of this where they are.
+    # Gemm needs 2-D inputs; onnxruntime fuses MatMul and Add to a Gemm if they are 2-D.
     out = graph.node("MatMul", x, _constant(graph, module.weight.T, x))
     return graph.node("Add", out, *bias) if bias else out
 
@@ -155,12 +155,12 @@ def _mlp(graph: Graph, module: MLP, x: Value) -> Value:
 
 
 def batch_norm(graph: Graph, module: Any, x: Value) -> Value:
-    """Write a batch normalisation of the second axis."""
+    """Write a batch normalisation over the second axis."""
     mean, var = module.running_mean, module.running_var
     if mean is None or var is None:
         raise OnnxExportError(
-            f"{type(module).__name__} with track_running_stats=False predicts a row by"
-            " the other rows of its batch; it has no ONNX form. Track the statistics."
+            f"{type(module).__name__} with track_running_stats=False normalises by the rows"
+            " of the batch, which has no ONNX form. Set track_running_stats=True."
         )
     ones = torch.ones_like(mean)
     weight = ones if module.weight is None else module.weight
@@ -224,7 +224,7 @@ def _selu(graph: Graph, module: nn.SELU, x: Value) -> Value:
 
 
 def _elu_written_out(graph: Graph, x: Value, alpha: float) -> Value:
-    below = graph.node("Exp", graph.math("Min", x, 0.0))  # Min: exp stays finite
+    below = graph.node("Exp", graph.math("Min", x, 0.0))  # Min keeps exp finite
     below = graph.math("Mul", graph.math("Sub", below, 1.0), alpha)
     return graph.node(
         "Where", graph.compare("Greater", x, 0.0), x, below, dtype=x.dtype
@@ -248,7 +248,7 @@ def _softplus_layer(graph: Graph, module: nn.Softplus, x: Value) -> Value:
 def _silu(graph: Graph, module: nn.SiLU, x: Value) -> Value:
     if x.dtype == FLOAT:
         return graph.node("Mul", x, graph.node("Sigmoid", x))
-    # Written so, onnxruntime before 1.24 does not fuse it to a node without a kernel.
+    # onnxruntime before 1.24 fuses x * Sigmoid(x) to an operator without float64 kernel.
     decay = graph.node("Exp", graph.node("Neg", x))
     return graph.node("Div", x, graph.math("Add", decay, 1.0))
 
@@ -264,7 +264,7 @@ def _gelu(graph: Graph, module: nn.GELU, x: Value) -> Value:
         inner = graph.math("Mul", inner, math.sqrt(2 / math.pi))
         share = graph.math("Add", graph.node("Tanh", inner), 1.0)
     else:
-        # Erf has a float32 kernel only: its error is 6e-8 of an output of size 1.
+        # Erf has only a float32 kernel: its error is 6e-8 for outputs of size 1.
         inner = graph.cast(graph.math("Mul", x, math.sqrt(0.5)), FLOAT)
         erf = graph.cast(graph.node("Erf", inner), x.dtype)
         share = graph.math("Add", erf, 1.0)
@@ -301,19 +301,20 @@ LAYERS: dict[type[nn.Module], LayerRule] = {
 
 
 def register_onnx_layer(module_class, rule):
-    """Teach the ONNX export a layer of your own.
+    """Register an ONNX rule for a layer of your own.
 
-    Networks made of layers with a rule are written node by node; others go through
-    ``torch.onnx.export``, which is slower and does not know everything.
+    Networks whose layers all have a rule are written layer by layer. Others are exported
+    by ``torch.onnx.export``, which is slower and does not support every operation.
 
     Parameters
     ----------
     module_class : type of torch.nn.Module
-        The layer; its subclasses too, unless they have a ``forward`` of their own.
+        The layer. The rule also applies to its subclasses, unless they define
+        ``forward``.
     rule : callable ``(graph, module, x) -> value``
-        Writes the layer in evaluation mode. ``graph.node(op, *values, **attributes)``
-        adds an ONNX operator, ``graph.constant(array, x.dtype)`` an array, and
-        ``graph.math(op, value, number)`` an operation with a number.
+        Function that writes the layer in evaluation mode. ``graph.node(op, *values,
+        **attributes)`` adds an ONNX operator, ``graph.constant(array, x.dtype)`` a
+        constant, and ``graph.math(op, value, number)`` an operation with a number.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Convolutional layers over series of unequal length, as ``nn._masked`` computes them.
+"""Rules of convolutional layers over series of unequal length, as in ``nn._masked``.
 
-The true lengths of the rows, at the layer that is written next, are in the graph's memo;
-without them the rules are those for series of one length. What stands behind the end of
-a series means nothing between layers.
+The graph's memo contains the lengths of the rows at the input of the next layer; without
+lengths the rules for series of equal length apply. Between layers, the values of padding
+are undefined.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-import sklearn_deep.export.layers._quantized  # noqa: F401  (its rules come first)
+import sklearn_deep.export.layers._quantized  # noqa: F401  (registers rules used below)
 from sklearn_deep.export.graph._graph import BOOL, INT, Graph, Value
 from sklearn_deep.export.layers._convolution import padded
 from sklearn_deep.export.layers._feed_forward import LAYERS, LENGTHS, LayerRule, emit
@@ -24,17 +24,17 @@ from sklearn_deep.nn._convolutions import (
 from sklearn_deep.nn._layout import Arrange
 from sklearn_deep.nn._quantized import Quantize, QuantizedLinear, WeightOnly
 
-# Key of a graph's memo: whether the last layer has put zeros behind the ends and more of
-# them at both ends, for a convolution of an even size.
-_EDGED = "edged"
+# Key of a graph's memo: whether the last layer has set the padding to zero, and added zeros
+# at both ends for a convolution of an even kernel size.
+_PADDED = "edged"
 
-# Key of a graph's memo: whether the layers are those of a convolutional network; recurrent
-# ones have lengths too, and other axes.
+# Key of a graph's memo: whether the network is convolutional. Recurrent ones have lengths
+# too, but other axes.
 _CONVOLUTIONAL = "convolutional"
 
 
 def _or_masked(plain: LayerRule, masked: Any) -> LayerRule:
-    """Use ``masked(graph, module, x, lengths, plain)`` where rows have lengths."""
+    """Use ``masked(graph, module, x, lengths, plain)`` if the rows have lengths."""
 
     def write(graph: Graph, module: Any, x: Value) -> Value:
         lengths = graph.memo.get(LENGTHS)
@@ -48,28 +48,28 @@ def _or_masked(plain: LayerRule, masked: Any) -> LayerRule:
     return write
 
 
-def _filled(graph: Graph, x: Value, lengths: Value, number: float) -> Value:
-    """Put a number behind the ends of series, (n, channels, time)."""
-    if graph.memo.get(_EDGED):
+def _fill_padding(graph: Graph, x: Value, lengths: Value, number: float) -> Value:
+    """Set the padding of series (n, channels, time) to a number."""
+    if graph.memo.get(_PADDED):
         return x
     key = "true positions", lengths.name
     if key not in graph.memo:
         bounds = graph.constant(np.int64(0)), graph.column_of_shape(x, 2)
-        places = graph.node("Range", *bounds, graph.constant(np.int64(1)), dtype=INT)
+        indices = graph.node("Range", *bounds, graph.constant(np.int64(1)), dtype=INT)
         ends = graph.reshape(lengths, (-1, 1, 1))
-        graph.memo[key] = graph.node("Less", places, ends, dtype=BOOL)
-    filled = "filled", x.name, lengths.name, number
-    if filled not in graph.memo:
+        graph.memo[key] = graph.node("Less", indices, ends, dtype=BOOL)
+    key_filled = "filled", x.name, lengths.name, number
+    if key_filled not in graph.memo:
         other = graph.constant(np.array(number), x.dtype)
-        graph.memo[filled] = graph.node(
+        graph.memo[key_filled] = graph.node(
             "Where", graph.memo[key], x, other, dtype=x.dtype
         )
-    out: Value = graph.memo[filled]
+    out: Value = graph.memo[key_filled]
     return out
 
 
 def _counts(graph: Graph, lengths: Value, x: Value, axes: tuple[int, ...]) -> Value:
-    """Numbers of true positions, 1 for rows that have none."""
+    """Count the positions without padding of each row, at least 1."""
     counts = graph.math("Max", lengths, 1)
     return graph.cast(graph.reshape(counts, (-1, *axes)), x.dtype)
 
@@ -77,16 +77,16 @@ def _counts(graph: Graph, lengths: Value, x: Value, axes: tuple[int, ...]) -> Va
 def _arrange(
     graph: Graph, module: Arrange, x: Value, lengths: Value, plain: LayerRule
 ) -> Value:
-    # Layers need a position, be it none of any row.
+    # Layers need at least one position, even if all rows are empty.
     x = graph.node("Pad", x, graph.constant(np.array([0, 0, 0, 0, 1, 0])))
     return graph.node("Transpose", x, perm=[0, 2, 1])
 
 
-def _edges(
+def _pad_edges(
     graph: Graph, module: Any, x: Value, lengths: Value, plain: LayerRule
 ) -> Value:
-    x = _filled(graph, x, lengths, 0.0)
-    graph.memo[_EDGED] = True
+    x = _fill_padding(graph, x, lengths, 0.0)
+    graph.memo[_PADDED] = True
     return plain(graph, module, x)
 
 
@@ -104,8 +104,8 @@ def _convolved(
     plain: LayerRule,
     stride: int,
 ) -> Value:
-    x = _filled(graph, x, lengths, 0.0)
-    graph.memo[_EDGED] = False
+    x = _fill_padding(graph, x, lengths, 0.0)
+    graph.memo[_PADDED] = False
     _stride(graph, lengths, stride)
     return plain(graph, module, x)
 
@@ -119,7 +119,7 @@ def _product(
 def _quantize(
     graph: Graph, module: Quantize, x: Value, lengths: Value, plain: LayerRule
 ) -> Value:
-    return plain(graph, module, _filled(graph, x, lengths, 0.0))
+    return plain(graph, module, _fill_padding(graph, x, lengths, 0.0))
 
 
 def _subsample(
@@ -142,7 +142,9 @@ def _channel_norm(
     number = graph.math("Mul", _counts(graph, lengths, x, (1, 1)), float(n))
 
     def mean(values: Value) -> Value:
-        by_channel = graph.sum(_filled(graph, values, lengths, 0.0), 2, keepdims=True)
+        by_channel = graph.sum(
+            _fill_padding(graph, values, lengths, 0.0), 2, keepdims=True
+        )
         return graph.node("Div", graph.sum(by_channel, 1, keepdims=True), number)
 
     centred = graph.node("Sub", x, mean(x))
@@ -167,7 +169,7 @@ def _average_pool(
     out, size = _pooled(graph, module, x, lengths, plain, 0.0), _size(module)
     short = graph.reshape(graph.compare("Less", lengths, size), (-1, 1, 1))
     number = graph.constant(np.array(size), x.dtype)
-    # The window of a short series is filled up with zeros.
+    # The window of a short series is padded with zeros: correct the mean.
     share = graph.node("Div", number, _counts(graph, lengths, x, (1, 1)))
     one = graph.constant(np.array(1.0), x.dtype)
     factor = graph.node("Where", short, share, one, dtype=x.dtype)
@@ -182,9 +184,9 @@ def _pooled(
     plain: LayerRule,
     filler: float,
 ) -> Value:
-    size, x = _size(module), _filled(graph, x, lengths, filler)
+    size, x = _size(module), _fill_padding(graph, x, lengths, filler)
     stride = int(np.ravel(module.stride)[0])
-    if stride > 1:  # else of neighbours on both sides
+    if stride > 1:  # otherwise the window has padding on both sides
         x = padded(graph, x, [0, size - 1], "constant", filler)
         short = graph.compare("Less", lengths, size)
         one = graph.math("Min", lengths, 1)
@@ -200,17 +202,17 @@ def _size(module: Any) -> int:
 def _global_pool(
     graph: Graph, module: GlobalPool, x: Value, lengths: Value, plain: LayerRule
 ) -> Value:
-    graph.memo[LENGTHS] = None  # no layer behind it sees a time step
+    graph.memo[LENGTHS] = None  # the next layers have no time axis
     if module.how == "average":
-        total = graph.sum(_filled(graph, x, lengths, 0.0), 2)
+        total = graph.sum(_fill_padding(graph, x, lengths, 0.0), 2)
         return graph.node("Div", total, _counts(graph, lengths, x, (1,)))
-    largest = graph.max(_filled(graph, x, lengths, -np.inf), [2])
+    largest = graph.max(_fill_padding(graph, x, lengths, -np.inf), [2])
     some = graph.reshape(graph.compare("Greater", lengths, 0), (-1, 1))
     zero = graph.constant(np.array(0.0), x.dtype)
     return graph.node("Where", some, largest, zero, dtype=x.dtype)
 
 
-# Parts that take the same input have the same lengths.
+# Parts with the same input get the same lengths.
 
 
 def _residual(
@@ -237,7 +239,7 @@ def _branches(
 
 _MASKED: dict[type[nn.Module], Any] = {
     Arrange: _arrange,
-    nn.ConstantPad1d: _edges,
+    nn.ConstantPad1d: _pad_edges,
     nn.Conv1d: _convolution,
     Subsample: _subsample,
     ChannelNorm: _channel_norm,
@@ -248,7 +250,7 @@ _MASKED: dict[type[nn.Module], Any] = {
     Branches: _branches,
 }
 
-# Those of quantized networks, of one class for every number of axes.
+# Quantized layers have one class for all numbers of axes.
 _MASKED.update({QuantizedLinear: _product, WeightOnly: _product, Quantize: _quantize})
 
 LAYERS.update({kind: _or_masked(LAYERS[kind], rule) for kind, rule in _MASKED.items()})

@@ -1,8 +1,8 @@
-"""Rules of quantized layers: the form that onnxruntime fuses to kernels of 8 bits.
+"""Rules of quantized layers, in the form that onnxruntime fuses to 8-bit kernels.
 
-Values are rounded by QuantizeLinear and taken back by DequantizeLinear; between such
-pairs stand the operators of floats. onnxruntime makes one integer kernel of a
-pair, an operator, and the pair behind it; without it the graph computes the same.
+Float operators stand between pairs of QuantizeLinear and DequantizeLinear (QDQ format).
+onnxruntime fuses such a pair, the operator and the next pair to one integer kernel;
+without fusion the graph computes the same.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import numpy as np
 from onnx import TensorProto, helper
 from torch import nn
 
-import sklearn_deep.export.layers._convolution  # noqa: F401  (its rules come first)
+import sklearn_deep.export.layers._convolution  # noqa: F401  (registers rules used below)
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import FLOAT, INT, Graph, Value
 from sklearn_deep.export.layers._feed_forward import LAYERS, emit_stages
@@ -23,11 +23,11 @@ from sklearn_deep.nn._quantized_rnn import StoredEmbed, StoredLayer
 
 _BYTE = np.dtype(np.uint8)
 
-# Key of a graph's memo: the scale and zero of a value that has been rounded.
-_GRID = "grid of"
+# Key of a graph's memo: the scale and zero point of a quantized value.
+_QPARAMS = "qparams of"
 
-# The first opset with numbers of 4 bits.
-_FOUR_BITS = 21
+# The first opset with 4-bit integers.
+_INT4_OPSET = 21
 
 
 def _array(tensor: Any) -> np.ndarray:
@@ -36,40 +36,41 @@ def _array(tensor: Any) -> np.ndarray:
 
 def _quantize(graph: Graph, module: Quantize, x: Value) -> Value:
     scale, zero = _array(module.scale), _array(module.zero)
-    # A value that several layers round alike is rounded once: else nothing fuses.
-    key = "grid", x.name, float(scale), int(zero)
+    # A value quantized alike for several layers is quantized once: fusion needs that.
+    key = "quantized", x.name, float(scale), int(zero)
     if key not in graph.memo:
-        grid = graph.constant(scale), graph.constant(zero)
-        graph.memo[key] = _there_and_back(graph, graph.cast(x, FLOAT), grid)
+        qparams = graph.constant(scale), graph.constant(zero)
+        graph.memo[key] = _quantize_dequantize(graph, graph.cast(x, FLOAT), qparams)
     return graph.memo[key]
 
 
-def _there_and_back(graph: Graph, x: Value, grid: tuple[Value, Value]) -> Value:
-    whole = graph.node("QuantizeLinear", x, *grid, dtype=_BYTE)
-    out = graph.node("DequantizeLinear", whole, *grid, dtype=FLOAT)
-    graph.memo[_GRID, out.name] = grid
+def _quantize_dequantize(graph: Graph, x: Value, qparams: tuple[Value, Value]) -> Value:
+    integers = graph.node("QuantizeLinear", x, *qparams, dtype=_BYTE)
+    out = graph.node("DequantizeLinear", integers, *qparams, dtype=FLOAT)
+    graph.memo[_QPARAMS, out.name] = qparams
     return out
 
 
-def _on_its_grid(rule: Callable[..., Value]) -> Callable[..., Value]:
-    """A rule whose output stands on the grid of its input, and says so.
+def _with_requantization(rule: Callable[..., Value]) -> Callable[..., Value]:
+    """Quantize the output of a rule with the scale and zero point of its input.
 
-    Older versions of onnxruntime fuse nothing behind a pooling layer that does not.
+    The values do not change, but older versions of onnxruntime need the pair after a
+    pooling layer for fusion.
     """
 
     def write(graph: Graph, module: Any, x: Value) -> Value:
-        out, grid = rule(graph, module, x), graph.memo.get((_GRID, x.name))
-        return out if grid is None else _there_and_back(graph, out, grid)
+        out, qparams = rule(graph, module, x), graph.memo.get((_QPARAMS, x.name))
+        return out if qparams is None else _quantize_dequantize(graph, out, qparams)
 
     return write
 
 
-def _taken_back(graph: Graph, whole: np.ndarray, scale: np.ndarray) -> Value:
-    """Stored integers as floats, with a scale for each output channel."""
-    operands = [graph.constant(whole), graph.constant(scale)]
-    if whole.dtype == np.int8:
-        # Zeros are written out: without those of weights onnxruntime fuses nothing.
-        operands.append(graph.constant(np.zeros(len(scale), whole.dtype)))
+def _dequantized(graph: Graph, integers: np.ndarray, scale: np.ndarray) -> Value:
+    """Dequantize stored integers, with a scale per output channel."""
+    operands = [graph.constant(integers), graph.constant(scale)]
+    if integers.dtype == np.int8:
+        # onnxruntime fuses only if the zero points of weights are given.
+        operands.append(graph.constant(np.zeros(len(scale), integers.dtype)))
     return graph.node("DequantizeLinear", *operands, dtype=FLOAT, axis=0)
 
 
@@ -91,26 +92,30 @@ def _product(
     )
 
 
-def _whole_numbers(graph: Graph, module: QuantizedLinear, x: Value) -> Value:
+def _quantized_linear(graph: Graph, module: QuantizedLinear, x: Value) -> Value:
     scale = _array(module.scale)
-    weight = _taken_back(graph, _array(module.weight), scale)
+    weight = _dequantized(graph, _array(module.weight), scale)
     steps = scale * _array(module.input_scale)
-    bias = _taken_back(graph, _array(module.bias), steps)
+    bias = _dequantized(graph, _array(module.bias), steps)
     return _product(graph, x, weight, bias, module.how)
 
 
-def _stored(graph: Graph, whole: np.ndarray, scale: np.ndarray, few: bool) -> Value:
-    """A weight that is stored as integers, ``few`` of them in 4 bits."""
-    if not few:
-        return _taken_back(graph, whole, scale)
-    if graph.opset < _FOUR_BITS:
+def _stored_weight(
+    graph: Graph, integers: np.ndarray, scale: np.ndarray, use_int4: bool
+) -> Value:
+    """Dequantize a weight that is stored as 8-bit integers, or as 4-bit ones."""
+    if not use_int4:
+        return _dequantized(graph, integers, scale)
+    if graph.opset < _INT4_OPSET:
         raise OnnxExportError(
-            f"Weights of 4 bits need opset {_FOUR_BITS}, and the export was asked for"
+            f"4-bit weights need opset {_INT4_OPSET}, and the export was asked for"
             f" target_opset={graph.opset}. Raise target_opset, or quantize with bits=8."
         )
     stored = Value(graph.name(), np.dtype(np.int8))
     graph.constants.append(
-        helper.make_tensor(stored.name, TensorProto.INT4, whole.shape, whole.ravel())
+        helper.make_tensor(
+            stored.name, TensorProto.INT4, integers.shape, integers.ravel()
+        )
     )
     return graph.node(
         "DequantizeLinear", stored, graph.constant(scale), dtype=FLOAT, axis=0
@@ -118,7 +123,7 @@ def _stored(graph: Graph, whole: np.ndarray, scale: np.ndarray, few: bool) -> Va
 
 
 def _weight(graph: Graph, module: Stored) -> Value:
-    return _stored(
+    return _stored_weight(
         graph, _array(module.integers), _array(module.scale), module.in_pairs
     )
 
@@ -129,7 +134,7 @@ def _weight_only(graph: Graph, module: WeightOnly, x: Value) -> Value:
 
 
 def _embedding(graph: Graph, module: StoredEmbed, x: Value) -> Value:
-    """Take the vectors of tokens back after they are looked up, not the whole table."""
+    """Dequantize the vectors of tokens after the lookup, instead of the whole table."""
     codes = graph.cast(x, INT)
     table, scale = module.table.integers, module.table.scale.unsqueeze(1)
     vectors = graph.gather(graph.constant(_array(table)), codes)
@@ -140,14 +145,14 @@ def _embedding(graph: Graph, module: StoredEmbed, x: Value) -> Value:
 def _recurrent(graph: Graph, module: StoredLayer, x: Value) -> Value:
     (cell,) = module.cell
     weights: dict[str, Any] = dict(module.weights.items())
-    whole = {name: _array(stored.integers) for name, stored in weights.items()}
+    integers = {name: _array(stored.integers) for name, stored in weights.items()}
     scales = {name: _array(stored.scale) for name, stored in weights.items()}
-    few = any(stored.in_pairs for stored in weights.values())
+    use_int4 = any(stored.in_pairs for stored in weights.values())
 
     def weight(name: str) -> Value:
-        numbers = by_direction(cell, whole, name)  # (directions, rows, n_in)
+        numbers = by_direction(cell, integers, name)  # (directions, rows, n_in)
         scale = by_direction(cell, scales, name).ravel()
-        flat = _stored(graph, numbers.reshape(len(scale), -1), scale, few)
+        flat = _stored_weight(graph, numbers.reshape(len(scale), -1), scale, use_int4)
         return graph.reshape(flat, numbers.shape)
 
     biases = {
@@ -160,7 +165,7 @@ LAYERS.update(
     {
         Staged: emit_stages,
         Quantize: _quantize,
-        QuantizedLinear: _whole_numbers,
+        QuantizedLinear: _quantized_linear,
         WeightOnly: _weight_only,
         StoredEmbed: _embedding,
         StoredLayer: _recurrent,
@@ -168,4 +173,4 @@ LAYERS.update(
 )
 
 _pools: tuple[type[nn.Module], ...] = (nn.MaxPool1d, nn.MaxPool2d)
-LAYERS.update({kind: _on_its_grid(LAYERS[kind]) for kind in _pools})
+LAYERS.update({kind: _with_requantization(LAYERS[kind]) for kind in _pools})

@@ -1,9 +1,8 @@
-"""Rules of recurrent layers, of what reads their steps out, and of embeddings.
+"""Rules of recurrent layers, their readouts, and embeddings.
 
-A step that is no true one has no part in anything: the lengths of the rows are in the
-graph's memo while a network is written. Rows without a step have zeros for states, also
-where the batch has no step at all; readouts give zeros for them. onnxruntime has
-recurrent layers for float32 only.
+Padded steps are ignored: the graph's memo contains the lengths of the rows while a network
+is written. Rows without steps have states of zero, and their readouts are zero, even if
+the whole batch has no step. onnxruntime has recurrent layers in float32 only.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,10 +15,10 @@ from torch import nn
 from sklearn_deep.export.graph._graph import BOOL, FLOAT, INT, Graph, Value
 from sklearn_deep.export.layers._feed_forward import (
     CONDITIONS,
+    FLOAT32_LAYERS,
     LAYERS,
     LENGTHS,
     SEVERAL_AXES,
-    SINGLE_LAYERS,
     emit,
     emit_stages,
 )
@@ -35,16 +34,16 @@ from sklearn_deep.nn._rnn import (
     Mean,
 )
 
-# Keys of a graph's memo: rows and steps of the last network; the last states of a layer.
+# Keys of a graph's memo: shape (rows, steps) of the last network; last states of a layer.
 BY_STEP = "rows and steps"
 _STATES = "states"
 
 _INT32 = np.dtype(np.int32)
 
-# A score that is no score, and is finite in float32.
-_FAR_BELOW = -1e38
+# Attention score of padded steps: finite in float32, and 0 after the softmax.
+_MASKED_SCORE = -1e38
 
-# The operator, and torch's gates in the order of ONNX.
+# The operator, and the indices of torch's gates in ONNX's order.
 _CELLS: dict[type[nn.RNNBase], tuple[str, list[int]]] = {
     nn.LSTM: ("LSTM", [0, 3, 1, 2]),
     nn.GRU: ("GRU", [1, 0, 2]),
@@ -90,36 +89,37 @@ def recurrent(
     weight: Callable[[str], Value],
     values: Mapping[str, np.ndarray],
 ) -> Value:
-    """Write all steps (n, time, width); the last states are kept in the memo.
+    """Write the outputs of all steps (n, time, width); the memo gets the last states.
 
     Parameters
     ----------
     graph : Graph
     module : torch.nn.RNNBase
-        What kind of cell, and of which sizes.
+        The layer that gives the kind of cell and its sizes.
     x : Value
     weight : callable
-        Writes the weights of both directions, given the start of their names.
+        Function of the prefix of a parameter name that writes the weights of all
+        directions.
     values : mapping of str to ndarray
-        Biases among them, by name.
+        Parameters by name; the biases are read.
     """
     op, _ = _CELLS[type(module)]
     directions = 2 if module.bidirectional else 1
     lengths = graph.memo.get(LENGTHS)
     biases = [by_direction(module, values, name) for name in ("bias_ih", "bias_hh")]
     by_time = graph.node("Transpose", graph.cast(x, FLOAT), perm=[1, 0, 2])
-    given = lengths
+    known_lengths = lengths
     if op == "RNN" and lengths is not None:
-        by_time, given = _with_one_step(graph, by_time, lengths)
+        by_time, known_lengths = _with_one_step(graph, by_time, lengths)
     operands = [
         by_time,
         weight("weight_ih"),
         weight("weight_hh"),
         graph.constant(np.concatenate(biases, 1), FLOAT),
     ]
-    if given is not None:
+    if known_lengths is not None:
         to = TensorProto.INT32
-        operands.append(graph.node("Cast", given, dtype=_INT32, to=to))
+        operands.append(graph.node("Cast", known_lengths, dtype=_INT32, to=to))
     attributes: dict[str, Any] = {
         "hidden_size": module.hidden_size,
         "direction": "bidirectional" if directions == 2 else "forward",
@@ -144,12 +144,12 @@ def recurrent(
     return out
 
 
-# onnxruntime 1.23 crashes where its plain RNN gets a row without a step: such rows get
-# one of zeros, and their outputs become the zeros that other cells give.
+# The plain RNN of onnxruntime 1.23 crashes for rows without steps: such rows get one step
+# of zeros, and their outputs are set to zero, as those of the other cells are.
 
 
 def _with_one_step(graph: Graph, x: Value, lengths: Value) -> tuple[Value, Value]:
-    """Give every row of (time, n, width) at least one step, at the end of all."""
+    """Append a step of zeros to (time, n, width), and make each length at least 1."""
     pads = graph.constant(np.array([0, 0, 0, 1, 0, 0]))
     return graph.node("Pad", x, pads), graph.math("Max", lengths, 1)
 
@@ -170,7 +170,7 @@ def _zero_without_steps(graph: Graph, x: Value, lengths: Value, n_axes: int) -> 
 def by_direction(
     module: nn.RNNBase, values: Mapping[str, np.ndarray], name: str
 ) -> np.ndarray:
-    """Values of each direction, (directions, gates, ...), gates in the order of ONNX."""
+    """Stack a parameter by direction, (directions, gates, ...), with ONNX's gate order."""
     _, order = _CELLS[type(module)]
     endings = ["_l0", "_l0_reverse"][: 2 if module.bidirectional else 1]
     found = []
@@ -181,21 +181,21 @@ def by_direction(
     return np.stack(found)
 
 
-# Readouts, (n, time, width) -> (n, width).
+# Readouts, (n, time, width) -> (n, width)
 
 
 def _mask(graph: Graph, x: Value, lengths: Value) -> Value:
-    """Mark the true steps, (n, time)."""
+    """Compute a mask of the steps without padding, (n, time)."""
     time = graph.column_of_shape(x, 1)
     zero, one = graph.constant(np.int64(0)), graph.constant(np.int64(1))
-    places = graph.node("Range", zero, time, one)
-    return graph.node("Less", places, graph.reshape(lengths, (-1, 1)), dtype=BOOL)
+    indices = graph.node("Range", zero, time, one)
+    return graph.node("Less", indices, graph.reshape(lengths, (-1, 1)), dtype=BOOL)
 
 
-def _only_true(
+def _mask_padding(
     graph: Graph, x: Value, lengths: Value, n_axes: int, lowest: float
 ) -> Value:
-    """Put ``lowest`` in the place of steps that are none."""
+    """Set padded steps to ``lowest``."""
     mask = _mask(graph, x, lengths)
     if n_axes == 3:
         mask = graph.reshape(mask, (0, 0, 1))
@@ -211,7 +211,7 @@ def _mean(graph: Graph, module: Mean, x: Value) -> Value:
     lengths = graph.memo.get(LENGTHS)
     if lengths is None:
         return graph.mean(x, [1])
-    lengths = graph.math("Max", lengths, 1)  # the sum over no steps is zero
+    lengths = graph.math("Max", lengths, 1)  # the sum over no step is zero
     n_steps = graph.cast(graph.reshape(lengths, (-1, 1)), x.dtype)
     return graph.node("Div", graph.sum(x, 1), n_steps)  # padding is zero
 
@@ -220,9 +220,9 @@ def _max(graph: Graph, module: Max, x: Value) -> Value:
     lengths = graph.memo.get(LENGTHS)
     if lengths is None:
         return graph.max(x, [1])
-    # The last states are those of true steps, or zeros for rows that have none.
+    # The last state belongs to a real step, or is zero for rows without steps.
     states = graph.reshape(graph.memo[_STATES, x.name], (0, 1, -1))
-    steps = _only_true(graph, x, lengths, 3, -np.inf)
+    steps = _mask_padding(graph, x, lengths, 3, -np.inf)
     return graph.max(graph.concat([steps, states]), [1])
 
 
@@ -232,21 +232,21 @@ def _attention(graph: Graph, module: Attention, x: Value) -> Value:
     scores = graph.node("MatMul", x, graph.constant(weight.T, x.dtype))
     scores = graph.reshape(graph.math("Add", scores, bias), (0, -1))
     if lengths is not None:
-        # Finite: over no true step, equal weights of padding, which is zero.
-        scores = _only_true(graph, scores, lengths, 2, _FAR_BELOW)
+        # Rows without steps get equal weights of padding, whose values are zero.
+        scores = _mask_padding(graph, scores, lengths, 2, _MASKED_SCORE)
     weights = graph.reshape(graph.node("Softmax", scores, axis=1), (0, 1, -1))
     return graph.reshape(graph.node("MatMul", weights, x), (0, -1))
 
 
 def _every(graph: Graph, module: Every, x: Value) -> Value:
-    """All steps of all rows, those that are none among them."""
+    """Reshape to all steps of all rows, including padding, (n * time, width)."""
     graph.memo[BY_STEP] = graph.node("Shape", x, dtype=INT, start=0, end=2)
     width = 2 * module.forwards if module.both else module.forwards
     return graph.reshape(x, (-1, width))
 
 
 def _plain(module: nn.RNNBase) -> bool:
-    """Whether a layer is as ``nn._rnn`` makes them."""
+    """Tell whether a layer has the settings that ``nn._rnn`` uses."""
     return (
         module.batch_first
         and module.bias
@@ -255,7 +255,7 @@ def _plain(module: nn.RNNBase) -> bool:
     )
 
 
-SINGLE_LAYERS.update(_CELLS)
+FLOAT32_LAYERS.update(_CELLS)
 
 CONDITIONS.update(dict.fromkeys(_CELLS, _plain))
 

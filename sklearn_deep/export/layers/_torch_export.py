@@ -1,4 +1,4 @@
-"""A user's own module through ``torch.onnx.export``."""
+"""Export of a user's own module with ``torch.onnx.export``."""
 
 import copy
 import io
@@ -20,42 +20,42 @@ from sklearn_deep.export.graph._runtime import open_session
 
 _LOGGERS = ("onnxscript", "torch._export", "torch.export", "torch.fx", "torch.onnx")
 
-# torch's exporter writes no older operators.
+# The oldest operator set that torch's exporter writes.
 _OLDEST_OPSET = 18
 
 
 def export_module(
     graph: Graph, module: nn.Module, x: Value, row_shape: Sequence[int], name: str
 ) -> Value:
-    """Put a module into the graph as torch exports it.
+    """Add a module to the graph as torch exports it.
 
     Parameters
     ----------
     graph : Graph
     module : torch.nn.Module
     x : Value
-        Its input, (n, *row_shape).
+        Input, (n, *row_shape).
     row_shape : sequence of int
         Shape of a row of ``x``.
     name : str
-        The layer that has no rule, for messages.
+        Class of the layer without a rule, for messages.
 
     Raises
     ------
     OnnxExportError
-        Where torch cannot; the message names the layer, and both ways out.
+        If torch cannot export it; the message names the layer and the alternatives.
     """
     if find_spec("onnxscript") is None:
         raise MissingDependencyError(
             f"The ONNX export of the layer {name}", "onnxscript", "onnx"
         )
     if graph.opset < _OLDEST_OPSET:
-        raise _refusal(name, f"torch writes opset {_OLDEST_OPSET} at the least")
+        raise _no_onnx_form(name, f"torch writes opset {_OLDEST_OPSET} or newer")
     model, dtype = _exported(module, x.dtype, row_shape, graph.opset, name), x.dtype
-    if dtype == DOUBLE and not _runs(model):  # some operators are for float32 only
+    if dtype == DOUBLE and not _runs(model):  # some operators have float32 kernels only
         model, dtype = _exported(module, FLOAT, row_shape, graph.opset, name), FLOAT
-    given = graph.cast(x, dtype)
-    (out,) = graph.splice(model, {model.graph.input[0].name: given})
+    cast = graph.cast(x, dtype)
+    (out,) = graph.splice(model, {model.graph.input[0].name: cast})
     return graph.cast(out, x.dtype)
 
 
@@ -78,7 +78,7 @@ def _exported(
         assert program is not None
         return program.model_proto
     except Exception as error:
-        raise _refusal(name, _reason(error)) from error
+        raise _no_onnx_form(name, _reason(error)) from error
 
 
 def _runs(model: ModelProto) -> bool:
@@ -90,14 +90,14 @@ def _runs(model: ModelProto) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """First line of what went wrong at the bottom."""
+    """Type and first line of the innermost error."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0][:200]}"
 
 
-def _refusal(name: str, reason: str) -> OnnxExportError:
+def _no_onnx_form(name: str, reason: str) -> OnnxExportError:
     return OnnxExportError(
         f"The layer {name} has no ONNX form: it has no rule, and torch.onnx.export does"
         f" not write it either ({reason}). Give it a rule with"
@@ -108,7 +108,7 @@ def _refusal(name: str, reason: str) -> OnnxExportError:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's notes about its own work from the user."""
+    """Suppress the messages of torch's exporter."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -117,7 +117,7 @@ def _quiet() -> Iterator[None]:
         with (
             warnings.catch_warnings(),
             redirect_stdout(io.StringIO()),
-            redirect_stderr(io.StringIO()),  # a graph that fails is printed
+            redirect_stderr(io.StringIO()),  # it prints graphs that fail
         ):
             warnings.simplefilter("ignore")
             yield

@@ -1,4 +1,4 @@
-"""ONNX rules of the network estimators; importing this folder enters them in the table."""
+"""ONNX rules of the network estimators; importing this package registers them."""
 
 import sklearn_deep.export.networks._autoencoders
 import sklearn_deep.export.networks._features

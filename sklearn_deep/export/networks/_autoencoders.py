@@ -15,14 +15,14 @@ from sklearn_deep.nn._stages import half_of
 
 @rule("transform", DeepReconstructor)
 def _encode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
-    """Codes, (n, code_size)."""
+    """Compute the codes, (n, code_size)."""
     code = network_outputs(graph, model, half_of(model.module_, "encoder"), table)
     return Table.of(code, fitted_of(model).architecture["code_size"])
 
 
 @rule("inverse_transform", DeepReconstructor)
 def _decode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
-    """Rows in the units of X, (n, n_features)."""
+    """Reconstruct rows in the units of X, (n, n_features)."""
     raw = network_outputs(graph, model, half_of(model.module_, "decoder"), table)
     decoded = in_units(graph, fitted_of(model).targets, raw)
     width = model.n_features_in_
@@ -31,7 +31,7 @@ def _decode(graph: Graph, model: DeepReconstructor, table: Table) -> Table:
 
 @rule("score_samples", DeepReconstructor)
 def _score(graph: Graph, model: DeepReconstructor, table: Table) -> Value:
-    """Minus the mean squared error of the reconstruction, (n,)."""
+    """Compute the negative mean squared error of the reconstruction, (n,)."""
     raw = network_outputs(graph, model, model.module_, table)
     x, row_shape = table.rows(graph, raw.dtype)
     if len(row_shape) > 1:

@@ -1,4 +1,4 @@
-"""Rules of the network estimators: the network, and what its raw outputs mean."""
+"""Rules of the network estimators: the network, and the decoding of its raw outputs."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,14 +11,14 @@ from sklearn_deep.estimators.tasks._classifier import DeepClassifier
 from sklearn_deep.estimators.tasks._regressor import DeepRegressor
 from sklearn_deep.export.graph._graph import DOUBLE, FLOAT, INT, Graph, Value
 from sklearn_deep.export.graph._labels import labels_at
-from sklearn_deep.export.graph._limits import not_asked
-from sklearn_deep.export.graph._refusals import carries, refuse_non_finite
+from sklearn_deep.export.graph._limits import skip_probing
+from sklearn_deep.export.graph._refusals import propagates_nan, refuse_non_finite
 from sklearn_deep.export.graph._registry import apply, find, rule
 from sklearn_deep.export.graph._scores import sigmoid
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.layers._feed_forward import (
     emit_network,
-    has_single_layers,
+    has_float32_layers,
     softplus,
 )
 from sklearn_deep.export.layers._recurrent import BY_STEP
@@ -30,19 +30,19 @@ from sklearn_deep.nn._quantiles import (
     scales_of,
 )
 
-not_asked(DeepEstimator)
+skip_probing(DeepEstimator)
 
 
 @rule("raw", DeepEstimator)
 def _raw(graph: Graph, model: Any, table: Table) -> Value:
-    """The network's raw outputs, (n, n_raw)."""
+    """Compute the network's raw outputs, (n, n_raw)."""
     raw = network_outputs(graph, model, model.module_, table)
     n_raw = fitted_of(model).targets.n_outputs * fitted_of(model).loss.raw_per_target
     return finite_outputs(graph, model, raw, n_raw)
 
 
 def finite_outputs(graph: Graph, model: Any, out: Value, width: int) -> Value:
-    """Refuse rows with outputs (n, width) that overflow, as ``predict`` does."""
+    """Refuse rows whose outputs (n, width) overflow, as ``predict`` does."""
     if not fitted_of(model).features.by_step:
         refuse_non_finite(graph, out, (width,))
         return out
@@ -53,16 +53,16 @@ def finite_outputs(graph: Graph, model: Any, out: Value, width: int) -> Value:
 
 
 class NetworkRows(NamedTuple):
-    """Rows as a network takes them.
+    """Input rows of a network.
 
     Attributes
     ----------
     x : Value
         Of shape (n, *row_shape).
     row_shape : tuple of int or None
-        None for a length that is open.
+        None for an axis of any length.
     lengths : Value or None
-        Of sequences of unequal length, (n,).
+        Lengths of sequences of unequal length, (n,).
     """
 
     x: Value
@@ -71,7 +71,7 @@ class NetworkRows(NamedTuple):
 
 
 def network_outputs(graph: Graph, model: Any, module: Any, table: Table) -> Value:
-    """Outputs of a module that belongs to a network estimator."""
+    """Compute the outputs of a module of a network estimator."""
     write = find(model, "rows")
     assert write is not None
     rows = write(graph, model, table, _compute_dtype(graph, model, table))
@@ -84,25 +84,25 @@ def network_outputs(graph: Graph, model: Any, module: Any, table: Table) -> Valu
 def rows_of_columns(
     graph: Graph, model: Any, table: Table, dtype: np.dtype
 ) -> NetworkRows:
-    """Rows of numbers."""
+    """Make the input rows of a network over numbers."""
     return NetworkRows(*table.rows(graph, dtype), table.lengths)
 
 
 def _compute_dtype(graph: Graph, model: Any, table: Table) -> np.dtype:
-    """As ``predict`` computes; in float32 where the rows are float32, or if asked.
+    """Choose the compute dtype: that of ``predict``, unless the export sets another.
 
-    Layers that onnxruntime has in float32 only bring the whole network to it.
+    It is float32 for float32 rows, and if onnxruntime has a layer in float32 only.
     """
     asked = graph.settings.get("dtype")
     if asked is not None:
         return np.dtype(asked)
-    single = FLOAT in (fitted_of(model).dtype, table.dtype) or has_single_layers(
+    single = FLOAT in (fitted_of(model).dtype, table.dtype) or has_float32_layers(
         model.module_
     )
     return FLOAT if single else DOUBLE
 
 
-# Classifiers. Binary networks have one logit, which stands for the second class.
+# Classifiers. Binary networks have one logit, that of the second class.
 
 
 def _is_binary(model: Any) -> bool:
@@ -113,7 +113,7 @@ def _is_binary(model: Any) -> bool:
 
 
 def _logits(graph: Graph, model: Any, table: Table) -> Value:
-    """One logit a class or label, (n, n_classes)."""
+    """Compute one logit per class or label, (n, n_classes)."""
     raw = apply(graph, model, "raw", table)
     return graph.concat([graph.node("Neg", raw), raw]) if _is_binary(model) else raw
 
@@ -143,7 +143,7 @@ def _decision_function(graph: Graph, model: Any, table: Table) -> Value:
     return graph.column(raw, 0) if _is_binary(model) else raw
 
 
-# Regressors: raw outputs to the scaled location and spread, by the loss.
+# Regressors: location and spread of the standardised targets from raw outputs, by loss.
 
 
 def _exponential(graph: Graph, raw: Value, model: Any) -> Value:
@@ -151,12 +151,12 @@ def _exponential(graph: Graph, raw: Value, model: Any) -> Value:
 
 
 def _first_half(graph: Graph, raw: Value, model: Any) -> Value:
-    return _places(graph, raw, range(fitted_of(model).targets.n_outputs))
+    return _indices(graph, raw, range(fitted_of(model).targets.n_outputs))
 
 
 def _spread(graph: Graph, raw: Value, model: Any) -> Value:
     n_targets = fitted_of(model).targets.n_outputs
-    second_half = _places(graph, raw, range(n_targets, 2 * n_targets))
+    second_half = _indices(graph, raw, range(n_targets, 2 * n_targets))
     share = graph.node("Sigmoid", graph.math("Sub", second_half, SHIFT))
     std = graph.math("Mul", share, LARGEST_STD - SMALLEST_STD)
     std = graph.math("Add", std, SMALLEST_STD)
@@ -167,7 +167,7 @@ def _spread(graph: Graph, raw: Value, model: Any) -> Value:
 
 
 def _quantiles(graph: Graph, raw: Value, model: Any) -> Value:
-    """Several quantiles, (n, n_targets, n_quantiles); or the raw output of a single one."""
+    """Compute several quantiles, (n, n_targets, n_quantiles); a single one is the raw output."""
     if not has_several_quantiles(model):
         return raw
     quantile, calibration = (
@@ -176,19 +176,19 @@ def _quantiles(graph: Graph, raw: Value, model: Any) -> Value:
     )
     m, n = middle_of(quantile), len(quantile)
     raw = graph.reshape(raw, (0, fitted_of(model).targets.n_outputs, n))
-    middle = _places(graph, raw, [m])
+    middle = _indices(graph, raw, [m])
     middle = graph.math("Add", middle, normal_quantiles(quantile)[m])
     if calibration is not None:
         middle = graph.math("Add", middle, calibration[:, [m]])
     parts = [middle]
-    for places, op in ((range(m), "Sub"), (range(m + 1, n), "Add")):
-        if not places:
+    for indices, op in ((range(m), "Sub"), (range(m + 1, n), "Add")):
+        if not indices:
             continue
-        gaps = softplus(graph, graph.math("Add", _places(graph, raw, places), UNIT))
+        gaps = softplus(graph, graph.math("Add", _indices(graph, raw, indices), UNIT))
         scales = scales_of(quantile)[:m] if op == "Sub" else scales_of(quantile)[m:]
         gaps = graph.math("Mul", gaps, scales)
         if calibration is not None:
-            gaps = graph.math("Mul", gaps, calibration[:, places])
+            gaps = graph.math("Mul", gaps, calibration[:, indices])
         axis = graph.constant(np.int64(2))
         sums = graph.node("CumSum", gaps, axis, reverse=int(op == "Sub"))
         outer = graph.node(op, middle, sums)
@@ -196,9 +196,9 @@ def _quantiles(graph: Graph, raw: Value, model: Any) -> Value:
     return graph.concat(parts, axis=2)
 
 
-def _places(graph: Graph, value: Value, places: Sequence[int]) -> Value:
-    """Some entries of the last of two or three axes."""
-    return graph.node("Gather", value, graph.constant(np.array(places)), axis=-1)
+def _indices(graph: Graph, value: Value, indices: Sequence[int]) -> Value:
+    """Select entries of the last axis."""
+    return graph.node("Gather", value, graph.constant(np.array(indices)), axis=-1)
 
 
 LOCATIONS = {
@@ -216,7 +216,7 @@ def _predict_numbers(graph: Graph, model: Any, table: Table) -> Value:
     location = decode(graph, raw, model) if decode else raw
     y = in_units(graph, targets, location, has_several_quantiles(model))
     if location is raw:
-        carries(graph, raw, y)
+        propagates_nan(graph, raw, y)
     if has_several_quantiles(model):
         width = targets.n_outputs * len(fitted_of(model).loss.params["quantile"])
         finite_outputs(graph, model, graph.reshape(y, (-1, width)), width)
@@ -228,7 +228,7 @@ def _predict_numbers(graph: Graph, model: Any, table: Table) -> Value:
 def in_units(
     graph: Graph, targets: Any, scaled: Value, several_quantiles: bool = False
 ) -> Value:
-    """Standardised predictions in the units of the targets."""
+    """Convert standardised predictions to the units of the targets."""
     scale, center = targets.scale, targets.center
     if several_quantiles:
         scale, center = scale[:, None], center[:, None]
@@ -255,5 +255,5 @@ def has_several_quantiles(model: Any) -> bool:
 
 
 def has_std(model: Any) -> bool:
-    """Tell whether a network predicts a standard deviation too."""
+    """Tell whether a network also predicts a standard deviation."""
     return isinstance(model, DeepRegressor) and fitted_of(model).loss.name in SPREADS

@@ -1,4 +1,4 @@
-"""Rules of estimators of sequences: their tokens, and predictions for every step."""
+"""Rules of sequence estimators: tokens, and predictions for every step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,9 +22,9 @@ from sklearn_deep.export.networks._networks import (
 )
 from sklearn_deep.serving._sequence_inputs import WHITE_SPACE
 
-# What fills texts up to the longest: neither a character nor a word.
+# Padding token of texts: it is neither a character nor a word.
 _FILLER = "  "
-# Where texts are split: between all characters, or as ``str.split`` does.
+# Separators: none for characters; for words, the characters of ``str.split``.
 _SEPARATORS = {"char": [""], "word": list(WHITE_SPACE)}
 
 
@@ -32,7 +32,7 @@ _SEPARATORS = {"char": [""], "word": list(WHITE_SPACE)}
 def _rows(
     graph: Graph, model: SequenceEstimator, table: Table, dtype: np.dtype
 ) -> NetworkRows:
-    """Sequences as the network takes them: numbers, or codes of tokens."""
+    """Make the input of a network over sequences: numbers, or token codes."""
     if not fitted_of(model).features.of_tokens:
         return rows_of_columns(graph, model, table, dtype)
     steps, lengths = table.blocks[0][0], table.lengths
@@ -42,7 +42,7 @@ def _rows(
 
 
 def _codes(graph: Graph, model: SequenceEstimator, tokens: Value, **more: int) -> Value:
-    """Look tokens up; ``more`` are texts with codes of their own."""
+    """Look up the codes of tokens; ``more`` maps further strings to codes."""
     kind = "strings" if tokens.dtype == STRING else "int64s"
     keys = [*model.vocabulary_.tolist(), *more]
     codes = [*range(1, len(model.vocabulary_) + 1), *more.values()]
@@ -67,7 +67,7 @@ def _codes_of_texts(
     return NetworkRows(graph.math("Max", codes, 0), (None,), graph.sum(true, 1))
 
 
-# Predictions: with return_sequences one a step, (n, time, ...).
+# Predictions: with return_sequences one per step, (n, time, ...).
 
 
 def _for_steps(
@@ -85,7 +85,7 @@ def _for_steps(
                 else graph.constant(np.array(behind))
             )
             shape = graph.concat([shape, width], axis=0)
-        # No row may have a step: then 0 is a size, and not that of the input.
+        # If no row has a step, 0 is a length: it must not mean "copy from the input".
         return graph.node("Reshape", value, shape, allowzero=1)
 
     return write_for_steps
@@ -109,7 +109,7 @@ def _axes_of_scores(model: Any) -> list[int]:
     return [] if one_logit else [-1]
 
 
-# The axes of what is predicted for a step, by the class and the method.
+# Functions that give the axes of the prediction for one step, by class and method.
 _AXES: dict[tuple[type, str], Callable[[Any], list[int]]] = {
     (SequenceClassifier, "predict"): lambda m: (
         [-1] if fitted_of(m).targets.multilabel else []

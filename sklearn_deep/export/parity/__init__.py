@@ -1,1 +1,1 @@
-"""Proof that a model predicts what the estimator predicts, on given and made-up rows."""
+"""Comparison of the ONNX model with the estimator, on passed and generated rows."""

@@ -1,4 +1,4 @@
-"""The proof: onnxruntime against the estimator, on given rows and on made-up ones."""
+"""Comparison of the predictions of onnxruntime and of the estimator."""
 
 import math
 import platform
@@ -13,23 +13,23 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_deep.exceptions import OnnxExportError, OnnxParityError
 from sklearn_deep.export.graph._runtime import open_session
-from sklearn_deep.export.parity._differing_rows import differing_row
+from sklearn_deep.export.parity._differing_rows import describe_differing_row
 from sklearn_deep.export.parity._edge_rows import edge_rows
 from sklearn_deep.export.parity._first_difference import first_difference
-from sklearn_deep.export.parity._ties import class_numbers, margins
-from sklearn_deep.export.sklearn._composition import inside, steps_before
+from sklearn_deep.export.parity._ties import class_indices, margins
+from sklearn_deep.export.sklearn._composition import steps_before, unwrap
 from sklearn_deep.export.sklearn._unseen_missing import without_missing
 from sklearn_deep.serving._feeds import make_feeds
-from sklearn_deep.serving._outputs import assembled, names_of
+from sklearn_deep.serving._outputs import assemble_output, output_names
 from sklearn_deep.serving._sequence_inputs import (
     flat_steps,
-    is_items,
+    is_sequence_array,
     row_lengths,
-    true_steps,
+    unpadded_steps,
 )
 
-# Rows that are compared at once, and their values; columns that texts may have.
-_CHUNK, _VALUES, _TERMS = 16384, 1 << 20, 1 << 13
+# Largest number of rows in one comparison, and of their values; values counted for a text.
+_MAX_CHUNK_ROWS, _MAX_CHUNK_VALUES, _TEXT_VALUES = 16384, 1 << 20, 1 << 13
 _LIBRARIES = (
     "sklearn-deep",
     "scikit-learn",
@@ -45,13 +45,13 @@ def check_parity(
     model: Any,
     X: Any,
     proto: Any,
-    card: dict[str, Any],
+    metadata: dict[str, Any],
     tolerance: float,
     refused_missing: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Compare an ONNX model with its estimator.
 
-    Made-up rows with a missing value in the columns of ``refused_missing`` are left out.
+    Generated rows with a missing value in the columns of ``refused_missing`` are skipped.
 
     Returns
     -------
@@ -60,24 +60,28 @@ def check_parity(
     Raises
     ------
     OnnxParityError
-        Where they differ by more than ``tolerance``.
+        If they differ by more than ``tolerance``.
     """
     session = open_session(proto.SerializeToString())
-    made_up = without_missing(model, edge_rows(model, X), refused_missing)
-    comparison = _Comparison(model, card, session)
+    generated = without_missing(model, edge_rows(model, X), refused_missing)
+    comparison = _Comparison(model, metadata, session)
     n_rows = sum(map(comparison.add, _chunks(X)))
-    n_made_up = sum(map(comparison.add, made_up))
+    n_generated = sum(map(comparison.add, generated))
     differences = comparison.differences()
     worst = max(differences, key=lambda name: differences[name]["relative"])
     if comparison.differs(tolerance):
         opset = next(o.version for o in proto.opset_import if o.domain == "")
-        step, where = _blame(model, [X, *made_up], card, opset, tolerance)
-        where += _made_up_at_fault(X, made_up, model, card, session, tolerance)
-        raise _refusal(model, comparison, worst, tolerance, step, where)
+        step, where = _locate_difference(
+            model, [X, *generated], metadata, opset, tolerance
+        )
+        where += _describe_generated_row(
+            X, generated, model, metadata, session, tolerance
+        )
+        raise _parity_error(model, comparison, worst, tolerance, step, where)
     return {
         "differences": differences,
         "rows": n_rows,
-        "edge_rows": n_made_up,
+        "edge_rows": n_generated,
         "ties": comparison.ties(tolerance),
         "tolerance": tolerance,
         "versions": dict(_versions()),
@@ -85,58 +89,62 @@ def check_parity(
 
 
 class _Comparison:
-    """Predictions of both, collected over blocks of rows."""
+    """Differences between the predictions of both, accumulated over blocks of rows."""
 
-    def __init__(self, model: Any, card: dict[str, Any], session: Any) -> None:
-        self.model, self.card, self.session = model, card, session
+    def __init__(self, model: Any, metadata: dict[str, Any], session: Any) -> None:
+        self.model, self.metadata, self.session = model, metadata, session
         self.largest: dict[str, float] = {}
         self.scales: dict[str, float] = {}
         self.margins: list[np.ndarray] = []  # of labels that differ
         self.label_scale = 0.0
 
     def add(self, rows: Any) -> int:
-        """Predict rows both ways, and compare; give the number of those compared."""
-        feeds = make_feeds(rows, self.card)
+        """Predict rows with both and compare; return the number of rows."""
+        feeds = make_feeds(rows, self.metadata)
         names = [info.name for info in self.session.get_outputs()]
         results = self._run(names, feeds)
         outputs = dict(zip(names, results, strict=True))
-        steps = self.card["by_step"]
+        steps = self.metadata["by_step"]
         if steps:
-            lengths = row_lengths(feeds, self.card)
-            outputs = {k: true_steps(v, lengths) for k, v in outputs.items()}
+            lengths = row_lengths(feeds, self.metadata)
+            outputs = {k: unpadded_steps(v, lengths) for k, v in outputs.items()}
         expected: dict[str, Any] = {}
-        for method, role in self.card["outputs"].items():
+        for method, role in self.metadata["outputs"].items():
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about the made-up rows
+                warnings.simplefilter("ignore")  # about generated rows
                 found = _call(self.model, method, rows)
                 expected[method] = flat_steps(found) if steps else found
-            if method == "predict" and self.card["task"] == "classifier":
+            if method == "predict" and self.metadata["task"] == "classifier":
                 continue
-            got = assembled(method, self.card, [outputs[n] for n in names_of(role)])
+            got = assemble_output(
+                method, self.metadata, [outputs[n] for n in output_names(role)]
+            )
             if role["form"] != "sequence":
                 got, expected_parts = [got], [expected[method]]
             else:
                 expected_parts = expected[method]
             for one, other in zip(expected_parts, got, strict=True):
                 one = one.toarray() if hasattr(one, "toarray") else one
-                self._note(method, np.asarray(one, float), other)
-        if self.card["task"] == "classifier":
-            got = outputs[self.card["outputs"]["predict"]["name"]]
-            self._note_labels(expected, got, rows)
+                self._compare_scores(method, np.asarray(one, float), other)
+        if self.metadata["task"] == "classifier":
+            got = outputs[self.metadata["outputs"]["predict"]["name"]]
+            self._compare_labels(expected, got, rows)
         return len(results[0])
 
     def _run(self, names: list[str], feeds: dict[str, np.ndarray]) -> list[Any]:
         try:
             return self.session.run(names, feeds)
-        except Exception as error:  # its classes share no base but this
+        except Exception as error:  # onnxruntime's errors have no other base class
             raise OnnxExportError(
                 f"onnxruntime {version('onnxruntime')} cannot compute the ONNX form of"
                 f" {type(self.model).__name__}: {error}"
             ) from error
 
-    def _note(self, method: str, expected: np.ndarray, got: np.ndarray) -> None:
+    def _compare_scores(
+        self, method: str, expected: np.ndarray, got: np.ndarray
+    ) -> None:
         got = np.asarray(got, float)
-        if got.size != expected.size:  # of another shape: no number has a counterpart
+        if got.size != expected.size:  # the shapes differ
             self.largest[method], self.scales[method] = math.inf, 1.0
             return
         got = got.reshape(expected.shape)
@@ -150,13 +158,17 @@ class _Comparison:
         self.largest[method] = max(self.largest.get(method, 0.0), largest)
         self.scales[method] = max(self.scales.get(method, 0.0), scale)
 
-    def _note_labels(self, expected: dict[str, Any], got: np.ndarray, X: Any) -> None:
+    def _compare_labels(
+        self, expected: dict[str, Any], got: np.ndarray, X: Any
+    ) -> None:
         labels = np.asarray(expected["predict"])
-        if self.card["class_numbers"]:
-            labels = class_numbers(self.model, labels)
+        if self.metadata["class_numbers"]:
+            labels = class_indices(self.model, labels)
         same = labels.astype(got.dtype).reshape(got.shape) == got
         if not same.all():
-            margin, scale = margins(self.model, self.card["multilabel"], expected, X)
+            margin, scale = margins(
+                self.model, self.metadata["multilabel"], expected, X
+            )
             margin = np.broadcast_to(margin, same.shape)[~same]
             self.margins.append(margin)
             self.label_scale = max(self.label_scale, scale)
@@ -164,7 +176,7 @@ class _Comparison:
         self.scales["predict"] = 1.0
 
     def differences(self) -> dict[str, dict[str, float]]:
-        """Largest difference of each output, and relative to its scale."""
+        """Largest difference of each output, absolute and relative to its scale."""
         return {
             method: {
                 "largest": largest,
@@ -174,23 +186,23 @@ class _Comparison:
         }
 
     def differs(self, tolerance: float) -> bool:
-        """Tell whether any output differs by more than a share of its scale."""
+        """Tell whether any output differs by more than ``tolerance`` of its scale."""
         shares = [each["relative"] for each in self.differences().values()]
         near = all(share <= tolerance for share in shares)
         return not near or self.wrong_labels(tolerance) > 0
 
-    def _apart(self, tolerance: float) -> np.ndarray:
-        """Mark the labels that differ though no other was nearly as good."""
+    def _is_wrong(self, tolerance: float) -> np.ndarray:
+        """Mark the labels that differ although their two best classes are not tied."""
         margins = np.concatenate([np.empty(0), *self.margins])
         return ~(margins <= 2 * tolerance * self.label_scale)
 
     def wrong_labels(self, tolerance: float) -> int:
-        """Count labels that differ though the classes are apart."""
-        return int(self._apart(tolerance).sum())
+        """Count labels that differ although their classes are not tied."""
+        return int(self._is_wrong(tolerance).sum())
 
     def ties(self, tolerance: float) -> int:
-        """Count labels that differ where two classes are equally good."""
-        return int((~self._apart(tolerance)).sum())
+        """Count labels that differ because two classes are tied."""
+        return int((~self._is_wrong(tolerance)).sum())
 
 
 def _call(model: Any, method: str, rows: Any) -> Any:
@@ -200,8 +212,8 @@ def _call(model: Any, method: str, rows: Any) -> Any:
 
 
 def _std(model: Any, rows: Any) -> Any:
-    """Standard deviations by a network behind searches, which pass no argument on."""
-    model = inside(model)
+    """Standard deviations of a network inside searches, whose predict lacks return_std."""
+    model = unwrap(model)
     if not isinstance(model, Pipeline):
         return model.predict(rows, return_std=True)[1]
     for step in steps_before(model):
@@ -209,48 +221,52 @@ def _std(model: Any, rows: Any) -> Any:
     return _std(model.steps[-1][1], rows)
 
 
-def _blame(
-    model: Any, blocks: list[Any], card: dict[str, Any], opset: int, tolerance: float
+def _locate_difference(
+    model: Any,
+    blocks: list[Any],
+    metadata: dict[str, Any],
+    opset: int,
+    tolerance: float,
 ) -> tuple[str, str]:
-    """Name the step at fault, and tell so in a sentence."""
+    """Find the first step that differs, and describe it in a sentence."""
     try:
-        step, gap = first_difference(model, blocks, card, opset, tolerance)
-    except Exception as error:  # the difference must be reported, whatever happens here
-        step = type(inside(model)).__name__
+        step, gap = first_difference(model, blocks, metadata, opset, tolerance)
+    except Exception as error:  # the difference must be reported in any case
+        step = type(unwrap(model)).__name__
         return step, f"Its steps could not be compared one by one: {error}"
     by = "" if np.isnan(gap) else f", by {gap:.2g} of its scale"
     return step, f"The first step whose output differs is {step}{by}."
 
 
-def _made_up_at_fault(
+def _describe_generated_row(
     X: Any,
-    made_up: list[Any],
+    generated: list[Any],
     model: Any,
-    card: dict[str, Any],
+    metadata: dict[str, Any],
     session: Any,
     tolerance: float,
 ) -> str:
-    """Describe the made-up row that differs, where the rows of X agree."""
+    """Describe the generated row that differs, if the rows of X agree."""
 
     def differs(rows: Any) -> bool:
-        alone = _Comparison(model, card, session)
+        alone = _Comparison(model, metadata, session)
         alone.add(rows)
         return alone.differs(tolerance)
 
     try:
         if any(map(differs, _chunks(X))):
             return ""
-        return differing_row(X, made_up, differs)
-    except Exception:  # the difference must be reported, whatever happens here
+        return describe_differing_row(X, generated, differs)
+    except Exception:  # the difference must be reported in any case
         return ""
 
 
 def _chunks(X: Any) -> list[Any]:
-    size = _CHUNK
+    size = _MAX_CHUNK_ROWS
     if len(X.shape) > 2:
-        size = max(1, min(_CHUNK, _VALUES // math.prod(X.shape[1:])))
-    elif is_items(X):
-        size = max(1, min(_CHUNK, _VALUES // max(map(_size, X))))
+        size = max(1, min(_MAX_CHUNK_ROWS, _MAX_CHUNK_VALUES // math.prod(X.shape[1:])))
+    elif is_sequence_array(X):
+        size = max(1, min(_MAX_CHUNK_ROWS, _MAX_CHUNK_VALUES // max(map(_size, X))))
     if len(X) <= size:
         return [X]
     return [
@@ -260,11 +276,11 @@ def _chunks(X: Any) -> list[Any]:
 
 
 def _size(row: Any) -> int:
-    """Number of values that a row becomes; a text thousands of columns."""
-    return _TERMS if isinstance(row, str) else np.size(row)
+    """Number of values of a row; a text becomes thousands of columns."""
+    return _TEXT_VALUES if isinstance(row, str) else np.size(row)
 
 
-def _refusal(
+def _parity_error(
     model: Any,
     comparison: _Comparison,
     worst: str,
@@ -278,8 +294,8 @@ def _refusal(
     return OnnxParityError(
         f"The ONNX form of {type(model).__name__} differs from it by {share:.2g} of the"
         f" scale of {worst}, more than tolerance={tolerance:g}.{labels} {where}"
-        " Nothing was written. Replace that step, give X in float64 where it is a matter"
-        " of rounding, or raise tolerance.",
+        " No file was written. Replace that step, pass X in float64 if the difference is"
+        " rounding, or raise tolerance.",
         step,
         share,
     )

@@ -1,4 +1,4 @@
-"""Which made-up row of a comparison differs, in words."""
+"""Description of the generated row that differs in a comparison."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,30 +8,30 @@ import numpy as np
 from sklearn_deep.data._missing import is_missing
 from sklearn_deep.export.inputs._declared import column_values, is_frame
 
-# Columns whose values are told; in a made-up row one is odd.
-_MOST_TOLD = 3
+# Largest number of columns to describe; generated rows usually differ in one.
+_MAX_SHOWN = 3
 
 
-def differing_row(
-    X: Any, made_up: Sequence[Any], differs: Callable[[Any], bool]
+def describe_differing_row(
+    X: Any, generated: Sequence[Any], differs: Callable[[Any], bool]
 ) -> str:
-    """Describe the first made-up row that differs, by what it has other than ``X[0]``.
+    """Describe the first generated row that differs, by its values that ``X[0]`` lacks.
 
     Parameters
     ----------
     X : array or frame
-        The rows that the user gave.
-    made_up : sequence of arrays or frames
-        Blocks of rows, of one column count with X.
+        The rows that the user passed.
+    generated : sequence of arrays or frames
+        Blocks of rows with the columns of X.
     differs : callable
-        Tells whether the predictions for rows differ.
+        Function that tells whether the predictions for rows differ.
 
     Returns
     -------
     str
-        A sentence, "" where no row differs by itself.
+        A sentence, or "" if no single row differs.
     """
-    for block in made_up:
+    for block in generated:
         if not differs(block):
             continue
         for i in range(len(block)):
@@ -43,27 +43,27 @@ def differing_row(
 
 def _sentence(X: Any, row: Any) -> str:
     if len(X.shape) != 2:
-        return f" The rows of X agree; the made-up row {row[0]!r} differs."
+        return f" The rows of X agree; the generated row {row[0]!r} differs."
     values = {
         name: (new[0], column)
         for name, new, column in zip(_names(X), _columns(row), _columns(X), strict=True)
         if not _same(new[0], column[0])
     }
-    told = list(values.items())[:_MOST_TOLD]
-    odd = ", ".join(
-        f"{_plain(value)!r} in column {name!r}" for name, (value, _) in told
+    shown = list(values.items())[:_MAX_SHOWN]
+    described = ", ".join(
+        f"{_plain(value)!r} in column {name!r}" for name, (value, _) in shown
     )
-    never = [
+    never_missing = [
         repr(name)
-        for name, (value, column) in told
+        for name, (value, column) in shown
         if is_missing(value) and not any(map(is_missing, column))
     ]
-    sentence = f" The rows of X agree; the first row of X with {odd} differs."
-    if not never:
+    sentence = f" The rows of X agree; the first row of X with {described} differs."
+    if not never_missing:
         return sentence
     return (
-        f"{sentence} X has no missing value in column {', '.join(never)}, but the estimator"
-        " predicts rows with one. Let a step before that one fill or refuse missing values."
+        f"{sentence} X has no missing value in column {', '.join(never_missing)}, but the estimator"
+        " accepts one. Fill or refuse missing values in a step before that one."
     )
 
 

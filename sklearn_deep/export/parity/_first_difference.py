@@ -1,4 +1,4 @@
-"""Which step of a pipeline differs first, when a model predicts otherwise."""
+"""Search for the first step of a pipeline whose ONNX form differs."""
 
 import warnings
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from sklearn_deep.export.graph._runtime import open_session
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.inputs._declared import is_frame
 from sklearn_deep.export.sklearn._composition import (
-    column_places,
-    inside,
+    column_indices,
     is_sampler,
     transformed,
+    unwrap,
 )
 from sklearn_deep.serving._feeds import make_feeds
 
@@ -24,17 +24,21 @@ Build = Callable[[Graph], Table]
 
 
 def first_difference(
-    model: Any, blocks: list[Any], card: dict[str, Any], opset: int, tolerance: float
+    model: Any,
+    blocks: list[Any],
+    metadata: dict[str, Any],
+    opset: int,
+    tolerance: float,
 ) -> tuple[str, float]:
-    """Name the first step whose output differs, and by how much of its scale.
+    """Find the first step whose output differs, and the difference relative to its scale.
 
-    Where no transformer does, it is the last step.
+    If no transformer differs, it is the last step.
     """
-    search = _Search(card, opset, tolerance)
-    pipeline = inside(model)
+    search = _DifferenceSearch(metadata, opset, tolerance)
+    pipeline = unwrap(model)
     if not isinstance(pipeline, Pipeline):
         return type(pipeline).__name__, float("nan")
-    predicts = card["task"] != "transformer"
+    predicts = metadata["task"] != "transformer"
     for rows in blocks:
         found = search.pipeline(pipeline, rows, rows, search.table, predicts)
         if found is not None:
@@ -42,79 +46,82 @@ def first_difference(
     return pipeline.steps[-1][0], float("nan")
 
 
-class _Search:
-    """Walks through transformers with the rows, and with the graph that feeds them."""
+class _DifferenceSearch:
+    """Compares transformers one by one, each with its input rows and input graph."""
 
-    def __init__(self, card: dict[str, Any], opset: int, tolerance: float) -> None:
-        self.card, self.opset, self.tolerance = card, opset, tolerance
+    def __init__(self, metadata: dict[str, Any], opset: int, tolerance: float) -> None:
+        self.metadata, self.opset, self.tolerance = metadata, opset, tolerance
 
     def table(self, graph: Graph) -> Table:
-        """Give the inputs of the model; columns that it does not read are left out."""
+        """Make a table of the graph's inputs; unread columns get a placeholder."""
         values: dict[int, tuple[Value, int]] = {}
-        for part in self.card["inputs"]:
+        for part in self.metadata["inputs"]:
             dtype = STRING if part["dtype"] == "string" else np.dtype(part["dtype"])
             value = Value(part["name"], dtype)
             if "row_shape" in part:
-                lengths = [Value(p["name"], INT) for p in self.card["inputs"][1:]]
+                lengths = [Value(p["name"], INT) for p in self.metadata["inputs"][1:]]
                 return Table.of_rows(value, part["row_shape"], *lengths)
             values[part["columns"][0]] = value, len(part["columns"])
-        if len(self.card["inputs"]) == 1 and self.card["inputs"][0]["columns"][1:]:
+        if (
+            len(self.metadata["inputs"]) == 1
+            and self.metadata["inputs"][0]["columns"][1:]
+        ):
             return Table(tuple(values.values()))
         unread = Value("unread", DOUBLE), 1
         return Table(
-            tuple(values.get(j, unread) for j in range(self.card["n_features_in"]))
+            tuple(values.get(j, unread) for j in range(self.metadata["n_features_in"]))
         )
 
     def step(
-        self, step: Any, given: Any, rows: Any, build: Build
+        self, step: Any, X: Any, rows: Any, build: Build
     ) -> tuple[str, float] | None:
-        """Look into a transformer: ``given`` enters the model, and ``rows`` the step."""
-        step, found = inside(step), None
+        """Compare a transformer: ``X`` is the input of the model, ``rows`` of the step."""
+        step, found = unwrap(step), None
         if isinstance(step, Pipeline):
-            found = self.pipeline(step, given, rows, build, predicts=False)
+            found = self.pipeline(step, X, rows, build, predicts=False)
         elif isinstance(step, ColumnTransformer):
-            found = self._column_transformer(step, given, rows, build)
+            found = self._column_transformer(step, X, rows, build)
         if found is not None:
             return found
-        gap = self._gap(step, given, rows, build)
+        gap = self._gap(step, X, rows, build)
         return (type(step).__name__, gap) if gap > self.tolerance else None
 
     def pipeline(
-        self, step: Pipeline, given: Any, rows: Any, build: Build, predicts: bool
+        self, step: Pipeline, X: Any, rows: Any, build: Build, predicts: bool
     ) -> tuple[str, float] | None:
-        """Look into the transformers of a Pipeline, the last step among them or not."""
+        """Compare the transformers of a Pipeline, without the last step if it predicts."""
         *before, (end, last) = step.steps
         for name, part in before if predicts else step.steps:
             if not _transforms(part):
                 continue
-            found = self.step(part, given, rows, build)
+            found = self.step(part, X, rows, build)
             if found is not None:
-                return _under(name, found)
-            rows, build = _transform(part, rows), _then(part, build)
-        last = inside(last)
+                return _prefixed(name, found)
+            rows, build = _transform(part, rows), _build_after(part, build)
+        last = unwrap(last)
         if not (predicts and isinstance(last, Pipeline)):
             return None
-        found = self.pipeline(last, given, rows, build, predicts)
-        return None if found is None else _under(end, found)
+        found = self.pipeline(last, X, rows, build, predicts)
+        return None if found is None else _prefixed(end, found)
 
     def _column_transformer(
-        self, step: Any, given: Any, rows: Any, build: Build
+        self, step: Any, X: Any, rows: Any, build: Build
     ) -> tuple[str, float] | None:
         for name, part, columns in step.transformers_:
-            places = column_places(step, columns)
-            if isinstance(part, str) or not places:
+            indices = column_indices(step, columns)
+            if isinstance(part, str) or not indices:
                 continue
-            given_to_it = _columns(step, rows, places)
-            found = self.step(part, given, given_to_it, _of(places, build))
+            part_rows = _columns(step, rows, indices)
+            found = self.step(part, X, part_rows, _build_selected(indices, build))
             if found is not None:
-                return _under(name, found)
+                return _prefixed(name, found)
         return None
 
-    def _gap(self, step: Any, given: Any, rows: Any, build: Build) -> float:
-        graph = Graph(self.opset, settings={"missing": self.card["missing"]})
+    def _gap(self, step: Any, X: Any, rows: Any, build: Build) -> float:
+        graph = Graph(self.opset, settings={"missing": self.metadata["missing"]})
         table = transformed(graph, step, build(graph))
         out, _ = table.rows(graph, table.dtype)
-        out = graph.node("Identity", out)  # a graph may not give an input as it is
+        out = graph.node("Identity", out)  # an output must not be an input
         read = {name for node in graph.nodes for name in node.input}
         inputs = [
             (value, shape)
@@ -122,18 +129,18 @@ class _Search:
             if value.name in read
         ]
         session = open_session(graph.model(inputs, [out]).SerializeToString())
-        feeds = make_feeds(given, self.card)
+        feeds = make_feeds(X, self.metadata)
         names = [value.name for value, _ in inputs]
         (got,) = session.run([out.name], {name: feeds[name] for name in names})
         return _relative_gap(_transform(step, rows), got)
 
 
 def _transforms(step: Any) -> bool:
-    """Tell whether a step has an output to compare: no word, and no sampler."""
+    """Tell whether a step is a transformer: not a string, None or a resampler."""
     return hasattr(step, "transform") and not is_sampler(step)
 
 
-def _under(name: str, found: tuple[str, float]) -> tuple[str, float]:
+def _prefixed(name: str, found: tuple[str, float]) -> tuple[str, float]:
     return f"{name} -> {found[0]}", found[1]
 
 
@@ -143,20 +150,20 @@ def _transform(step: Any, rows: Any) -> Any:
         return step.transform(rows)
 
 
-def _then(step: Any, build: Build) -> Build:
+def _build_after(step: Any, build: Build) -> Build:
     return lambda graph: transformed(graph, step, build(graph))
 
 
-def _of(places: list[int], build: Build) -> Build:
-    return lambda graph: build(graph).select(graph, places)
+def _build_selected(indices: list[int], build: Build) -> Build:
+    return lambda graph: build(graph).select(graph, indices)
 
 
-def _columns(step: Any, rows: Any, places: list[int]) -> Any:
+def _columns(step: Any, rows: Any, indices: list[int]) -> Any:
     if is_frame(rows) and hasattr(step, "feature_names_in_"):
-        return rows[[step.feature_names_in_[j] for j in places]]
+        return rows[[step.feature_names_in_[j] for j in indices]]
     if hasattr(rows, "iloc"):
-        return rows.iloc[:, places]
-    return rows[:, places]
+        return rows.iloc[:, indices]
+    return rows[:, indices]
 
 
 def _relative_gap(expected: Any, got: np.ndarray) -> float:

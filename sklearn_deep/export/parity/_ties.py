@@ -1,4 +1,4 @@
-"""How far a row's label is from another one: labels of ties may differ by rounding."""
+"""Margins between the two best classes: labels of ties may differ by rounding."""
 
 import warnings
 from typing import Any
@@ -6,31 +6,31 @@ from typing import Any
 import numpy as np
 
 from sklearn_deep.export.sklearn._calibration import THRESHOLDS, threshold_of
-from sklearn_deep.export.sklearn._composition import final
+from sklearn_deep.export.sklearn._composition import final_estimator
 
 
 def margins(
     model: Any, multilabel: bool, expected: dict[str, Any], rows: Any
 ) -> tuple[np.ndarray, float]:
-    """Distances of scores from where the label changes, and the scale of the scores.
+    """Distances of scores from the decision boundary, and the scale of the scores.
 
     Parameters
     ----------
     model : fitted classifier
     multilabel : bool
     expected : dict
-        What its methods give for the rows.
+        Results of its methods for the rows.
     rows : array or frame
 
     Returns
     -------
     margins : ndarray of shape (n,), (n, n_labels) or ()
-        Infinite where the scores are not known.
+        Infinite if the scores are unknown.
     scale : float
     """
-    last = final(model)
+    last = final_estimator(model)
     if isinstance(last, THRESHOLDS):
-        return _from_threshold(model, last, rows)
+        return _margins_from_threshold(model, last, rows)
     method = next((m for m in expected if m != "predict"), None)
     if method is None or isinstance(expected[method], list):
         return np.array(np.inf), 1.0
@@ -42,14 +42,16 @@ def margins(
     return best[:, -1] - best[:, -2], _scale(method, scores)
 
 
-def _from_threshold(model: Any, last: Any, rows: Any) -> tuple[np.ndarray, float]:
-    method, place, threshold = threshold_of(last)
+def _margins_from_threshold(
+    model: Any, last: Any, rows: Any
+) -> tuple[np.ndarray, float]:
+    method, index, threshold = threshold_of(last)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the made-up rows
+        warnings.simplefilter("ignore")  # about generated rows
         scores = np.asarray(getattr(model, method)(rows), float)
     if scores.ndim == 2:
-        scores = scores[:, place]
-    elif place == 0:
+        scores = scores[:, index]
+    elif index == 0:
         scores = -scores
     return np.abs(scores - threshold), _scale(method, scores)
 
@@ -60,8 +62,8 @@ def _scale(method: str, scores: np.ndarray) -> float:
     return float(np.abs(scores[np.isfinite(scores)]).max(initial=0.0))
 
 
-def class_numbers(model: Any, labels: np.ndarray) -> np.ndarray:
-    """Places of labels among their classes."""
+def class_indices(model: Any, labels: np.ndarray) -> np.ndarray:
+    """Indices of labels among their classes."""
     if labels.ndim == 1:
         return np.searchsorted(np.asarray(model.classes_), labels)
     pairs = zip(model.classes_, labels.T, strict=True)

@@ -1,1 +1,1 @@
-"""Our rules as skl2onnx converters, and its converters as our rules: alone imports it."""
+"""Our rules as skl2onnx converters, and its converters as rules; only here it is imported."""

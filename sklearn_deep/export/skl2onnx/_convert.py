@@ -1,4 +1,4 @@
-"""A fitted estimator to an ONNX model, by the converters that skl2onnx calls."""
+"""Conversion of a fitted estimator by skl2onnx, which calls our converters."""
 
 import warnings
 from typing import Any
@@ -15,7 +15,7 @@ from sklearn_deep.export.skl2onnx._registration import in_registered_class
 
 
 def newest_opset() -> int:
-    """Newest operator set that skl2onnx writes."""
+    """Return the newest operator set that skl2onnx writes."""
     return get_latest_tested_opset_version()
 
 
@@ -23,9 +23,27 @@ def convert_by_skl2onnx(
     model: Any,
     inputs: list[Input],
     request: dict[str, Any],
-    theirs: dict[Any, Any],
+    skl2onnx_options: dict[Any, Any],
     opset: int | None,
 ) -> Any:
+    """Convert an estimator to an ONNX model, with inputs ``input_0``, ``input_1``, ...
+
+    Parameters
+    ----------
+    model : fitted estimator
+    inputs : list of Input
+    request : dict
+        ``"options"``, ``"dtype"`` and ``"missing"`` of the export, for our converters.
+    skl2onnx_options : dict
+        Options of single estimators, for skl2onnx.
+    opset : int or None
+        Operator set; None for the newest.
+
+    Raises
+    ------
+    OnnxExportError
+        For an estimator without a converter.
+    """
     types = [(f"input_{k}", _type_of(i)) for k, i in enumerate(inputs)]
     token = REQUEST.set(request)
     try:
@@ -35,7 +53,7 @@ def convert_by_skl2onnx(
                 in_registered_class(model),
                 initial_types=types,
                 target_opset=opset or newest_opset(),
-                options=_by_estimator(model, theirs) or None,
+                options=_by_estimator(model, skl2onnx_options) or None,
             )
     except (MissingConverter, MissingShapeCalculator) as error:
         raise OnnxExportError(
@@ -47,13 +65,13 @@ def convert_by_skl2onnx(
 
 
 def _by_estimator(model: Any, options: dict[Any, Any]) -> dict[Any, Any]:
-    """Options by the estimators that they are for, in place of the names of steps."""
+    """Replace names of steps by the estimators that the options are for."""
     found = process_options(model, options) if options else {}
     return {key: value for key, value in found.items() if not isinstance(key, str)}
 
 
-def _type_of(declared: Input) -> Any:
-    made = TYPES[declared.dtype]([None, *declared.row_shape])
-    if declared.refusal:
-        made.refusal = declared.refusal
+def _type_of(declare_inputs: Input) -> Any:
+    made = TYPES[declare_inputs.dtype]([None, *declare_inputs.row_shape])
+    if declare_inputs.refusal:
+        made.refusal = declare_inputs.refusal
     return made

@@ -1,8 +1,8 @@
 """The rules as skl2onnx converters.
 
-A converter of skl2onnx is three functions: a parser, which declares the outputs; a
-shape calculator, which says their types; and the converter, which writes the nodes.
-Here they are the same three for every class: what differs is in the rules.
+skl2onnx needs three functions for a class: a parser, which declares the outputs; a shape
+calculator, which sets their types; and a converter, which writes the nodes. The same three
+functions serve all classes; the rules contain the differences.
 """
 
 from contextvars import ContextVar
@@ -38,9 +38,9 @@ from sklearn_deep.export.graph._graph import (
 )
 from sklearn_deep.export.graph._labels import stored_labels
 from sklearn_deep.export.graph._old_opsets import check_opset
-from sklearn_deep.export.graph._refusals import guarded, refusal_marks
+from sklearn_deep.export.graph._refusals import mark_refused, refusal_marks
 from sklearn_deep.export.graph._registry import apply, find
-from sklearn_deep.export.graph._scores import one_hot, stacked
+from sklearn_deep.export.graph._scores import one_hot, stack_columns
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.networks._networks import has_several_quantiles, has_std
 from sklearn_deep.export.skl2onnx._private import (
@@ -48,12 +48,12 @@ from sklearn_deep.export.skl2onnx._private import (
     get_model_alias,
     operator_names,
 )
-from sklearn_deep.export.sklearn._composition import final, layers
+from sklearn_deep.export.sklearn._composition import final_estimator, prediction_chain
 from sklearn_deep.export.sklearn._unseen_missing import refuse_missing
 
 
 class UnreadableTensorType(Int64TensorType):
-    """Type of a column that no ONNX input can hold: an error where a step reads it."""
+    """Type of a column that no ONNX input can hold; a step that reads it is an error."""
 
     def __init__(self, shape=None, refusal=""):
         super().__init__(shape)
@@ -86,7 +86,7 @@ DEFAULTS: dict[str, Any] = {
     "return_std": True,
 }
 
-# What sklearn_deep.to_onnx asks for beyond skl2onnx's own arguments.
+# Settings of sklearn_deep.to_onnx that skl2onnx has no arguments for; None in its own calls.
 REQUEST: ContextVar[dict[str, Any] | None] = ContextVar("REQUEST", default=None)
 
 
@@ -95,22 +95,22 @@ def _request() -> dict[str, Any]:
 
 
 def options_of(scope: Any, model: Any) -> dict[str, Any]:
-    """Collect the options of a model, also those given to the estimator inside."""
+    """Collect the options of a model, including those of the estimators inside it."""
     chosen = {**DEFAULTS, **_request().get("options", {})}
-    given = scope.options or {}
-    for layer in reversed(list(layers(model))):
+    user_options = scope.options or {}
+    for layer in reversed(list(prediction_chain(model))):
         for key in (type(layer), id(layer)):
-            chosen.update(given.get(key) or {})
+            chosen.update(user_options.get(key) or {})
     return chosen
 
 
 def is_multi_output(model: Any) -> bool:
-    """Tell whether a classifier has a list of targets, each with its classes."""
+    """Tell whether a classifier has several targets, each with its classes."""
     return isinstance(getattr(model, "classes_", None), list)
 
 
 def parse(scope, model, inputs, custom_parsers=None):
-    """Declare the outputs."""
+    """Declare the outputs of an operator."""
     operator = scope.declare_local_operator(_alias(model), model)
     operator.inputs = inputs
     declare = _declare_labels if is_classifier(model) else _declare_numbers
@@ -118,13 +118,13 @@ def parse(scope, model, inputs, custom_parsers=None):
 
 
 def _alias(model: Any) -> str:
-    """Name of the converter; skl2onnx brings subclasses of Pipeline here too."""
+    """Name of the converter; for subclasses of Pipeline, that of the base class."""
     classes = type(model).__mro__
     known = next((cls for cls in classes if cls in operator_names), classes[0])
     return get_model_alias(known)
 
 
-# Methods of transformers that an export holds, and the names of their outputs.
+# Methods of transformers to export, and the names of their outputs.
 _ROW_METHODS = {
     "transform": "variable",
     "score_samples": "score_samples",
@@ -135,29 +135,29 @@ _ROW_METHODS = {
 def row_methods(model: Any) -> list[str]:
     """Methods of a fitted transformer that ``to_onnx`` exports, ``transform`` first."""
     others = list(_ROW_METHODS)[1:]
-    return ["transform", *(m for m in others if find(final(model), m))]
+    return ["transform", *(m for m in others if find(final_estimator(model), m))]
 
 
 def _asked_row_methods(model: Any) -> list[str]:
-    # skl2onnx hands on all outputs of a step: its own exports have the first alone.
+    # skl2onnx passes all outputs of a step to the next one, so its calls get the first only.
     return row_methods(model) if REQUEST.get() is not None else ["transform"]
 
 
-# Name of the output that marks refused rows.
+# Name of the output that is True for refused rows.
 REFUSED = "refused"
 
 
 def marks_refusals(model: Any) -> bool:
-    """Tell whether an output marks refused rows: NaN alone may be right in the others.
+    """Tell whether a separate output marks refused rows.
 
-    So it may be in those of transformers, save networks; and skl2onnx knows no such
-    output.
+    Transformers have one, except networks, because NaN can be a valid output of theirs.
+    Models converted by skl2onnx's own functions do not have it.
     """
     predicts = is_classifier(model) or is_regressor(model)
     return (
         REQUEST.get() is not None
         and not predicts
-        and not isinstance(final(model), TracksSubclasses)
+        and not isinstance(final_estimator(model), TracksSubclasses)
     )
 
 
@@ -165,7 +165,7 @@ def _declare_numbers(scope, model, operator):
     names = ["variable"]
     if not is_regressor(model):
         names = [_ROW_METHODS[method] for method in _asked_row_methods(model)]
-    elif has_std(final(model)):
+    elif has_std(final_estimator(model)):
         names += ["std"] if options_of(scope, model)["return_std"] else []
     if marks_refusals(model):
         names.append(REFUSED)
@@ -178,8 +178,8 @@ def _declare_labels(scope, model, operator):
     options = options_of(scope, model)
     if options["zipmap"] and options["output_class_labels"]:
         raise OnnxExportError(
-            "The options zipmap and output_class_labels exclude one another: a zipmap"
-            " names the classes already. Set zipmap=False."
+            "The options zipmap and output_class_labels exclude each other, since a zipmap"
+            " contains the class labels. Set zipmap=False."
         )
     scores: Any = DoubleTensorType()
     classes: Any = Int64TensorType()
@@ -194,8 +194,8 @@ def _declare_labels(scope, model, operator):
     if not options["zipmap"]:
         return operator.outputs
     zipmap, nocl, kind = options["zipmap"], options["nocl"], operator.inputs[0].type
-    # skl2onnx looks these up by the outer model. It cannot name columns by numbers:
-    # they keep the names of their labels.
+    # skl2onnx reads these options of the outer model. It cannot name columns by class
+    # number, so columns keep the names of their labels.
     named = {"zipmap": zipmap, "nocl": nocl and zipmap != "columns"}
     scope.add_options(id(model), named)
     outputs = apply_zipmap(zipmap, scope, model, kind, operator.outputs)
@@ -204,8 +204,8 @@ def _declare_labels(scope, model, operator):
 
 
 def shape(operator):
-    """Say the types of the outputs, which the rules have computed."""
-    for variable, value, dimensions in _written(operator).outputs:
+    """Set the types of the outputs, as the rules computed them."""
+    for variable, value, dimensions in _operator_graph(operator).outputs:
         if isinstance(value, list):
             variable.set_type(SequenceType(TYPES[value[0].dtype](dimensions)))
         else:
@@ -213,15 +213,15 @@ def shape(operator):
     for zipmap in _zipmaps(operator, "SklearnZipMapColumns"):
         kind = operator.outputs[1].type
         zipmap.outputs[0].set_type(operator.outputs[0].type)
-        for column in zipmap.outputs[1:]:  # declared before the dtype was known
+        for column in zipmap.outputs[1:]:  # declared before the dtype is known
             column.set_type(kind.__class__(kind.shape[:1]))
 
 
 def convert(scope, operator, container):
-    """Put the nodes that the rules have written into skl2onnx's container."""
-    written = _written(operator)
-    graph = written.graph
-    for variable, value, _ in written.outputs:
+    """Add the nodes that the rules wrote to skl2onnx's container."""
+    operator_graph = _operator_graph(operator)
+    graph = operator_graph.graph
+    for variable, value, _ in operator_graph.outputs:
         if isinstance(value, list):
             _name_node(graph, "SequenceConstruct", value, variable.full_name)
         else:
@@ -234,9 +234,10 @@ def convert(scope, operator, container):
 
 
 def _allow_absent_inputs(container: Any) -> None:
-    """Let skl2onnx sort nodes that leave an optional input out, by an empty name.
+    """Let skl2onnx sort nodes with omitted optional inputs, whose name is empty.
 
-    It would look for the node that gives it. Nodes that torch has written have some.
+    skl2onnx would look for a node that outputs the empty name. Nodes written by torch can
+    have omitted inputs.
     """
     sort, stand_in = container.ensure_topological_order, "absent"
 
@@ -245,8 +246,8 @@ def _allow_absent_inputs(container: Any) -> None:
         _rename_inputs(container.nodes, "", stand_in)
         sort()
         _rename_inputs(container.nodes, stand_in, "")
-        kept = [t for t in container.initializers if t.name != stand_in]
-        container.initializers[:] = kept
+        others = [t for t in container.initializers if t.name != stand_in]
+        container.initializers[:] = others
 
     container.ensure_topological_order = sort_with_absent
 
@@ -260,8 +261,8 @@ def _rename_inputs(nodes: Any, old: str, new: str) -> None:
 _Output = tuple[Any, list[int | None]]
 
 
-class _Written:
-    """A graph with the outputs of an operator: (variable, value, dimensions)."""
+class _OperatorGraph:
+    """The graph of an operator, and its outputs as (variable, value, dimensions)."""
 
     def __init__(self, operator: Any) -> None:
         scope, model = operator.scope_inst, operator.raw_operator
@@ -293,14 +294,14 @@ class _Written:
         write = self._labels if is_classifier(model) else self._numbers
         outputs = write(operator, table)
         n_by_row = 2 if is_classifier(model) else len(outputs)  # then class labels
-        outputs[:n_by_row] = guarded(self.graph, outputs[:n_by_row])
+        outputs[:n_by_row] = mark_refused(self.graph, outputs[:n_by_row])
         if marks_refusals(model):
             marks = refusal_marks(self.graph, table.blocks[0][0])
             outputs.append((marks, [self.rows]))
         return outputs
 
     def _all_in(self, operator: Any, graph: Graph) -> list[Value]:
-        """Write the outputs into another graph, to try it."""
+        """Write the outputs to another graph, as a trial."""
         own, self.graph = self.graph, graph
         try:
             outputs = [value for value, _ in self._all(operator)]
@@ -320,13 +321,13 @@ class _Written:
         methods = ["predict", "predict_std"][: len(operator.outputs)]
         values = [apply(graph, model, method, table) for method in methods]
         if is_by_step(model):
-            targets = [] if final(model)._fitted.targets.flat else [None]
-            targets += [None] if has_several_quantiles(final(model)) else []
+            targets = [] if final_estimator(model)._fitted.targets.flat else [None]
+            targets += [None] if has_several_quantiles(final_estimator(model)) else []
             return [(y, [self.rows, None, *targets]) for y in values]
-        last = final(model)
+        last = final_estimator(model)
         if has_several_quantiles(last) and not fitted_of(last).targets.flat:
             return [(y, [self.rows, None, None]) for y in values]
-        # A regressor of skl2onnx gives (n, 1) for one target.
+        # skl2onnx's regressors output (n, 1) for one target.
         return [(graph.reshape(y, (0, -1)), [self.rows, None]) for y in values]
 
     def _labels(self, operator: Any, table: Table) -> list[_Output]:
@@ -337,10 +338,10 @@ class _Written:
         label = apply(graph, model, "predict", table)
         classes = np.asarray(model.classes_)
         if options["nocl"] and not is_multilabel(model):
-            label = _numbers(graph, label, classes)
+            label = _class_indices(graph, label, classes)
         scores = scores_of(graph, model, table, options["raw_scores"])
         if _zipmaps(operator, "SklearnZipMap"):
-            scores = graph.cast(scores, FLOAT)  # ZipMap takes nothing else
+            scores = graph.cast(scores, FLOAT)  # the only type that ZipMap accepts
         columns = [len(classes)] if is_multilabel(model) else []
         rows: list[int | None] = [self.rows, *self._time(model)]
         out: list[_Output] = [
@@ -352,13 +353,13 @@ class _Written:
         return out
 
     def _time(self, model: Any) -> list[None]:
-        """The axis of time, where every step has a prediction."""
+        """The time axis, if every step has a prediction."""
         return [None] if is_by_step(model) else []
 
     def _labels_of_several(
         self, operator: Any, table: Table, options: dict[str, Any]
     ) -> list[_Output]:
-        """Outputs for several targets: probabilities and classes are lists."""
+        """Outputs of several targets: probabilities and classes are lists."""
         graph, model = self.graph, operator.raw_operator
         if options["raw_scores"]:
             raise _no_decision(model)
@@ -366,10 +367,10 @@ class _Written:
         kind = label.dtype
         if options["nocl"]:
             columns = [
-                _numbers(graph, graph.column(label, k), classes)
+                _class_indices(graph, graph.column(label, k), classes)
                 for k, classes in enumerate(model.classes_)
             ]
-            label = stacked(graph, columns)
+            label = stack_columns(graph, columns)
         out: list[_Output] = [
             (label, [self.rows, len(model.classes_)]),
             (apply(graph, model, "predict_proba", table), [self.rows, None]),
@@ -380,21 +381,21 @@ class _Written:
         return out
 
 
-def _numbers(graph: Graph, labels: Value, classes: Any) -> Value:
-    """Places of labels among their classes, (n,)."""
+def _class_indices(graph: Graph, labels: Value, classes: Any) -> Value:
+    """Indices of labels among their classes, (n,)."""
     return graph.argmax(one_hot(graph, labels, np.asarray(classes)))
 
 
 def _no_decision(model: Any) -> OnnxExportError:
     return OnnxExportError(
-        f"raw_scores=True needs a decision_function, which {type(model).__name__} has"
-        " not. Set raw_scores=False."
+        f"raw_scores=True needs a decision_function, which {type(model).__name__} does not"
+        " have. Set raw_scores=False."
     )
 
 
 def is_multilabel(model: Any) -> bool:
-    """Tell whether a fitted classifier gives several labels a row."""
-    model = final(model)
+    """Tell whether a fitted classifier predicts several labels per row."""
+    model = final_estimator(model)
     fitted = getattr(model, "_fitted", None)
     targets = getattr(fitted, "targets", None)
     return bool(
@@ -404,13 +405,13 @@ def is_multilabel(model: Any) -> bool:
 
 def is_by_step(model: Any) -> bool:
     """Tell whether a fitted estimator predicts every step of sequences."""
-    fitted = getattr(final(model), "_fitted", None)
+    fitted = getattr(final_estimator(model), "_fitted", None)
     features = getattr(fitted, "features", None)
     return bool(getattr(features, "by_step", False))
 
 
 def scores_of(graph: Graph, model: Any, table: Table, raw: bool) -> Value:
-    """Scores of shape (n, n_classes): probabilities, or raw ones; votes at the least."""
+    """Scores of shape (n, n_classes): probabilities or raw scores, else one-hot labels."""
     if not raw and hasattr(model, "predict_proba"):
         return apply(graph, model, "predict_proba", table)
     if not hasattr(model, "decision_function"):
@@ -423,18 +424,18 @@ def scores_of(graph: Graph, model: Any, table: Table, raw: bool) -> Value:
         if is_by_step(model):
             scores = graph.reshape(scores, (0, 0, 1))
             return graph.concat([graph.node("Neg", scores), scores], axis=2)
-        return stacked(graph, [graph.node("Neg", scores), scores])
+        return stack_columns(graph, [graph.node("Neg", scores), scores])
     return scores
 
 
-def _written(operator: Any) -> _Written:
-    if not hasattr(operator, "written_by_rules"):
-        operator.written_by_rules = _Written(operator)
-    return operator.written_by_rules
+def _operator_graph(operator: Any) -> _OperatorGraph:
+    if not hasattr(operator, "graph_by_rules"):
+        operator.graph_by_rules = _OperatorGraph(operator)
+    return operator.graph_by_rules
 
 
 def _table(variables: Any, model: Any) -> Table:
-    """Give the inputs of an operator as rows."""
+    """Make a table of the inputs of an operator."""
     first, last = variables[0], variables[-1]
     lengths = None
     if len(last.type.shape) == 1 and last is not first:
@@ -453,7 +454,7 @@ def _input_dtype(variable: Any, model: Any) -> np.dtype:
     )
     if dtype is None:
         raise OnnxExportError(
-            f"{type(model).__name__} cannot take the input {variable.raw_name!r} of type"
+            f"{type(model).__name__} does not accept the input {variable.raw_name!r} of type"
             f" {type(variable.type).__name__}."
         )
     return dtype
@@ -467,7 +468,7 @@ def _input(variable: Any, model: Any) -> tuple[Value, int]:
 
 
 def _zipmaps(operator: Any, kind: str) -> list[Any]:
-    """Operators that give an operator's scores a name a class."""
+    """ZipMap operators of an operator's scores."""
     return [
         other
         for other in operator.scope_inst.operators.values()

@@ -1,4 +1,4 @@
-"""Estimators without a rule of ours: converted by skl2onnx, and put into the graph."""
+"""Fallback for estimators without a rule: skl2onnx converts them, and the graph inlines it."""
 
 import warnings
 from typing import Any
@@ -26,7 +26,7 @@ from sklearn_deep.export.graph._graph import (
     real,
 )
 from sklearn_deep.export.graph._registry import FALLBACKS, has_rules
-from sklearn_deep.export.graph._runtime import give_true_types
+from sklearn_deep.export.graph._runtime import set_output_types
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.skl2onnx._private import get_converter, operator_names
 
@@ -39,27 +39,27 @@ _TYPES = {
 
 
 def _convert(graph: Graph, model: Any, table: Table, raw_scores: bool) -> list[Value]:
-    """Outputs of skl2onnx's own form of an estimator."""
+    """Write an estimator with skl2onnx's own converter, and return the outputs."""
     if has_rules(model):
         raise OnnxExportError(
-            f"{type(model).__name__} has no ONNX form of what is asked of it here."
+            f"{type(model).__name__} has no ONNX form of the method that is needed here."
         )
     model = _of_known_class(model)
     wanted = STRING if table.dtype == STRING else real(table.dtype)
-    # Some converters write nodes that have no float64 kernel, or mix the two types.
+    # Some converters write nodes without a float64 kernel, or mix both types.
     for dtype in dict.fromkeys([wanted, FLOAT] if wanted == DOUBLE else [wanted]):
-        inner = _ask_skl2onnx(graph, model, dtype, table.width, raw_scores)
-        if give_true_types(inner):
+        inner = _convert_by_skl2onnx(graph, model, dtype, table.width, raw_scores)
+        if set_output_types(inner):
             return graph.splice(inner, {"X": table.matrix(graph, dtype)})
     raise OnnxExportError(
-        f"{type(model).__name__}: onnxruntime cannot run what skl2onnx writes for it."
+        f"{type(model).__name__}: onnxruntime cannot run the graph that skl2onnx writes."
     )
 
 
 def _of_known_class(model: Any) -> Any:
-    """Give a model as the nearest of its classes that skl2onnx converts.
+    """Return a model as an instance of its nearest base class that skl2onnx converts.
 
-    skl2onnx looks at the exact class only. The copy shares all that was learnt.
+    skl2onnx looks up the exact class only. The copy shares all attributes.
     """
     if type(model) in operator_names or hasattr(model, "onnx_converter"):
         return model
@@ -71,12 +71,14 @@ def _of_known_class(model: Any) -> Any:
     raise _unknown(model)
 
 
-def _ask_skl2onnx(
+def _convert_by_skl2onnx(
     graph: Graph, model: Any, dtype: np.dtype, width: int, raw_scores: bool
 ) -> ModelProto:
-    given = graph.settings.get("options") or {}
-    # Options by name are those of the whole model.
-    options = {key: value for key, value in given.items() if not isinstance(key, str)}
+    user_options = graph.settings.get("options") or {}
+    # Options keyed by a string are for the outermost model.
+    options = {
+        key: value for key, value in user_options.items() if not isinstance(key, str)
+    }
     own = {"zipmap": False, "raw_scores": raw_scores}
     own = {name: own[name] for name in own if name in _allowed(model)}
     if own:
@@ -92,7 +94,7 @@ def _ask_skl2onnx(
             )
     except (MissingConverter, MissingShapeCalculator) as error:
         raise _unknown(model) from error
-    except Exception as error:  # converters raise whatever their nodes raise
+    except Exception as error:  # converters raise errors of all kinds
         raise OnnxExportError(
             f"{type(model).__name__} has no ONNX form that skl2onnx can write: {error}"
         ) from error
@@ -102,19 +104,19 @@ def _unknown(model: Any) -> OnnxExportError:
     return OnnxExportError(
         f"{type(model).__name__} has no ONNX form: neither sklearn_deep nor skl2onnx has"
         " a converter for it. Register one with skl2onnx.update_registered_converter,"
-        " or take it out of the pipeline."
+        " or remove it from the pipeline."
     )
 
 
 def _allowed(model: Any) -> Any:
-    """Names of the options that skl2onnx has for an estimator."""
+    """Names of the options of an estimator's converter."""
     alias = operator_names.get(type(_of_known_class(model)))
     allowed = get_converter(alias).get_allowed_options() if alias else None
     return allowed if isinstance(allowed, dict) else ()
 
 
 def _is_converted_by_skl2onnx(model: Any) -> bool:
-    """Tell whether skl2onnx's own converter is in use, and none of a user."""
+    """Tell whether the converter is skl2onnx's own, and not a user's."""
     alias = operator_names.get(type(_of_known_class(model)))
     return bool(alias) and get_converter(alias).__module__.startswith("skl2onnx.")
 
@@ -132,7 +134,7 @@ def _transform(graph: Graph, model: Any, table: Table) -> Table:
     if hasattr(model, "predict") and _is_converted_by_skl2onnx(model):
         raise OnnxExportError(
             f"{type(model).__name__} has no ONNX form of its transform: skl2onnx writes"
-            " what it predicts. Take it out of the pipeline, or put it at the end."
+            " its predictions. Remove it from the pipeline, or make it the last step."
         )
     out = _outputs(graph, model, table)[0]
     return Table.of(out, _n_columns(model, table))
@@ -152,7 +154,7 @@ def _predict(graph: Graph, model: Any, table: Table) -> Value:
     if is_classifier(model):
         return out
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about names that the row lacks
+        warnings.simplefilter("ignore")  # about missing feature names
         flat = np.ndim(model.predict(np.zeros((1, table.width)))) == 1
     return graph.reshape(out, (-1,)) if flat else out
 
@@ -161,15 +163,15 @@ def _predict_proba(graph: Graph, model: Any, table: Table) -> Value | list[Value
     out = _outputs(graph, model, table)[1]
     if not isinstance(model.classes_, list):
         return out
-    places = [graph.constant(np.int64(k)) for k in range(len(model.classes_))]
-    return [graph.node("Gather", out, k, axis=0) for k in places]
+    indices = [graph.constant(np.int64(k)) for k in range(len(model.classes_))]
+    return [graph.node("Gather", out, k, axis=0) for k in indices]
 
 
 def _decision_function(graph: Graph, model: Any, table: Table) -> Value:
     if _is_converted_by_skl2onnx(model) and "raw_scores" not in _allowed(model):
         raise OnnxExportError(
             f"{type(model).__name__} has no ONNX form of its decision_function: skl2onnx"
-            " writes its probabilities alone."
+            " writes only its probabilities."
         )
     scores = _outputs(graph, model, table, raw_scores=True)[1]
     return graph.column(scores, 1) if len(model.classes_) == 2 else scores

@@ -12,7 +12,7 @@ try:
     from sklearn_deep.export.skl2onnx._registration import register
 
     register()
-except Exception as error:  # whatever a release of another library brings
+except Exception as error:  # another release may raise any error
     warnings.warn(
         "skl2onnx will not convert estimators of sklearn_deep, as their converters could"
         f" not be registered. {error}",

@@ -1,7 +1,7 @@
-"""Which classes skl2onnx converts by our rules.
+"""Registration of our converters with skl2onnx.
 
-``register`` registers them. Meta-estimators that skl2onnx knows keep its own
-converter, unless a network of ours is inside, or ``sklearn_deep.to_onnx`` asks.
+Meta-estimators that skl2onnx supports keep its converter, unless a network of this package
+is inside, or ``sklearn_deep.to_onnx`` makes the call.
 """
 
 import threading
@@ -45,7 +45,7 @@ import sklearn_deep.export.skl2onnx._fallback
 import sklearn_deep.export.sklearn  # noqa: F401
 from sklearn_deep._subclasses import TracksSubclasses, on_new_subclass
 from sklearn_deep.exceptions import SklearnDeepWarning
-from sklearn_deep.export.inputs._walk import parts_within
+from sklearn_deep.export.inputs._walk import walk_parts
 from sklearn_deep.export.skl2onnx._converters import (
     OPTIONS,
     REQUEST,
@@ -96,22 +96,22 @@ _REGISTERED: set[type] = set()
 
 
 def in_registered_class(model: Any) -> Any:
-    """Give an estimator that skl2onnx converts by our rules, and that predicts the same.
+    """Wrap an estimator, if needed, so that skl2onnx converts it by our rules.
 
-    skl2onnx finds a converter by the exact class. An estimator of any other class, such
-    as a subclass of Pipeline or one of scikit-learn's own models, is wrapped; the rules
-    then find it by its base classes.
+    skl2onnx looks up converters by exact class. An estimator of an unregistered class, such
+    as a subclass of Pipeline or a model of scikit-learn, is wrapped in a FrozenEstimator;
+    the rules then look it up by its base classes.
     """
     return model if type(model) in _REGISTERED else FrozenEstimator(model)
 
 
-def holds_ours(model: Any) -> bool:
-    """Tell whether an estimator of this package is inside a fitted estimator."""
-    return any(isinstance(part, TracksSubclasses) for part in parts_within(model))
+def contains_own_estimator(model: Any) -> bool:
+    """Tell whether an estimator of this package is nested in a fitted estimator."""
+    return any(isinstance(part, TracksSubclasses) for part in walk_parts(model))
 
 
-def _by_rules(model: Any) -> bool:
-    return REQUEST.get() is not None or holds_ours(model)
+def _uses_rules(model: Any) -> bool:
+    return REQUEST.get() is not None or contains_own_estimator(model)
 
 
 def _register_new(cls: type) -> None:
@@ -122,27 +122,31 @@ def _register_new(cls: type) -> None:
     )
 
 
-def _register_beside(cls: type) -> None:
-    """Register a class that skl2onnx converts itself, for when one of ours is inside."""
+def _register_override(cls: type) -> None:
+    """Register converters that choose between our rules and the present converter."""
     _REGISTERED.add(cls)
     alias = operator_names[cls]
-    their_converter, their_shape = get_converter(alias), get_shape_calculator(alias)
-    their_parser = parsers.get(cls, parse_simple_model)
+    old_converter, old_shape = get_converter(alias), get_shape_calculator(alias)
+    old_parser = parsers.get(cls, parse_simple_model)
 
     def either_parse(scope, model, inputs, custom_parsers=None):
-        chosen = parse if _by_rules(model) else their_parser
+        chosen = parse if _uses_rules(model) else old_parser
         return chosen(scope, model, inputs, custom_parsers=custom_parsers)
 
     def either_shape(operator):
-        chosen = shape if _by_rules(operator.raw_operator) else their_shape
+        chosen = shape if _uses_rules(operator.raw_operator) else old_shape
         return chosen(operator)
 
     def either_convert(scope, operator, container):
-        chosen = convert if _by_rules(operator.raw_operator) else their_converter
+        chosen = convert if _uses_rules(operator.raw_operator) else old_converter
         return chosen(scope, operator, container)
 
-    theirs = their_converter.get_allowed_options()
-    options = theirs if isinstance(theirs, str) else {**OPTIONS, **(theirs or {})}
+    old_options = old_converter.get_allowed_options()
+    options = (
+        old_options
+        if isinstance(old_options, str)
+        else {**OPTIONS, **(old_options or {})}
+    )
     update_registered_converter(
         cls, alias, either_shape, either_convert, parser=either_parse, options=options
     )
@@ -158,7 +162,7 @@ def register() -> None:
     Raises
     ------
     OnnxExportError
-        Where the installed skl2onnx is not one that this works with.
+        If the installed versions of the ONNX libraries do not work.
     """
     with _lock:
         if _done:
@@ -167,15 +171,15 @@ def register() -> None:
         try:
             for cls in META_ESTIMATORS:
                 known = cls in operator_names
-                (_register_beside if known else _register_new)(cls)
+                (_register_override if known else _register_new)(cls)
             on_new_subclass(_register_subclass)
-        except Exception as error:  # a function of skl2onnx that takes other arguments
+        except Exception as error:  # e.g. a function of skl2onnx has other parameters
             raise unsupported(f"{type(error).__name__}: {error}") from error
         _done.append(True)
 
 
 def _register_subclass(cls: type) -> None:
-    """Register a subclass while a user's module defines it, which must not fail."""
+    """Register a subclass when it is defined; a failure must not break the definition."""
     try:
         _register_new(cls)
     except Exception as error:

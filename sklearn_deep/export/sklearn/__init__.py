@@ -1,4 +1,4 @@
-"""ONNX rules of scikit-learn estimators; importing this folder enters them in the table."""
+"""ONNX rules of scikit-learn estimators; importing this package registers them."""
 
 import sklearn_deep.export.sklearn._calibration
 import sklearn_deep.export.sklearn._clusters

@@ -1,4 +1,4 @@
-"""Rules of meta-estimators about one classifier's scores: calibration, thresholds."""
+"""Rules of calibration and decision thresholds."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from sklearn.model_selection import (
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import INT, Graph, Value
 from sklearn_deep.export.graph._labels import labels_at
-from sklearn_deep.export.graph._limits import not_asked
+from sklearn_deep.export.graph._limits import skip_probing
 from sklearn_deep.export.graph._refusals import refuse_non_finite
 from sklearn_deep.export.graph._registry import apply, rule
 from sklearn_deep.export.graph._scores import (
@@ -21,15 +21,15 @@ from sklearn_deep.export.graph._scores import (
     normalised,
     response,
     sigmoid,
-    stacked,
+    stack_columns,
 )
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.sklearn._scalers import interpolate
 
-# Those that only move the threshold of the classifier inside.
+# Meta-estimators that change the decision threshold of a classifier.
 THRESHOLDS = (FixedThresholdClassifier, TunedThresholdClassifierCV)
 
-not_asked(CalibratedClassifierCV, *THRESHOLDS)
+skip_probing(CalibratedClassifierCV, *THRESHOLDS)
 
 
 @rule("predict_proba", CalibratedClassifierCV)
@@ -46,7 +46,7 @@ def _calibrated_labels(graph: Graph, model: Any, table: Table) -> Value:
 
 
 def _fold(graph: Graph, part: Any, table: Table) -> Value:
-    """Probabilities by one fitted classifier and its calibrators."""
+    """Compute the probabilities of one fitted classifier and its calibrators."""
     scores, method = response(
         graph, part.estimator, ("decision_function", "predict_proba"), table
     )
@@ -56,21 +56,21 @@ def _fold(graph: Graph, part: Any, table: Table) -> Value:
     known = METHODS.get(part.method)
     if known is None:
         raise OnnxExportError(
-            f"CalibratedClassifierCV(method={part.method!r}) has no ONNX form; those"
-            f" that have: {', '.join(METHODS)}."
+            f"CalibratedClassifierCV(method={part.method!r}) has no ONNX form."
+            f" Supported methods: {', '.join(METHODS)}."
         )
     return known(graph, part, scores, method)
 
 
 def _one_by_one(calibrate: Callable[[Graph, Any, Value], Value]) -> Callable:
-    """Calibrate each class by itself, and make the rows sum to one."""
+    """Calibrate each class separately, and normalise the rows to sum to 1."""
 
     def run(graph: Graph, part: Any, scores: Value, method: str) -> Value:
         if len(part.classes) == 2:
             second = calibrate(graph, part.calibrators[0], scores)
             first = graph.math("Add", graph.node("Neg", second), 1.0)
-            return stacked(graph, [first, second])
-        if len(part.estimator.classes_) == 2:  # one score, for the first of the two
+            return stack_columns(graph, [first, second])
+        if len(part.estimator.classes_) == 2:  # one score, of the first class
             columns = [calibrate(graph, part.calibrators[0], scores)]
         else:
             columns = [
@@ -79,19 +79,19 @@ def _one_by_one(calibrate: Callable[[Graph, Any, Value], Value]) -> Callable:
             ]
         columns = _spread(graph, part, columns)
         return normalised(
-            graph, stacked(graph, columns), otherwise_uniform=len(part.classes)
+            graph, stack_columns(graph, columns), otherwise_uniform=len(part.classes)
         )
 
     return run
 
 
 def _spread(graph: Graph, part: Any, columns: list[Value]) -> list[Value]:
-    """Order columns as the classes; those that the classifier never saw are zero."""
+    """Order columns as the classes; classes missing in the fold get zeros."""
     zero = graph.math("Mul", columns[0], 0.0)
     ordered = [zero] * len(part.classes)
-    places = np.searchsorted(part.classes, part.estimator.classes_)
-    for place, column in zip(places, columns, strict=False):
-        ordered[place] = column
+    indices = np.searchsorted(part.classes, part.estimator.classes_)
+    for index, column in zip(indices, columns, strict=False):
+        ordered[index] = column
     return ordered
 
 
@@ -104,18 +104,18 @@ def _isotonic(graph: Graph, calibrator: Any, scores: Value) -> Value:
     xs = np.asarray(calibrator.X_thresholds_, float)
     ys = np.asarray(calibrator.y_thresholds_, float)
     refuse_non_finite(graph, graph.reshape(scores, (-1, 1)), (1,))
-    # To the last bit as SciPy does: whether all classes have 0 decides the result.
-    return interpolate(graph, scores, xs, ys, reached_by="Greater")
+    # Exactly as SciPy: the result depends on whether all classes have exactly 0.
+    return interpolate(graph, scores, xs, ys, comparison="Greater")
 
 
 def _temperature(graph: Graph, part: Any, scores: Value, method: str) -> Value:
     if method == "predict_proba":
         if len(part.classes) == 2:
             other = graph.math("Add", graph.node("Neg", scores), 1.0)
-            scores = stacked(graph, [other, scores])
+            scores = stack_columns(graph, [other, scores])
         logits = graph.node("Log", graph.math("Add", scores, 1e-12))
     elif len(part.classes) == 2:
-        logits = stacked(graph, [graph.node("Neg", scores), scores])
+        logits = stack_columns(graph, [graph.node("Neg", scores), scores])
     else:
         logits = scores
     sharpened = graph.math("Mul", logits, float(part.calibrators[0].beta_))
@@ -142,30 +142,30 @@ for _method in ("predict_proba", "decision_function"):
 
 
 def threshold_of(model: Any) -> tuple[str, int, float]:
-    """Method whose scores decide, the class that they are for, and from where on."""
+    """Return the method of the scores, the index of their class, and the threshold."""
     asked = model.response_method
     methods = ("predict_proba", "decision_function") if asked == "auto" else (asked,)
     method = next((m for m in methods if hasattr(_fitted(model), m)), methods[0])
     if isinstance(model, TunedThresholdClassifierCV):
         threshold = model.best_threshold_
-        # scikit-learn keeps the positive label with the scorer that it searched by.
+        # scikit-learn stores the positive label in the scorer of the search.
         pos_label = model._curve_scorer._get_pos_label()
     else:
         threshold, pos_label = model.threshold, model.pos_label
     if threshold == "auto":
         threshold = 0.5 if method == "predict_proba" else 0.0
     known = np.asarray(model.classes_) == pos_label
-    place = 1 if pos_label is None else int(np.flatnonzero(known)[0])
-    return method, place, float(threshold)
+    index = 1 if pos_label is None else int(np.flatnonzero(known)[0])
+    return method, index, float(threshold)
 
 
 @rule("predict", *THRESHOLDS)
 def _above(graph: Graph, model: Any, table: Table) -> Value:
-    method, place, threshold = threshold_of(model)
+    method, index, threshold = threshold_of(model)
     scores, _ = response(graph, _fitted(model), method, table)
     if method == "predict_proba":
-        scores = graph.column(scores, place)
-    elif place == 0:
+        scores = graph.column(scores, index)
+    elif index == 0:
         scores = graph.node("Neg", scores)
     reached = graph.cast(graph.compare("GreaterOrEqual", scores, threshold), INT)
-    return labels_at(graph, np.asarray(model.classes_)[[1 - place, place]], reached)
+    return labels_at(graph, np.asarray(model.classes_)[[1 - index, index]], reached)

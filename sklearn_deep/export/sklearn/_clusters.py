@@ -1,4 +1,4 @@
-"""Rules of clusterers: distances from the centres, and the label of the nearest one."""
+"""Rules of clusterers: distances to the centres, and the label of the nearest one."""
 
 from typing import Any
 
@@ -31,7 +31,8 @@ def _distances_from(graph: Graph, centers: np.ndarray, table: Table) -> Table:
     return Table.of(out, len(columns))
 
 
-# BisectingKMeans walks down a tree of clusters: not always to the nearest centre.
+# BisectingKMeans has no rule for predict: it descends a tree of clusters, which does not
+# always lead to the nearest centre.
 
 
 @rule("predict", KMeans, MiniBatchKMeans)

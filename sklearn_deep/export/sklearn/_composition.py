@@ -1,4 +1,4 @@
-"""Rules of estimators that pass rows on: wrappers, pipelines, column transformers."""
+"""Rules of estimators that combine or wrap others: pipelines, searches, selectors."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from sklearn_deep.compression._base import Compression
 from sklearn_deep.estimators.meta._holdout import ValidationHoldout
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import Graph
-from sklearn_deep.export.graph._limits import not_asked
+from sklearn_deep.export.graph._limits import skip_probing
 from sklearn_deep.export.graph._registry import apply, rule
 from sklearn_deep.export.graph._table import Table
 
@@ -32,7 +32,7 @@ SEARCHES = (
     HalvingRandomSearchCV,
 )
 
-# Estimators whose every method is that of another, and how to get at the other.
+# Estimators that delegate all methods to another one, and how to get it.
 WRAPPERS: dict[type, Callable[[Any], Any]] = {
     FrozenEstimator: lambda model: model.estimator,
     Compression: lambda model: model.estimator_,
@@ -41,23 +41,23 @@ WRAPPERS: dict[type, Callable[[Any], Any]] = {
 }
 
 
-not_asked(*WRAPPERS, ColumnTransformer, FeatureUnion, Pipeline)
+skip_probing(*WRAPPERS, ColumnTransformer, FeatureUnion, Pipeline)
 
 
 def _best(search: Any) -> Any:
     if not hasattr(search, "best_estimator_"):
         raise OnnxExportError(
-            f"This {type(search).__name__} has no best_estimator_: it was made with"
+            f"This {type(search).__name__} has no best_estimator_, because of"
             " refit=False. Set refit=True, or export an estimator fitted with its"
             " best_params_."
         )
     return search.best_estimator_
 
 
-def inside(model: Any) -> Any:
-    """Give the estimator that a wrapper stands for; others stand for themselves."""
+def unwrap(model: Any) -> Any:
+    """Return the estimator inside all wrappers; other estimators are returned as they are."""
     wrapped = _wrapped(model)
-    return model if wrapped is None else inside(wrapped)
+    return model if wrapped is None else unwrap(wrapped)
 
 
 def _wrapped(model: Any) -> Any:
@@ -67,22 +67,22 @@ def _wrapped(model: Any) -> Any:
     return None
 
 
-def layers(model: Any) -> Iterator[Any]:
-    """Go from an estimator to the one that makes its predictions, through wrappers."""
+def prediction_chain(model: Any) -> Iterator[Any]:
+    """Iterate from an estimator to the one that predicts, through wrappers and pipelines."""
     while model is not None:
         yield model
         last = model.steps[-1][1] if isinstance(model, Pipeline) else None
         model = _wrapped(model) if last is None else last
 
 
-def final(model: Any) -> Any:
-    """Give the estimator that makes the predictions, behind wrappers and pipelines."""
-    *_, last = layers(model)
+def final_estimator(model: Any) -> Any:
+    """Return the estimator that predicts, inside wrappers and at the end of pipelines."""
+    *_, last = prediction_chain(model)
     return last
 
 
 def _wrapper_rule(method: str) -> Callable[[Graph, Any, Table], Any]:
-    return lambda graph, model, table: apply(graph, inside(model), method, table)
+    return lambda graph, model, table: apply(graph, unwrap(model), method, table)
 
 
 def _pipeline_rule(method: str) -> Callable[[Graph, Any, Table], Any]:
@@ -102,15 +102,15 @@ def _pipeline_rule(method: str) -> Callable[[Graph, Any, Table], Any]:
 
 
 def is_sampler(step: Any) -> bool:
-    """Tell whether a step resamples rows for the fit: ``predict`` passes over it.
+    """Tell whether a step is a resampler, which ``predict`` skips.
 
-    So do the Pipelines of imbalanced-learn, by the same test.
+    The Pipeline of imbalanced-learn uses the same test.
     """
     return hasattr(step, "fit_resample")
 
 
 def steps_before(model: Pipeline) -> list[Any]:
-    """Steps that transform the rows before the last step gets them."""
+    """Steps that transform the rows before the last step."""
     return [
         step
         for _, step in model.steps[:-1]
@@ -120,7 +120,7 @@ def steps_before(model: Pipeline) -> list[Any]:
 
 @contextmanager
 def _in_step(name: str) -> Iterator[None]:
-    """Let an error say in which step it happened."""
+    """Add the name of the step to the message of an error."""
     try:
         yield
     except OnnxExportError as error:
@@ -128,7 +128,7 @@ def _in_step(name: str) -> Iterator[None]:
 
 
 def transformed(graph: Graph, step: Any, table: Table) -> Table:
-    """Apply a transformer, or one of the words that stand for one."""
+    """Apply a transformer, ``"passthrough"`` or None."""
     if step is None or (isinstance(step, str) and step == "passthrough"):
         return table
     return apply(graph, step, "transform", table)
@@ -186,13 +186,13 @@ def _feature_union(graph: Graph, model: FeatureUnion, table: Table) -> Table:
 def _column_transformer(graph: Graph, model: Any, table: Table) -> Table:
     parts = []
     for name, step, columns in model.transformers_:
-        places = column_places(model, columns)
-        if (isinstance(step, str) and step == "drop") or not places:
+        indices = column_indices(model, columns)
+        if (isinstance(step, str) and step == "drop") or not indices:
             continue
         with _in_step(name):
-            part = transformed(graph, step, table.select(graph, places))
+            part = transformed(graph, step, table.select(graph, indices))
         parts.append(_weighted(graph, model, name, part))
-    # A frame keeps the dtype of each column, an array has one.
+    # In a frame each column has its dtype, so blocks are not converted to one.
     return Table.join(parts)
 
 
@@ -207,30 +207,30 @@ def _one_dtype(graph: Graph, table: Table) -> Table:
     return Table.of(table.matrix(graph), table.width)
 
 
-def column_places(model: Any, columns: Any) -> list[int]:
-    """Resolve the columns of one transformer to places in X."""
+def column_indices(model: Any, columns: Any) -> list[int]:
+    """Resolve the columns of one transformer to indices of X."""
     names = list(getattr(model, "feature_names_in_", []))
     n_columns = model.n_features_in_
 
-    def place(column: Any) -> int:
+    def index(column: Any) -> int:
         if isinstance(column, str):
             return names.index(column)
         return int(column) % n_columns
 
     if isinstance(columns, slice):
-        return _sliced(columns, place, n_columns)
+        return _sliced(columns, index, n_columns)
     if isinstance(columns, (str, int, np.integer)):
-        return [place(columns)]
+        return [index(columns)]
     listed: Sequence[Any] = list(columns)
     if listed and all(isinstance(c, (bool, np.bool_)) for c in listed):
         return [int(j) for j in np.flatnonzero(listed)]
-    return [place(column) for column in listed]
+    return [index(column) for column in listed]
 
 
-def _sliced(columns: slice, place: Callable[[Any], int], n_columns: int) -> list[int]:
+def _sliced(columns: slice, index: Callable[[Any], int], n_columns: int) -> list[int]:
     start, stop = columns.start, columns.stop
     if isinstance(start, str):
-        start = place(start)
+        start = index(start)
     if isinstance(stop, str):
-        stop = place(stop) + 1  # names include the last
+        stop = index(stop) + 1  # slices of names include the stop
     return list(range(n_columns))[slice(start, stop, columns.step)]

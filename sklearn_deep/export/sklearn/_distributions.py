@@ -1,4 +1,4 @@
-"""Rules of transformers that reshape distributions, and of polynomial features."""
+"""Rules of power and quantile transformers, and of polynomial features."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_deep.export.graph._graph import BOOL, DOUBLE, FLOAT, Graph, Value, real
-from sklearn_deep.export.graph._refusals import carries
+from sklearn_deep.export.graph._refusals import propagates_nan
 from sklearn_deep.export.graph._registry import apply, rule
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.sklearn._scalers import interpolate
@@ -18,7 +18,7 @@ from sklearn_deep.export.sklearn._scalers import interpolate
 
 @rule("transform", PolynomialFeatures)
 def _polynomial(graph: Graph, model: PolynomialFeatures, table: Table) -> Table:
-    # Each term is a product of `degree` columns; a column of ones fills up.
+    # Each term is a product of `degree` columns, with a column of ones as padding.
     powers = model.powers_  # (n_terms, n_features)
     terms = [np.repeat(np.arange(len(row)), row) for row in powers]
     degree = max((len(term) for term in terms), default=0)
@@ -45,7 +45,7 @@ def _power(graph: Graph, model: PowerTransformer, table: Table) -> Table:
         for column, exponent in zip(table.columns(graph), model.lambdas_, strict=True)
     ]
     out = graph.cast(graph.concat(columns), real(table.dtype))
-    carries(graph, table.matrix(graph), out, nan_only=True)
+    propagates_nan(graph, table.matrix(graph), out, nan_only=True)
     bent = Table.of(out, table.width)
     if not model.standardize:
         return bent
@@ -60,7 +60,7 @@ def _box_cox(graph: Graph, x: Value, exponent: float) -> Value:
 
 
 def _yeo_johnson(graph: Graph, x: Value, exponent: float) -> Value:
-    """Yeo and Johnson, Biometrika 87, 2000: Box-Cox of 1 + |x|, on either side."""
+    """Yeo and Johnson, Biometrika 87, 2000: Box-Cox of 1 + |x|, by the sign of x."""
     above = graph.math("Add", graph.math("Max", x, 0.0), 1.0)
     below = graph.math("Add", graph.node("Neg", graph.math("Min", x, 0.0)), 1.0)
     right = _box_cox(graph, above, exponent)
@@ -104,7 +104,7 @@ def _is_nan(graph: Graph, x: Value) -> Value:
     return graph.node("IsNaN", x, dtype=BOOL)
 
 
-# scikit-learn keeps this far from probabilities of 0 and 1, and from the outer quantiles.
+# Distance that scikit-learn keeps from probabilities 0 and 1, and from the outer quantiles.
 _BOUND = 1e-7
 
 
@@ -117,7 +117,7 @@ def _quantile(graph: Graph, model: QuantileTransformer, table: Table) -> Table:
         x = graph.reshape(graph.cast(column, kind), (-1,))
         quantiles = model.quantiles_[:, j]
         share = _share_below(graph, graph.cast(x, DOUBLE), quantiles, model.references_)
-        share = graph.cast(share, kind)  # scikit-learn keeps it in the column
+        share = graph.cast(share, kind)  # scikit-learn stores it in the column's dtype
         share = _bounded(graph, x, share, quantiles, _BOUND if normal else 0.0)
         columns.append(graph.reshape(share, (-1, 1)))
     shares = graph.cast(graph.concat(columns), DOUBLE)
@@ -126,8 +126,8 @@ def _quantile(graph: Graph, model: QuantileTransformer, table: Table) -> Table:
     x = table.matrix(graph, DOUBLE)
     out = graph.node("Where", _is_nan(graph, x), x, shares, dtype=DOUBLE)
     out = graph.cast(out, real(table.dtype))
-    carries(graph, table.matrix(graph), out, nan_only=True)
-    carries(graph, out, table.matrix(graph))  # shares are finite
+    propagates_nan(graph, table.matrix(graph), out, nan_only=True)
+    propagates_nan(graph, out, table.matrix(graph))  # shares are finite
     return Table.of(out, table.width)
 
 
@@ -145,7 +145,7 @@ def _unquantile(graph: Graph, model: QuantileTransformer, table: Table) -> Table
 
 
 def _normal_share(graph: Graph, x: Value) -> Value:
-    """Distribution function of the normal distribution, to float32's precision."""
+    """Normal distribution function, to float32 precision."""
     inner = graph.cast(graph.math("Mul", x, np.sqrt(0.5)), FLOAT)
     erf = graph.cast(graph.node("Erf", inner), DOUBLE)
     return graph.math("Mul", graph.math("Add", erf, 1.0), 0.5)
@@ -154,7 +154,7 @@ def _normal_share(graph: Graph, x: Value) -> Value:
 def _share_below(
     graph: Graph, x: Value, quantiles: np.ndarray, references: np.ndarray
 ) -> Value:
-    """Mean of interpolating upwards and downwards, for columns with equal values."""
+    """Mean of ascending and descending interpolation, which differ for repeated values."""
     up = _interpolate_equal(graph, x, quantiles, references)
     down = _interpolate_equal(
         graph, graph.node("Neg", x), -quantiles[::-1], -references[::-1]
@@ -163,21 +163,21 @@ def _share_below(
 
 
 def _interpolate_equal(graph: Graph, x: Value, xs: np.ndarray, ys: np.ndarray) -> Value:
-    """Interpolate as ``numpy.interp`` does where several points are equal."""
+    """Interpolate as ``numpy.interp`` does if several points are equal."""
     rises = np.diff(xs) > 0
     firsts, lasts = np.append(True, rises), np.append(rises, True)
-    return interpolate(graph, x, xs[lasts], ys[lasts], ends=ys[firsts])
+    return interpolate(graph, x, xs[lasts], ys[lasts], left_ys=ys[firsts])
 
 
 def _bounded(
     graph: Graph, x: Value, share: Value, quantiles: np.ndarray, slack: float
 ) -> Value:
-    """Give 0 and 1 at the outer quantiles, the lower one last."""
+    """Set 1 beyond the last quantile, then 0 below the first."""
     for shift, op, bound, value in (
         (slack, "Greater" if slack else "Equal", quantiles[-1], 1.0),
         (-slack, "Less" if slack else "Equal", quantiles[0], 0.0),
     ):
-        # The shift is rounded to the dtype of the rows, the quantile is not.
+        # The shift is rounded to the dtype of X, the quantile is not.
         shifted = graph.cast(graph.math("Add", x, shift), DOUBLE)
         beyond = graph.compare(op, shifted, bound)
         end = graph.constant(np.array([value]), share.dtype)
@@ -234,7 +234,7 @@ _TAIL = (
 
 
 def _normal_quantile(graph: Graph, p: Value) -> Value:
-    """Quantile of the normal distribution, bounded as scikit-learn bounds it."""
+    """Normal quantile function, with scikit-learn's bounds."""
     low = _BOUND - np.spacing(1)
     p = graph.math("Min", graph.math("Max", p, low), 1 - low)
     q = graph.math("Sub", p, 0.5)
@@ -251,7 +251,7 @@ def _normal_quantile(graph: Graph, p: Value) -> Value:
 
 
 def _ratio(graph: Graph, x: Value, coefficients: Any) -> Value:
-    """A quotient of polynomials, highest power first."""
+    """Quotient of two polynomials, with the highest power first."""
     parts = []
     for first, *others in coefficients:
         part = graph.math("Add", graph.math("Mul", x, first), others[0])

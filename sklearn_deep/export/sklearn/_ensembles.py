@@ -17,19 +17,19 @@ from sklearn.ensemble import (
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import BOOL, DOUBLE, INT, Graph, Value
 from sklearn_deep.export.graph._labels import labels_at
-from sklearn_deep.export.graph._limits import not_asked
+from sklearn_deep.export.graph._limits import skip_probing
 from sklearn_deep.export.graph._registry import apply, rule
 from sklearn_deep.export.graph._scores import (
     mean,
     one_hot,
     response,
-    stacked,
+    stack_columns,
     weighted_sum,
 )
 from sklearn_deep.export.graph._table import Table
 
-# Boosting looks at its rows; these hand them on.
-not_asked(
+# Boosting validates X itself; these pass it on.
+skip_probing(
     BaggingClassifier,
     BaggingRegressor,
     StackingClassifier,
@@ -72,7 +72,7 @@ def _vote(graph: Graph, model: VotingClassifier, table: Table) -> Value:
 
 
 def _hard_votes(graph: Graph, model: VotingClassifier, table: Table) -> Value:
-    # The members were fitted on class codes.
+    # The members were fitted on class indices.
     codes = np.arange(len(model.classes_))
     votes = [
         one_hot(graph, apply(graph, m, "predict", table), codes)
@@ -91,10 +91,10 @@ def _average(graph: Graph, model: VotingRegressor, table: Table) -> Value:
 def _votes_side_by_side(graph: Graph, model: VotingClassifier, table: Table) -> Table:
     if model.voting == "hard":
         codes = [apply(graph, m, "predict", table) for m in model.estimators_]
-        return Table.of(stacked(graph, codes), len(codes))
+        return Table.of(stack_columns(graph, codes), len(codes))
     if not model.flatten_transform:
         raise OnnxExportError(
-            "VotingClassifier(flatten_transform=False) gives an array of three axes,"
+            "VotingClassifier(flatten_transform=False) gives a 3-D array,"
             " which has no ONNX form as a step. Set flatten_transform=True."
         )
     votes = [response(graph, m, "predict_proba", table)[0] for m in model.estimators_]
@@ -104,7 +104,7 @@ def _votes_side_by_side(graph: Graph, model: VotingClassifier, table: Table) -> 
 @rule("transform", VotingRegressor)
 def _numbers_side_by_side(graph: Graph, model: VotingRegressor, table: Table) -> Table:
     members = _predictions(graph, model.estimators_, table)
-    return Table.of(stacked(graph, members), len(members))
+    return Table.of(stack_columns(graph, members), len(members))
 
 
 # Stacking
@@ -135,7 +135,7 @@ def _member(
 ) -> Table:
     scores = graph.cast(apply(graph, estimator, method, table), DOUBLE)
     if method == "predict_proba":
-        if binary:  # the first column says nothing that the second does not
+        if binary:  # scikit-learn drops the redundant first column
             return _as_column(graph, graph.column(scores, 1))
         return Table.of(scores, len(estimator.classes_))
     if method == "decision_function" and not binary:
@@ -159,7 +159,7 @@ def _stacked_decision(graph: Graph, model: StackingClassifier, table: Table) -> 
 
 @rule("predict", StackingClassifier)
 def _stacked_labels(graph: Graph, model: StackingClassifier, table: Table) -> Value:
-    # The last estimator was fitted on class codes.
+    # The final estimator was fitted on class indices.
     return labels_at(graph, model.classes_, _final(graph, model, "predict", table))
 
 
@@ -193,9 +193,9 @@ def _bagged_proba(graph: Graph, model: BaggingClassifier, table: Table) -> Value
         if hasattr(estimator, "predict_proba"):
             probabilities, _ = response(graph, estimator, "predict_proba", part)
             seen = np.asarray(estimator.classes_, int)
-            if len(seen) < len(codes):  # a bag that lacks a class gives it nothing
-                places = graph.constant(np.eye(len(codes))[seen])
-                probabilities = graph.node("MatMul", probabilities, places)
+            if len(seen) < len(codes):  # classes missing in the bag get 0
+                indices = graph.constant(np.eye(len(codes))[seen])
+                probabilities = graph.node("MatMul", probabilities, indices)
             votes.append(probabilities)
         else:
             votes.append(
@@ -249,7 +249,7 @@ def _boosted_proba(graph: Graph, model: AdaBoostClassifier, table: Table) -> Val
         model.n_classes_,
     )
     if n_classes == 2:
-        decision = stacked(graph, [graph.node("Neg", decision), decision])
+        decision = stack_columns(graph, [graph.node("Neg", decision), decision])
         decision = graph.math("Div", decision, 2.0)
     else:
         decision = graph.math("Div", decision, n_classes - 1.0)
@@ -260,15 +260,15 @@ def _boosted_proba(graph: Graph, model: AdaBoostClassifier, table: Table) -> Val
 def _boosted_labels(graph: Graph, model: AdaBoostClassifier, table: Table) -> Value:
     decision = apply(graph, model, "decision_function", table)
     if model.n_classes_ == 2:
-        place = graph.cast(graph.compare("Greater", decision, 0.0), INT)
+        index = graph.cast(graph.compare("Greater", decision, 0.0), INT)
     else:
-        place = graph.argmax(decision)
-    return labels_at(graph, model.classes_, place)
+        index = graph.argmax(decision)
+    return labels_at(graph, model.classes_, index)
 
 
 @rule("predict", AdaBoostRegressor)
 def _weighted_median(graph: Graph, model: AdaBoostRegressor, table: Table) -> Value:
-    members = stacked(graph, _predictions(graph, model.estimators_, table))
+    members = stack_columns(graph, _predictions(graph, model.estimators_, table))
     n_members = len(model.estimators_)
     weights = model.estimator_weights_[:n_members]
     ascending, order = _sorted(graph, members, n_members)
@@ -276,12 +276,12 @@ def _weighted_median(graph: Graph, model: AdaBoostRegressor, table: Table) -> Va
     mass = graph.node("CumSum", shares, graph.constant(np.int64(1)))
     half = graph.math("Mul", graph.column(mass, n_members - 1), 0.5)
     reached = graph.compare("GreaterOrEqual", mass, graph.reshape(half, (-1, 1)))
-    place = graph.reshape(graph.argmax(graph.cast(reached, INT)), (-1, 1))
-    return graph.column(graph.node("GatherElements", ascending, place, axis=1), 0)
+    index = graph.reshape(graph.argmax(graph.cast(reached, INT)), (-1, 1))
+    return graph.column(graph.node("GatherElements", ascending, index, axis=1), 0)
 
 
 def _sorted(graph: Graph, values: Value, width: int) -> tuple[Value, Value]:
-    """Rows in ascending order, and the places that the numbers had."""
+    """Sort each row in ascending order; also return the original indices."""
     return graph.node_of_two(
         "TopK",
         values,

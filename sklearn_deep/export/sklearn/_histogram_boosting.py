@@ -12,22 +12,22 @@ from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import DOUBLE, INT, Graph, Value
 from sklearn_deep.export.graph._labels import labels_at
 from sklearn_deep.export.graph._registry import apply, rule
-from sklearn_deep.export.graph._scores import sigmoid, stacked
+from sklearn_deep.export.graph._scores import sigmoid, stack_columns
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.sklearn._trees import Splits, leaves_of, sum_of_leaves
 
-# From raw scores to predictions, by the loss of a regressor.
+# Operators from raw scores to predictions, by the loss of a regressor.
 _LINKS = {"poisson": "Exp", "gamma": "Exp"}
 
 
 def _raw(graph: Graph, model: Any, table: Table) -> Value:
-    """Sum of the steps, (n, n_scores)."""
+    """Sum the leaf values of all trees, (n, n_scores)."""
     if model.is_categorical_ is not None:
         raise OnnxExportError(
             f"{type(model).__name__} with categorical_features has no ONNX form. Encode"
-            " the categories in front of it, e.g. with a OneHotEncoder."
+            " the categories before it, e.g. with a OneHotEncoder."
         )
-    # scikit-learn has no public view of these trees.
+    # scikit-learn has no public access to these trees.
     rounds = [[predictor.nodes for predictor in each] for each in model._predictors]
     trees = [nodes for each in rounds for nodes in each]
     leaves = leaves_of(graph, table.matrix(graph, DOUBLE), list(map(_splits, trees)))
@@ -71,14 +71,14 @@ def _proba(graph: Graph, model: Any, table: Table) -> Value:
         return graph.node("Softmax", scores, axis=1)
     second = sigmoid(graph, scores)
     first = graph.math("Add", graph.node("Neg", second), 1.0)
-    return stacked(graph, [first, second])
+    return stack_columns(graph, [first, second])
 
 
 @rule("predict", HistGradientBoostingClassifier)
 def _labels(graph: Graph, model: Any, table: Table) -> Value:
     scores = apply(graph, model, "decision_function", table)
     if len(model.classes_) == 2:
-        place = graph.cast(graph.compare("Greater", scores, 0.0), INT)
+        index = graph.cast(graph.compare("Greater", scores, 0.0), INT)
     else:
-        place = graph.argmax(scores)
-    return labels_at(graph, model.classes_, place)
+        index = graph.argmax(scores)
+    return labels_at(graph, model.classes_, index)

@@ -1,4 +1,4 @@
-"""Rules of imputers, and how a missing value looks in a graph."""
+"""Rules of imputers, and the detection of missing values in a graph."""
 
 from typing import Any
 
@@ -17,17 +17,17 @@ from sklearn_deep.export.graph._graph import (
     Value,
     real,
 )
-from sklearn_deep.export.graph._limits import not_asked, refuse_floats
+from sklearn_deep.export.graph._limits import refuse_floats, skip_probing
 from sklearn_deep.export.graph._refusals import refuse_where
 from sklearn_deep.export.graph._registry import apply, rule
 from sklearn_deep.export.graph._table import Table
-from sklearn_deep.export.inputs._missing_mark import mark_of
+from sklearn_deep.export.inputs._placeholder import placeholder_of
 
 
 def where_equal(graph: Graph, column: Value, wanted: Any) -> Value:
-    """Mark the places of a column that hold ``wanted``, or are missing if it is."""
+    """Compute a mask of the elements equal to ``wanted``, or missing if it is missing."""
     if column.dtype == STRING:
-        text = mark_of(graph) if is_missing(wanted) else str(wanted)
+        text = placeholder_of(graph) if is_missing(wanted) else str(wanted)
         found = graph.ml_node(
             "LabelEncoder",
             column,
@@ -47,7 +47,7 @@ def where_equal(graph: Graph, column: Value, wanted: Any) -> Value:
 @rule("transform", SimpleImputer)
 def _impute(graph: Graph, model: SimpleImputer, table: Table) -> Table:
     texts = table.dtype == STRING
-    # Means and medians make floats of integers; the other statistics keep them.
+    # Means and medians convert integers to floats; the other statistics do not.
     averages = model.strategy in ("mean", "median")
     dtype = real(table.dtype) if averages or not texts else STRING
     if not averages and table.dtype == INT:
@@ -57,7 +57,7 @@ def _impute(graph: Graph, model: SimpleImputer, table: Table) -> Table:
     filled = []
     for column, statistic in zip(columns, model.statistics_, strict=True):
         if is_missing(statistic):
-            continue  # a column without any value is dropped
+            continue  # columns without any value are dropped
         fill = graph.constant(np.array([[statistic]]), column.dtype)
         absent = where_equal(graph, column, model.missing_values)
         filled.append(graph.node("Where", absent, fill, column, dtype=column.dtype))
@@ -66,32 +66,32 @@ def _impute(graph: Graph, model: SimpleImputer, table: Table) -> Table:
         parts.append(apply(graph, model.indicator_, "transform", table))
     if texts and len(parts) > 1:
         raise OnnxExportError(
-            "SimpleImputer(add_indicator=True) makes one array of strings and of"
-            " numbers, which has no ONNX form. Use a MissingIndicator of its own in the"
+            "SimpleImputer(add_indicator=True) makes one array of strings and"
+            " numbers, which has no ONNX form. Use a separate MissingIndicator in the"
             " ColumnTransformer."
         )
     out = Table.join(parts)
     return Table.of(out.matrix(graph), out.width)
 
 
-not_asked(MissingIndicator)
+skip_probing(MissingIndicator)
 
 
 @rule("transform", MissingIndicator)
 def _indicate(graph: Graph, model: MissingIndicator, table: Table) -> Table:
-    places = [int(j) for j in model.features_]
+    indices = [int(j) for j in model.features_]
     refuse_floats(graph, table, nan=not is_missing(model.missing_values))
     if model.features == "missing-only" and model.error_on_new:
         _refuse_new(graph, model, table)
-    if not places:  # nothing was missing at the fit
+    if not indices:  # no value was missing in the fit
         return Table(())
-    columns = table.select(graph, places).columns(graph)
+    columns = table.select(graph, indices).columns(graph)
     marks = [where_equal(graph, column, model.missing_values) for column in columns]
     return Table.of(graph.concat(marks), len(marks))
 
 
 def _refuse_new(graph: Graph, model: MissingIndicator, table: Table) -> None:
-    """Refuse what is missing in columns where nothing was missing at the fit."""
+    """Refuse missing values in columns that had none in the fit."""
     others = [j for j in range(table.width) if j not in set(model.features_)]
     for column in table.select(graph, others).columns(graph):
         if column.dtype in (FLOAT, DOUBLE, STRING):

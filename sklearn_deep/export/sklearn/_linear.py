@@ -1,4 +1,4 @@
-"""Rules of linear models: what ensembles put at their end."""
+"""Rules of linear models."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from sklearn.svm import LinearSVC, LinearSVR
 from sklearn_deep.export.graph._graph import DOUBLE, FLOAT, INT, Graph, Value
 from sklearn_deep.export.graph._labels import labels_at
 from sklearn_deep.export.graph._registry import apply, rule
-from sklearn_deep.export.graph._scores import normalised, sigmoid, stacked
+from sklearn_deep.export.graph._scores import normalised, sigmoid, stack_columns
 from sklearn_deep.export.graph._table import Table
 
 
@@ -30,7 +30,7 @@ def _linear(graph: Graph, model: Any, table: Table) -> Value:
         "MatMul", table.matrix(graph, DOUBLE), graph.constant(coefficients.T, DOUBLE)
     )
     scores = graph.math("Add", product, model.intercept_)
-    # Probabilities of float32 scores are 0 long before those of float64 ones are.
+    # Probabilities of float32 scores underflow to 0 earlier than those of float64 scores.
     single = {table.dtype, model.coef_.dtype} == {FLOAT}
     return graph.cast(scores, FLOAT) if single else scores
 
@@ -60,7 +60,7 @@ def _decision(graph: Graph, model: Any, table: Table) -> Value:
 
 @rule("predict_proba", LogisticRegression, LinearDiscriminantAnalysis)
 def softmax_of_scores(graph: Graph, model: Any, table: Table) -> Value:
-    """Give probabilities whose logits are the scores."""
+    """Compute probabilities with the scores as logits."""
     scores = apply(graph, model, "decision_function", table)
     if len(model.classes_) == 2:
         return _both(graph, scores)
@@ -70,17 +70,17 @@ def softmax_of_scores(graph: Graph, model: Any, table: Table) -> Value:
 
 
 def _both(graph: Graph, scores: Value) -> Value:
-    return sigmoid(graph, stacked(graph, [graph.node("Neg", scores), scores]))
+    return sigmoid(graph, stack_columns(graph, [graph.node("Neg", scores), scores]))
 
 
 def _is_one_vs_rest(model: Any) -> bool:
-    """Tell whether several classes were learnt one by one, up to scikit-learn 1.8."""
+    """Tell whether a model is one-vs-rest, which scikit-learn supports up to 1.8."""
     asked = getattr(model, "multi_class", None)
     return asked == "ovr" or getattr(model, "solver", None) == "liblinear"
 
 
 def _shares(graph: Graph, model: Any, scores: Value) -> Value:
-    """Shares of the row's sum; where all scores are 0 the classes have equal shares."""
+    """Divide scores by their sum per row; if all are 0, the result is uniform."""
     return normalised(graph, scores, otherwise_uniform=len(model.classes_))
 
 
@@ -92,21 +92,21 @@ def _proba_by_loss(graph: Graph, model: SGDClassifier, table: Table) -> Value:
         if binary:
             return _both(graph, scores)
         return _shares(graph, model, sigmoid(graph, scores))
-    # Modified Huber, Zhang and Oles, 2002: the score cut to [-1, 1].
-    cut = graph.math("Min", graph.math("Max", scores, -1.0), 1.0)
-    second = graph.math("Mul", graph.math("Add", cut, 1.0), 0.5)
+    # Modified Huber, Zhang and Oles, 2002: the score clipped to [-1, 1].
+    clipped = graph.math("Min", graph.math("Max", scores, -1.0), 1.0)
+    second = graph.math("Mul", graph.math("Add", clipped, 1.0), 0.5)
     if not binary:
         return _shares(graph, model, second)
     first = graph.math("Add", graph.node("Neg", second), 1.0)
-    return stacked(graph, [first, second])
+    return stack_columns(graph, [first, second])
 
 
 @rule("predict", *_CLASSIFIERS)
 def best_by_scores(graph: Graph, model: Any, table: Table) -> Value:
-    """Give the label of the highest score."""
+    """Predict the label with the highest score."""
     scores = apply(graph, model, "decision_function", table)
     if len(model.classes_) == 2:
-        place = graph.cast(graph.compare("Greater", scores, 0.0), INT)
+        index = graph.cast(graph.compare("Greater", scores, 0.0), INT)
     else:
-        place = graph.argmax(scores)
-    return labels_at(graph, model.classes_, place)
+        index = graph.argmax(scores)
+    return labels_at(graph, model.classes_, index)

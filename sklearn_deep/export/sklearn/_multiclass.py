@@ -1,4 +1,4 @@
-"""Rules of meta-estimators that split a problem into smaller ones."""
+"""Rules of meta-estimators that split a problem by class, pair of classes or target."""
 
 from itertools import combinations
 from typing import Any
@@ -20,7 +20,7 @@ from sklearn.multioutput import (
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import DOUBLE, INT, STRING, Graph, Value
 from sklearn_deep.export.graph._labels import labels_at
-from sklearn_deep.export.graph._limits import not_asked
+from sklearn_deep.export.graph._limits import skip_probing
 from sklearn_deep.export.graph._registry import apply, rule
 from sklearn_deep.export.graph._scores import (
     binary_threshold,
@@ -28,13 +28,13 @@ from sklearn_deep.export.graph._scores import (
     positive_probability,
     positive_score,
     response,
-    stacked,
+    stack_columns,
 )
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.networks._networks import has_several_quantiles
-from sklearn_deep.export.sklearn._composition import final
+from sklearn_deep.export.sklearn._composition import final_estimator
 
-not_asked(
+skip_probing(
     MultiOutputClassifier,
     MultiOutputRegressor,
     OneVsOneClassifier,
@@ -42,11 +42,11 @@ not_asked(
     TransformedTargetRegressor,
 )
 
-# One network a class
+# One estimator per class
 
 
 def _scores(graph: Graph, model: OneVsRestClassifier, table: Table) -> Value:
-    return stacked(
+    return stack_columns(
         graph, [positive_score(graph, part, table) for part in model.estimators_]
     )
 
@@ -68,7 +68,7 @@ def _one_vs_rest_proba(graph: Graph, model: Any, table: Table) -> Value:
     columns = [positive_probability(graph, part, table) for part in model.estimators_]
     if len(columns) == 1:
         columns.insert(0, graph.math("Add", graph.node("Neg", columns[0]), 1.0))
-    shares = stacked(graph, columns)
+    shares = stack_columns(graph, columns)
     return shares if model.multilabel_ else normalised(graph, shares)
 
 
@@ -78,7 +78,7 @@ def _one_vs_rest_decision(graph: Graph, model: Any, table: Table) -> Value:
     return graph.column(scores, 0) if len(model.estimators_) == 1 else scores
 
 
-# One network a pair of classes
+# One estimator per pair of classes
 
 
 @rule("decision_function", OneVsOneClassifier)
@@ -90,27 +90,29 @@ def _one_vs_one(graph: Graph, model: OneVsOneClassifier, table: Table) -> Value:
     n_classes = len(model.classes_)
     pairs = list(combinations(range(n_classes), 2))
     members = model.estimators_
-    confidences = stacked(graph, [positive_score(graph, m, table) for m in members])
-    said = stacked(
+    confidences = stack_columns(
+        graph, [positive_score(graph, m, table) for m in members]
+    )
+    predicted = stack_columns(
         graph,
         [graph.cast(apply(graph, m, "predict", table), DOUBLE) for m in members],
     )
     first, second = np.zeros((2, len(pairs), n_classes))
     for k, (i, j) in enumerate(pairs):
         first[k, i], second[k, j] = 1, 1
-    # A regressor that says neither 0 nor 1 votes for none.
+    # A regressor that predicts neither 0 nor 1 votes for no class.
     sides = [
         graph.node(
             "MatMul",
-            graph.cast(graph.compare("Equal", said, float(side)), DOUBLE),
-            graph.constant(whose),
+            graph.cast(graph.compare("Equal", predicted, float(side)), DOUBLE),
+            graph.constant(votes_for),
         )
-        for side, whose in ((0, first), (1, second))
+        for side, votes_for in ((0, first), (1, second))
     ]
     votes = graph.node("Add", *sides)
     total = graph.node("MatMul", confidences, graph.constant(second - first))
-    room = graph.math("Mul", graph.math("Add", graph.node("Abs", total), 1.0), 3.0)
-    decision = graph.node("Add", votes, graph.node("Div", total, room))
+    bound = graph.math("Mul", graph.math("Add", graph.node("Abs", total), 1.0), 3.0)
+    decision = graph.node("Add", votes, graph.node("Div", total, bound))
     return graph.column(decision, 1) if n_classes == 2 else decision
 
 
@@ -119,19 +121,19 @@ def _one_vs_one_labels(graph: Graph, model: OneVsOneClassifier, table: Table) ->
     decision = apply(graph, model, "decision_function", table)
     if len(model.classes_) == 2:
         threshold = binary_threshold(model.estimators_[0])
-        place = graph.cast(graph.compare("Greater", decision, threshold), INT)
+        index = graph.cast(graph.compare("Greater", decision, threshold), INT)
     else:
-        place = graph.argmax(decision)
-    return labels_at(graph, model.classes_, place)
+        index = graph.argmax(decision)
+    return labels_at(graph, model.classes_, index)
 
 
-# One network a target
+# One estimator per target
 
 
 @rule("predict", MultiOutputRegressor)
 def _numbers_each(graph: Graph, model: MultiOutputRegressor, table: Table) -> Value:
     columns = [apply(graph, part, "predict", table) for part in model.estimators_]
-    return stacked(graph, [graph.cast(column, DOUBLE) for column in columns])
+    return stack_columns(graph, [graph.cast(column, DOUBLE) for column in columns])
 
 
 @rule("predict", MultiOutputClassifier)
@@ -142,10 +144,10 @@ def _labels_each(graph: Graph, model: MultiOutputClassifier, table: Table) -> Va
         if STRING in kinds:
             raise OnnxExportError(
                 "MultiOutputClassifier: targets of strings and of numbers have no"
-                " common ONNX form. Give all targets labels of one kind."
+                " common ONNX form. Use labels of one type for all targets."
             )
         columns = [graph.cast(column, DOUBLE) for column in columns]
-    return stacked(graph, columns)
+    return stack_columns(graph, columns)
 
 
 @rule("predict_proba", MultiOutputClassifier)
@@ -155,7 +157,7 @@ def _probabilities_each(graph: Graph, model: Any, table: Table) -> list[Value]:
     ]
 
 
-# A target seen through a function
+# A transformed target
 
 
 @rule("predict", TransformedTargetRegressor)
@@ -163,7 +165,7 @@ def _transformed_target(graph: Graph, model: Any, table: Table) -> Value:
     inner = graph.cast(apply(graph, model.regressor_, "predict", table), DOUBLE)
     transformer = model.transformer_
     one = getattr(transformer, "n_features_in_", 1) == 1
-    if has_several_quantiles(final(model.regressor_)):
+    if has_several_quantiles(final_estimator(model.regressor_)):
         return _transformed_quantiles(graph, model, inner, one)
     inner = graph.reshape(inner, (-1, 1)) if one else inner
     width = 1 if one else transformer.n_features_in_
@@ -173,14 +175,16 @@ def _transformed_target(graph: Graph, model: Any, table: Table) -> Value:
 
 
 def _transformed_quantiles(graph: Graph, model: Any, inner: Value, one: bool) -> Value:
-    """Every quantile of the one target through the inverse, (n, n_quantiles)."""
+    """Inverse-transform the quantiles of a single target, (n, n_quantiles)."""
     if not one:
         raise OnnxExportError(
             "A TransformedTargetRegressor around several quantiles of several targets"
             " has no ONNX form. Fit one for each target."
         )
     columns = []
-    for i in range(len(final(model.regressor_)._fitted.loss.params["quantile"])):
+    for i in range(
+        len(final_estimator(model.regressor_)._fitted.loss.params["quantile"])
+    ):
         column = graph.reshape(graph.column(inner, i), (-1, 1))
         table = Table.of(column, 1)
         out = apply(graph, model.transformer_, "inverse_transform", table)
@@ -188,7 +192,7 @@ def _transformed_quantiles(graph: Graph, model: Any, inner: Value, one: bool) ->
     return graph.concat(columns)
 
 
-# Refused
+# Without an ONNX form
 
 
 @rule("predict", ClassifierChain, RegressorChain, OutputCodeClassifier)

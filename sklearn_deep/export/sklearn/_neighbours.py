@@ -1,4 +1,4 @@
-"""Rules of estimators that look at the nearest rows of the fit."""
+"""Rule of ``KNNImputer``, which averages the nearest rows of the fit."""
 
 from typing import Any
 
@@ -51,24 +51,24 @@ def _known_rows(model: KNNImputer) -> np.ndarray:
 
 
 def _distances(graph: Graph, model: KNNImputer, x: Value, absent: Value) -> Value:
-    """Distances from the rows of the fit over what both have, (n, n_fit).
+    """Distances to the rows of the fit over the features that both have, (n, n_fit).
 
-    They are scaled up to the number of features, and infinite where rows share none.
+    They are scaled to the number of features; infinite if two rows share no feature.
     """
     known = graph.constant(_known_rows(model).T)
     no_value = graph.node("IsNaN", known, dtype=BOOL)
-    there = graph.cast(graph.node("Not", no_value), DOUBLE)
+    known_present = graph.cast(graph.node("Not", no_value), DOUBLE)
     known = _without(graph, no_value, known)
     present = graph.cast(graph.node("Not", absent), DOUBLE)
     x = _without(graph, absent, x)
     product = graph.math("Mul", graph.node("MatMul", x, known), -2.0)
     squares = graph.node(
         "Sum",
-        graph.node("MatMul", graph.node("Mul", x, x), there),
+        graph.node("MatMul", graph.node("Mul", x, x), known_present),
         product,
         graph.node("MatMul", present, graph.node("Mul", known, known)),
     )
-    shared = graph.node("MatMul", present, there)
+    shared = graph.node("MatMul", present, known_present)
     scaled = graph.math("Mul", graph.math("Max", squares, 0.0), model.n_features_in_)
     distances = graph.node("Sqrt", graph.node("Div", scaled, shared))
     infinite = graph.constant(np.array(np.inf))
@@ -81,19 +81,19 @@ def _without(graph: Graph, absent: Value, x: Value) -> Value:
 
 
 def _mean_of_donors(graph: Graph, model: Any, j: int, distances: Value) -> Value:
-    """Average of a column over the nearest rows that have it, (n, 1)."""
+    """Mean of a column over the nearest rows that have a value in it, (n, 1)."""
     donors = np.flatnonzero(~model._mask_fit_X[:, j])
     values = np.asarray(model._fit_X[donors, j], float)
     among = graph.node("Gather", distances, graph.constant(donors), axis=1)
     k = graph.constant(np.array([min(model.n_neighbors, len(donors))], np.int64))
-    near, places = graph.node_of_two(
+    near, indices = graph.node_of_two(
         "TopK", among, k, dtypes=(DOUBLE, INT), axis=1, largest=0
     )
     weights = _weights(graph, model, near)
     total = graph.sum(weights, 1, keepdims=True)
-    nearest = graph.gather(graph.constant(values), places)
+    nearest = graph.gather(graph.constant(values), indices)
     mean = graph.sum(graph.node("Mul", weights, nearest), 1, keepdims=True)
-    # A row that shares nothing with any donor gets the mean of the column.
+    # A row that shares no feature with any donor gets the mean of the column.
     none = graph.compare("Equal", total, 0.0)
     overall = graph.constant(np.array([[values.mean()]]))
     mean = graph.node("Div", mean, total)

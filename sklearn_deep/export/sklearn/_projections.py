@@ -1,4 +1,4 @@
-"""Rules of discriminant analysis and partial least squares: rows on other axes."""
+"""Rules of discriminant analysis and partial least squares."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from sklearn.discriminant_analysis import (
 
 from sklearn_deep.export.graph._graph import DOUBLE, Graph, Value, real
 from sklearn_deep.export.graph._registry import rule
-from sklearn_deep.export.graph._scores import stacked
+from sklearn_deep.export.graph._scores import stack_columns
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.sklearn._linear import best_by_scores, softmax_of_scores
 
@@ -50,7 +50,7 @@ def _pls(graph: Graph, model: Any, table: Table) -> Value:
     return graph.column(y, 0) if model._predict_1d else y
 
 
-# Quadratic discriminants: a row's distance from each class on the axes of the class.
+# Quadratic discriminants: distance from the mean of each class, along the class's axes.
 
 for _method, _write in (
     ("predict", best_by_scores),
@@ -66,11 +66,11 @@ def _log_posteriors(graph: Graph, model: Any, table: Table) -> Value:
     ]
     if len(scores) == 2:
         return graph.node("Sub", scores[1], scores[0])
-    return stacked(graph, scores)
+    return stack_columns(graph, scores)
 
 
 def _log_posterior(graph: Graph, model: Any, k: int, table: Table) -> Value:
-    """Log of the posterior of one class, but for a constant, (n,)."""
+    """Log posterior of one class up to a constant, (n,)."""
     variances = model.scalings_[k]
     axes = model.rotations_[k] / np.sqrt(variances)
     x = graph.math("Sub", table.matrix(graph, DOUBLE), model.means_[k])

@@ -1,4 +1,4 @@
-"""Rules of transformers that treat each number by itself."""
+"""Rules of element-wise transformers, and interpolation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,34 +18,34 @@ from sklearn.preprocessing import (
 
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import DOUBLE, FLOAT, INT, Graph, Value, real
-from sklearn_deep.export.graph._refusals import carries
+from sklearn_deep.export.graph._refusals import propagates_nan
 from sklearn_deep.export.graph._registry import rule
 from sklearn_deep.export.graph._table import Table
 
 
 def elementwise(graph: Graph, table: Table, *operations: tuple[str, Any]) -> Table:
-    """Apply operations with a number a column, rounded as NumPy rounds them.
+    """Apply operations with one number per column, with NumPy's rounding.
 
     scikit-learn works in place: it combines float32 columns with float64 numbers, and
-    each result is rounded to float32.
+    rounds each result to float32.
     """
     kind = real(table.dtype)
-    given = x = table.matrix(graph, kind)
+    original = x = table.matrix(graph, kind)
     for op, numbers in operations:
         if numbers is not None:
             x = graph.cast(graph.math(op, graph.cast(x, DOUBLE), numbers), kind)
-    clipped = not {op for op, _ in operations} <= _UNDONE.keys()
-    carries(graph, given, x, nan_only=clipped)
-    if clipped:  # to finite numbers: what is none was none before
-        carries(graph, x, given)
+    clipped = not {op for op, _ in operations} <= _INVERSE.keys()
+    propagates_nan(graph, original, x, nan_only=clipped)
+    if clipped:  # a NaN in the output was one in the input
+        propagates_nan(graph, x, original)
     return Table.of(x, table.width)
 
 
-# From this version on, StandardScaler rounds its numbers to the rows' dtype first.
+# From this version on, StandardScaler first rounds its statistics to the dtype of X.
 _ROUNDS_NUMBERS = tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 8)
 
 
-# Scalers: the numbers that are taken in turn, and what undoes them.
+# Operations of each scaler, in order, and the inverse of each operator.
 _SCALERS: dict[type, Callable[[Any], list[tuple[str, Any]]]] = {
     StandardScaler: lambda s: [
         ("Sub", s.mean_ if s.with_mean else None),
@@ -58,7 +58,7 @@ _SCALERS: dict[type, Callable[[Any], list[tuple[str, Any]]]] = {
     MaxAbsScaler: lambda s: [("Div", s.scale_)],
     MinMaxScaler: lambda s: [("Mul", s.scale_), ("Add", s.min_)],
 }
-_UNDONE = {"Sub": "Add", "Add": "Sub", "Mul": "Div", "Div": "Mul"}
+_INVERSE = {"Sub": "Add", "Add": "Sub", "Mul": "Div", "Div": "Mul"}
 
 
 def _operations(model: Any, table: Table) -> list[tuple[str, Any]]:
@@ -85,7 +85,7 @@ def _scale(graph: Graph, model: Any, table: Table) -> Table:
 @rule("inverse_transform", *_SCALERS)
 def _unscale(graph: Graph, model: Any, table: Table) -> Table:
     done = _operations(model, table)
-    undone = [(_UNDONE[op], numbers) for op, numbers in reversed(done)]
+    undone = [(_INVERSE[op], numbers) for op, numbers in reversed(done)]
     return elementwise(graph, table, *undone)
 
 
@@ -94,7 +94,7 @@ def _normalise(graph: Graph, model: Normalizer, table: Table) -> Table:
     x = table.matrix(graph, real(table.dtype))
     norm = _NORMS[model.norm](graph, x)
     one = graph.constant(np.ones((1, 1)), x.dtype)
-    empty = graph.compare("Equal", norm, 0.0)  # a row of zeros stays one
+    empty = graph.compare("Equal", norm, 0.0)  # a row of zeros is left unchanged
     norm = graph.node("Where", empty, one, norm, dtype=x.dtype)
     return Table.of(graph.node("Div", x, norm), table.width)
 
@@ -108,7 +108,7 @@ _NORMS: dict[str, Callable[[Graph, Value], Value]] = {
 }
 
 
-# Functions of NumPy that have an ONNX form.
+# NumPy functions with an ONNX form
 
 
 def _nodes(*ops: str) -> Callable[[Graph, Value], Value]:
@@ -126,7 +126,7 @@ def _sinh(graph: Graph, x: Value) -> Value:
 
 
 def _arcsinh(graph: Graph, x: Value) -> Value:
-    size = graph.node("Abs", x)  # log of a small difference loses every digit
+    size = graph.node("Abs", x)  # log of a small difference loses precision
     root = graph.node("Sqrt", graph.math("Add", graph.node("Mul", size, size), 1.0))
     log = graph.node("Log", graph.node("Add", size, root))
     return graph.node("Mul", graph.node("Sign", x), log)
@@ -159,14 +159,14 @@ FUNCTIONS: dict[Any, Callable[[Graph, Value], Value]] = {
 
 
 def apply_function(graph: Graph, owner: Any, function: Any, table: Table) -> Table:
-    """Apply a function of NumPy to every number."""
+    """Apply a NumPy function to every element."""
     write = FUNCTIONS.get(function)
     if write is None:
         known = ", ".join(f.__name__ for f in FUNCTIONS if f is not None)
         name = getattr(function, "__name__", repr(function))
         raise OnnxExportError(
-            f"{type(owner).__name__}: the function {name} has no ONNX form. Those of"
-            f" NumPy that have: {known}."
+            f"{type(owner).__name__}: the function {name} has no ONNX form."
+            f" Supported functions of NumPy: {known}."
         )
     if function is None:
         return table
@@ -190,14 +190,14 @@ def _refuse_arguments(model: Any, arguments: Any) -> None:
     if arguments:
         raise OnnxExportError(
             f"{type(model).__name__} with arguments {arguments!r} has no ONNX form; use"
-            " a function of NumPy without arguments."
+            " a NumPy function without arguments."
         )
 
 
 @rule("transform", Binarizer)
 def _binarise(graph: Graph, model: Binarizer, table: Table) -> Table:
     x = table.matrix(graph)
-    # NumPy rounds a number of Python's to float32 beside such rows, and none of its own.
+    # NumPy rounds a Python number to float32 if X is float32, but not a NumPy scalar.
     rounded = x.dtype == FLOAT and type(model.threshold) in (int, float)
     kind = FLOAT if rounded else DOUBLE
     above = graph.compare("Greater", graph.cast(x, kind), model.threshold)
@@ -209,53 +209,53 @@ def _discretise(graph: Graph, model: KBinsDiscretizer, table: Table) -> Table:
     parts = []
     for j, column in enumerate(table.columns(graph)):
         edges = model.bin_edges_[j][1:-1]
-        place = bins_of(graph, graph.cast(column, DOUBLE), edges)
+        index = bin_index(graph, graph.cast(column, DOUBLE), edges)
         if model.encode == "ordinal":
-            parts.append((graph.cast(graph.reshape(place, (-1, 1)), DOUBLE), 1))
+            parts.append((graph.cast(graph.reshape(index, (-1, 1)), DOUBLE), 1))
         else:
             n_bins = len(edges) + 1
             rows = graph.constant(np.eye(n_bins))
-            parts.append((graph.gather(rows, place), n_bins))
+            parts.append((graph.gather(rows, index), n_bins))
     out = Table(tuple(parts))
     dtype = real(table.dtype) if model.dtype is None else np.dtype(model.dtype)
     return Table.of(out.matrix(graph, dtype), out.width)
 
 
-def bins_of(
-    graph: Graph, x: Value, edges: np.ndarray, reached_by: str = "GreaterOrEqual"
+def bin_index(
+    graph: Graph, x: Value, edges: np.ndarray, comparison: str = "GreaterOrEqual"
 ) -> Value:
     """Count the edges that each number of ``x`` reaches, (n, 1) -> (n,).
 
-    A few edges are compared all at once; among many the place is found by halving,
-    so that memory does not grow with their number.
+    A few edges are compared at once; more are searched by bisection, so that memory
+    does not grow with their number.
     """
     edges = np.asarray(edges, float)
-    if len(edges) > _FEW:
-        return _halving(graph, graph.reshape(x, (-1,)), edges, reached_by)
+    if len(edges) > _MAX_COMPARED:
+        return _binary_search(graph, graph.reshape(x, (-1,)), edges, comparison)
     if not len(edges):
         edges = np.array([np.inf])
-    reached = graph.compare(reached_by, x, edges[None])
+    reached = graph.compare(comparison, x, edges[None])
     return graph.sum(graph.cast(reached, INT), 1)
 
 
-_FEW = 16
+_MAX_COMPARED = 16
 
 
-def _halving(graph: Graph, x: Value, edges: np.ndarray, reached_by: str) -> Value:
+def _binary_search(graph: Graph, x: Value, edges: np.ndarray, comparison: str) -> Value:
     steps = len(edges).bit_length()
     padded = np.full(2**steps, np.inf)
     padded[: len(edges)] = edges
     stored = graph.constant(padded, x.dtype)
-    place = None
+    index = None
     for step in reversed(range(steps)):
         probe = graph.constant(np.int64(2**step - 1))
-        if place is not None:
-            probe = graph.node("Add", place, probe)
-        reached = graph.compare(reached_by, x, graph.gather(stored, probe))
+        if index is not None:
+            probe = graph.node("Add", index, probe)
+        reached = graph.compare(comparison, x, graph.gather(stored, probe))
         gain = graph.math("Mul", graph.cast(reached, INT), 2**step)
-        place = gain if place is None else graph.node("Add", place, gain)
-    assert place is not None
-    return place
+        index = gain if index is None else graph.node("Add", index, gain)
+    assert index is not None
+    return index
 
 
 def interpolate(
@@ -263,8 +263,8 @@ def interpolate(
     x: Value,
     xs: np.ndarray,
     ys: np.ndarray,
-    ends: Any = None,
-    reached_by: str = "GreaterOrEqual",
+    left_ys: Any = None,
+    comparison: str = "GreaterOrEqual",
 ) -> Value:
     """Interpolate linearly between points, constant beyond them, (n,) -> (n,).
 
@@ -275,31 +275,31 @@ def interpolate(
     xs : ndarray of shape (n_points,)
         Increasing.
     ys : ndarray of shape (n_points,)
-        Values at the points, and to the right of them.
-    ends : ndarray of shape (n_points,), optional
-        Values to the left of the points, where they differ.
-    reached_by : str
-        "Greater" where a number at a point belongs to the line on its left.
+        Values at the points, and limits from the right.
+    left_ys : ndarray of shape (n_points,), optional
+        Limits from the left, if they differ.
+    comparison : str
+        "Greater" if a number at a point belongs to the segment on its left.
     """
-    ends = ys if ends is None else ends
+    left_ys = ys if left_ys is None else left_ys
     if len(xs) < 2:
-        xs, ys, ends = (np.append(v, v[-1]) for v in (xs, ys, ends))
+        xs, ys, left_ys = (np.append(v, v[-1]) for v in (xs, ys, left_ys))
         xs[1] += 1.0
-    slopes = (ends[1:] - ys[:-1]) / np.diff(xs)
-    given, x = x, graph.math("Min", graph.math("Max", x, xs[0]), xs[-1])
-    place = bins_of(graph, graph.reshape(x, (-1, 1)), xs[1:-1], reached_by)
+    slopes = (left_ys[1:] - ys[:-1]) / np.diff(xs)
+    original, x = x, graph.math("Min", graph.math("Max", x, xs[0]), xs[-1])
+    index = bin_index(graph, graph.reshape(x, (-1, 1)), xs[1:-1], comparison)
     slope, start, base = (
-        graph.gather(graph.constant(v, x.dtype), place)
+        graph.gather(graph.constant(v, x.dtype), index)
         for v in (slopes, xs[:-1], ys[:-1])
     )
     rise = graph.node("Mul", graph.node("Sub", x, start), slope)
     y = graph.node("Add", base, rise)
     for op, bound, value, other in (
-        ("Less", xs[0], ends[0], ys[0]),
-        ("GreaterOrEqual", xs[-1], ys[-1], ends[-1]),
+        ("Less", xs[0], left_ys[0], ys[0]),
+        ("GreaterOrEqual", xs[-1], ys[-1], left_ys[-1]),
     ):
         if value != other:
-            beyond = graph.compare(op, given, bound)
+            beyond = graph.compare(op, original, bound)
             end = graph.constant(np.array([value]), x.dtype)
             y = graph.node("Where", beyond, end, y, dtype=x.dtype)
     return y

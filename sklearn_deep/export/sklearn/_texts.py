@@ -1,8 +1,8 @@
-"""Rules of text vectorisers: counts of words and of characters, without a locale.
+"""Rules of text vectorisers: counts of words and characters, without a locale.
 
-onnxruntime's StringNormalizer makes lower case by a locale that slim machines lack. Here a text is
-split into characters, and one table gives each character the number of its lower case. Words are
-sequences of such numbers, looked up as a whole; n-grams are counted over numbers.
+onnxruntime's StringNormalizer needs a locale for lower case, which slim machines lack. Here
+texts are split into characters, and a table maps each character to the code of its lower
+case. Words are sequences of codes with one lookup each; n-grams are counted over codes.
 """
 
 import sys
@@ -35,17 +35,18 @@ from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.sklearn._imputers import where_equal
 from sklearn_deep.serving._sequence_inputs import WHITE_SPACE
 
-Terms = dict[tuple[int, ...], int]  # the numbers of a term, and its column
+Terms = dict[tuple[int, ...], int]  # codes of a term -> its column
 
-# Numbers of characters: known ones count from 1.
+# Codes of characters; those of known characters begin at 1.
 _NONE, _UNKNOWN, _CASED, _CAPITAL_SIGMA = 0, -1, -2, -3
-_SIGMAS = ("\u03c3", "\u03c2")  # within a word, and at its end
-_DOTTED_I = "\u0130"  # its lower case is i and a mark, which is no part of a word
-# A text that has a token under every pattern: a batch of empty texts has no axis for them.
+_SIGMAS = ("\u03c3", "\u03c2")  # within a word and at its end
+_DOTTED_I = "\u0130"  # its lower case is i and a combining dot, which ends a word
+# A text with a token under every pattern, added to each batch: without any token in a batch
+# the Tokenizer's output would lack an axis.
 _ANCHOR = "aa"
 
-# Python's patterns, where onnxruntime's engine of regular expressions finds the same: as
-# they are, and for lower case, in which a dotted I ends a word.
+# Python's token patterns and the equivalent patterns of onnxruntime: for unchanged texts, and
+# for lowercase=True, where a dotted I ends a word.
 _WORD = r"[\p{L}\p{N}_]"
 _UNDOTTED = f"(?:[^\\P{{L}}{_DOTTED_I}]|[\\p{{N}}_])"
 _NO_SPACE = f"[^{''.join(WHITE_SPACE)}]"
@@ -60,14 +61,14 @@ _PATTERNS = {
     r"\S+": _NO_SPACES,
     r"[^\s]+": _NO_SPACES,
 }
-# What stands between letters without parting them, to the rule of the capital sigma.
+# Characters that Python ignores between letters when it lowercases a capital sigma.
 _BETWEEN = (
     r"[\p{Mn}\p{Me}\p{Cf}\p{Lm}\p{Sk}'.:\x{b7}\x{387}\x{2018}\x{2019}\x{2024}\x{2027}]+"
 )
 _LETTER = r"[\p{Lu}\p{Ll}\p{Lt}]"
 
 
-# Counts.
+# Counts
 
 
 @rule("transform", CountVectorizer)
@@ -96,23 +97,23 @@ def _refuse(graph: Graph, model: HashingVectorizer, table: Table) -> Table:
 
 
 def _as_table(graph: Graph, model: Any, counts: Value) -> Table:
-    # Integers have no NaN for texts that the graph cannot read.
+    # Integers have no NaN, which marks texts that the graph cannot lowercase.
     dtype = FLOAT if np.dtype(model.dtype) == FLOAT else DOUBLE
     return Table.of(graph.cast(counts, dtype), len(model.vocabulary_))
 
 
 def _counts(graph: Graph, model: Any, table: Table) -> Value:
-    """How often each term is in each text, (n, n_terms)."""
+    """Count each term in each text, (n, n_terms)."""
     _check(model)
     texts = _texts(graph, table)
     anchor = graph.constant(np.array([_ANCHOR], object))
     with_anchor = graph.concat([texts, anchor], axis=0)
-    numbers, terms = _ANALYZERS[model.analyzer](graph, model, with_anchor)
-    counts = _counted(graph, model, numbers, terms)
+    codes, terms = _ANALYZERS[model.analyzer](graph, model, with_anchor)
+    counts = _counted(graph, model, codes, terms)
     if model.binary:
         counts = graph.math("Min", counts, 1.0)
     counts = graph.cast(counts, DOUBLE)
-    if table.row_shape is None:  # a column, whose missing strings scikit-learn refuses
+    if table.row_shape is None:  # scikit-learn refuses missing strings in a column
         missing = graph.reshape(where_equal(graph, with_anchor, None), (-1, 1))
         counts = _nan_where(graph, missing, counts)
     unreadable = _unreadable(model)
@@ -123,22 +124,22 @@ def _counts(graph: Graph, model: Any, table: Table) -> Value:
 
 
 def _unreadable(model: Any) -> str:
-    """Pattern of texts whose lower case hangs on more than neighbours, empty if none."""
+    """Pattern of texts whose lower case the graph cannot compute; empty if none."""
     if not model.lowercase:
         return ""
     found = _PATTERNS[_pattern(model)] if model.analyzer == "word" else _NO_SPACES
     patterns = [_DOTTED_I] if found is _NO_SPACES else []
     if any(sigma in term for term in model.vocabulary_ for sigma in _SIGMAS):
-        # In a word of several letters the next one settles it.
+        # In a word of several letters the next letter decides.
         end = r"[\p{N}_]" if found is _LONG_WORDS else ""
         patterns += [f"\u03a3{_BETWEEN}{_LETTER}", f"{_LETTER}{_BETWEEN}\u03a3{end}"]
     return "|".join(patterns)
 
 
 def _has_pattern(graph: Graph, texts: Value, pattern: str) -> Value:
-    """Mark the texts that hold a pattern, (n, 1)."""
+    """Mark the texts that contain a pattern, (n, 1)."""
     found = _tokenized(graph, texts, tokenexp=pattern)
-    there = graph.ml_node(
+    present = graph.ml_node(
         "LabelEncoder",
         found,
         dtype=INT,
@@ -146,7 +147,7 @@ def _has_pattern(graph: Graph, texts: Value, pattern: str) -> Value:
         values_int64s=[0],
         default_int64=1,
     )
-    return graph.compare("Greater", graph.sum(there, 1, keepdims=True), 0)
+    return graph.compare("Greater", graph.sum(present, 1, keepdims=True), 0)
 
 
 def _nan_where(graph: Graph, marked: Value, counts: Value) -> Value:
@@ -182,14 +183,14 @@ def _check(model: Any) -> None:
     ]
     if own:
         raise OnnxExportError(
-            f"{type(model).__name__}({', '.join(own)}) has no ONNX form: functions of your"
-            " own, files and stripped accents cannot be written. Prepare the texts before"
-            " the pipeline, and leave these at their defaults."
+            f"{type(model).__name__}({', '.join(own)}) has no ONNX form: your own"
+            " functions, files and strip_accents are not supported. Prepare the texts before"
+            " the pipeline, and leave these parameters at their defaults."
         )
     if model.analyzer == "word" and _pattern(model) not in _PATTERNS:
         raise OnnxExportError(
             f"{type(model).__name__}(token_pattern={model.token_pattern!r}) has no ONNX"
-            f" form; those that have: {', '.join(map(repr, _PATTERNS))}, with or without"
+            f" form. Supported patterns: {', '.join(map(repr, _PATTERNS))}, with or without"
             " '(?u)' before them."
         )
 
@@ -198,13 +199,13 @@ def _pattern(model: Any) -> str:
     return (model.token_pattern or "").removeprefix("(?u)")
 
 
-def _counted(graph: Graph, model: Any, numbers: Value, terms: Terms) -> Value:
+def _counted(graph: Graph, model: Any, codes: Value, terms: Terms) -> Value:
     low, high = model.ngram_range
     shortest = (
         1 if model.analyzer == "char_wb" else low
-    )  # a short word counts as a whole
+    )  # a word shorter than n is counted once
     usable = {t: k for t, k in terms.items() if shortest <= len(t) <= high}
-    # The last column says how many there are; no text has this number.
+    # A last column that is never counted fixes the number of columns.
     usable.setdefault((np.iinfo(np.int64).min,) * high, len(model.vocabulary_))
     ordered = sorted(usable, key=lambda term: (len(term), term))
     lengths = [len(term) for term in ordered]
@@ -213,7 +214,7 @@ def _counted(graph: Graph, model: Any, numbers: Value, terms: Terms) -> Value:
     ]
     counts = graph.node(
         "TfIdfVectorizer",
-        numbers,
+        codes,
         dtype=FLOAT,
         mode="TF",
         min_gram_length=min(shortest, min(lengths)),
@@ -230,32 +231,32 @@ def _counted(graph: Graph, model: Any, numbers: Value, terms: Terms) -> Value:
     )
 
 
-# Characters as numbers.
+# Characters as codes
 
 
 class _Alphabet:
-    """Numbers of the characters that terms consist of."""
+    """Codes of the characters in the terms."""
 
     def __init__(self, model: Any, words: Iterable[str]) -> None:
         self.lower = model.lowercase
-        # White space first, so that it is known by its number.
+        # White space has the first codes.
         letters = sorted({c for word in words for c in word} - set(WHITE_SPACE))
-        self.places = {c: k + 1 for k, c in enumerate([*WHITE_SPACE, *letters])}
+        self.indices = {c: k + 1 for k, c in enumerate([*WHITE_SPACE, *letters])}
 
-    def numbers(self, word: str) -> tuple[int, ...]:
-        """Numbers of a term's characters."""
-        return tuple(self.places[c] for c in word)
+    def codes(self, word: str) -> tuple[int, ...]:
+        """Codes of a term's characters."""
+        return tuple(self.indices[c] for c in word)
 
     def read(self, graph: Graph, chars: Value, whole_words: bool = False) -> Value:
-        """Look characters up, and what their lower case is; fillers are 0.
+        """Map characters to codes, of their lower case if needed; padding is 0.
 
-        Where words are looked up as a whole, unknown characters need not be told apart.
+        For lookups of whole words, unknown characters need not be distinguished.
         """
-        known = self._in_lower_case() if self.lower else dict(self.places)
+        known = self._in_lower_case() if self.lower else dict(self.indices)
         if self._has_sigma() and not whole_words:
             known = {**dict.fromkeys(_cased(), _CASED), **known}
         known[""] = _NONE
-        numbers = graph.ml_node(
+        codes = graph.ml_node(
             "LabelEncoder",
             chars,
             dtype=INT,
@@ -263,10 +264,10 @@ class _Alphabet:
             values_int64s=list(known.values()),
             default_int64=_UNKNOWN,
         )
-        return self._with_small_sigmas(graph, numbers) if self._has_sigma() else numbers
+        return self._with_small_sigmas(graph, codes) if self._has_sigma() else codes
 
     def _in_lower_case(self) -> dict[str, int]:
-        small = {c: k for c, k in self.places.items() if c.lower() == c}
+        small = {c: k for c, k in self.indices.items() if c.lower() == c}
         known = dict(small)
         for lower, capitals in _capitals().items():
             if lower in small:
@@ -278,35 +279,35 @@ class _Alphabet:
         return known
 
     def _has_sigma(self) -> bool:
-        return self.lower and any(sigma in self.places for sigma in _SIGMAS)
+        return self.lower and any(sigma in self.indices for sigma in _SIGMAS)
 
-    def _with_small_sigmas(self, graph: Graph, numbers: Value) -> Value:
-        """Resolve the capital sigma, which is another letter at the end of a word."""
-        cased = [k for c, k in self.places.items() if c in _cased()]
+    def _with_small_sigmas(self, graph: Graph, codes: Value) -> Value:
+        """Lowercase the capital sigma, which has another form at the end of a word."""
+        cased = [k for c, k in self.indices.items() if c in _cased()]
         cased += [_CAPITAL_SIGMA, _CASED]
         before, after = (
-            _is_in(graph, _shifted(graph, numbers, by), cased) for by in (1, -1)
+            _is_in(graph, _shifted(graph, codes, by), cased) for by in (1, -1)
         )
         last = graph.node("And", before, graph.node("Not", after))
         within, end = (
-            graph.constant(np.int64(self.places.get(sigma, _UNKNOWN)))
+            graph.constant(np.int64(self.indices.get(sigma, _UNKNOWN)))
             for sigma in _SIGMAS
         )
         small = graph.node("Where", last, end, within, dtype=INT)
-        sigma = graph.compare("Equal", numbers, _CAPITAL_SIGMA)
-        return graph.node("Where", sigma, small, numbers, dtype=INT)
+        sigma = graph.compare("Equal", codes, _CAPITAL_SIGMA)
+        return graph.node("Where", sigma, small, codes, dtype=INT)
 
 
 @cache
 def _cased() -> frozenset[str]:
-    """Letters that are small or capital."""
+    """Letters that have case."""
     every = map(chr, range(sys.maxunicode + 1))
     return frozenset(c for c in every if unicodedata.category(c) in ("Lu", "Ll", "Lt"))
 
 
 @cache
 def _capitals() -> dict[str, list[str]]:
-    """Characters by their lower case, where it is one other character."""
+    """Characters by their lower case, if it is a single other character."""
     found: dict[str, list[str]] = {}
     for code in range(sys.maxunicode + 1):
         char = chr(code)
@@ -316,10 +317,10 @@ def _capitals() -> dict[str, list[str]]:
     return found
 
 
-def _is_in(graph: Graph, numbers: Value, members: list[int]) -> Value:
+def _is_in(graph: Graph, codes: Value, members: list[int]) -> Value:
     found = graph.ml_node(
         "LabelEncoder",
-        numbers,
+        codes,
         dtype=INT,
         keys_int64s=members,
         values_int64s=[1] * len(members),
@@ -329,7 +330,7 @@ def _is_in(graph: Graph, numbers: Value, members: list[int]) -> Value:
 
 
 def _characters(graph: Graph, texts: Value) -> Value:
-    """Split texts into characters, along one axis more."""
+    """Split texts into characters along a new axis."""
     return _tokenized(graph, texts, separators=[""])
 
 
@@ -345,54 +346,54 @@ def _tokenized(graph: Graph, texts: Value, **how: Any) -> Value:
     )
 
 
-def _padded(graph: Graph, numbers: Value, before: int, after: int, axis: int) -> Value:
-    """Add zeros along the last axis, of the number ``axis``."""
+def _padded(graph: Graph, codes: Value, before: int, after: int, axis: int) -> Value:
+    """Pad the last axis, whose index is ``axis``, with zeros."""
     pads = np.zeros(2 * (axis + 1), np.int64)
     pads[axis], pads[-1] = before, after
-    return graph.node("Pad", numbers, graph.constant(pads))
+    return graph.node("Pad", codes, graph.constant(pads))
 
 
-def _cut(graph: Graph, numbers: Value, start: int, stop: int) -> Value:
-    """Take a part of the last axis."""
+def _slice_last_axis(graph: Graph, codes: Value, start: int, stop: int) -> Value:
+    """Slice the last axis."""
     bounds = [graph.constant(np.array([bound])) for bound in (start, stop, -1)]
-    return graph.node("Slice", numbers, *bounds)
+    return graph.node("Slice", codes, *bounds)
 
 
 _END = np.iinfo(np.int64).max
 
 
-def _shifted(graph: Graph, numbers: Value, by: int) -> Value:
-    """Give each place the number of its neighbour; 0 beyond the ends."""
-    shape = graph.node("Shape", numbers, dtype=INT)
-    # The last axis may be of any length, the others are as they are.
+def _shifted(graph: Graph, codes: Value, by: int) -> Value:
+    """Shift the codes along the last axis by one position, filling with 0."""
+    shape = graph.node("Shape", codes, dtype=INT)
+    # Zeros of the shape of all other axes, and length 1 in the last one.
     first = graph.node("Slice", shape, *_ints(graph, [0], [-1]))
     one = graph.concat([first, graph.constant(np.array([1]))], axis=0)
     zero = graph.node("Expand", graph.constant(np.int64(0)), one)
     if by > 0:
-        return graph.concat([zero, _cut(graph, numbers, 0, -1)], axis=-1)
-    return graph.concat([_cut(graph, numbers, 1, _END), zero], axis=-1)
+        return graph.concat([zero, _slice_last_axis(graph, codes, 0, -1)], axis=-1)
+    return graph.concat([_slice_last_axis(graph, codes, 1, _END), zero], axis=-1)
 
 
 def _ints(graph: Graph, *lists: list[int]) -> list[Value]:
-    return [graph.constant(np.array(numbers, np.int64)) for numbers in lists]
+    return [graph.constant(np.array(codes, np.int64)) for codes in lists]
 
 
-def _compacted(graph: Graph, numbers: Value, dropped: Value) -> Value:
-    """Move what stays to the front of (n, length), in order; unknown numbers follow."""
-    numbers = graph.node(
-        "Where", dropped, graph.constant(np.int64(_UNKNOWN)), numbers, dtype=INT
+def _compact(graph: Graph, codes: Value, dropped: Value) -> Value:
+    """Move codes that are not dropped to the front of (n, length); the rest is unknown."""
+    codes = graph.node(
+        "Where", dropped, graph.constant(np.int64(_UNKNOWN)), codes, dtype=INT
     )
-    length = graph.column_of_shape(numbers, 1)
+    length = graph.column_of_shape(codes, 1)
     zero, one = graph.constant(np.int64(0)), graph.constant(np.int64(1))
-    places = graph.node("Range", zero, length, one, dtype=INT)
+    indices = graph.node("Range", zero, length, one, dtype=INT)
     late = graph.node("Mul", graph.cast(dropped, INT), length)
-    keys = graph.node("Add", late, places)
+    keys = graph.node("Add", late, indices)
     k = graph.reshape(length, (1,))
     _, order = graph.node_of_two("TopK", keys, k, dtypes=(INT, INT), axis=1, largest=0)
-    return graph.node("GatherElements", numbers, order, axis=1)
+    return graph.node("GatherElements", codes, order, axis=1)
 
 
-# Analyzers: the numbers of each text, (n, length), and the terms in such numbers.
+# Analyzers: the codes of each text, (n, length), and the terms in such codes.
 
 Analyzed = tuple[Value, Terms]
 
@@ -406,39 +407,39 @@ def _words(graph: Graph, model: Any, texts: Value) -> Analyzed:
         for term, k in terms.items()
         if low <= len(term) <= high and not stop.intersection(term)
     }
-    # Stop words make neighbours of the words around them.
+    # The words around a stop word become neighbours.
     skipped = sorted(stop) if high > 1 else []
     words = sorted({word for term in terms for word in term if word} | set(skipped))
-    places = {word: k + 1 for k, word in enumerate(words)}
+    indices = {word: k + 1 for k, word in enumerate(words)}
     tokens = _tokenized(
         graph, texts, tokenexp=_PATTERNS[_pattern(model)][model.lowercase]
     )
     alphabet = _Alphabet(model, words)
     chars = alphabet.read(graph, _characters(graph, tokens), whole_words=True)
-    numbers = _looked_up(graph, chars, [alphabet.numbers(word) for word in words])
+    codes = _word_indices(graph, chars, [alphabet.codes(word) for word in words])
     if skipped:
-        gone = _is_in(graph, numbers, [places[word] for word in skipped])
-        numbers = _compacted(graph, numbers, gone)
+        is_stop_word = _is_in(graph, codes, [indices[word] for word in skipped])
+        codes = _compact(graph, codes, is_stop_word)
     known = {
-        tuple(places[word] for word in term): k
+        tuple(indices[word] for word in term): k
         for term, k in terms.items()
-        if all(word in places for word in term)
+        if all(word in indices for word in term)
     }
-    return numbers, known
+    return codes, known
 
 
-def _looked_up(graph: Graph, chars: Value, words: list[tuple[int, ...]]) -> Value:
-    """Place of each word among the known ones, from 1; 0 for others."""
+def _word_indices(graph: Graph, chars: Value, words: list[tuple[int, ...]]) -> Value:
+    """Index of each word among the known ones, from 1; 0 for others."""
     length = 1 + max(map(len, words), default=0)
     spelled = np.zeros((len(words) + 1, length), np.int64)
     for k, word in enumerate(words):
         spelled[k + 1, : len(word)] = word
-    # A longer word than all has a character where the known ones end.
-    chars = _cut(graph, _padded(graph, chars, 0, length, axis=2), 0, length)
+    # A word longer than all known ones differs in the character after their end.
+    chars = _slice_last_axis(graph, _padded(graph, chars, 0, length, axis=2), 0, length)
     weights, sums = _fingerprints(spelled)
-    # MatMul is exact for integers, the sums of onnxruntime are not.
+    # MatMul is exact for integers; onnxruntime's ReduceSum is not.
     fingerprint = graph.node("MatMul", chars, graph.constant(weights))
-    place = graph.ml_node(
+    index = graph.ml_node(
         "LabelEncoder",
         fingerprint,
         dtype=INT,
@@ -446,22 +447,22 @@ def _looked_up(graph: Graph, chars: Value, words: list[tuple[int, ...]]) -> Valu
         values_int64s=list(range(1, len(sums))) or [0],
         default_int64=0,
     )
-    # Another word may have the same sum: it is spelled out.
+    # Another word may have the same fingerprint: compare all characters.
     small = spelled.max() < 256
     known = graph.constant(spelled, PIXEL if small else INT)
-    expected = graph.cast(graph.gather(known, place), INT)
+    expected = graph.cast(graph.gather(known, index), INT)
     same = graph.cast(graph.node("Equal", chars, expected, dtype=np.dtype(bool)), INT)
     axis = graph.constant(np.array([2]))
-    whole = (
+    matches = (
         graph.node("ReduceMin", same, axes=[2], keepdims=0)
         if graph.opset < 18
         else graph.node("ReduceMin", same, axis, keepdims=0)
     )
-    return graph.node("Mul", place, whole)
+    return graph.node("Mul", index, matches)
 
 
 def _fingerprints(spelled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of the places of characters, under which all words have other sums."""
+    """Draw weights of the character positions that give each word a distinct sum."""
     room = (2**62) // (spelled.shape[1] * (int(spelled.max()) + 1))
     rng = np.random.default_rng(0)
     while True:
@@ -472,42 +473,44 @@ def _fingerprints(spelled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _char_terms(alphabet: _Alphabet, model: Any) -> Terms:
-    return {alphabet.numbers(term): k for term, k in model.vocabulary_.items()}
+    return {alphabet.codes(term): k for term, k in model.vocabulary_.items()}
 
 
 def _chars(graph: Graph, model: Any, texts: Value) -> Analyzed:
     alphabet = _Alphabet(model, model.vocabulary_)
-    numbers = alphabet.read(graph, _characters(graph, texts))
-    # scikit-learn makes one space of two and more white spaces.
-    white = _is_in(graph, numbers, list(range(1, len(WHITE_SPACE) + 1)))
+    codes = alphabet.read(graph, _characters(graph, texts))
+    # scikit-learn replaces two or more white spaces by one space.
+    white = _is_in(graph, codes, list(range(1, len(WHITE_SPACE) + 1)))
     marks = graph.cast(white, INT)
     after = graph.compare("Equal", _shifted(graph, marks, 1), 1)
     before = graph.compare("Equal", _shifted(graph, marks, -1), 1)
-    space = graph.constant(np.int64(alphabet.places[" "]))
+    space = graph.constant(np.int64(alphabet.indices[" "]))
     first = graph.node("And", white, before)
-    numbers = graph.node("Where", first, space, numbers, dtype=INT)
-    numbers = _compacted(graph, numbers, graph.node("And", white, after))
-    return numbers, _char_terms(alphabet, model)
+    codes = graph.node("Where", first, space, codes, dtype=INT)
+    codes = _compact(graph, codes, graph.node("And", white, after))
+    return codes, _char_terms(alphabet, model)
 
 
 def _chars_of_words(graph: Graph, model: Any, texts: Value) -> Analyzed:
     alphabet = _Alphabet(model, model.vocabulary_)
     tokens = _tokenized(graph, texts, separators=list(WHITE_SPACE))
-    numbers = alphabet.read(graph, _characters(graph, tokens))
-    # A space before and after each word, and behind it a gap that no n-gram spans.
-    there = graph.node("Not", graph.compare("Equal", numbers, _NONE))
-    length = graph.sum(graph.cast(there, INT), 2, keepdims=True)
-    numbers = _padded(graph, numbers, 1, 2, axis=2)
-    width = graph.column_of_shape(numbers, 2)
+    codes = alphabet.read(graph, _characters(graph, tokens))
+    # A space before and after each word, then a gap that no n-gram spans.
+    present = graph.node("Not", graph.compare("Equal", codes, _NONE))
+    length = graph.sum(graph.cast(present, INT), 2, keepdims=True)
+    codes = _padded(graph, codes, 1, 2, axis=2)
+    width = graph.column_of_shape(codes, 2)
     zero, one = graph.constant(np.int64(0)), graph.constant(np.int64(1))
-    places = graph.node("Range", zero, width, one, dtype=INT)
-    end = graph.node("Equal", places, graph.math("Add", length, 1), dtype=there.dtype)
-    edge = graph.node("Or", end, graph.compare("Equal", places, 0))
+    indices = graph.node("Range", zero, width, one, dtype=INT)
+    end = graph.node(
+        "Equal", indices, graph.math("Add", length, 1), dtype=present.dtype
+    )
+    edge = graph.node("Or", end, graph.compare("Equal", indices, 0))
     edge = graph.node("And", edge, graph.compare("Greater", length, 0))
-    space = graph.constant(np.int64(alphabet.places[" "]))
-    numbers = graph.node("Where", edge, space, numbers, dtype=INT)
-    numbers = graph.reshape(numbers, (0, -1))
-    return numbers, _char_terms(alphabet, model)
+    space = graph.constant(np.int64(alphabet.indices[" "]))
+    codes = graph.node("Where", edge, space, codes, dtype=INT)
+    codes = graph.reshape(codes, (0, -1))
+    return codes, _char_terms(alphabet, model)
 
 
 _ANALYZERS: dict[str, Callable[[Graph, Any, Value], Analyzed]] = {
@@ -517,15 +520,15 @@ _ANALYZERS: dict[str, Callable[[Graph, Any, Value], Analyzed]] = {
 }
 
 
-# Weights.
+# Weights
 
 
 def _weighted(graph: Graph, model: Any, counts: Value) -> Value:
-    """Weigh counts by how rare terms are, and bring rows to one length."""
+    """Apply sublinear counts, inverse document frequencies and normalisation."""
     if model.sublinear_tf:
-        there = graph.compare("Greater", counts, 0.0)
+        present = graph.compare("Greater", counts, 0.0)
         logs = graph.math("Add", graph.node("Log", counts), 1.0)
-        counts = graph.node("Where", there, logs, counts, dtype=DOUBLE)
+        counts = graph.node("Where", present, logs, counts, dtype=DOUBLE)
     if model.use_idf:
         counts = graph.math("Mul", counts, np.asarray(model.idf_, float)[None])
     if model.norm is None:

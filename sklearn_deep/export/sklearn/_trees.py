@@ -1,10 +1,10 @@
-"""Rules of scikit-learn's decision trees, their forests and gradient boosting.
+"""Rules of decision trees, forests and gradient boosting.
 
-These trees round X to float32 and compare it with thresholds of float64. So does the node
-here: rows are cast to float32 and from there to float64, in which onnxruntime compares
-with the thresholds as they are. Its output is float32, so that it only says which leaf
-each row falls into; what the leaves hold is looked up, and added up tree by tree as
-scikit-learn does it, in float64. Equal votes are then equal in the file too.
+These trees round X to float32 and compare it with float64 thresholds. The graph does the
+same: it casts rows to float32 and then to float64, so that onnxruntime compares with exact
+thresholds. The output of onnxruntime's tree operator is float32, so it is used only for
+the index of the leaf of each row. The values of the leaves are looked up, and summed tree
+by tree in float64 as scikit-learn does. Ties in scikit-learn are then ties in the file too.
 """
 
 import warnings
@@ -28,7 +28,7 @@ from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import DOUBLE, FLOAT, INT, Graph, Value
 from sklearn_deep.export.graph._labels import labels_at
 from sklearn_deep.export.graph._registry import apply, rule
-from sklearn_deep.export.graph._scores import sigmoid, stacked
+from sklearn_deep.export.graph._scores import sigmoid, stack_columns
 from sklearn_deep.export.graph._table import Table
 
 _FOREST_CLASSIFIERS = RandomForestClassifier, ExtraTreesClassifier
@@ -59,7 +59,7 @@ class Splits(NamedTuple):
 
 
 def leaves_of(graph: Graph, x: Value, trees: Sequence[Splits]) -> list[Value]:
-    """Say into which leaf of each tree a row falls.
+    """Compute the leaf of each row in each tree.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def leaves_of(graph: Graph, x: Value, trees: Sequence[Splits]) -> list[Value]:
     Returns
     -------
     list of Value
-        The node's number in each tree, of shape (n,), int64.
+        The index of the leaf in each tree, of shape (n,), int64.
     """
     leaves = [np.flatnonzero(tree.is_leaf) for tree in trees]
     owners = np.repeat(range(len(trees)), list(map(len, leaves)))
@@ -79,7 +79,7 @@ def leaves_of(graph: Graph, x: Value, trees: Sequence[Splits]) -> list[Value]:
     found = graph.ml_node(
         "TreeEnsembleRegressor",
         x,
-        dtype=FLOAT,  # in which whole numbers up to 2**24 are exact
+        dtype=FLOAT,  # exact for integers up to 2**24
         n_targets=len(trees),
         post_transform="NONE",
         **_nodes(trees),
@@ -88,28 +88,28 @@ def leaves_of(graph: Graph, x: Value, trees: Sequence[Splits]) -> list[Value]:
         target_ids=owners,
         target_weights_as_tensor=from_array(numbers.astype(float)),
     )
-    places = graph.cast(found, INT)
-    return [graph.column(places, k) for k in range(len(trees))]
+    indices = graph.cast(found, INT)
+    return [graph.column(indices, k) for k in range(len(trees))]
 
 
 def _nodes(trees: Sequence[Splits]) -> dict[str, Any]:
-    """The splits of all trees as attributes of a TreeEnsembleRegressor."""
+    """Node attributes of a TreeEnsembleRegressor for the splits of all trees."""
     sizes = [len(tree.is_leaf) for tree in trees]
-    whole = Splits(*map(np.concatenate, zip(*trees, strict=True)))
+    joined = Splits(*map(np.concatenate, zip(*trees, strict=True)))
     numbers = {
-        "nodes_featureids": whole.feature,
-        "nodes_truenodeids": whole.left,
-        "nodes_falsenodeids": whole.right,
-        "nodes_missing_value_tracks_true": whole.missing_to_left,
+        "nodes_featureids": joined.feature,
+        "nodes_truenodeids": joined.left,
+        "nodes_falsenodeids": joined.right,
+        "nodes_missing_value_tracks_true": joined.missing_to_left,
     }
-    threshold = np.where(whole.is_leaf, 0.0, whole.threshold)
+    threshold = np.where(joined.is_leaf, 0.0, joined.threshold)
     return {
         "nodes_treeids": np.repeat(range(len(trees)), sizes),
         "nodes_nodeids": np.concatenate([np.arange(size) for size in sizes]),
-        "nodes_modes": ["LEAF" if leaf else "BRANCH_LEQ" for leaf in whole.is_leaf],
+        "nodes_modes": ["LEAF" if leaf else "BRANCH_LEQ" for leaf in joined.is_leaf],
         "nodes_values_as_tensor": from_array(threshold),
         **{
-            name: np.where(whole.is_leaf, 0, column).astype(np.int64)
+            name: np.where(joined.is_leaf, 0, column).astype(np.int64)
             for name, column in numbers.items()
         },
     }
@@ -118,7 +118,7 @@ def _nodes(trees: Sequence[Splits]) -> dict[str, Any]:
 def sum_of_leaves(
     graph: Graph, leaves: Sequence[Value], values: Sequence[np.ndarray]
 ) -> Value:
-    """Add up what the leaves of some trees hold, in their order.
+    """Sum the values of the leaves of some trees, in their order.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def sum_of_leaves(
     leaves : sequence of Value of shape (n,)
         The leaf of each tree.
     values : sequence of ndarray of shape (n_nodes, n_targets)
-        What the nodes of each tree hold.
+        Values of the nodes of each tree.
 
     Returns
     -------
@@ -144,12 +144,12 @@ def sum_of_leaves(
 
 
 def _leaves(graph: Graph, table: Table, trees: Sequence[Any]) -> list[Value]:
-    """The leaves of scikit-learn's trees, which see numbers of float32."""
+    """Compute the leaves in scikit-learn's trees, for X rounded to float32."""
     x = graph.cast(graph.cast(table.matrix(graph), FLOAT), DOUBLE)
     return leaves_of(graph, x, [Splits.of(tree) for tree in trees])
 
 
-# Trees and forests: the mean over trees.
+# Trees and forests: the mean over trees
 
 
 def _members(model: Any) -> list[Any]:
@@ -158,7 +158,7 @@ def _members(model: Any) -> list[Any]:
 
 
 def _mean_of_leaves(graph: Graph, model: Any, table: Table) -> Value:
-    """Give the mean of the leaves' values, (n, n_values)."""
+    """Compute the mean of the leaf values over trees, (n, n_values)."""
     trees = _members(model)
     values = [tree.value.reshape(tree.node_count, -1) for tree in trees]
     total = sum_of_leaves(graph, _leaves(graph, table, trees), values)
@@ -176,12 +176,12 @@ def _predict_proba(graph: Graph, model: Any, table: Table) -> Value | list[Value
     shares = _mean_of_leaves(graph, model, table)
     if model.n_outputs_ == 1:
         return shares
-    widest = max(model.n_classes_)  # each output has as many columns in a tree
-    places = [
+    widest = max(model.n_classes_)  # number of columns of each output in a tree
+    indices = [
         graph.constant(np.arange(k * widest, k * widest + n))
         for k, n in enumerate(model.n_classes_)
     ]
-    return [graph.node("Gather", shares, place, axis=1) for place in places]
+    return [graph.node("Gather", shares, index, axis=1) for index in indices]
 
 
 @rule("predict", DecisionTreeClassifier, *_FOREST_CLASSIFIERS)
@@ -193,25 +193,25 @@ def _predict_labels(graph: Graph, model: Any, table: Table) -> Value:
         labels_at(graph, classes, graph.argmax(part))
         for classes, part in zip(model.classes_, shares, strict=True)
     ]
-    return stacked(graph, columns)
+    return stack_columns(graph, columns)
 
 
 @rule("transform", RandomTreesEmbedding)
 def _embed(graph: Graph, model: RandomTreesEmbedding, table: Table) -> Table:
-    leaves = stacked(graph, _leaves(graph, table, _members(model)))
+    leaves = stack_columns(graph, _leaves(graph, table, _members(model)))
     of_trees = Table.of(leaves, len(model.estimators_))
     return apply(graph, model.one_hot_encoder_, "transform", of_trees)
 
 
-# Gradient boosting: a first guess and a sum of small steps.
+# Gradient boosting: an initial prediction and a sum of trees
 
 
 @rule("decision_function", GradientBoostingClassifier)
 def _boosted_scores(graph: Graph, model: Any, table: Table) -> Value:
     if model.init is not None and model.init != "zero":
         raise OnnxExportError(
-            f"GradientBoostingClassifier(init={model.init!r}) has no ONNX form: its first"
-            " guess is an estimator of its own. Use init=None or init='zero'."
+            f"GradientBoostingClassifier(init={model.init!r}) has no ONNX form: the"
+            " initial prediction is an estimator. Use init=None or init='zero'."
         )
     raw = _boosted(graph, model, table, model.decision_function)
     return graph.column(raw, 0) if len(model.classes_) == 2 else raw
@@ -226,7 +226,7 @@ def _boosted_proba(graph: Graph, model: Any, table: Table) -> Value:
         scores = graph.math("Mul", scores, 2.0)
     second = sigmoid(graph, scores)
     first = graph.math("Add", graph.node("Neg", second), 1.0)
-    return stacked(graph, [first, second])
+    return stack_columns(graph, [first, second])
 
 
 @rule("predict", GradientBoostingClassifier)
@@ -248,7 +248,7 @@ def _boosted_numbers(graph: Graph, model: Any, table: Table) -> Value:
 
 
 def _boosted(graph: Graph, model: Any, table: Table, predict: Any) -> Value:
-    """Sum of the steps, (n, n_scores), with a first guess that is one for all rows."""
+    """Sum of the trees, (n, n_scores), with a constant initial prediction."""
     members = model.estimators_  # (n_stages, n_scores)
     trees = [member.tree_ for member in members.ravel()]
     steps = [model.learning_rate * tree.value[:, :, 0] for tree in trees]
@@ -258,7 +258,7 @@ def _boosted(graph: Graph, model: Any, table: Table, predict: Any) -> Value:
     columns = []
     for k in range(n_scores):
         own = [step.copy() for step in steps[k::n_scores]]
-        own[0] += first[k]  # before the other steps, as scikit-learn adds them
+        own[0] += first[k]  # first, in the order in which scikit-learn adds
         columns.append(sum_of_leaves(graph, leaves[k::n_scores], own))
     return graph.concat(columns)
 
@@ -266,12 +266,12 @@ def _boosted(graph: Graph, model: Any, table: Table, predict: Any) -> Value:
 def _first_guess(
     model: Any, predict: Any, trees: Sequence[Any], steps: Sequence[np.ndarray]
 ) -> np.ndarray:
-    """What scikit-learn adds to the steps, seen at one row; (n_scores,)."""
+    """Initial prediction, derived from the prediction for one row; (n_scores,)."""
     n_scores = model.estimators_.shape[1]
     if model.init is not None:  # zero, or an estimator
         return np.zeros(n_scores)
     row = np.zeros((1, model.n_features_in_), np.float32)
     at = [step[tree.apply(row)[0], 0] for tree, step in zip(trees, steps, strict=True)]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about names that the row lacks
+        warnings.simplefilter("ignore")  # about missing feature names
         return np.ravel(predict(row)) - np.reshape(at, (-1, n_scores)).sum(0)

@@ -1,7 +1,7 @@
-"""Missing values in columns that have none in the rows of an export.
+"""Missing values in columns without any in the rows passed to ``to_onnx``.
 
-Where the estimator takes such a value and the file would predict otherwise, the file
-refuses it: that is no reason to refuse the file.
+If the estimator accepts such a value, but the file would predict something else, the export
+does not fail: the file refuses rows with such a value.
 """
 
 from collections.abc import Sequence
@@ -18,36 +18,40 @@ from sklearn_deep.export.sklearn._imputers import where_equal
 
 
 def unseen_missing(model: Any, X: Any) -> list[int]:
-    """Columns of the fitted model that have no missing value in X, but may have one."""
+    """Columns of the fitted model that can be missing, but are not in any row of X."""
     if len(X.shape) != 2:
         return []
     return [
-        place
-        for j, place in _places(model, X)
+        index
+        for j, index in _indices(model, X)
         if _column(X, j).dtype.kind in "fUO" and not _where_missing(X, j).any()
     ]
 
 
 def without_missing(model: Any, blocks: Sequence[Any], columns: Sequence[int]) -> list:
-    """Rows of some blocks that have no missing value in these columns."""
+    """Drop the rows with a missing value in some columns from blocks of rows."""
     if not columns:
         return list(blocks)
-    return [part for block in blocks if len(part := _kept(model, block, columns))]
+    return [
+        part
+        for block in blocks
+        if len(part := _rows_without_missing(model, block, columns))
+    ]
 
 
-def _kept(model: Any, rows: Any, columns: Sequence[int]) -> Any:
-    gone = np.zeros(len(rows), bool)
-    for j, place in _places(model, rows):
-        if place in columns:
-            gone |= _where_missing(rows, j)
-    if not gone.any():
+def _rows_without_missing(model: Any, rows: Any, columns: Sequence[int]) -> Any:
+    dropped = np.zeros(len(rows), bool)
+    for j, index in _indices(model, rows):
+        if index in columns:
+            dropped |= _where_missing(rows, j)
+    if not dropped.any():
         return rows
-    kept = np.flatnonzero(~gone)
+    kept = np.flatnonzero(~dropped)
     return rows.iloc[kept] if hasattr(rows, "iloc") else rows[kept]
 
 
-def _places(model: Any, X: Any) -> list[tuple[int, int]]:
-    """Columns of X, and which columns of the fitted model they are."""
+def _indices(model: Any, X: Any) -> list[tuple[int, int]]:
+    """Pairs of a column index in X and its index in the fitted model."""
     names = list(getattr(model, "feature_names_in_", ()))
     if not (names and is_frame(X)):
         return [(j, j) for j in range(X.shape[1])]
@@ -68,7 +72,7 @@ def _where_missing(X: Any, j: int) -> np.ndarray:
 
 
 def refuse_missing(graph: Graph, table: Table, columns: Sequence[int]) -> None:
-    """Refuse rows with a missing value in some columns of the model's inputs."""
+    """Refuse rows with a missing value in some columns of the model's input."""
     for column in columns:
         value = table.select(graph, [column]).blocks[0][0]
         if value.dtype in (FLOAT, DOUBLE, STRING):

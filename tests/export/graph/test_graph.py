@@ -1,4 +1,4 @@
-"""Graphs are put into one another without their names meeting, and tables are cut."""
+"""Graphs are inlined without name conflicts, and columns are selected from tables."""
 
 import numpy as np
 import onnxruntime
@@ -25,7 +25,7 @@ def info(name, kind=TensorProto.DOUBLE, shape=(None, 2)):
 
 
 def branching(opset=OPSET):
-    """A model whose branches read values around them: x + two, or x - two."""
+    """A model whose branches read outer values: x + two, or x - two."""
     two = numpy_helper.from_array(np.array(2.0), "two")
     one = numpy_helper.from_array(np.array(1.0), "inner")
 
@@ -52,7 +52,7 @@ def branching(opset=OPSET):
 
 
 def with_a_function():
-    """A model that calls a function of its own: x * 3."""
+    """A model that calls a function that it defines: x * 3."""
     three = helper.make_node(
         "Constant", [], ["three"], value=numpy_helper.from_array(np.array(3.0))
     )
@@ -77,7 +77,7 @@ def run(graph, given, *outputs, **feeds):
 
 
 @pytest.mark.parametrize("x", [[[5.0, 1.0]], [[-5.0, 1.0]]])
-def test_a_model_with_branches_may_be_put_in_twice(x):
+def test_a_model_with_branches_is_inlined_twice(x):
     graph, given = Graph(OPSET), Value("x", DOUBLE)
     (once,) = graph.splice(branching(), {"x": given})
     (twice,) = graph.splice(branching(), {"x": once})
@@ -88,7 +88,7 @@ def test_a_model_with_branches_may_be_put_in_twice(x):
     np.testing.assert_allclose(second, np.add(x, 2 * shift))
 
 
-def test_functions_of_a_model_are_written_out():
+def test_functions_of_a_model_are_inlined():
     graph, given = Graph(OPSET), Value("x", DOUBLE)
     (out,) = graph.splice(with_a_function(), {"x": given})
     (got,) = run(graph, given, out, x=np.array([[1.0, 2.0]]))
@@ -96,12 +96,12 @@ def test_functions_of_a_model_are_written_out():
     assert "own" not in {node.domain for node in graph.nodes}
 
 
-def test_a_model_of_a_later_opset_is_refused_with_the_mend():
+def test_the_error_for_a_model_of_a_newer_opset_names_the_fix():
     with pytest.raises(OnnxExportError, match=r"opset 18.*target_opset=17. Raise"):
         Graph(17).splice(branching(), {"x": Value("x", DOUBLE)})
 
 
-def test_no_two_values_have_one_name():
+def test_names_of_values_are_unique():
     graph = Graph(OPSET)
     x = Value("x", FLOAT)
     named = [graph.node("Neg", x), *graph.node_of_two("TopK", x, dtypes=(FLOAT, INT))]
@@ -140,14 +140,14 @@ def test_strings_are_not_cast_to_numbers():
 BLOCKS = ((Value("a", INT), 2), (Value("b", FLOAT), 1), (Value("c", DOUBLE), 3))
 
 
-def test_a_table_has_the_dtype_that_numpy_gives_the_whole():
+def test_a_table_has_the_dtype_of_the_numpy_array():
     assert Table(BLOCKS[:1]).dtype == INT
     assert Table(BLOCKS[1:2]).dtype == FLOAT
     assert Table(BLOCKS[:2]).dtype == DOUBLE
     assert Table(BLOCKS).width == 6
 
 
-def test_strings_and_numbers_make_no_array():
+def test_strings_and_numbers_in_one_array_are_refused():
     with pytest.raises(OnnxExportError, match="strings and of numbers meet"):
         _ = Table(((Value("a", INT), 1), (Value("b", STRING), 1))).dtype
 
@@ -177,13 +177,13 @@ def test_columns_are_selected_across_blocks(places):
     assert got.tolist() == [places]
 
 
-def test_a_whole_block_is_taken_as_it_is():
+def test_a_selected_block_is_not_copied():
     graph = Graph(OPSET)
     assert Table(BLOCKS).select(graph, [0, 1, 2]).blocks == BLOCKS[:2]
     assert not graph.nodes
 
 
-def test_columns_come_one_by_one():
+def test_a_table_is_split_into_columns():
     graph = Graph(OPSET)
     assert [c.dtype for c in Table(BLOCKS).columns(graph)] == [INT] * 2 + [FLOAT] + [
         DOUBLE

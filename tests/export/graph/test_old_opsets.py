@@ -1,4 +1,4 @@
-"""skl2onnx takes old operator sets: what is written in one can be loaded, or is refused."""
+"""Files in old operator sets, which skl2onnx accepts, can be loaded, or are refused."""
 
 import re
 
@@ -27,7 +27,9 @@ def first_output(proto):
 
 @pytest.mark.parametrize("opset", [7, 9, 12, {"": 10, "ai.onnx.ml": 1}])
 @pytest.mark.parametrize("name", MODELS)
-def test_a_file_of_an_old_operator_set_predicts_or_the_error_names_one(name, opset):
+def test_a_file_of_an_old_operator_set_predicts_or_the_error_names_a_newer_one(
+    name, opset
+):
     y = np.arange(30) % 2
     model = MODELS[name].fit(X, y)
     try:

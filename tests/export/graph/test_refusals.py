@@ -1,4 +1,4 @@
-"""What an estimator refuses, its file does not predict: readers raise, the graph gives NaN.
+"""Rows that an estimator refuses are refused by its file: readers raise, outputs are NaN.
 
 Whether a row is refused is asked of the fitted estimator, one row at a time.
 """
@@ -84,7 +84,7 @@ def reader_of(model):
 
 
 def odd_rows(X, odd=tuple(ODD)):
-    """Rows that are the first one but for one number."""
+    """Copies of the first row with one number changed."""
     rows = np.repeat(X[:1], len(odd), axis=0)
     rows.reshape(len(odd), -1)[np.arange(len(odd)), np.arange(len(odd)) % 4] = odd
     return rows
@@ -108,7 +108,7 @@ def float_outputs(outputs):
 
 
 def assert_refuses_alike(model, export, good, rows, run):
-    """Readers raise where the estimator does, and every float output is NaN."""
+    """For rows that the estimator refuses, readers raise and float outputs are NaN."""
     reader = reader_of(model)(export.to_bytes())
     n_refused = 0
     for i in range(len(rows)):
@@ -176,16 +176,16 @@ STEPS = {
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
-def test_steps_refuse_in_the_file_what_they_refuse(step, dtype, run):
+def test_files_of_steps_refuse_the_same_rows(step, dtype, run):
     x = X.astype(dtype)
     odd = [v for v in ODD if not np.isfinite(v) or abs(v) < float(np.finfo(dtype).max)]
     rows = odd_rows(x, odd)
-    # Sigmoid and tanh make finite numbers of all; a selector drops the columns after.
+    # Sigmoid and tanh make infinity finite; a selector drops columns after them.
     model = make_pipeline(step, network(activation="tanh")).fit(x, Y)
     assert_refuses_alike(model, to_onnx(model, x), x[:2], rows, run)
 
 
-def test_columns_that_a_selector_drops_afterwards_are_looked_at(run):
+def test_columns_dropped_by_a_selector_are_checked(run):
     steps = make_pipeline(StandardScaler(), SelectKBest(k=1))
     model = make_pipeline(steps, network()).fit(X, Y)
     rows = odd_rows(X, [np.inf, np.nan, np.inf, np.nan] * 2)
@@ -228,14 +228,14 @@ MODELS = {
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_models_refuse_in_the_file_what_they_refuse(model, run):
+def test_files_of_models_refuse_the_same_rows(model, run):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of early ends and small folds
+        warnings.simplefilter("ignore")  # about early stopping and small folds
         model = make_pipeline(FunctionTransformer(), model).fit(X, Y)
     export = to_onnx(model, X, tolerance=0.02)
-    # Numbers beyond float32 are left out where the file computes in 32 bits.
+    # Numbers beyond float32 are skipped if the file computes in float32.
     rows = odd_rows(X, [np.nan, np.inf, -np.inf])
-    # Forests take missing values, and nothing takes infinite ones but trees of bins.
+    # Forests accept missing values; only histogram-based trees accept infinity.
     assert assert_refuses_alike(model, export, X[:2], rows, run) >= 2
 
 
@@ -257,7 +257,7 @@ def test_models_refuse_in_the_file_what_they_refuse(model, run):
     ],
     ids=lambda model: type(model).__name__,
 )
-def test_regressors_refuse_in_the_file_what_they_refuse(model, run):
+def test_files_of_regressors_refuse_the_same_rows(model, run):
     model.fit(X, Y + 1.0)
     rows = odd_rows(X, [np.nan, np.inf, -np.inf])
     export = to_onnx(model, X, tolerance=0.05)
@@ -271,7 +271,7 @@ def test_outputs_that_overflow_are_refused(run):
     rows = np.full((1, 4), 3e38, np.float32) * np.float32(1)
     rows = np.concatenate([rows, -rows, np.float32([[3e38, -3e38, 3e38, -3e38]])])
     n_refused = assert_refuses_alike(model, to_onnx(model, x), x[:2], rows, run)
-    assert n_refused  # else the rows show nothing
+    assert n_refused  # otherwise the rows test nothing
 
 
 def test_lists_of_probabilities_and_dictionaries_show_refused_rows():
@@ -313,7 +313,7 @@ def test_unknown_categories_are_refused_whatever_follows(encoder, run):
     model.fit(frame, Y)
     rows = pd.DataFrame({"c": ["b", "unheard of", "a"], "x": [1.0, 2.0, np.inf]})
     export = to_onnx(model, frame)
-    # The column of x alone is left, or one that is not of the category.
+    # Only the column of x is left, or one of another category.
     assert assert_refuses_alike(model, export, frame[:2], rows, run) == 2
 
 
@@ -348,7 +348,7 @@ def test_integers_of_transformers_show_refused_rows():
 
 
 @pytest.mark.parametrize("by_step", [False, True])
-def test_only_the_true_steps_of_sequences_are_looked_at(by_step, run):
+def test_padding_of_sequences_is_not_checked(by_step, run):
     series = [np.random.default_rng(k).normal(size=(2 + k % 3, 1)) for k in range(12)]
     y = [np.arange(len(s)) % 2 for s in series] if by_step else np.arange(12) % 2
     model = RNNClassifier(4, max_epochs=1, return_sequences=by_step).fit(series, y)
@@ -403,10 +403,10 @@ EVERY = dict(every_estimator())
 
 
 @pytest.mark.parametrize("model", EVERY.values(), ids=EVERY)
-def test_every_estimator_refuses_in_the_file_what_it_refuses(model, run):
+def test_the_file_of_every_estimator_refuses_the_same_rows(model, run):
     y = Y + 1.0 if is_regressor(model) else Y
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what so little training comes to
+        warnings.simplefilter("ignore")  # about the short training
         model.fit(X, y)
     if not any(hasattr(model, method) for method in ("predict", "transform")):
         pytest.skip("it has no predictions")

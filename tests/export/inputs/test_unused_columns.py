@@ -1,4 +1,4 @@
-"""Columns that the pipeline does not read are no business of the file."""
+"""Columns that the pipeline does not read are not inputs of the file."""
 
 import datetime
 import decimal
@@ -27,7 +27,7 @@ from sklearn_deep import (
 
 N = 40
 LABELS = np.arange(N) % 2
-# dtype of a column -> its values: none of them can be an ONNX input, but for the last two
+# dtype of a column -> its values: only the last two can be ONNX inputs
 UNUSED = {
     "datetime": pd.date_range("2020-01-01", periods=N),
     "datetime with a zone": pd.date_range("2020-01-01", periods=N, tz="UTC"),
@@ -99,7 +99,7 @@ def assert_same(reader, model, rows, as_model_takes=None):
 
 
 @pytest.mark.parametrize("kind", UNUSED)
-def test_a_column_that_nothing_reads_may_hold_anything(kind, inputs):
+def test_an_unread_column_may_contain_anything(kind, inputs):
     X = frame(UNUSED[kind])
     model = fitted(X)
     export = to_onnx(model, X)
@@ -119,7 +119,7 @@ def test_a_column_that_nothing_reads_may_hold_anything(kind, inputs):
 
 
 @pytest.mark.parametrize("kind", POLARS)
-def test_polars_columns_that_nothing_reads_may_hold_anything(kind, inputs):
+def test_unread_polars_columns_may_contain_anything(kind, inputs):
     X = pl.DataFrame({"when": POLARS[kind], **used()}, strict=False)
     model = fitted(X)
     export = to_onnx(model, X)
@@ -129,23 +129,23 @@ def test_polars_columns_that_nothing_reads_may_hold_anything(kind, inputs):
         assert_same(reader, model, rows)
 
 
-def test_made_up_rows_are_tried_beside_columns_that_nothing_reads():
+def test_generated_rows_are_compared_with_unread_columns_present():
     X = frame(UNUSED["lists"])
     model = fitted(X)
-    # The first row, one with a city that nobody had, and one without a city.
+    # The first row, one with an unseen city, and one without a city.
     assert to_onnx(model, X).receipt["edge_rows"] == 3
     kept = X[["age", "city"]]
     assert to_onnx(model, kept).receipt["edge_rows"] == 3
 
 
-def test_an_export_may_be_given_the_columns_that_are_read_alone():
+def test_an_export_needs_only_the_columns_that_are_read():
     X = frame()
     model = fitted(X)
     for rows in (X[["city", "age"]], X[["age", "city"]].assign(more=1)):
         assert to_onnx(model, rows).to_bytes() == to_onnx(model, X).to_bytes()
 
 
-def test_a_large_frame_is_compared_without_the_columns_that_nothing_reads():
+def test_a_large_frame_is_compared_without_unread_columns():
     X = pd.concat([frame()] * 500, ignore_index=True).drop(columns="when")
     assert to_onnx(fitted(frame()), X).receipt["rows"] == 500 * N
 
@@ -192,7 +192,7 @@ CHOICES = {
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_unread_columns_are_left_out_wherever_the_choice_is_made(choice, inputs):
+def test_unread_columns_are_left_out_for_every_selection(choice, inputs):
     X = frame()
     model = CHOICES[choice].fit(X, LABELS)
     export = to_onnx(model, X)
@@ -203,12 +203,12 @@ def test_unread_columns_are_left_out_wherever_the_choice_is_made(choice, inputs)
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_rows_may_lack_a_column_where_the_estimator_does_without_it(choice):
+def test_rows_may_lack_a_column_that_the_estimator_does_not_need(choice):
     X = frame()
     model = CHOICES[choice].fit(X, LABELS)
     reader = OnnxClassifier(to_onnx(model, X).to_bytes())
     without = X.drop(columns="when")
-    if choice == "nested":  # it hands the column to a transformer that drops it
+    if choice == "nested":  # the column is passed to a transformer that drops it
         with pytest.raises(ValueError, match="missing"):
             model.predict(without)
         with pytest.raises(ValueError, match=r"lacks the columns \['when'\]"):
@@ -217,8 +217,8 @@ def test_rows_may_lack_a_column_where_the_estimator_does_without_it(choice):
         assert_same(reader, model, without)
 
 
-def test_a_column_that_scikit_learn_asks_for_is_asked_for_by_the_reader():
-    """A selector reads no dropped column, and refuses rows without it all the same."""
+def test_the_reader_needs_the_columns_that_the_estimator_needs():
+    """A selector does not read a dropped column, but refuses rows without it."""
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(N, 3)), columns=list("abc"))
     model = fitted(X, SelectKBest(k=1))
@@ -232,7 +232,7 @@ def test_a_column_that_scikit_learn_asks_for_is_asked_for_by_the_reader():
         to_onnx(model, without)
 
 
-def test_among_many_unread_columns_those_that_are_asked_for_are_told_apart():
+def test_needed_columns_are_found_among_many_unread_ones():
     X = frame().assign(**{f"x{j}": 1.0 for j in range(20)}, odd=UNUSED["lists"])
     inner = ColumnTransformer([("n", StandardScaler(), ["age"])])
     model = fitted(X, ColumnTransformer([("i", inner, ["age", "x3", "odd"])]))
@@ -245,7 +245,7 @@ def test_among_many_unread_columns_those_that_are_asked_for_are_told_apart():
             reader.predict(X.drop(columns=name))
 
 
-def test_a_regressor_and_a_transformer_leave_columns_out():
+def test_regressors_and_transformers_drop_unread_columns():
     X = frame()
     model = make_pipeline(columns(), MLPRegressor((4,), max_epochs=1, random_state=0))
     model.fit(X, X["age"])
@@ -279,13 +279,13 @@ def test_an_array_of_objects_gives_an_input_for_each_column_that_is_read(kind, i
         reader.predict(X[:, 1:])
 
 
-def test_an_array_whose_columns_are_of_one_kind_is_one_input(inputs):
+def test_an_array_with_columns_of_one_type_is_one_input(inputs):
     X = np.array([["a", "b"], ["c", None]] * (N // 2), object)
     model = fitted(X, OneHotEncoder())
     assert inputs(to_onnx(model, X)) == {"X": "tensor(string)"}
 
 
-# What is read is named
+# Errors name columns that are read
 
 
 @pytest.mark.parametrize(
@@ -297,32 +297,32 @@ def test_an_array_whose_columns_are_of_one_kind_is_one_input(inputs):
     ],
     ids=["scaled", "passed", "imputed"],
 )
-def test_a_column_that_is_read_and_cannot_be_an_input_is_named(step):
+def test_the_error_names_a_column_that_cannot_be_an_input(step):
     model = fitted(frame(1.0), step)
-    with pytest.raises(OnnxExportError, match=r"Column 'when' holds datetime64"):
+    with pytest.raises(OnnxExportError, match=r"Column 'when' contains datetime64"):
         to_onnx(model, frame())
 
 
 @pytest.mark.parametrize("kind", ["lists", "arrays", "structs", "durations"])
-def test_a_polars_column_that_is_read_and_cannot_be_an_input_is_named(kind):
+def test_the_error_names_a_polars_column_that_cannot_be_an_input(kind):
     X = pl.DataFrame({"when": [1.0] * N, **used()}, strict=False)
     model = fitted(X, columns("when"))
-    with pytest.raises(OnnxExportError, match="Column 'when' holds"):
+    with pytest.raises(OnnxExportError, match="Column 'when' contains"):
         to_onnx(model, X.with_columns(when=POLARS[kind]))
 
 
-def test_a_step_that_differs_is_found_in_a_frame_that_lacks_columns():
+def test_a_wrong_step_is_found_in_a_frame_without_some_columns():
     model, X = fitted(frame()), frame().drop(columns="when")
     with pytest.raises(OnnxParityError, match="differs is mlpclassifier"):
         to_onnx(model, X, dtype="float32", tolerance=1e-12)
 
 
-def test_a_column_of_an_array_that_is_read_and_cannot_be_an_input_is_named():
+def test_the_error_names_a_column_of_an_array_that_cannot_be_an_input():
     model = fitted(mixed(1.0), columns(0, 2))
-    with pytest.raises(OnnxExportError, match="Column 'x0' holds values of date"):
+    with pytest.raises(OnnxExportError, match="Column 'x0' contains values of date"):
         to_onnx(model, mixed())
 
 
-def test_a_column_that_is_read_and_lacking_is_named_in_the_export():
+def test_the_error_names_a_needed_column_that_is_missing():
     with pytest.raises(OnnxExportError, match=r"lacks the columns \['age'\]"):
         to_onnx(fitted(frame()), frame().drop(columns="age"))

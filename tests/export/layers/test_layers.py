@@ -15,7 +15,7 @@ from sklearn_deep.export.layers._feed_forward import (
     LAYERS,
     _rule_of,
     emit_network,
-    has_single_layers,
+    has_float32_layers,
 )
 from sklearn_deep.export.skl2onnx._convert import newest_opset
 from sklearn_deep.nn._activations import ACTIVATIONS
@@ -178,7 +178,7 @@ OVER_IMAGES = {
     Branches: lambda: Branches([nn.Identity(), nn.ReLU()]),
     Restore: lambda: Restore(COLOURED),
 }
-# Those that read rows as a user has them, (5, 6, 2).
+# Layers over rows in the user's layout, (5, 6, 2).
 OVER_ROWS = {
     Arrange: lambda: Arrange(COLOURED),
     CNN: cnn,
@@ -186,7 +186,7 @@ OVER_ROWS = {
     Tapped: lambda: Tapped(cnn(), "blocks.1"),
     UpTo: lambda: UpTo(cnn().stages()[:2]),
 }
-# Those over steps, (7, 4).
+# Layers over steps, (7, 4).
 OVER_STEPS = {
     Arrive: lambda: Arrive(channels_first=False, tokens=False),
     Layer: lambda: Layer(4, 3, "gru", True, 0.1),
@@ -212,9 +212,9 @@ OVER_STEPS = {
         channels_first=False,
     ),
 }
-# Those over codes of tokens are in test_sequences.py.
+# Layers over token codes are tested in test_sequences.py.
 OVER_TOKENS = {nn.Embedding, Embed}
-# Those in test_quantized.py, which compute in float32 whatever comes in.
+# Layers tested in test_quantized.py, which always compute in float32.
 QUANTIZED = {Staged, Quantize, QuantizedLinear, WeightOnly, StoredEmbed, StoredLayer}
 OTHERS = {
     **dict.fromkeys(OF_TABLES, (4,)),
@@ -245,7 +245,7 @@ def example(kind):
 
 def run(module, rows, dtype=DOUBLE, opset=OLDEST_OPSET):
     graph, x = Graph(opset), Value("x", dtype)
-    # A graph may not give an input as it is.
+    # An output must not be an input.
     out = graph.node("Identity", emit_network(graph, module, x, rows.shape[1:]))
     model = graph.model([(x, rows.shape[1:])], [out])
     assert [o.version for o in model.opset_import if o.domain == ""] == [opset]
@@ -259,10 +259,10 @@ def assert_same(module, rows, dtype=DOUBLE, opset=OLDEST_OPSET):
     kind = torch.float32 if dtype == FLOAT else torch.float64
     with torch.no_grad():
         expected = module.to(kind)(torch.from_numpy(rows.astype(dtype)).clone())
-    if isinstance(expected, tuple):  # the states of a recurrent layer too
+    if isinstance(expected, tuple):  # a recurrent layer also returns its states
         expected = expected[0]
-    # ONNX holds the epsilon of a normalisation in 32 bits.
-    single = dtype == FLOAT or _has_erf(module) or has_single_layers(module)
+    # The epsilon of a normalisation is float32 in ONNX.
+    single = dtype == FLOAT or _has_erf(module) or has_float32_layers(module)
     tolerance = 2e-6 if single else 1e-9
     scale = max(1.0, expected.abs().max().item())
     np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * scale)
@@ -336,13 +336,13 @@ def test_networks_of_every_activation_agree(
     ids=str,
 )
 @pytest.mark.parametrize("dtype", [FLOAT, DOUBLE], ids=str)
-def test_options_of_a_layer_over_images_count(module, dtype):
+def test_options_of_a_layer_over_images_agree(module, dtype):
     rows = np.random.default_rng(0).normal(size=(7, 2, 5, 6))
     assert_same(module.eval(), rows, dtype)
 
 
 @pytest.mark.parametrize("mode", ["circular"])
-def test_padding_that_wraps_around_needs_a_newer_opset(mode):
+def test_circular_padding_needs_a_newer_opset(mode):
     rows = np.random.default_rng(0).normal(size=(7, 2, 5, 6))
     module = nn.Conv2d(2, 3, 3, padding=1, padding_mode=mode).eval()
     assert_same(module, rows, FLOAT, newest_opset())
@@ -362,7 +362,7 @@ def test_padding_that_wraps_around_needs_a_newer_opset(mode):
     ],
     ids=str,
 )
-def test_settings_that_a_rule_does_not_write_are_left_to_torch(module):
+def test_unsupported_settings_of_a_layer_are_exported_by_torch(module):
     assert _rule_of(module) is None
 
 
@@ -380,7 +380,7 @@ def test_settings_that_a_rule_does_not_write_are_left_to_torch(module):
     ids=str,
 )
 @pytest.mark.parametrize("dtype", [FLOAT, DOUBLE], ids=str)
-def test_options_of_a_layer_count(module, dtype, rows):
+def test_options_of_a_layer_agree(module, dtype, rows):
     assert_same(module.eval(), rows, dtype)
 
 
@@ -400,7 +400,7 @@ def test_flat_rows_may_get_more_axes_inside(layers):
     assert_same(module.eval(), np.random.default_rng(0).normal(size=(7, 6)))
 
 
-def test_weights_that_are_made_of_others_are_written_as_they_come_out():
+def test_parametrized_weights_are_exported():
     normed = nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 3, 2))
     assert_same(normed.eval(), np.random.default_rng(0).normal(size=(7, 2, 5, 6)))
 
@@ -411,12 +411,12 @@ def test_a_layer_with_a_hook_has_no_rule():
     assert _rule_of(layer) is None
 
 
-def test_batch_statistics_without_a_memory_are_refused(rows):
+def test_batch_norm_without_running_statistics_is_refused(rows):
     with pytest.raises(OnnxExportError, match="track_running_stats=False"):
         run(nn.BatchNorm1d(4, track_running_stats=False).eval(), rows)
 
 
-# Layers of a user's own
+# User-defined layers
 
 
 class Squared(nn.Module):
@@ -425,7 +425,7 @@ class Squared(nn.Module):
 
 
 class Pair(nn.Module):
-    """Of parts without a rule."""
+    """A layer whose parts have no rule."""
 
     def __init__(self):
         super().__init__()
@@ -436,7 +436,7 @@ class Pair(nn.Module):
 
 
 class Kernel(nn.Module):
-    """A convolution that no layer tells of; onnxruntime has it in float32 only."""
+    """A functional convolution, which onnxruntime has in float32 only."""
 
     def __init__(self):
         super().__init__()
@@ -473,7 +473,7 @@ def test_a_registered_layer_is_written_by_its_rule(rows):
         LAYERS.update(before)
 
 
-def test_the_rule_of_a_layer_stands_for_its_parts_too(rows):
+def test_a_rule_of_a_layer_covers_its_parts(rows):
     before = dict(LAYERS)
     try:
         register_onnx_layer(
@@ -498,7 +498,7 @@ def test_a_rule_is_a_function():
 
 
 @pytest.mark.slow
-def test_what_has_no_form_in_float64_goes_through_float32(rows):
+def test_operators_without_float64_kernel_compute_in_float32(rows):
     got = run(Kernel(), rows, DOUBLE, opset=18)
     expected = Kernel()(torch.from_numpy(rows).float()).detach()
     np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-6)
@@ -516,7 +516,7 @@ def test_other_layers_go_through_torchs_exporter(layer, capsys):
 
 
 @pytest.mark.slow
-def test_a_layer_that_neither_knows_is_named_with_both_ways_out(capsys):
+def test_the_error_names_an_unsupported_layer_and_the_alternatives(capsys):
     network, X = fitted(Undecided())
     with pytest.raises(OnnxExportError, match="layer Undecided") as caught:
         to_onnx(network, X)
@@ -527,5 +527,5 @@ def test_a_layer_that_neither_knows_is_named_with_both_ways_out(capsys):
 
 def test_torchs_exporter_needs_a_later_opset():
     network, X = fitted(Squared())
-    with pytest.raises(OnnxExportError, match="opset 18 at the least"):
+    with pytest.raises(OnnxExportError, match="opset 18 or newer"):
         to_onnx(network, X, target_opset=17)

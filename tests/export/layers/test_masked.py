@@ -1,4 +1,4 @@
-"""Convolutional networks over series of unequal length to ONNX."""
+"""Export of convolutional networks over series of unequal length."""
 
 import numpy as np
 import onnxruntime
@@ -16,7 +16,7 @@ from sklearn_deep import (
     to_onnx,
 )
 from sklearn_deep.export.parity._edge_rows import edge_rows
-from sklearn_deep.serving._sequence_inputs import objects
+from sklearn_deep.serving._sequence_inputs import object_array
 
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(n, 2)) for n in [0, 1, *RNG.integers(2, 15, 38)]]
@@ -44,7 +44,7 @@ def test_every_architecture_is_exported_with_lengths(style):
     for rows in (OTHERS, OTHERS[:1], OTHERS[1:2]):
         ours, expected = read.predict_proba(rows), net.predict_proba(rows)
         assert_allclose(ours, expected, atol=2e-6)
-    # Padding of any kind and any length.
+    # Padding with any value and of any length.
     session = onnxruntime.InferenceSession(content)
     assert [i.name for i in session.get_inputs()] == ["X", "lengths"]
     steps = np.full((5, 50, 2), 7.0, session_dtype(session))
@@ -93,8 +93,8 @@ def test_features_are_exported_with_lengths():
 
 
 @pytest.mark.parametrize("channels", ["first", "last"])
-def test_one_step_twice_the_steps_and_none_are_compared(channels):
+def test_sequences_of_one_step_doubled_and_empty_are_compared(channels):
     series = [x.T if channels == "first" else x for x in X[2:]]
     net = CNNClassifier(**SMALL, channels=channels).fit(series, Y[2:])
-    rows = [row for block in edge_rows(net, objects(series)) for row in block]
+    rows = [row for block in edge_rows(net, object_array(series)) for row in block]
     assert {0, 1, 2 * len(X[2])} <= {np.size(row) // 2 for row in rows}

@@ -1,4 +1,4 @@
-"""Quantized networks in onnxruntime: the same whole numbers, in fused kernels."""
+"""Quantized networks in onnxruntime: the same integers, in fused kernels."""
 
 import numpy as np
 import onnx
@@ -59,7 +59,7 @@ SEQUENCES = {
 
 @pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("params", SEQUENCES.values(), ids=SEQUENCES)
-def test_recurrent_weights_are_stored_in_the_file_as_whole_numbers(params, bits):
+def test_recurrent_weights_are_stored_as_integers(params, bits):
     draw = np.random.default_rng(0)
     X = [draw.normal(size=(int(n), 2)).astype("f4") for n in draw.integers(3, 9, 60)]
     y = np.array([int(x[:, 0].mean() > 0) for x in X])
@@ -100,7 +100,7 @@ def kernels(content, path):
     options.optimized_model_filepath = str(path)
     onnxruntime.InferenceSession(content, options)
     graph = onnx.load(path).graph
-    # Products with zeros are no layers: they look for rows that predict refuses.
+    # Products with zeros are not layers, but checks for refused rows.
     zeros = {t.name for t in graph.initializer if not to_array(t).any()}
     return [n.op_type for n in graph.node if zeros.isdisjoint(n.input[1:2])]
 
@@ -119,9 +119,9 @@ def test_onnxruntime_fuses_every_layer(digits, tmp_path, network, kernel, n, bit
     assert "Conv" not in ops
 
 
-def test_the_file_is_about_a_fourth_of_that_of_floats(digits):
+def test_a_quantized_file_is_about_a_quarter_of_a_float_one(digits):
     X, y = digits
-    # What each unit costs beside its weights counts for less in wide layers.
+    # The overhead per unit matters less in wide layers.
     net = MLPClassifier((512, 512), max_epochs=1, random_state=0).fit(X, y)
     whole = Quantized(net, prefit=True).fit(X, y)
     share = len(to_onnx(whole, X, tolerance=2e-3).to_bytes())

@@ -1,4 +1,4 @@
-"""Images and series to ONNX: every network over them, alone and inside others."""
+"""Export of networks over images and series, alone and inside meta-estimators."""
 
 import itertools
 import math
@@ -98,7 +98,7 @@ def test_every_pooling_and_stride(stride, pooling, global_pooling):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
 @pytest.mark.parametrize("channels", ["last", "first"])
 @pytest.mark.parametrize("shape", [(8, 7), (8, 7, 3), (8, 7, 1)])
-def test_every_layout_goes_in_as_it_is(shape, channels, dtype, same):
+def test_every_layout_of_images(shape, channels, dtype, same):
     X = rows(shape, dtype)
     model = CNNClassifier(channels=channels, **SMALL).fit(X, Y)
     export = to_onnx(model, X)
@@ -145,7 +145,7 @@ def test_regressors(loss, same):
     assert OnnxRegressor(export.to_bytes()).predict(X).shape == (30,)
 
 
-def test_float64_that_is_asked_for_is_kept_between_convolutions():
+def test_dtype_float64_is_kept_between_convolutions():
     X = rows()
     model = CNNClassifier(**SMALL).fit(X, Y)
     single, double = (to_onnx(model, X, dtype=d) for d in (None, "float64"))
@@ -178,7 +178,7 @@ def test_images_go_through_meta_estimators(name, same):
     same(model, to_onnx(model, X), rows(seed=1))
 
 
-def test_flat_rows_become_images_behind_a_scaler(same):
+def test_flat_rows_become_images_after_a_scaler(same):
     X = rows().reshape(30, -1)
     net = CNNClassifier(input_shape=SHAPES[2], **SMALL)
     search = GridSearchCV(
@@ -187,7 +187,7 @@ def test_flat_rows_become_images_behind_a_scaler(same):
     same(search, to_onnx(search, X), rows(seed=1).reshape(30, -1))
 
 
-def test_skl2onnx_itself_takes_images():
+def test_skl2onnx_converts_images():
     X = rows(dtype=np.float32)
     model = CNNClassifier(**SMALL).fit(X, Y)
     proto = skl2onnx.convert_sklearn(
@@ -201,7 +201,7 @@ def test_skl2onnx_itself_takes_images():
 
 
 class Net(nn.Module):
-    """A network of a user's own, of layers that have rules and of one that has none."""
+    """A user's network of layers with rules and one without."""
 
     def __init__(self, input_shape, n_outputs, resize=False):
         super().__init__()
@@ -221,13 +221,13 @@ class Net(nn.Module):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("resize", [False, True])
-def test_a_convolutional_module_of_ones_own(resize, same):
+def test_a_users_convolutional_module(resize, same):
     X = rows((2, 7, 6))
     model = ModuleClassifier(Net, module__resize=resize, max_epochs=1, random_state=0)
     same(model.fit(X, Y), to_onnx(model, X), rows((2, 7, 6), seed=1))
 
 
-def test_the_export_of_a_network_of_usual_size_is_quick_to_write_and_right():
+def test_a_network_of_usual_size_is_exported_quickly():
     X = rows((28, 28), np.uint8)
     model = CNNClassifier(max_epochs=1, random_state=0).fit(X, Y)
     export = to_onnx(model, X)
@@ -252,7 +252,7 @@ def test_rows_of_another_shape_or_kind_are_refused_by_name():
         reader.predict(X[:0])
 
 
-def test_flat_rows_of_pixels_stay_bytes_and_are_told_from_numbers():
+def test_flat_rows_of_pixels_stay_uint8_and_differ_from_numbers():
     X = rows(dtype=np.uint8).reshape(30, -1)
     model = CNNClassifier(input_shape=SHAPES[2], **SMALL).fit(X, Y)
     reader = OnnxClassifier(to_onnx(model, X).to_bytes())
@@ -261,7 +261,7 @@ def test_flat_rows_of_pixels_stay_bytes_and_are_told_from_numbers():
         reader.predict(X / 255)
 
 
-def test_bytes_that_are_no_pixels_are_numbers_like_others():
+def test_bytes_are_numbers_if_the_network_has_no_pixels():
     X = rows(SHAPES[1], np.uint8)
     model = CNNClassifier(spatial_dims=1, **SMALL).fit(X, Y)
     reader = OnnxClassifier(to_onnx(model, X).to_bytes())
@@ -270,7 +270,7 @@ def test_bytes_that_are_no_pixels_are_numbers_like_others():
         np.testing.assert_allclose(reader.predict_proba(same_numbers), p, atol=1e-5)
 
 
-def test_the_file_of_features_holds_nothing_behind_their_layer():
+def test_the_file_of_features_has_no_later_layer():
     X = rows()
     net = CNNClassifier((3, 40), max_epochs=1, random_state=0)
     inner, last = (
@@ -282,14 +282,14 @@ def test_the_file_of_features_holds_nothing_behind_their_layer():
     assert len(inner.to_bytes()) < len(last.to_bytes()) / 2
 
 
-def test_a_difference_behind_a_function_of_images_is_laid_to_the_network():
+def test_a_difference_after_a_function_of_images_names_the_network():
     X = rows()
     model = make_pipeline(FunctionTransformer(np.sqrt), CNNClassifier(**SMALL))
     with pytest.raises(OnnxParityError, match="differs is cnnclassifier"):
         to_onnx(model.fit(X, Y), X, tolerance=0)
 
 
-def test_a_step_that_takes_columns_is_named():
+def test_the_error_names_a_step_that_needs_columns():
     X = rows()
     features = NetworkFeatures(CNNClassifier(**SMALL))
     model = make_pipeline(features, StandardScaler(), RidgeClassifier()).fit(X, Y)

@@ -1,4 +1,4 @@
-"""Networks of every loss, target and dtype are exported with what they predict."""
+"""Networks of every loss, target and dtype are exported and agree."""
 
 import numpy as np
 import pytest
@@ -116,7 +116,7 @@ def test_dropout_is_not_in_the_graph(flowers, same):
 
 
 @pytest.mark.parametrize("n", [1, 2, 31, 1000])
-def test_any_number_of_rows_is_taken(n, flowers, same):
+def test_any_number_of_rows_is_accepted(n, flowers, same):
     X, y = flowers
     model = MLPClassifier(**SMALL).fit(X, y)
     same(model, to_onnx(model, X[:3]), np.resize(X, (n, 4)))
@@ -156,7 +156,7 @@ def weight_types(export):
         (np.float32, "float64", {11}),
     ],
 )
-def test_the_dtype_of_rows_or_the_one_asked_for_is_that_of_the_network(
+def test_the_network_has_the_dtype_of_the_rows_or_of_the_export(
     rows, dtype, expected, flowers, same
 ):
     X, y = flowers
@@ -166,12 +166,12 @@ def test_the_dtype_of_rows_or_the_one_asked_for_is_that_of_the_network(
     same(model, export, fresh(X).astype(rows))
 
 
-def test_a_network_of_32_bits_stays_one_for_rows_of_64(flowers):
+def test_a_float32_network_stays_float32_for_float64_rows(flowers):
     X, y = flowers
     model = MLPClassifier(dtype="float32", **SMALL).fit(X, y)
     assert weight_types(to_onnx(model, X)) == {1}
 
 
-def test_an_unfitted_network_is_the_usual_error(flowers):
+def test_an_unfitted_network_is_a_not_fitted_error(flowers):
     with pytest.raises(NotFittedError):
         to_onnx(MLPClassifier(), flowers[0])

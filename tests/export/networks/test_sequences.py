@@ -1,4 +1,4 @@
-"""Sequences to ONNX: of unequal length, of tokens, with a prediction for every step."""
+"""Export of sequence networks: unequal lengths, tokens, a prediction for every step."""
 
 import sys
 
@@ -65,7 +65,7 @@ def test_every_cell_and_readout_over_unequal_lengths(cell, readout, bidirectiona
     assert reader.predict(OTHERS).dtype == Y.dtype
 
 
-def test_the_file_takes_filled_up_steps_and_their_lengths_and_reads_no_filling():
+def test_the_file_takes_padded_steps_and_lengths_and_ignores_padding():
     model = RNNClassifier(readout="attention", bidirectional=True, **SMALL).fit(X, Y)
     session = onnxruntime.InferenceSession(to_onnx(model, X).to_bytes())
     assert [i.name for i in session.get_inputs()] == ["X", "lengths"]
@@ -118,7 +118,7 @@ def test_arrays_are_one_input_and_three_axes_of_any_length(shape, channels, same
         np.testing.assert_allclose(p, model.predict_proba(longer), atol=2e-6)
 
 
-def test_float64_that_is_asked_for_is_kept_between_recurrent_layers():
+def test_dtype_float64_is_kept_between_recurrent_layers():
     model = RNNClassifier(readout="mean", **SMALL).fit(X, Y)
     export = to_onnx(model, X, dtype="float64")
     assert worst(export) < 1e-6
@@ -171,7 +171,7 @@ def test_texts_are_split_in_the_graph():
     np.testing.assert_allclose(p, model.predict_proba(TEXTS), atol=2e-6)
 
 
-def test_white_space_is_what_python_takes_for_it():
+def test_white_space_equals_pythons():
     all_of_it = [c for c in map(chr, range(sys.maxunicode + 1)) if c.isspace()]
     assert list(WHITE_SPACE) == all_of_it
 
@@ -273,7 +273,7 @@ def test_arrays_go_through_an_ensemble(same):
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([x[:, :1] for x in X], "1 channels, and the model takes 2"),
+        ([x[:, :1] for x in X], "1 channels, but the model expects 2"),
         ([None, *X], r"X\[0\].*is missing \(None\)"),
         ([["a", "b"], ["c"]], "holds what is no number"),
         ([], "0 sample"),
@@ -288,9 +288,9 @@ def test_sequences_unlike_those_of_the_export_are_refused(rows, words):
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([["a", "b"]], "must hold texts"),
+        ([["a", "b"]], "must contain texts"),
         (["anna", None], r"X\[1\].*is missing \(None\)"),
-        ([[1, 2]], "must hold texts"),
+        ([[1, 2]], "must contain texts"),
     ],
 )
 def test_tokens_unlike_those_of_the_export_are_refused(rows, words):
@@ -300,7 +300,7 @@ def test_tokens_unlike_those_of_the_export_are_refused(rows, words):
         reader.predict(rows)
 
 
-def test_no_rows_are_refused_before_anything_is_written():
+def test_empty_x_is_refused():
     model = RNNClassifier(**SMALL).fit(X, Y)
     for nothing in ([], np.empty(0, object), pd.Series([], dtype=object)):
         with pytest.raises(OnnxExportError, match=r"got shape \(0,\)|no row"):
@@ -321,12 +321,12 @@ NOTHING = {"numbers": X[0][:0], "texts": "", "words": [], "integers": []}
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("readout", READOUTS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_empty_rows_are_predicted_by_the_file(kind, readout, cell):
+def test_rows_without_steps_are_predicted(kind, readout, cell):
     rows = KINDS[kind]
     model = RNNClassifier(
         cell=cell, readout=readout, bidirectional=True, analyzer="word", **SMALL
     ).fit(rows, Y)
-    # The parity check makes empty rows up: none is among those given.
+    # X has no empty row, but the parity check generates one.
     reader = OnnxClassifier(to_onnx(model, [r for r in rows if len(r)]).to_bytes())
     np.testing.assert_allclose(
         reader.predict_proba(rows), model.predict_proba(rows), atol=1e-5
@@ -339,7 +339,7 @@ def test_empty_rows_are_predicted_by_the_file(kind, readout, cell):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_empty_rows_have_no_steps_in_the_file(kind):
+def test_rows_without_steps_have_no_predictions_of_steps(kind):
     rows = KINDS[kind]
     steps = [len(r.split()) if kind == "texts" else len(r) for r in rows]
     y = [np.arange(n) % 3 for n in steps]

@@ -1,4 +1,4 @@
-"""Standard deviations of a network with the gaussian loss, wherever the network stands."""
+"""Standard deviations of a network with the gaussian loss, alone and inside others."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def search(model):
     return GridSearchCV(model, {}, cv=2)
 
 
-# A model, and the fitted steps that it is made of, as a function of the fitted model.
+# A model, and a function that gives the fitted steps of the fitted model.
 WITH_STD = {
     "Pipeline": (piped(net()), lambda m: list(m)),
     "search": (search(net()), lambda m: [m.best_estimator_]),
@@ -102,7 +102,7 @@ def test_the_standard_deviation_is_in_the_file(name, run):
 
 
 @pytest.mark.parametrize("name", WITHOUT_STD)
-def test_models_that_give_no_standard_deviation_have_none_in_the_file(name, same):
+def test_models_without_a_standard_deviation_have_none_in_the_file(name, same):
     model = WITHOUT_STD[name].fit(X, y)
     export = to_onnx(model, X)
     assert [out.name for out in export.model.graph.output] == ["variable"]

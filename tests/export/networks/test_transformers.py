@@ -1,4 +1,4 @@
-"""Transformers to ONNX, standing alone: autoencoders and features of networks."""
+"""Export of transformers: autoencoders and features of networks."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ MODELS = {
 
 @pytest.mark.oldest
 @pytest.mark.parametrize("name", MODELS)
-def test_codes_and_scores_come_out_as_in_python(name):
+def test_codes_and_scores_of_autoencoders_agree(name):
     make, rows = MODELS[name]
     model = make().fit(rows)
     export = to_onnx(model, rows)
@@ -59,7 +59,7 @@ def test_codes_and_scores_come_out_as_in_python(name):
     np.testing.assert_allclose(reader.score_samples(rows), scores, rtol=1e-4)
 
 
-def test_features_of_a_network_come_out_as_in_python():
+def test_features_of_a_network_agree():
     y = load_iris().target
     model = NetworkFeatures(MLPClassifier((6,), **QUICK)).fit(X, y)
     reader = OnnxTransformer(to_onnx(model, X).to_bytes())
@@ -74,7 +74,7 @@ def test_features_of_a_network_come_out_as_in_python():
         lambda: make_pipeline(StandardScaler(), MinMaxScaler()),
     ],
 )
-def test_other_transformers_stand_alone_too(make):
+def test_other_transformers_are_exported_without_a_network(make):
     model = make().fit(X)
     reader = OnnxTransformer(to_onnx(model, X).to_bytes())
     np.testing.assert_allclose(reader.transform(X), model.transform(X), atol=1e-6)
@@ -89,13 +89,13 @@ def test_the_reader_is_a_transformer_with_names():
     assert list(reader.feature_names_in_) == list(frame.columns)
 
 
-def test_a_reader_of_another_task_says_which_is_right():
+def test_a_reader_of_another_task_names_the_right_reader():
     content = to_onnx(MLPAutoencoder((6,), **QUICK).fit(X), X).to_bytes()
     with pytest.raises(OnnxFileError, match=r"transformer.*OnnxTransformer"):
         OnnxClassifier(content).predict(X)
 
 
-def test_what_neither_predicts_nor_transforms_is_refused():
+def test_an_estimator_without_predict_and_transform_is_refused():
     with pytest.raises(
         OnnxExportError,
         match="DBSCAN is an estimator of the kind 'clusterer' without",

@@ -1,4 +1,4 @@
-"""The proof: what differs is refused by its step, what is written says how it was checked."""
+"""The parity check: an error names the step that differs; the receipt says what was compared."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def regressor(**changes):
 
 
 class Shifted(TransformerMixin, BaseEstimator):
-    """A transformer of ours whose converter is off by what is asked."""
+    """A transformer whose converter is wrong by a given amount."""
 
     def __init__(self, off=0.0):
         self.off = off
@@ -98,11 +98,11 @@ def converter():
     return Shifted
 
 
-# What the receipt counts
+# Counts in the receipt
 
 
 class Capped(Shifted):
-    """A transformer whose file lacks the cap."""
+    """A transformer whose ONNX form lacks the clipping."""
 
     def transform(self, X):
         return np.minimum(super().transform(X), 100.0)
@@ -110,13 +110,13 @@ class Capped(Shifted):
 
 @pytest.fixture(scope="module")
 def many_rows():
-    """Rows of three blocks of the comparison."""
-    return np.tile(X, (1 + 2 * _parity._CHUNK // len(X), 1))
+    """Rows for three blocks of the comparison."""
+    return np.tile(X, (1 + 2 * _parity._MAX_CHUNK_ROWS // len(X), 1))
 
 
 def test_the_receipt_counts_the_rows_of_every_block(many_rows, run):
     model = make_pipeline(StandardScaler(), network()).fit(X, Y)
-    assert len(many_rows) > 2 * _parity._CHUNK
+    assert len(many_rows) > 2 * _parity._MAX_CHUNK_ROWS
     assert to_onnx(model, many_rows).receipt["rows"] == len(many_rows)
 
 
@@ -129,28 +129,28 @@ def test_a_difference_in_the_last_row_of_the_last_block_is_found(many_rows):
         to_onnx(model, many_rows)
 
 
-# A wrong converter
+# Wrong converters
 
 
-def test_a_right_converter_of_the_users_is_used(same):
+def test_a_users_correct_converter_is_used(same):
     model = make_pipeline(StandardScaler(), Shifted(), network()).fit(X, Y)
     same(model, to_onnx(model, X), X * 2)
 
 
-def test_a_converter_that_is_off_is_found_in_the_middle_of_a_pipeline():
+def test_a_wrong_converter_in_the_middle_of_a_pipeline_is_found():
     model = make_pipeline(StandardScaler(), Shifted(1e-3), StandardScaler(), network())
     with pytest.raises(OnnxParityError) as caught:
         to_onnx(model.fit(X, Y), X)
     error = caught.value
     assert error.step == "shifted -> Shifted"
     assert "shifted -> Shifted" in str(error)
-    assert "Nothing was written" in str(error)
+    assert "No file was written" in str(error)
     assert 1e-5 < error.difference < 1e-2
     assert f"{error.difference:.2g}" in str(error)
     assert isinstance(error, (OnnxExportError, ValueError, SklearnDeepError))
 
 
-def test_the_message_says_by_how_much_the_step_is_off():
+def test_the_error_gives_the_difference_of_the_step():
     model = make_pipeline(Shifted(1e-3), network()).fit(X, Y)
     share = 1e-3 / np.abs(X + 1).max()
     with pytest.raises(OnnxParityError, match=f"by {share:.2g} of its scale"):
@@ -161,7 +161,7 @@ def frame_of(X):
     return pd.DataFrame(X, columns=list("abcd"))
 
 
-def test_a_converter_that_is_off_is_found_within_a_column_transformer():
+def test_a_wrong_converter_in_a_column_transformer_is_found():
     columns = ColumnTransformer(
         [
             ("right", StandardScaler(), ["a", "b"]),
@@ -174,7 +174,7 @@ def test_a_converter_that_is_off_is_found_within_a_column_transformer():
     assert caught.value.step == "columntransformer -> wrong -> shifted -> Shifted"
 
 
-def test_a_converter_that_is_off_is_found_among_places_of_an_array():
+def test_a_wrong_converter_of_columns_of_an_array_is_found():
     columns = ColumnTransformer(
         [("wrong", Shifted(1e-3), [3, 0])], remainder=StandardScaler()
     )
@@ -184,7 +184,7 @@ def test_a_converter_that_is_off_is_found_among_places_of_an_array():
     assert caught.value.step == "columntransformer -> wrong -> Shifted"
 
 
-def test_a_converter_that_is_off_is_found_inside_a_search():
+def test_a_wrong_converter_in_a_search_is_found():
     model = GridSearchCV(
         make_pipeline(Shifted(1e-3), network()), {"mlpclassifier__dropout": [0.0]}, cv=2
     )
@@ -193,7 +193,7 @@ def test_a_converter_that_is_off_is_found_inside_a_search():
     assert caught.value.step == "shifted -> Shifted"
 
 
-def test_a_converter_that_is_off_in_a_union_is_found_as_the_union():
+def test_a_wrong_converter_in_a_feature_union_is_reported_as_the_union():
     union = FeatureUnion([("right", StandardScaler()), ("wrong", Shifted(1e-3))])
     model = make_pipeline(StandardScaler(), union, network()).fit(X, Y)
     with pytest.raises(OnnxParityError) as caught:
@@ -201,7 +201,7 @@ def test_a_converter_that_is_off_in_a_union_is_found_as_the_union():
     assert caught.value.step.startswith("featureunion")
 
 
-def test_a_converter_that_is_off_in_an_ensemble_is_found_as_the_ensemble():
+def test_a_wrong_converter_in_an_ensemble_is_reported_as_the_ensemble():
     member = make_pipeline(Shifted(1e-2), network())
     members = [("a", member), ("b", LogisticRegression())]
     model = VotingClassifier(members, voting="soft").fit(X, Y)
@@ -210,14 +210,14 @@ def test_a_converter_that_is_off_in_an_ensemble_is_found_as_the_ensemble():
     assert "VotingClassifier" in caught.value.step
 
 
-def test_of_two_converters_that_are_off_the_first_is_named():
+def test_the_error_names_the_first_of_two_wrong_converters():
     model = make_pipeline(Shifted(), Shifted(1e-2), Shifted(1e-3), network()).fit(X, Y)
     with pytest.raises(OnnxParityError) as caught:
         to_onnx(model, X)
     assert caught.value.step == "shifted-2 -> Shifted"
 
 
-def test_predictions_that_differ_at_the_end_name_the_last_step(monkeypatch):
+def test_the_error_names_the_last_step_if_no_transformer_differs(monkeypatch):
     model = make_pipeline(StandardScaler(), network()).fit(X, Y)
     true = MLPClassifier.predict_proba
     monkeypatch.setattr(
@@ -245,7 +245,7 @@ VOTES = {
 
 
 @pytest.mark.parametrize("name", VOTES)
-def test_a_last_step_that_transforms_too_does_not_hide_the_step_at_fault(name):
+def test_a_last_step_that_also_transforms_does_not_hide_the_wrong_step(name):
     model = make_pipeline(StandardScaler(), Shifted(3.0), VOTES[name]()).fit(X, Y)
     with pytest.raises(OnnxParityError) as caught:
         to_onnx(model, X)
@@ -253,7 +253,7 @@ def test_a_last_step_that_transforms_too_does_not_hide_the_step_at_fault(name):
 
 
 @pytest.mark.parametrize("name", VOTES)
-def test_a_last_step_that_transforms_too_is_named_if_it_differs(name, monkeypatch):
+def test_the_error_names_a_last_step_that_also_transforms(name, monkeypatch):
     model = make_pipeline(StandardScaler(), VOTES[name]()).fit(X, Y)
     true = type(model[-1]).predict
     monkeypatch.setattr(
@@ -273,7 +273,7 @@ def test_a_step_inside_the_pipeline_at_the_end_is_found():
 
 
 @pytest.mark.parametrize("error", [AttributeError, TypeError, RuntimeError, KeyError])
-def test_an_error_on_the_search_for_the_step_does_not_hide_the_difference(
+def test_an_error_in_the_search_for_the_step_does_not_hide_the_difference(
     error, monkeypatch
 ):
     class Fragile(Shifted):
@@ -316,7 +316,7 @@ def test_predictions_of_a_regressor_are_compared(monkeypatch):
         to_onnx(model, X)
 
 
-def test_a_prediction_that_is_missing_in_one_of_both_is_a_difference(monkeypatch):
+def test_nan_in_only_one_of_both_predictions_is_a_difference(monkeypatch):
     model = regressor().fit(X, X[:, 0] * 100)
     monkeypatch.setattr(
         MLPRegressor, "predict", lambda self, X: np.full(len(X), np.nan)
@@ -325,7 +325,7 @@ def test_a_prediction_that_is_missing_in_one_of_both_is_a_difference(monkeypatch
         to_onnx(model, X)
 
 
-# Nothing is written
+# No file is written
 
 
 def test_a_model_that_differs_is_not_written(tmp_path):
@@ -335,7 +335,7 @@ def test_a_model_that_differs_is_not_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_there_keeps_its_bytes_when_the_new_one_differs(tmp_path):
+def test_an_existing_file_is_kept_if_the_export_fails(tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(b"what was there")
     model = make_pipeline(Shifted(1e-3), network()).fit(X, Y)
@@ -345,7 +345,7 @@ def test_a_file_that_is_there_keeps_its_bytes_when_the_new_one_differs(tmp_path)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_is_written_whole_and_read_back(tmp_path, same):
+def test_a_file_is_written_and_read_back(tmp_path, same):
     model = network().fit(X, Y)
     path = tmp_path / "model.onnx"
     path.write_bytes(b"what was there")
@@ -363,7 +363,7 @@ def test_a_path_may_be_a_string_or_a_path(kind, tmp_path):
     assert (tmp_path / "größe .onnx").read_bytes() == export.to_bytes()
 
 
-def test_a_folder_that_is_not_there_is_an_error_and_leaves_nothing(tmp_path):
+def test_a_missing_folder_is_an_error_and_leaves_no_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         to_onnx(network().fit(X, Y), X, tmp_path / "missing" / "model.onnx")
     assert list(tmp_path.iterdir()) == []
@@ -376,7 +376,7 @@ def test_a_path_that_is_a_folder_is_an_error_and_leaves_nothing(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
 
 
-def test_a_write_that_fails_keeps_the_file_that_was_there(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_existing_file(tmp_path, monkeypatch):
     path = tmp_path / "model.onnx"
     path.write_bytes(b"what was there")
     export = to_onnx(network().fit(X, Y), X)
@@ -404,7 +404,7 @@ def test_two_exports_of_one_model_are_the_same_bytes():
     assert to_onnx(model, X).to_bytes() == to_onnx(model, X).to_bytes()
 
 
-def test_an_export_leaves_the_model_and_the_rows_as_they_were():
+def test_an_export_changes_neither_model_nor_rows():
     model = make_pipeline(StandardScaler(), network()).fit(X, Y)
     rows, before = X.copy(), model.predict_proba(X)
     rows.setflags(write=False)
@@ -416,7 +416,7 @@ def test_an_export_leaves_the_model_and_the_rows_as_they_were():
 # Tolerance
 
 
-def test_a_raised_tolerance_lets_a_difference_pass():
+def test_a_larger_tolerance_accepts_a_difference():
     model = make_pipeline(Shifted(1e-3), network()).fit(X, Y)
     export = to_onnx(model, X, tolerance=1e-2)
     worst = export.receipt["differences"]["predict_proba"]
@@ -425,7 +425,7 @@ def test_a_raised_tolerance_lets_a_difference_pass():
     assert to_onnx(model, X, tolerance=float("inf")).receipt["tolerance"] == np.inf
 
 
-def test_the_difference_itself_is_tolerated_and_no_less():
+def test_the_smallest_sufficient_tolerance_is_the_difference():
     model = make_pipeline(Shifted(1e-3), network()).fit(X, Y)
     share = to_onnx(model, X, tolerance=1).receipt["differences"]["predict_proba"]
     to_onnx(model, X, tolerance=share["relative"])
@@ -433,14 +433,14 @@ def test_the_difference_itself_is_tolerated_and_no_less():
         to_onnx(model, X, tolerance=np.nextafter(share["relative"], 0))
 
 
-def test_no_tolerance_takes_only_equal_numbers():
+def test_tolerance_zero_accepts_only_equal_numbers():
     model = make_pipeline(Shifted(1e-15), network()).fit(X, Y)
     with pytest.raises(OnnxParityError) as caught:
         to_onnx(model, X, tolerance=0)
     assert 0 < caught.value.difference < 1e-12
 
 
-def test_a_regressors_difference_is_a_share_of_its_largest_prediction():
+def test_a_regressors_difference_is_relative_to_its_largest_prediction():
     model = make_pipeline(Shifted(1e-3), regressor()).fit(X, X[:, 0] * 1e6 + 1e7)
     differences = to_onnx(model, X, tolerance=1).receipt["differences"]["predict"]
     scale = np.abs(model.predict(X)).max()
@@ -499,27 +499,27 @@ def test_the_repr_names_outputs_size_and_difference():
     assert text.endswith("on 150 + 1 rows)")
 
 
-def metadata(export):
+def metadata_props(export):
     return {entry.key: json.loads(entry.value) for entry in export.model.metadata_props}
 
 
-def test_the_metadata_hold_the_card_with_the_receipt():
+def test_the_metadata_contain_the_receipt():
     frame = frame_of(X)
     labels = np.array(["se", "ve", "vi"])[Y]
     model = make_pipeline(StandardScaler(), network()).fit(frame, labels)
     export = to_onnx(model, frame)
-    entries = metadata(export)
-    card = entries["sklearn_deep"]
-    assert card["receipt"] == export.receipt
-    assert card["task"] == "classifier"
-    assert card["estimator"] == "Pipeline"
-    assert card["n_features_in"] == 4
-    assert card["feature_names_in"] == entries["feature_names"] == list("abcd")
-    assert card["classes"]["values"] == entries["classes"] == ["se", "ve", "vi"]
-    assert [part["name"] for part in card["inputs"]] == list("abcd")
+    entries = metadata_props(export)
+    metadata = entries["sklearn_deep"]
+    assert metadata["receipt"] == export.receipt
+    assert metadata["task"] == "classifier"
+    assert metadata["estimator"] == "Pipeline"
+    assert metadata["n_features_in"] == 4
+    assert metadata["feature_names_in"] == entries["feature_names"] == list("abcd")
+    assert metadata["classes"]["values"] == entries["classes"] == ["se", "ve", "vi"]
+    assert [part["name"] for part in metadata["inputs"]] == list("abcd")
 
 
-def test_the_metadata_are_in_the_file_itself():
+def test_the_metadata_are_in_the_file():
     export = to_onnx(network().fit(X, Y), X)
     model = onnx.load_from_string(export.to_bytes())
     entries = {entry.key: entry.value for entry in model.metadata_props}
@@ -529,14 +529,14 @@ def test_the_metadata_are_in_the_file_itself():
 
 
 def test_a_regressor_has_no_classes_in_its_metadata():
-    entries = metadata(to_onnx(regressor().fit(X, Y), X))
+    entries = metadata_props(to_onnx(regressor().fit(X, Y), X))
     assert entries["classes"] is None
     assert entries["sklearn_deep"]["task"] == "regressor"
 
 
 def test_several_targets_have_their_classes_in_the_metadata():
     rows, labels = make_multilabel_classification(40, 4, n_classes=3, random_state=0)
-    entries = metadata(to_onnx(network().fit(rows, labels), rows))
+    entries = metadata_props(to_onnx(network().fit(rows, labels), rows))
     assert entries["classes"] == [0, 1, 2]
     assert entries["sklearn_deep"]["multilabel"] is True
 
@@ -546,10 +546,10 @@ def test_several_targets_have_their_classes_in_the_metadata():
 )
 def test_classes_of_any_kind_are_readable_in_the_metadata(labels):
     model = network().fit(X, labels)
-    assert metadata(to_onnx(model, X))["classes"] == model.classes_.tolist()
+    assert metadata_props(to_onnx(model, X))["classes"] == model.classes_.tolist()
 
 
-def test_the_model_says_who_made_it_and_what_it_is():
+def test_the_model_has_a_producer_and_a_description():
     model = to_onnx(network().fit(X, Y), X).model
     assert model.producer_name == "sklearn_deep"
     assert model.graph.name == "MLPClassifier"
@@ -564,15 +564,15 @@ def test_the_model_passes_the_full_check_of_onnx(model):
     onnx.checker.check_model(to_onnx(pipeline, X).model, full_check=True)
 
 
-# Made-up rows
+# Generated rows
 
 
-def test_a_single_row_is_tried_alone():
+def test_a_single_row_is_compared():
     assert to_onnx(network().fit(X, Y), X).receipt["edge_rows"] == 1
     assert to_onnx(network().fit(X, Y), X[:1]).receipt["rows"] == 1
 
 
-def test_missing_values_are_tried_where_the_model_takes_them():
+def test_missing_values_are_tried_if_the_model_accepts_them():
     model = make_pipeline(SimpleImputer(), network()).fit(X, Y)
     assert to_onnx(model, X).receipt["edge_rows"] == 5
     model = make_pipeline(SimpleImputer(), network()).fit(frame_of(X), Y)
@@ -580,7 +580,7 @@ def test_missing_values_are_tried_where_the_model_takes_them():
 
 
 @pytest.mark.parametrize("rows", [X, pd.DataFrame(X)], ids=["array", "frame"])
-def test_missing_values_are_tried_in_the_columns_that_may_have_some(rows):
+def test_missing_values_are_tried_in_columns_that_accept_them(rows):
     prepare = ColumnTransformer(
         [("f", SimpleImputer(), [0, 2])], remainder="passthrough"
     )
@@ -598,26 +598,26 @@ def test_missing_values_are_tried_in_the_columns_that_may_have_some(rows):
     ],
     ids=["strings", "integers", "frame", "bytes"],
 )
-def test_strangers_are_tried_wherever_categories_are_of_any_kind(rows):
+def test_unseen_categories_of_every_type_are_tried(rows):
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     model = make_pipeline(encoder, network()).fit(rows, np.arange(60) % 2)
-    # No byte is left that the first column has not.
+    # The first column contains every value of uint8.
     expected = 2 if getattr(rows, "dtype", None) == np.uint8 else 3
     assert to_onnx(model, rows).receipt["edge_rows"] == expected
 
 
-def test_what_is_missing_is_what_the_encoder_knows_as_missing(same):
+def test_generated_missing_values_are_those_of_the_encoder(same):
     frame = pd.DataFrame({"town": ["a", "b", None] * 20}, dtype=object)
     encoder = OneHotEncoder(handle_unknown="ignore")
     columns = ColumnTransformer([("e", encoder, ["town"])])
     model = make_pipeline(columns, network()).fit(frame, np.arange(60) % 3)
-    # No row that is given lacks a town; a made-up NaN would be no category, None is.
+    # No row of X lacks a town. A generated NaN would not be a category, but None is.
     export = to_onnx(model, frame[:2])
     assert export.receipt["edge_rows"] == 3
     same(model, export, frame)
 
 
-def test_rows_are_made_up_without_a_word():
+def test_rows_are_generated_without_warnings():
     model, frame = towns(OneHotEncoder(handle_unknown="ignore"))
     frame["town"] = frame["town"].astype("category")
     with warnings.catch_warnings(record=True) as heard:
@@ -626,7 +626,7 @@ def test_rows_are_made_up_without_a_word():
     assert not heard
 
 
-def test_a_wide_frame_takes_few_tries(monkeypatch):
+def test_a_wide_frame_needs_few_probes(monkeypatch):
     wide = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 600)))
     columns = ColumnTransformer([("s", StandardScaler(), list(wide.columns))])
     model = make_pipeline(columns, network()).fit(wide, np.arange(20) % 2)
@@ -648,31 +648,31 @@ def towns(encoder, missing=False):
     return make_pipeline(columns, network()).fit(frame, np.arange(60) % 2), frame
 
 
-def test_strangers_and_missing_values_are_tried_in_every_column():
+def test_unseen_categories_and_missing_values_are_tried_in_every_column():
     model, frame = towns(OneHotEncoder(handle_unknown="ignore"))
-    # alone; town: a stranger and a missing one; a missing size the network refuses
+    # single row; town: unseen and missing; the network refuses a missing size
     assert to_onnx(model, frame).receipt["edge_rows"] == 3
 
 
-def test_strangers_are_not_tried_where_the_model_refuses_them():
+def test_unseen_categories_are_not_tried_if_the_model_refuses_them():
     model, frame = towns(OneHotEncoder())
     assert to_onnx(model, frame).receipt["edge_rows"] == 1
 
 
-def test_missing_values_are_tried_alone_where_strangers_are_refused():
+def test_missing_values_are_tried_if_unseen_categories_are_refused():
     model, frame = towns(OneHotEncoder(), missing=True)
     assert to_onnx(model, frame).receipt["edge_rows"] == 2
 
 
 class Filled(Shifted):
-    """A transformer that fills what its converter leaves missing."""
+    """A transformer that fills missing values, unlike its converter."""
 
     def transform(self, X):
         return np.nan_to_num(np.asarray(X, float), nan=5.0) + 1.0
 
 
 @pytest.mark.parametrize("as_frame", [True, False])
-def test_missing_values_that_x_never_has_are_refused_by_a_file_that_would_differ(
+def test_missing_values_absent_from_x_are_refused_if_the_file_would_differ(
     as_frame, run
 ):
     update_registered_converter(Filled, "TestsFilled", shifted_shape, shifted_nodes)
@@ -692,7 +692,7 @@ def test_missing_values_that_x_never_has_are_refused_by_a_file_that_would_differ
         OnnxClassifier(export.to_bytes()).predict(odd)
 
 
-def test_a_file_that_agrees_on_missing_values_takes_them(run):
+def test_missing_values_that_agree_are_accepted(run):
     imputed = make_pipeline(SimpleImputer(), network()).fit(X, Y)
     odd = X[:2].copy()
     odd[1, 2] = np.nan
@@ -701,7 +701,7 @@ def test_a_file_that_agrees_on_missing_values_takes_them(run):
 
 
 class Odd(Shifted):
-    """A transformer whose file is off at a number that X lacks: one above its largest."""
+    """A transformer whose ONNX form is wrong only for a number above the maximum of X."""
 
     def transform(self, X):
         X = super().transform(X)
@@ -715,9 +715,9 @@ def refused(model, rows):
 
 
 @pytest.mark.parametrize("as_frame", [True, False])
-def test_the_made_up_row_that_differs_is_named(as_frame):
+def test_the_error_describes_the_generated_row_that_differs(as_frame):
     update_registered_converter(Odd, "TestsOdd", shifted_shape, shifted_nodes)
-    rows = np.arange(600).reshape(150, 4)  # integers: the next one is made up
+    rows = np.arange(600).reshape(150, 4)  # integers: the next one is generated
     rows = frame_of(rows) if as_frame else rows
     model = make_pipeline(Odd(), StandardScaler(), network()).fit(rows, Y)
     message = refused(model, rows)
@@ -726,7 +726,7 @@ def test_the_made_up_row_that_differs_is_named(as_frame):
     assert "odd" in message
 
 
-def test_where_the_rows_of_x_differ_no_made_up_row_is_blamed():
+def test_no_generated_row_is_named_if_rows_of_x_differ():
     update_registered_converter(Filled, "TestsFilled", shifted_shape, shifted_nodes)
     rows = X.copy()
     rows[3, 1] = np.nan
@@ -734,7 +734,7 @@ def test_where_the_rows_of_x_differ_no_made_up_row_is_blamed():
     assert "first row of X" not in refused(model, rows)
 
 
-def test_ties_are_counted_and_no_error(monkeypatch):
+def test_ties_are_counted_without_an_error(monkeypatch):
     model = network().fit(X, Y)
     true = MLPClassifier.predict
     monkeypatch.setattr(
@@ -751,7 +751,7 @@ def test_a_row_at_the_threshold_is_a_tie():
     y = Y == 2
     inner = FrozenEstimator(network().fit(X, y))
     for method in ("predict_proba", "decision_function"):
-        # To the last bit, where either library rounds as it likes.
+        # Both libraries may round the last bit differently.
         scores = getattr(inner, method)(X)
         scores = scores[:, 1] if scores.ndim == 2 else scores
         for threshold in np.nextafter(scores[:40], scores[:40] + 1):
@@ -782,7 +782,7 @@ def test_a_raw_score_of_zero_is_a_tie(multilabel, monkeypatch):
         to_onnx(model, X, tolerance=tolerance / 3, options=options)
 
 
-def test_an_exact_tie_takes_the_label_that_the_estimator_takes(same):
+def test_an_exact_tie_gives_the_estimators_label(same):
     model = network().fit(X, Y)
     zeros = {k: v * 0 for k, v in model.module_.state_dict().items()}
     model.module_.load_state_dict(zeros)
@@ -824,7 +824,7 @@ def test_an_unknown_dtype_is_refused(dtype):
 @pytest.mark.parametrize(
     "options", [{"zipmaps": True}, {"zipmap": "rows"}, {"nocl": 3}]
 )
-def test_an_unknown_option_is_refused_with_those_there_are(options):
+def test_the_error_for_an_unknown_option_lists_all_options(options):
     with pytest.raises(ValueError, match="option"):
         to_onnx(network().fit(X, Y), X, options=options)
 
@@ -834,12 +834,12 @@ def test_an_unknown_option_is_refused_with_those_there_are(options):
     [(X[:, :3], r"\(150, 3\)"), (X[0], r"\(4,\)"), (X[None], r"\(1, 150, 4\)")],
     ids=["narrow", "one dimension", "three dimensions"],
 )
-def test_rows_of_another_shape_are_refused_with_both(rows, shape):
+def test_the_error_for_another_shape_names_both_shapes(rows, shape):
     with pytest.raises(OnnxExportError, match=rf"\(n_samples, 4\); got shape {shape}"):
         to_onnx(network().fit(X, Y), rows)
 
 
-def test_no_rows_are_refused():
+def test_empty_texts_input_is_refused():
     with pytest.raises(OnnxExportError, match="X has no row"):
         to_onnx(network().fit(X, Y), X[:0])
     frame = frame_of(X)
@@ -847,7 +847,7 @@ def test_no_rows_are_refused():
         to_onnx(network().fit(frame, Y), frame[:0])
 
 
-def test_columns_that_are_missing_are_named():
+def test_the_error_names_missing_columns():
     frame = frame_of(X)
     with pytest.raises(OnnxExportError, match=r"lacks the columns \['b', 'd'\]"):
         to_onnx(network().fit(frame, Y), frame[["a", "c"]])
@@ -858,24 +858,24 @@ def test_a_frame_of_another_width_is_refused_for_a_model_of_arrays():
         to_onnx(network().fit(X, Y), frame_of(X)[["a", "b"]])
 
 
-def test_sparse_rows_are_taken_as_dense_ones(same):
+def test_sparse_rows_are_converted_to_dense_ones(same):
     model = network().fit(X, Y)
     export = to_onnx(model, sparse.csr_matrix(X))
     assert export.to_bytes() == to_onnx(model, X).to_bytes()
 
 
-def test_lists_are_taken_as_arrays():
+def test_lists_are_converted_to_arrays():
     model = network().fit(X, Y)
     assert to_onnx(model, X.tolist()).to_bytes() == to_onnx(model, X).to_bytes()
 
 
-def test_what_is_no_estimator_is_refused():
+def test_an_object_that_is_not_an_estimator_is_refused():
     with pytest.raises(TypeError, match="estimator"):
         to_onnx("model", X)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_dtype_that_was_asked_for_is_that_of_the_weights(dtype, same):
+def test_the_weights_have_the_dtype_of_the_export(dtype, same):
     model = network().fit(X, Y)
     export = to_onnx(model, X, dtype=dtype)
     kinds = {t.data_type for t in export.model.graph.initializer if len(t.dims) == 2}
@@ -899,7 +899,7 @@ def test_blocks_of_many_rows_are_all_compared():
 
 
 class Unusual(RegressorMixin, BaseEstimator):
-    """A regressor that nobody converts."""
+    """A regressor without a converter."""
 
     def fit(self, X, y):
         self.n_features_in_ = X.shape[1]
@@ -909,7 +909,7 @@ class Unusual(RegressorMixin, BaseEstimator):
         return X[:, 0]
 
 
-def test_an_estimator_that_nobody_converts_is_refused_by_name():
+def test_the_error_names_an_estimator_without_converter():
     with pytest.raises(OnnxExportError, match="Unusual has no ONNX form"):
         to_onnx(Unusual().fit(X, Y), X)
     model = make_pipeline(StandardScaler(), Unusual()).fit(X, Y)

@@ -1,4 +1,4 @@
-"""Estimators of scikit-learn alone, as steps, and in votes: each method by its own output.
+"""Export by skl2onnx's own converters: alone, as steps, and in votes.
 
 skl2onnx writes one form an estimator, which is what it predicts; some transform too. Expected
 values are those of the fitted estimators and steps.
@@ -83,7 +83,7 @@ def fitted(model, X, y):
         return model.fit(X, y)
 
 
-# Steps: what they transform to, not what they predict.
+# As steps: the output is the transform, not the prediction
 
 STEPS = {
     "KMeans": lambda: KMeans(3, n_init=1, random_state=0),
@@ -111,7 +111,9 @@ STEPS = {
 @pytest.mark.oldest
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", STEPS)
-def test_a_step_that_predicts_too_gives_its_transform(name, dtype, same, transform):
+def test_a_step_that_also_predicts_is_used_for_its_transform(
+    name, dtype, same, transform
+):
     rows = X.astype(dtype)
     model = fitted(make_pipeline(STEPS[name](), net()), rows, THREE)
     same(model, to_onnx(model, rows), rows)
@@ -122,14 +124,14 @@ def test_a_step_that_predicts_too_gives_its_transform(name, dtype, same, transfo
     )
 
 
-def test_votes_of_regressors_are_side_by_side_as_a_step(transform):
+def test_a_voting_regressor_as_a_step_agrees(transform):
     vote = VotingRegressor([("a", Ridge()), ("b", Ridge(9.0))]).fit(X, NUMBERS)
     expected = np.stack([m.predict(X) for m in vote.estimators_], 1)
     np.testing.assert_allclose(transform(vote, X), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("cls", [PLSRegression, PLSCanonical, CCA, PLSSVD])
-def test_partial_least_squares_gives_the_scores_as_a_step(cls, transform, run):
+def test_partial_least_squares_as_a_step_transforms_to_scores(cls, transform, run):
     model = cls(n_components=2).fit(X, BLOCKS)
     np.testing.assert_allclose(transform(model, X), model.transform(X), rtol=1e-9)
     if hasattr(model, "predict"):
@@ -137,14 +139,14 @@ def test_partial_least_squares_gives_the_scores_as_a_step(cls, transform, run):
         np.testing.assert_allclose(got, model.predict(X), rtol=1e-9)
 
 
-def test_an_array_of_three_axes_is_no_step(transform):
+def test_a_step_with_a_3d_output_is_refused(transform):
     votes = [("a", LogisticRegression()), ("b", GaussianNB())]
     model = VotingClassifier(votes, voting="soft", flatten_transform=False)
     with pytest.raises(OnnxExportError, match="flatten_transform=True"):
         transform(model.fit(X, TWO), X)
 
 
-def test_what_skl2onnx_writes_for_predict_is_never_taken_for_the_transform(transform):
+def test_skl2onnx_predictions_are_never_used_as_a_transform(transform):
     class Forest(RandomForestClassifier):
         """A transformer whose base class is none."""
 
@@ -156,7 +158,7 @@ def test_what_skl2onnx_writes_for_predict_is_never_taken_for_the_transform(trans
         transform(model, X)
 
 
-# At the end, and alone.
+# As the last step, and alone
 
 CLASSIFIERS = {
     "LogisticRegression": LogisticRegression,
@@ -179,7 +181,7 @@ CLASSIFIERS = {
 
 @pytest.mark.parametrize("y", [TWO, THREE, np.array(["a", "b", "c"])[THREE]])
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_a_classifier_of_scikit_learn_is_exported_alone(name, y, same):
+def test_a_classifier_of_scikit_learn_is_exported_without_a_network(name, y, same):
     rows = X.astype(np.float32)
     model = fitted(CLASSIFIERS[name](), rows, y)
     export = to_onnx(model, rows)
@@ -192,7 +194,7 @@ def test_a_classifier_of_scikit_learn_is_exported_alone(name, y, same):
 
 
 @pytest.mark.parametrize("model", [Ridge(), SVR(), PLSRegression(1)], ids=str)
-def test_a_regressor_of_scikit_learn_is_exported_alone(model):
+def test_a_regressor_of_scikit_learn_is_exported_without_a_network(model):
     frame = pd.DataFrame(X, columns=list("abcd"))
     model = model.fit(frame, NUMBERS)
     export = to_onnx(model, frame)
@@ -225,7 +227,7 @@ CLUSTERERS = {
 
 
 @pytest.mark.parametrize("name", CLUSTERERS)
-def test_a_clusterer_gives_labels_beside_distances(name, run):
+def test_a_clusterer_outputs_labels_and_distances(name, run):
     model = CLUSTERERS[name]().fit(X)
     export = to_onnx(model, X)
     outputs = run(export, X)
@@ -237,7 +239,7 @@ def test_a_clusterer_gives_labels_beside_distances(name, run):
     np.testing.assert_allclose(reader.transform(X), model.transform(X), atol=1e-9)
 
 
-def test_a_reader_of_a_transformer_that_gives_no_labels_has_no_predict():
+def test_a_reader_of_a_transformer_without_labels_has_no_predict():
     for model in (PCA(2).fit(X), BisectingKMeans(2).fit(X)):
         reader = OnnxTransformer(to_onnx(model, X).to_bytes())
         assert not hasattr(reader, "predict")
@@ -258,11 +260,11 @@ def test_outlier_detectors_and_mixtures_are_refused(model):
         to_onnx(model.fit(X), X)
 
 
-def test_what_has_no_form_is_refused_by_name():
+def test_the_error_names_an_estimator_without_onnx_form():
     several = np.stack([TWO, 1 - TWO], 1)
     refused = {
-        RidgeClassifier().fit(X, several): "several labels a row",
-        fitted(SklearnMLP((4,), max_iter=9), X, several): "several labels a row",
+        RidgeClassifier().fit(X, several): "several labels per row",
+        fitted(SklearnMLP((4,), max_iter=9), X, several): "several labels per row",
         RadiusNeighborsClassifier(2.0).fit(X, TWO): "cannot compute|no ONNX form",
         MissingIndicator().fit(X): "No column is left",
         AdditiveChi2Sampler().fit(X): "AdditiveChi2Sampler has no ONNX form",
@@ -272,7 +274,7 @@ def test_what_has_no_form_is_refused_by_name():
             to_onnx(model, X)
 
 
-# In votes and calibration.
+# In votes and calibration
 
 SCORES = {
     "log_loss": lambda: SGDClassifier(loss="log_loss", random_state=0),
@@ -289,9 +291,7 @@ SCORES = {
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("y", [TWO, THREE], ids=["two", "three"])
 @pytest.mark.parametrize("name", SCORES)
-def test_probabilities_and_scores_of_a_member_are_those_of_scikit_learn(
-    name, y, dtype, same
-):
+def test_probabilities_and_scores_of_a_member_agree(name, y, dtype, same):
     rows = X.astype(dtype)
     member = fitted(SCORES[name](), rows, y)
     calibrated = CalibratedClassifierCV(FrozenEstimator(member)).fit(rows, y)
@@ -303,7 +303,7 @@ def test_probabilities_and_scores_of_a_member_are_those_of_scikit_learn(
 
 
 @pytest.mark.parametrize("loss", ["log_loss", "modified_huber"])
-def test_classes_share_a_row_where_no_class_has_a_score(loss, same):
+def test_rows_without_a_score_get_equal_probabilities(loss, same):
     model = SGDClassifier(loss=loss, random_state=0).fit(X, THREE)
     model.intercept_ -= 1e4  # every score far below zero
     member = FrozenEstimator(model)
@@ -313,7 +313,7 @@ def test_classes_share_a_row_where_no_class_has_a_score(loss, same):
     same(vote, export, X)
 
 
-# KNNImputer, whose form by skl2onnx consists of functions.
+# KNNImputer, which skl2onnx writes with functions
 
 GAPS = X.copy()
 GAPS[rng.random(X.shape) < 0.2] = np.nan
@@ -329,7 +329,7 @@ IMPUTERS = {
 
 
 @pytest.mark.parametrize("name", IMPUTERS)
-def test_a_network_behind_nearest_neighbours_that_fill_gaps(name, same, transform):
+def test_a_network_after_a_knn_imputer(name, same, transform):
     model = make_pipeline(KNNImputer(**IMPUTERS[name]), net())
     model = fitted(model, GAPS, THREE)
     rows = np.concatenate([GAPS[::3], GAPS[:1] * np.nan])
@@ -345,13 +345,13 @@ def test_a_network_behind_nearest_neighbours_that_fill_gaps(name, same, transfor
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_gaps_marked_by_a_number_are_filled(dtype, same):
+def test_missing_values_marked_by_a_number_are_imputed(dtype, same):
     rows = np.where(np.isnan(GAPS[:, :4]), -1, GAPS[:, :4]).astype(dtype)
     model = make_pipeline(KNNImputer(missing_values=-1), net()).fit(rows, THREE)
     same(model, to_onnx(model, rows), rows)
 
 
-def test_functions_of_your_own_in_an_imputer_are_refused():
+def test_user_functions_in_an_imputer_are_refused():
     def ones(distances):
         return np.ones_like(distances)
 
@@ -360,7 +360,7 @@ def test_functions_of_your_own_in_an_imputer_are_refused():
         to_onnx(fitted(model, GAPS, THREE), GAPS)
 
 
-# All that skl2onnx knows.
+# All estimators of skl2onnx
 
 
 def _made(cls):
@@ -400,7 +400,7 @@ PLACES = [
 @pytest.mark.parametrize(
     ("cls", "place"), PLACES, ids=[f"{cls.__name__}, {place}" for cls, place in PLACES]
 )
-def test_everything_that_skl2onnx_knows_is_right_or_refused(cls, place, same):
+def test_all_estimators_of_skl2onnx_agree_or_are_refused(cls, place, same):
     rows = X.astype(np.float32)
     try:
         with warnings.catch_warnings():

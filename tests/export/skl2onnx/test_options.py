@@ -1,4 +1,4 @@
-"""The outputs are those that the options ask for, by either function."""
+"""Options determine the outputs, in to_onnx of both libraries."""
 
 import numpy as np
 import onnxruntime
@@ -87,7 +87,7 @@ def test_probabilities_are_one_array_without_a_zipmap(convert, model, data):
     )
 
 
-def test_each_function_has_its_own_default(model, data):
+def test_defaults_of_zipmap_differ_between_both_functions(model, data):
     X, _ = data
     assert list(run(to_onnx(model, X).model, X)) == ["label", "probabilities"]
     assert isinstance(run(theirs(model, X), X)["output_probability"], list)
@@ -105,7 +105,7 @@ def test_a_zipmap_names_the_classes_in_every_row(convert, model, data, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_columns_are_an_output_a_class(convert, model, data, dtype):
+def test_zipmap_columns_gives_one_output_per_class(convert, model, data, dtype):
     X = data[0].astype(dtype)
     label, *columns = run(convert(model, X, zipmap="columns"), X).values()
     assert_labels(label, model, X)
@@ -114,7 +114,7 @@ def test_columns_are_an_output_a_class(convert, model, data, dtype):
 
 
 @pytest.mark.parametrize("zipmap", [False, True])
-def test_class_numbers_stand_for_labels(convert, model, data, zipmap):
+def test_option_nocl_outputs_class_numbers(convert, model, data, zipmap):
     X, _ = data
     label, scores = run(convert(model, X, nocl=True, zipmap=zipmap), X).values()
     np.testing.assert_array_equal(model.classes_[label], model.predict(X))
@@ -122,14 +122,14 @@ def test_class_numbers_stand_for_labels(convert, model, data, zipmap):
         assert list(scores[0]) == list(range(len(model.classes_)))
 
 
-def test_class_labels_are_an_output_of_their_own(convert, model, data):
+def test_class_labels_are_a_separate_output(convert, model, data):
     X, _ = data
     out = run(convert(model, X, zipmap=False, output_class_labels=True), X)
     assert list(out) == ["label", "probabilities", "class_labels"]
     assert out["class_labels"].tolist() == [key_of(c) for c in model.classes_]
 
 
-def test_raw_scores_are_a_column_a_class(model, data):
+def test_raw_scores_have_one_column_per_class(model, data):
     X, _ = data
     scores = run(ours(model, X, raw_scores=True), X)["probabilities"]
     expected = model.decision_function(X)
@@ -138,7 +138,7 @@ def test_raw_scores_are_a_column_a_class(model, data):
     np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
-def test_skl2onnx_takes_options_by_the_last_step_or_by_the_class(data):
+def test_skl2onnx_accepts_options_by_the_last_step_or_by_class(data):
     X, _ = data
     model = pipeline(*data)
     for key in (id(model), id(model[-1]), MLPClassifier):
@@ -152,7 +152,7 @@ def test_skl2onnx_takes_options_by_the_last_step_or_by_the_class(data):
 
 @pytest.mark.parametrize("raw_scores", [False, True])
 @pytest.mark.parametrize("zipmap", [False, True, "columns"])
-def test_multilabel_outputs_are_a_column_a_label(zipmap, raw_scores):
+def test_multilabel_outputs_have_one_column_per_label(zipmap, raw_scores):
     X, Y = make_multilabel_classification(60, 5, n_classes=3, random_state=0)
     model = bare(X, Y)
     export = to_onnx(model, X, options={"zipmap": zipmap, "raw_scores": raw_scores})
@@ -189,7 +189,7 @@ def test_columns_of_class_numbers_have_the_names_of_the_labels(convert, model, d
 
 
 @pytest.mark.parametrize("zipmap", [False, True, "columns"])
-def test_labels_that_are_marked_are_no_class_numbers(convert, zipmap):
+def test_multilabel_indicators_are_not_class_numbers(convert, zipmap):
     X, Y = make_multilabel_classification(60, 5, n_classes=3, random_state=0)
     X, model = X.astype(np.float32), bare(X.astype(np.float32), Y)
     label, *_ = run(convert(model, X, zipmap=zipmap, nocl=True), X).values()
@@ -197,7 +197,7 @@ def test_labels_that_are_marked_are_no_class_numbers(convert, zipmap):
 
 
 def several(*names):
-    """A classifier of a target for each list of labels."""
+    """A classifier with one target per list of labels."""
     X, y = load_iris(return_X_y=True)
     X, Y = X.astype(np.float32), np.stack([np.array(n)[y % len(n)] for n in names], 1)
     network = MLPClassifier((6,), max_epochs=2, random_state=0)
@@ -208,7 +208,7 @@ TARGETS = [(["a", "b", "c"], ["no", "yes"]), ([3, 5, 7], [0, 1])]
 
 
 @pytest.mark.parametrize("names", TARGETS, ids=["strings", "integers"])
-def test_class_numbers_stand_for_the_labels_of_every_target(convert, names):
+def test_option_nocl_outputs_class_numbers_of_every_target(convert, names):
     model, X, _ = several(*names)
     label = run(convert(model, X, nocl=True, zipmap=False), X)["label"]
     for classes, numbers, expected in zip(
@@ -228,7 +228,7 @@ def test_class_labels_of_several_targets_are_a_list(convert, names):
     assert [part.tolist() for part in out["class_labels"]] == list(names)
 
 
-def test_raw_scores_that_are_not_there_are_refused():
+def test_raw_scores_without_a_decision_function_are_refused():
     model, X, _ = several(*TARGETS[0])
     with pytest.raises(OnnxExportError, match="which MultiOutputClassifier has not"):
         ours(model, X, raw_scores=True)
@@ -239,18 +239,18 @@ def test_raw_scores_that_are_not_there_are_refused():
 
 
 def test_a_zipmap_and_class_labels_exclude_one_another(data):
-    with pytest.raises(OnnxExportError, match="exclude one another"):
+    with pytest.raises(OnnxExportError, match="exclude each other"):
         ours(bare(*data), data[0], zipmap=True, output_class_labels=True)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"zipmat": True}, "no option 'zipmat'; those there are: zipmap"),
+        ({"zipmat": True}, "no option 'zipmat'; available options: zipmap"),
         ({"zipmap": "rows"}, r"'zipmap' must be one of \[True, False, 'columns'\]"),
         ({"raw_scores": "yes"}, "'raw_scores' must be one of"),
     ],
 )
-def test_other_options_are_refused_with_those_there_are(options, message, data):
+def test_the_error_for_unsupported_options_lists_supported_ones(options, message, data):
     with pytest.raises(ValueError, match=message):
         to_onnx(bare(*data), data[0], options=options)

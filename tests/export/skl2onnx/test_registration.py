@@ -1,4 +1,4 @@
-"""Converters are there whichever import comes first, and only where they belong."""
+"""Converters are registered in any order of imports, and change nothing else."""
 
 import pickle
 import subprocess
@@ -53,7 +53,7 @@ def run(code, **kwargs):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS)
-def test_converters_are_there_in_every_order_of_imports(order):
+def test_converters_are_registered_in_every_order_of_imports(order):
     assert run(ORDERS[order] + USE) == "converted\n"
 
 
@@ -112,5 +112,5 @@ for model in (
 
 
 @pytest.mark.slow
-def test_models_without_our_estimators_are_converted_as_without_us():
+def test_models_without_our_estimators_are_converted_unchanged():
     assert run(OURS + FOREIGN) == run(FOREIGN)

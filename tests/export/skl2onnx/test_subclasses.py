@@ -1,4 +1,4 @@
-"""Subclasses of scikit-learn's classes, imbalanced-learn's Pipeline among them.
+"""Subclasses of scikit-learn's classes, such as imbalanced-learn's Pipeline.
 
 skl2onnx finds a converter by the exact class, so that each of these needs its base class
 to be found. Expected values are what the fitted estimator predicts.
@@ -109,14 +109,14 @@ def test_options_by_step_reach_the_steps_of_a_subclass(run):
 
 
 class Thinner(BaseEstimator):
-    """A sampler: it has fit_resample and nothing else, as imbalanced-learn's do."""
+    """A sampler with fit_resample only, as in imbalanced-learn."""
 
     def fit_resample(self, X, y):
         return X[::2], y[::2]
 
 
 class ResamplingPipeline(Pipeline):
-    """Fits the classifier on resampled rows, and passes over samplers in predict."""
+    """Fits the classifier on resampled rows, and skips samplers in predict."""
 
     def __init__(self, steps, *, transform_input=None, memory=None, verbose=False):
         super().__init__(
@@ -140,7 +140,7 @@ class ResamplingPipeline(Pipeline):
         return (step for step in steps if not hasattr(step[-1], "fit_resample"))
 
 
-def test_samplers_are_passed_over_in_the_file(same):
+def test_samplers_are_left_out_of_the_file(same):
     steps = [("scale", StandardScaler()), ("thin", Thinner()), ("net", net())]
     model = ResamplingPipeline(steps).fit(X, y)
     same(model, to_onnx(model, X, tolerance=1e-6), X, tolerance=1e-6)
@@ -199,7 +199,7 @@ def test_skl2onnx_converts_a_pipeline_of_imbalanced_learn_around_a_network(same)
     same(model, proto, X, tolerance=1e-6)
 
 
-def test_a_subclass_that_predicts_otherwise_is_not_exported():
+def test_a_subclass_with_another_predict_is_refused():
     class Doubled(StandardScaler):
         def transform(self, X):
             return 2 * super().transform(X)

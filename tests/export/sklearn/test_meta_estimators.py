@@ -1,4 +1,4 @@
-"""Searches, calibration, ensembles and the rest of scikit-learn's wrappers.
+"""Export of searches, calibration, ensembles and other meta-estimators.
 
 All go through ``sklearn_deep.to_onnx``, and through skl2onnx's own function.
 """
@@ -115,7 +115,7 @@ FRESH = np.random.default_rng(7).normal(size=(30, 6)) * 2
 
 
 def assert_exports(model, X, y, same, fresh=FRESH, through_skl2onnx=True):
-    """Fit, export with both functions, compare on the rows and on fresh ones."""
+    """Fit, export with both functions, and compare on the rows of the fit and new ones."""
     fit(model, X, y)
     export = to_onnx(model, X)
     same(model, export, X)
@@ -245,7 +245,7 @@ def pipe_with_weights():
 
 
 def pairwise(names, kinds, per_name):
-    """Each name with some of the kinds, and each kind with its share of the names."""
+    """Pair each name with some of the kinds, so that each kind has several names."""
     kinds = list(kinds)
     step = len(kinds) // per_name
     return [
@@ -255,8 +255,8 @@ def pairwise(names, kinds, per_name):
     ]
 
 
-# Two classes and more are written differently, strings and numbers alike everywhere: two
-# neighbours differ in the number of classes of strings.
+# Rules differ between two classes and more, but not between strings and numbers: so
+# neighbouring kinds differ in the number of classes.
 @pytest.mark.oldest
 @pytest.mark.parametrize(("name", "kind"), pairwise(CLASSIFIERS, LABELS, 2))
 def test_a_classifier_around_networks_is_exported(name, kind, same):
@@ -288,7 +288,7 @@ def test_a_classifier_of_float32_rows_is_exported(name, same):
     assert_exports(model, X, y, same, X * np.float32(1.5), through_skl2onnx=False)
 
 
-def test_steps_of_an_isotonic_calibration_magnify_the_rounding_of_32_bits(same):
+def test_isotonic_calibration_may_magnify_float32_rounding(same):
     X, y = draw(3)
     X = X.astype(np.float32)
     model = fit(CLASSIFIERS["isotonic"](), X, y)
@@ -325,7 +325,7 @@ LABEL_KINDS = {
         3,
     ),
 )
-def test_labels_of_any_kind_come_out_as_they_are(name, kind, same):
+def test_labels_of_any_type_agree(name, kind, same):
     X, y = draw(2)
     assert_exports(CLASSIFIERS[name](), X, LABEL_KINDS[kind](y), same, FRESH[:5])
 
@@ -371,7 +371,7 @@ def test_a_frozen_network_is_calibrated(kind, method, same):
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
 @pytest.mark.parametrize(("n_classes", "lacks"), [(3, "no"), (3, "yes"), (4, "no")])
-def test_folds_that_lack_a_class_are_calibrated_alike(n_classes, lacks, method, same):
+def test_calibration_agrees_if_folds_lack_a_class(n_classes, lacks, method, same):
     X, y = draw(n_classes, n=120)
     even = np.arange(len(y)) % 2 == 0
     lacking = np.flatnonzero(even & (NAMES[y] != lacks))
@@ -384,7 +384,7 @@ def test_folds_that_lack_a_class_are_calibrated_alike(n_classes, lacks, method, 
     same(model, to_onnx(model, X), FRESH)
 
 
-def test_scores_beyond_those_of_the_calibration_keep_the_outer_probabilities(same):
+def test_scores_beyond_the_calibration_get_the_outer_probabilities(same):
     X, y = draw(2)
     model = fit(CalibratedClassifierCV(pipe(), method="isotonic", cv=2), X, y)
     same(model, to_onnx(model, X), np.concatenate([X * 50, X * -50]))
@@ -403,13 +403,13 @@ def test_votes_do_not_depend_on_how_they_would_be_transformed(voting, flatten, s
     assert_exports(model, X, y, same)
 
 
-def test_hard_votes_that_are_equal_go_to_the_first_class(same):
+def test_tied_hard_votes_give_the_first_class(same):
     X, y = draw(3)
     members = [("a", pipe()), ("b", logistic()), ("c", tree()), ("d", Perceptron())]
     assert_exports(VotingClassifier(members), X, NAMES[y], same, FRESH * 3)
 
 
-# Rows far from the training rows: probabilities such as 1e-243, of which sums are shares
+# Rows far from the training rows, with probabilities such as 1e-243
 
 FAR = np.concatenate(
     [
@@ -439,7 +439,7 @@ SHARES = {
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", SHARES)
-def test_shares_of_tiny_probabilities_are_those_of_scikit_learn(name, dtype, run):
+def test_normalised_tiny_probabilities_agree(name, dtype, run):
     X, y = draw(3)
     model = fit(behind_scaler(SHARES[name]()), X.astype(dtype), y)
     rows = FAR.astype(dtype)
@@ -455,7 +455,7 @@ def test_shares_of_tiny_probabilities_are_those_of_scikit_learn(name, dtype, run
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_a_tiny_probability_of_a_network_has_all_its_digits(n_classes, run):
+def test_tiny_probabilities_are_exact(n_classes, run):
     X, y = draw(n_classes)
     model = fit(behind_scaler(far_network()), X, y)
     shares = run(to_onnx(model, X), FAR)["probabilities"]
@@ -465,7 +465,7 @@ def test_a_tiny_probability_of_a_network_has_all_its_digits(n_classes, run):
     np.testing.assert_allclose(shares[normal], expected[normal], rtol=1e-9)
 
 
-def test_members_that_were_fitted_before_are_stacked(same):
+def test_prefitted_members_are_stacked(same):
     X, y = draw(3)
     members = [("a", fit(pipe(), X, y)), ("b", logistic().fit(X, y))]
     model = StackingClassifier(members, cv="prefit", final_estimator=network())
@@ -475,7 +475,7 @@ def test_members_that_were_fitted_before_are_stacked(same):
 @pytest.mark.parametrize("method", ["auto", "predict_proba", "predict"])
 @pytest.mark.parametrize("passthrough", [True, False])
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_stacks_take_any_response_with_and_without_the_rows(
+def test_stacks_agree_for_every_stack_method_and_passthrough(
     n_classes, passthrough, method, same
 ):
     X, y = draw(n_classes)
@@ -489,13 +489,13 @@ def test_stacks_take_any_response_with_and_without_the_rows(
     assert_exports(model, X, y, same)
 
 
-def test_a_stack_of_string_labels_by_predict_is_what_scikit_learn_makes_of_it(same):
+def test_a_stack_by_predict_with_string_labels_agrees(same):
     X, y = draw(3)
     model = StackingClassifier([("a", pipe())], cv=2, stack_method="predict")
     assert_exports(model, X, NAMES[y], same)
 
 
-def test_a_bag_that_lacks_a_class_gives_it_nothing(same):
+def test_a_class_missing_in_a_bag_gets_no_vote(same):
     X, y = draw(3, n=120)
     y[y == 2] = np.where(np.arange((y == 2).sum()) < 4, 2, 0)
     model = BaggingClassifier(pipe(), n_estimators=5, max_samples=15, random_state=0)
@@ -504,7 +504,7 @@ def test_a_bag_that_lacks_a_class_gives_it_nothing(same):
     same(model, to_onnx(model, X), FRESH)
 
 
-def test_a_bag_of_classifiers_without_probabilities_counts_votes(same):
+def test_bagging_without_probabilities_counts_votes(same):
     X, y = draw(3)
     member = OneVsRestClassifier(RidgeClassifier())
     bag = BaggingClassifier(member, n_estimators=3, random_state=0)
@@ -513,7 +513,7 @@ def test_a_bag_of_classifiers_without_probabilities_counts_votes(same):
 
 
 @pytest.mark.parametrize("kind", LABELS)
-def test_boosting_agrees_where_networks_learn_something(kind, same):
+def test_boosting_of_networks_agrees(kind, same):
     X, y = LABELS[kind]()
     member = network(max_epochs=60, learning_rate=0.05)
     model = AdaBoostClassifier(member, n_estimators=4, random_state=0)
@@ -521,18 +521,18 @@ def test_boosting_agrees_where_networks_learn_something(kind, same):
     assert len(model.estimators_) >= 1
 
 
-# One network a class
+# One network per class
 
 
 @pytest.mark.parametrize("constant", [0, 1])
-def test_a_label_that_no_or_every_row_has_is_constant(constant, same):
+def test_a_label_that_all_rows_share_is_constant(constant, same):
     X, Y = make_multilabel_classification(60, 6, n_classes=4, random_state=0)
     Y[:, 2] = constant
     model = OneVsRestClassifier(pipe())
     assert_exports(model, X, Y, same, np.abs(FRESH) * 9)
 
 
-def test_multilabel_networks_are_exported_alone_and_one_by_one(same):
+def test_multilabel_networks_and_one_vs_rest_agree(same):
     X, Y = make_multilabel_classification(60, 6, n_classes=4, random_state=0)
     for model in (
         pipe(),
@@ -543,14 +543,14 @@ def test_multilabel_networks_are_exported_alone_and_one_by_one(same):
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_regressors_stand_for_classifiers_against_the_rest(n_classes, same):
+def test_regressors_in_one_vs_rest_agree(n_classes, same):
     X, y = draw(n_classes)
     model = OneVsRestClassifier(pipe_of())
     assert_exports(model, X, NAMES[y], same, through_skl2onnx=False)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_regressors_stand_for_classifiers_against_one_another(n_classes, same):
+def test_regressors_in_one_vs_one_agree(n_classes, same):
     X, y = draw(n_classes)
     model = OneVsOneClassifier(pipe_of())
     assert_exports(model, X, NAMES[y], same, through_skl2onnx=False)
@@ -850,7 +850,7 @@ def by_columns(estimator):
     return make_pipeline(columns, estimator)
 
 
-def strangers():
+def new_rows():
     return people(seed=1).replace({"city": {"Bern": "Rome"}})
 
 
@@ -872,14 +872,14 @@ FRAMED = {
 
 
 @pytest.mark.parametrize("name", FRAMED)
-def test_a_wrapper_around_a_pipeline_of_columns_takes_frames(name, same, inputs):
+def test_a_wrapper_around_a_pipeline_accepts_frames(name, same, inputs):
     frame = people()
     y = np.arange(80) % 2
     Y = np.stack([y, y[::-1]], 1) if name == "one a target" else y
     model = fit(FRAMED[name](by_columns(network())), frame, Y)
     export = to_onnx(model, frame)
     assert list(inputs(export)) == ["age", "size", "city"]
-    same(model, export, strangers())
+    same(model, export, new_rows())
 
 
 @pytest.mark.parametrize(
@@ -894,10 +894,10 @@ def test_a_wrapper_around_a_pipeline_of_columns_takes_frames(name, same, inputs)
     ],
     ids=["calibrated", "votes", "bag", "stack", "one against one", "search"],
 )
-def test_a_wrapper_behind_a_column_transformer_takes_frames(make, same):
+def test_a_wrapper_after_a_column_transformer_accepts_frames(make, same):
     frame, y = people(), NAMES[np.arange(80) % 3]
     model = fit(by_columns(make()), frame, y)
-    same(model, to_onnx(model, frame), strangers())
+    same(model, to_onnx(model, frame), new_rows())
 
 
 def test_a_regressor_with_a_transformed_target_takes_frames(same):
@@ -905,17 +905,17 @@ def test_a_regressor_with_a_transformed_target_takes_frames(same):
     inner = by_columns(regressor())
     model = TransformedTargetRegressor(inner, func=np.log, inverse_func=np.exp)
     fit(model, frame, frame["age"])
-    same(model, to_onnx(model, frame), strangers())
+    same(model, to_onnx(model, frame), new_rows())
 
 
-def test_a_bag_of_columns_of_a_frame_agrees(same):
+def test_bagging_over_columns_of_a_frame_agrees(same):
     frame = people()[["age", "size"]].assign(more=np.arange(80.0))
     bag = BaggingClassifier(pipe(), n_estimators=3, max_features=2, random_state=0)
     model = fit(bag, frame, np.arange(80) % 2)
     same(model, to_onnx(model, frame), frame[::-3])
 
 
-# Refused
+# Unsupported
 
 
 CHAINS = {
@@ -941,14 +941,14 @@ def test_chains_and_codes_are_refused_by_name(name):
         skl2onnx.to_onnx(model, X[:1])
 
 
-def test_a_chain_at_the_end_of_a_pipeline_is_refused_with_its_step():
+def test_the_error_names_the_step_of_a_chain():
     X, Y = make_multilabel_classification(60, 6, n_classes=3, random_state=0)
     model = fit(make_pipeline(MinMaxScaler(), ClassifierChain(network())), X, Y)
     with pytest.raises(OnnxExportError, match=r"'classifierchain'.*ClassifierChain"):
         to_onnx(model, X)
 
 
-def test_a_search_that_was_not_refitted_is_refused_with_the_way_out():
+def test_the_error_for_a_search_without_refit_names_the_fix():
     X, y = draw(2)
     model = fit(GridSearchCV(pipe(), GRID, cv=2, refit=False), X, y)
     with pytest.raises(OnnxExportError, match=r"refit=False.*Set refit=True"):
@@ -982,7 +982,7 @@ def test_an_estimator_that_is_not_fitted_is_refused(model):
 
 
 class Doubled(TransformerMixin, BaseEstimator):
-    """A transformer that nobody converts."""
+    """A transformer without a converter."""
 
     def fit(self, X, y=None):
         self.n_features_in_ = np.shape(X)[1]
@@ -992,7 +992,7 @@ class Doubled(TransformerMixin, BaseEstimator):
         return np.asarray(X) * 2
 
 
-def test_a_step_that_nobody_converts_is_named_with_its_class():
+def test_the_error_names_a_step_without_converter_and_its_class():
     X, y = draw(2)
     model = fit(make_pipeline(StandardScaler(), Doubled(), network()), X, y)
     with pytest.raises(
@@ -1005,7 +1005,7 @@ def test_a_step_that_nobody_converts_is_named_with_its_class():
         skl2onnx.to_onnx(model, X[:1])
 
 
-def test_a_transformer_that_nobody_converts_is_named_within_its_columns():
+def test_the_error_names_a_transformer_without_converter_in_its_columns():
     frame = people()[["age", "size"]]
     columns = ColumnTransformer([("twice", make_pipeline(Doubled()), ["age"])])
     model = fit(make_pipeline(columns, network()), frame, np.arange(80) % 2)
@@ -1015,7 +1015,7 @@ def test_a_transformer_that_nobody_converts_is_named_within_its_columns():
         to_onnx(model, frame)
 
 
-def test_a_member_that_nobody_converts_is_named():
+def test_the_error_names_a_member_without_converter():
     X, y = draw(2)
     members = [("odd", make_pipeline(Doubled(), logistic())), ("a", pipe())]
     model = fit(VotingClassifier(members, voting="soft"), X, y)
@@ -1023,7 +1023,7 @@ def test_a_member_that_nobody_converts_is_named():
         to_onnx(model, X)
 
 
-def test_a_member_that_nobody_converts_is_named_before_the_columns_are():
+def test_the_error_names_a_member_without_converter_before_columns():
     frame = people()[["age", "city"]]
     y = np.arange(80) % 2
     columns = ColumnTransformer(

@@ -1,4 +1,4 @@
-"""Transformers: their ONNX form gives what they give, to the last digits that count.
+"""Export of transformers: the file agrees with them.
 
 Most are compared alone, on rows like those of the fit, beyond them, and at their edges.
 """
@@ -47,7 +47,7 @@ from sklearn_deep import MLPClassifier, MLPRegressor, to_onnx
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import DOUBLE, Graph, Value
 from sklearn_deep.export.graph._runtime import open_session
-from sklearn_deep.export.sklearn._scalers import FUNCTIONS, bins_of, interpolate
+from sklearn_deep.export.sklearn._scalers import FUNCTIONS, bin_index, interpolate
 
 pytestmark = pytest.mark.oldest
 
@@ -55,7 +55,7 @@ EXACT = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 2e-6}
 
 
 def rows(seed=0, n=60, spread=1.0):
-    """Columns of several scales: small, large, skewed, of few values, constant."""
+    """Columns of several kinds: small, large, skewed, with few values, constant."""
     rng = np.random.default_rng(seed)
     return spread * np.stack(
         [
@@ -78,7 +78,7 @@ def dense(out):
 
 
 def assert_transforms(step, X, transform, method="transform", dtype=True):
-    """Compare a fitted transformer with its ONNX form, column for column."""
+    """Compare a fitted transformer with its ONNX form, column by column."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about unseen categories
         expected = dense(getattr(step, method)(X))
@@ -168,7 +168,7 @@ def fitted(step, X, y=None):
 
 
 def made_for(name, X):
-    """Rows that the transformer takes: positive ones for Box and Cox."""
+    """Rows that the transformer accepts: positive ones for Box-Cox."""
     return np.abs(X[:, :4]) + 1.0 if "box-cox" in name else X
 
 
@@ -176,9 +176,7 @@ def made_for(name, X):
     "name",
     list(ANY),
 )
-def test_numbers_are_transformed_alike_within_and_beyond_the_rows_of_the_fit(
-    name, transform
-):
+def test_transforms_agree_within_and_beyond_the_range_of_the_fit(name, transform):
     X = made_for(name, rows())
     step = fitted(ANY[name], X)
     assert_transforms(step, X, transform)
@@ -189,8 +187,8 @@ def test_numbers_are_transformed_alike_within_and_beyond_the_rows_of_the_fit(
     "name",
     list(ANY),
 )
-def test_float32_numbers_are_transformed_alike_and_stay_float32(name, transform):
-    # Without the column far from zero, whose digits float32 has not.
+def test_float32_transforms_agree_and_stay_float32(name, transform):
+    # Without the column far from zero, which float32 cannot represent well.
     X = made_for(name, rows())[:, [0, 2, 3]].astype(np.float32)
     step = fitted(ANY[name], X)
     assert_transforms(step, X, transform)
@@ -203,10 +201,10 @@ def test_float32_numbers_are_transformed_alike_and_stay_float32(name, transform)
     [
         name
         for name in ANY
-        if name != "imputer, constant"  # its constant is no integer
+        if name != "imputer, constant"  # its constant is not an integer
     ],
 )
-def test_integers_are_transformed_alike(name, transform):
+def test_transforms_of_integers_agree(name, transform):
     X = made_for(name, rows()).astype(np.int64)
     step = fitted(ANY[name], X)
     assert_transforms(step, X, transform)
@@ -236,7 +234,7 @@ def takes_missing(name):
     "name",
     [name for name in NUMERIC if takes_missing(name) and "normal" not in name],
 )
-def test_missing_numbers_stay_missing_or_are_filled(name, dtype, transform):
+def test_missing_numbers_are_passed_or_imputed(name, dtype, transform):
     places = [0, 2, 3]
     X, missing = (rows(k, spread=1 + k)[:, places].astype(dtype) for k in (0, 1))
     X[::7, 0], X[2:4, 2] = np.nan, np.nan
@@ -268,7 +266,7 @@ def small():
     [PCA(2), PCA(3, whiten=True), PCA(0.9), TruncatedSVD(2, random_state=0)],
     ids=str,
 )
-def test_projections_come_from_skl2onnx_and_agree(step, dtype, same):
+def test_projections_by_skl2onnx_agree(step, dtype, same):
     X = StandardScaler().fit_transform(rows()[:, :4]).astype(dtype)
     model = make_pipeline(StandardScaler(), step, small()).fit(X, classes(X))
     export = to_onnx(model, X)
@@ -281,7 +279,7 @@ def test_a_row_of_zeros_is_normalised_to_zeros(transform):
         assert_transforms(Normalizer(norm).fit(X), X, transform)
 
 
-def test_clipping_keeps_the_bounds_themselves(transform):
+def test_clipping_gives_the_exact_bounds(transform):
     X = rows()
     step = MinMaxScaler((0, 1), clip=True).fit(X)
     beyond = np.concatenate([X - 1e6, X + 1e6, X])
@@ -298,7 +296,7 @@ def test_max_abs_clips(transform):
     assert_transforms(MaxAbsScaler(clip=True).fit(X), X * 3, transform)
 
 
-# Undoing
+# Inverse transforms
 
 
 UNDONE = {
@@ -319,13 +317,13 @@ UNDONE = {
 
 
 @pytest.mark.parametrize("name", UNDONE)
-def test_transformations_are_undone_alike(name, transform):
+def test_inverse_transforms_agree(name, transform):
     X = np.abs(rows()[:, [0, 2]]) + 0.5
     step = UNDONE[name].fit(X)
     try:
         assert_transforms(step, step.transform(X), transform, "inverse_transform")
     except AssertionError:
-        # The distribution function of the normal is known to 32 bits.
+        # The normal distribution function is computed in float32.
         assert name == "quantile, normal"
         undone = transform(step, step.transform(X), "inverse_transform")
         np.testing.assert_allclose(undone, X, rtol=1e-5)
@@ -333,7 +331,9 @@ def test_transformations_are_undone_alike(name, transform):
 
 @pytest.mark.parametrize("exponent", [-1.5, 0.0, 0.3, 1.0, 2.0, 3.7])
 @pytest.mark.parametrize("method", ["yeo-johnson", "box-cox"])
-def test_every_exponent_bends_alike_there_and_back(method, exponent, transform):
+def test_power_transforms_and_their_inverses_agree_for_every_exponent(
+    method, exponent, transform
+):
     x = np.linspace(0.01, 4, 50)[:, None]
     x = np.concatenate([-x, [[0.0]], x]) if method == "yeo-johnson" else x
     step = PowerTransformer(method, standardize=False).fit(x)
@@ -380,7 +380,9 @@ def test_quantiles_of_repeated_values_and_of_their_edges(
         "normal",
     ],
 )
-def test_shares_beyond_repeated_outer_quantiles_are_0_and_1(distribution, transform):
+def test_quantile_transforms_beyond_repeated_outer_quantiles_are_0_and_1(
+    distribution, transform
+):
     X = np.repeat([0.0, 1, 2, 3], 10)[:, None]
     step = QuantileTransformer(n_quantiles=20, output_distribution=distribution).fit(X)
     assert_transforms(step, np.array([[-1.0], [-1e-9], [3 + 1e-9], [4.0]]), transform)
@@ -405,9 +407,7 @@ def bins(**options):
 @pytest.mark.parametrize("encode", ["onehot", "onehot-dense", "ordinal"])
 @pytest.mark.parametrize("strategy", ["uniform", "quantile", "kmeans"])
 @pytest.mark.parametrize("n_bins", [2, 5, 40, [2, 3, 4]])
-def test_bins_hold_what_scikit_learn_puts_into_them(
-    n_bins, strategy, encode, transform
-):
+def test_bins_agree(n_bins, strategy, encode, transform):
     X = rows(n=200)[:, :3]
     step = fitted(
         bins(n_bins=n_bins, encode=encode, strategy=strategy, random_state=0), X
@@ -421,7 +421,7 @@ def test_bins_hold_what_scikit_learn_puts_into_them(
 
 @pytest.mark.parametrize("dtype", [None, np.float32, np.float64])
 @pytest.mark.parametrize("given_dtype", [np.float32, np.float64])
-def test_bins_have_the_dtype_that_was_asked_for(dtype, given_dtype, transform):
+def test_bins_have_the_dtype_parameter(dtype, given_dtype, transform):
     X = rows()[:, :3].astype(given_dtype)
     for encode in ("ordinal", "onehot"):
         step = fitted(bins(encode=encode, dtype=dtype), X)
@@ -439,7 +439,7 @@ def test_bins_count_the_edges_at_or_below(edges, xs):
     x = np.array(
         [*xs, *edges, *np.nextafter(edges, np.inf), *np.nextafter(edges, -np.inf)]
     )
-    got = alone(lambda graph, v: bins_of(graph, v, np.array(edges)), x)
+    got = alone(lambda graph, v: bin_index(graph, v, np.array(edges)), x)
     np.testing.assert_array_equal(got, np.searchsorted(edges, x, side="right"))
 
 
@@ -447,7 +447,7 @@ def test_bins_count_the_edges_at_or_below(edges, xs):
     points=st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=40),
     xs=st.lists(NUMBERS, min_size=1, max_size=20),
 )
-def test_interpolation_is_numpys(points, xs):
+def test_interpolation_equals_numpy_interp(points, xs):
     xp = np.unique([x for x, _ in points])
     fp = np.array([y for _, y in points])[: len(xp)]
     x = np.array([*xs, *xp, *np.nextafter(xp, np.inf), xp[0] - 1, xp[-1] + 1])
@@ -456,7 +456,7 @@ def test_interpolation_is_numpys(points, xs):
 
 
 def alone(write, x):
-    """Run what a function writes for one column."""
+    """Run the graph that a function writes for one column."""
     graph = Graph(18)
     column = Value("x", DOUBLE)
     model = graph.model([(column, (1,))], [write(graph, column)])
@@ -501,7 +501,7 @@ def test_functions_agree_on_either_side_of_zero_and_near_it(function, transform)
 
 
 @pytest.mark.parametrize("name", ["log", "log1p", "log2", "log10", "sqrt"])
-def test_functions_outside_of_their_domain_give_what_numpy_gives(name, transform):
+def test_functions_outside_of_their_domain_agree_with_numpy(name, transform):
     X = np.array([[-2.0], [0.0], [1.0]])
     step = FunctionTransformer(getattr(np, name)).fit(X)
     with np.errstate(all="ignore"):
@@ -528,7 +528,7 @@ def test_functions_of_integers_agree(function, dtype, same):
     ],
     ids=["sin", "lambda", "arguments"],
 )
-def test_functions_without_an_onnx_form_are_refused_with_the_step(step):
+def test_the_error_names_the_step_of_an_unsupported_function(step):
     X = np.abs(rows())
     model = make_pipeline(step, StandardScaler(), small()).fit(X, classes(X))
     with pytest.raises(OnnxExportError, match=r"'functiontransformer'.*no ONNX form"):
@@ -547,9 +547,7 @@ def holed(seed=0, value=np.nan):
 @pytest.mark.parametrize("strategy", ["mean", "median", "most_frequent", "constant"])
 @pytest.mark.parametrize("missing", [np.nan, 0, -1])
 @pytest.mark.parametrize("indicator", [True, False])
-def test_imputers_fill_alike_whatever_is_missing(
-    strategy, missing, indicator, transform
-):
+def test_imputed_numbers_agree(strategy, missing, indicator, transform):
     step = SimpleImputer(
         strategy=strategy, missing_values=missing, add_indicator=indicator, fill_value=2
     )
@@ -560,7 +558,7 @@ def test_imputers_fill_alike_whatever_is_missing(
 @pytest.mark.parametrize("strategy", ["mean", "median", "most_frequent", "constant"])
 @pytest.mark.parametrize("keep", [True, False])
 @pytest.mark.parametrize("indicator", [True, False])
-def test_a_column_without_a_value_is_dropped_or_kept(
+def test_a_column_without_values_is_dropped_or_kept(
     strategy, keep, indicator, transform
 ):
     X = holed()
@@ -572,14 +570,14 @@ def test_a_column_without_a_value_is_dropped_or_kept(
 
 
 @pytest.mark.parametrize("strategy", ["mean", "median", "most_frequent", "constant"])
-def test_integers_that_stand_for_missing_ones_are_filled(strategy, transform):
+def test_integers_that_mark_missing_values_are_imputed(strategy, transform):
     rng = np.random.default_rng(0)
     X = rng.integers(-1, 9, (50, 3))
     step = SimpleImputer(strategy=strategy, missing_values=-1, fill_value=4).fit(X)
     assert_transforms(step, rng.integers(-1, 9, (50, 3)), transform)
 
 
-def test_no_value_to_come_is_missing_where_integers_cannot_be(transform):
+def test_integer_columns_are_never_missing(transform):
     X = np.arange(12).reshape(6, 2)
     assert_transforms(SimpleImputer().fit(X.astype(float)), X, transform)
 
@@ -607,7 +605,7 @@ def words(seed=0, n=60, missing=False, more=()):
     ],
     ids=str,
 )
-def test_strings_are_filled_alike(options, transform):
+def test_imputed_strings_agree(options, transform):
     missing = "missing_values" not in options
     step = SimpleImputer(**options).fit(words(missing=missing))
     assert_transforms(step, words(1, missing=missing, more=["new"]), transform)
@@ -623,7 +621,7 @@ def test_an_indicator_in_one_array_with_strings_is_refused(transform):
 @pytest.mark.parametrize("features", ["missing-only", "all"])
 @pytest.mark.parametrize("sparse", [True, False, "auto"])
 @pytest.mark.parametrize("missing", [np.nan, 0])
-def test_indicators_mark_alike(features, sparse, missing, transform):
+def test_missing_indicators_agree(features, sparse, missing, transform):
     X = holed(value=missing)
     X[:, 0] = 1.0
     step = MissingIndicator(
@@ -632,7 +630,7 @@ def test_indicators_mark_alike(features, sparse, missing, transform):
     assert_transforms(step, holed(1, missing), transform)
 
 
-def test_indicators_of_strings_stand_beside_the_encoded_ones(same):
+def test_missing_indicators_of_strings_are_joined_with_encodings(same):
     frame = words(missing=True)
     columns = ColumnTransformer(
         [
@@ -644,7 +642,7 @@ def test_indicators_of_strings_stand_beside_the_encoded_ones(same):
     same(model, to_onnx(model, frame), words(1, missing=True, more=["new"]))
 
 
-def test_an_indicator_of_nothing_gives_no_column(same):
+def test_an_indicator_without_missing_values_has_no_columns(same):
     X = rows()
     columns = ColumnTransformer(
         [("gone", MissingIndicator(), [0, 1]), ("s", StandardScaler(), [0, 1, 2])]
@@ -668,7 +666,7 @@ KINDS = {
 
 
 def drawn(kind, seed=0, n=80, unseen=False):
-    """A frame of two columns, of which the first few values are frequent."""
+    """A frame of two columns with some frequent values."""
     values, new = KINDS[kind]
     rng = np.random.default_rng(seed)
     shares = np.linspace(3, 1, len(values)) ** 2
@@ -723,7 +721,7 @@ def test_a_named_category_is_dropped(transform):
     assert_transforms(step, drawn("strings", 1, unseen=True), transform)
 
 
-def test_categories_that_were_given_keep_their_order(transform):
+def test_categories_passed_to_an_encoder_keep_their_order(transform):
     frame = drawn("ints")
     given_ones = [np.sort(KINDS["ints"][0]), np.array([-1, 0, 3, 7, 12, 100, 101])]
     step = OneHotEncoder(categories=given_ones, handle_unknown="ignore").fit(frame)
@@ -786,7 +784,7 @@ def test_target_encoders_agree_for_every_target(target, kind, transform):
 
 
 @pytest.mark.parametrize("smooth", ["auto", 0.0, 10.0])
-def test_target_encoders_smooth_alike(smooth, same):
+def test_smoothing_of_target_encoders_agrees(smooth, same):
     frame = drawn("strings")
     y = np.arange(len(frame)) % 3
     columns = ColumnTransformer([("t", TargetEncoder(smooth=smooth), ["c0", "c1"])])
@@ -799,13 +797,13 @@ def test_target_encoders_smooth_alike(smooth, same):
 
 @pytest.mark.parametrize("encoder", [OneHotEncoder, OrdinalEncoder])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, bool])
-def test_arrays_of_numbers_are_encoded_alike(encoder, dtype, transform):
+def test_encodings_of_arrays_of_numbers_agree(encoder, dtype, transform):
     X = np.random.default_rng(0).integers(0, 2, (40, 3)).astype(dtype)
     assert_transforms(encoder().fit(X), X, transform)
 
 
 @pytest.mark.parametrize("encoder", [OneHotEncoder, OrdinalEncoder])
-def test_arrays_of_strings_are_encoded_alike(encoder, same):
+def test_encodings_of_arrays_of_strings_agree(encoder, same):
     X = np.random.default_rng(0).choice(["a", "bb", "c"], (40, 2))
     model = make_pipeline(encoder(), small()).fit(X, classes(X))
     for given_ones in (X, X.astype(object)):
@@ -818,7 +816,7 @@ def test_arrays_of_strings_are_encoded_alike(encoder, same):
         np.testing.assert_array_equal(label, model.predict(X[:9]))
 
 
-def test_a_thousand_categories_take_little_room(same):
+def test_a_thousand_categories_need_little_space(same):
     frame = pd.DataFrame({"c": [f"category {i:04d}" for i in range(1000)] * 2})
     one_hot = OneHotEncoder(handle_unknown="ignore")
     model = make_pipeline(one_hot, small()).fit(frame, classes(frame))
@@ -846,7 +844,7 @@ def test_unknown_categories_that_the_encoder_refuses_give_nan(run):
 
 
 @pytest.mark.parametrize("encoder", [OneHotEncoder, OrdinalEncoder])
-def test_integers_that_no_float_can_tell_apart_are_told_apart(encoder, same):
+def test_integers_beyond_float_precision_are_distinguished(encoder, same):
     frame = pd.DataFrame({"c": [2**53, 2**53 + 1, 2**53 + 2, 5] * 10})
     columns = make_pipeline(encoder(), StandardScaler(with_mean=False))
     model = make_pipeline(columns, small()).fit(frame, classes(frame))
@@ -879,7 +877,7 @@ def test_an_unseen_integer_next_to_a_large_known_one_is_unknown(encoder, transfo
     ],
     ids=["text", "integers", "floats", "booleans"],
 )
-def test_encoders_find_any_category(values, make, transform):
+def test_encoders_agree_for_any_categories(values, make, transform):
     @settings(max_examples=30)
     @given(st.data())
     def check(data):
@@ -894,10 +892,10 @@ def test_encoders_find_any_category(values, make, transform):
     check()
 
 
-# What has no form
+# Without an ONNX form
 
 
-def test_a_transformer_that_nobody_converts_is_refused_with_its_step():
+def test_the_error_names_the_step_of_a_transformer_without_converter():
     X = rows()[:, :1]
     model = make_pipeline(StandardScaler(), SplineTransformer(), small())
     model.fit(X, classes(X))

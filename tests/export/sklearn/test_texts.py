@@ -1,4 +1,4 @@
-"""Texts into a vectoriser: the file reads them as scikit-learn does, without a locale.
+"""Export of text vectorisers: the file agrees with scikit-learn without a locale.
 
 Expected values are what scikit-learn's vectorisers give.
 """
@@ -51,7 +51,7 @@ def net():
     return MLPClassifier((4,), max_epochs=2, random_state=0)
 
 
-# Characters that case, accents, white space and punctuation are made of.
+# Characters with case and accents, white space and punctuation.
 POOLS = [
     "abcdeXYZ",
     "äöüßÉÀÑŸ",
@@ -66,7 +66,7 @@ POOLS = [
 ]
 
 
-def made_up(seed, n_texts):
+def generated(seed, n_texts):
     source = random.Random(seed)
     texts = [""]
     while len(texts) < n_texts:
@@ -101,16 +101,16 @@ VECTORISERS = {
         analyzer="char_wb", ngram_range=(5, 6)
     ),
 }
-# The lower case of these hangs on more than their neighbours.
+# The lower case of these depends on more than the neighbouring characters.
 HARD = ("\u0130", "\u03a3")
 
 
 @pytest.mark.parametrize("name", VECTORISERS)
-def test_made_up_texts_are_read_as_scikit_learn_reads_them(name):
-    vectoriser = VECTORISERS[name]().fit(made_up(0, 150))
-    easy = [text for text in made_up(0, 60) if not any(c in text for c in HARD)]
+def test_generated_texts_agree_with_scikit_learn(name):
+    vectoriser = VECTORISERS[name]().fit(generated(0, 150))
+    easy = [text for text in generated(0, 60) if not any(c in text for c in HARD)]
     reader = OnnxTransformer(to_onnx(vectoriser, easy).to_bytes())
-    texts = made_up(1, 250)
+    texts = generated(1, 250)
     got, expected = reader.transform(texts), vectoriser.transform(texts).toarray()
     unread = np.isnan(got).any(axis=1)
     hard = [vectoriser.lowercase and any(c in text for c in HARD) for text in texts]
@@ -204,7 +204,7 @@ def piped():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_texts_come_in_lists_series_and_arrays(kind, piped):
+def test_texts_are_accepted_in_lists_series_and_arrays(kind, piped):
     reader = OnnxClassifier(to_onnx(piped, KINDS[kind](TEXTS)).to_bytes())
     expected = piped.predict_proba(NEW)
     np.testing.assert_allclose(reader.predict_proba(KINDS[kind](NEW)), expected)
@@ -222,15 +222,15 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_anything_but_texts_is_an_error_that_says_so(name, piped):
-    with pytest.raises(OnnxExportError, match=r"must (be|hold) texts|has no row"):
+def test_the_error_names_input_that_is_not_text(name, piped):
+    with pytest.raises(OnnxExportError, match=r"must contain texts|has no row"):
         to_onnx(piped, BAD[name])
     reader = OnnxClassifier(to_onnx(piped, TEXTS).to_bytes())
-    with pytest.raises((ValueError, TypeError), match=r"must (be|hold) texts|0 sample"):
+    with pytest.raises((ValueError, TypeError), match=r"must contain texts|0 sample"):
         reader.predict(BAD[name])
 
 
-def test_a_column_of_texts_stands_beside_numbers(run, same):
+def test_a_column_of_texts_is_joined_with_numbers(run, same):
     frame = pd.DataFrame({"text": TEXTS, "n": np.arange(8.0)})
     columns = make_column_transformer(
         (TfidfVectorizer(), "text"), (StandardScaler(), ["n"])
@@ -256,7 +256,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_a_graph_cannot_do_is_refused(name):
+def test_text_options_without_an_onnx_form_are_refused(name):
     model = make_pipeline(REFUSED[name], net()).fit(TEXTS, LABELS)
     with pytest.raises(OnnxExportError, match=name) as caught:
         to_onnx(model, TEXTS)

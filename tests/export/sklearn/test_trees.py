@@ -1,4 +1,4 @@
-"""Decision trees in ONNX: every row goes to the leaf to which scikit-learn takes it."""
+"""Export of decision trees: every row reaches the same leaf as in scikit-learn."""
 
 import numpy as np
 import pytest
@@ -102,14 +102,14 @@ def scaled(model):
 
 
 def outputs(model, X, fresh, run):
-    """What the file of a fitted model gives, exported with 20 rows."""
+    """Outputs of the file of a fitted model, exported with 20 rows."""
     return list(run(to_onnx(model, X[:20]), fresh).values())
 
 
 @pytest.mark.oldest
 @of_each["classifiers"]
 @of_each["dtypes"]
-def test_every_label_is_that_of_scikit_learn(model, dtype, data, run):
+def test_labels_of_trees_agree_with_scikit_learn(model, dtype, data, run):
     X, y, fresh = data
     X, fresh = X.astype(dtype), fresh.astype(dtype)
     pipe = scaled(model).fit(X, y)
@@ -120,18 +120,18 @@ def test_every_label_is_that_of_scikit_learn(model, dtype, data, run):
 
 @of_each["regressors"]
 @of_each["dtypes"]
-def test_every_number_is_that_of_scikit_learn(model, dtype, data, run):
+def test_predictions_of_trees_agree_with_scikit_learn(model, dtype, data, run):
     X, y, fresh = data
     X, fresh = X.astype(dtype), fresh.astype(dtype)
     target = 1e9 + 1e6 * X[:, 0].astype(float) + y  # far from zero
     pipe = scaled(model).fit(X, target)
     (numbers,) = outputs(pipe, X, fresh, run)
-    # float32 could not tell numbers nearer than 64 from one another there.
+    # There float32 cannot distinguish numbers closer than 64.
     assert_allclose(numbers[:, 0], pipe.predict(fresh), rtol=1e-14)
 
 
 @of_each["classifiers"]
-def test_a_stack_with_a_network_says_what_scikit_learn_says(model, data, run):
+def test_a_stack_with_a_network_agrees(model, data, run):
     X, y, fresh = data
     stack = StackingClassifier([("net", NET), ("trees", model)], cv=2)
     pipe = scaled(stack).fit(X, y)
@@ -141,7 +141,7 @@ def test_a_stack_with_a_network_says_what_scikit_learn_says(model, data, run):
 
 
 @of_each["classifiers"]
-def test_a_soft_vote_of_two_classes_says_what_scikit_learn_says(model, data, run):
+def test_a_soft_vote_of_two_classes_agrees(model, data, run):
     X, y, fresh = data
     members = [("net", NET), ("trees", model)]
     vote = VotingClassifier(members, voting="soft", flatten_transform=False)
@@ -152,7 +152,7 @@ def test_a_soft_vote_of_two_classes_says_what_scikit_learn_says(model, data, run
 
 
 @of_each["regressors"]
-def test_a_vote_with_a_network_gives_the_number_of_scikit_learn(model, data, run):
+def test_a_vote_of_regressors_with_a_network_agrees(model, data, run):
     X, _, fresh = data
     target = np.exp(X[:, 0])
     vote = VotingRegressor([("net", REGRESSOR), ("trees", model)])
@@ -171,7 +171,7 @@ MISSING = {
 @pytest.mark.parametrize("model", MISSING.values(), ids=list(MISSING))
 @of_each["dtypes"]
 @pytest.mark.parametrize("seen", [True, False])
-def test_missing_values_go_where_the_tree_sends_them(model, dtype, seen, data, run):
+def test_missing_values_in_trees_agree(model, dtype, seen, data, run):
     X, y, fresh = data
     rng = np.random.default_rng(1)
     holes = rng.random(X.shape) < 0.1 if seen else np.zeros(X.shape, bool)
@@ -184,7 +184,7 @@ def test_missing_values_go_where_the_tree_sends_them(model, dtype, seen, data, r
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
-def test_numbers_next_to_a_threshold_fall_on_its_side(dtype, run):
+def test_numbers_next_to_a_threshold_of_a_tree_agree(dtype, run):
     X = np.array([[0], [1], [2], [3]], dtype) if dtype is np.int64 else None
     if X is None:  # thresholds between neighbours of float32
         X = np.array([0.1, np.nextafter(np.float32(0.1), np.float32(1))], dtype)
@@ -203,7 +203,7 @@ def test_numbers_next_to_a_threshold_fall_on_its_side(dtype, run):
     assert_array_equal(labels, pipe.predict(fresh))
 
 
-def test_several_targets_have_a_probability_each(data, run):
+def test_several_targets_have_lists_of_probabilities(data, run):
     X, y, fresh = data
     pipe = scaled(RandomForestClassifier(6, **SEED)).fit(X, np.stack([y, y > 0], 1))
     labels, probabilities = outputs(pipe, X, fresh, run)
@@ -227,7 +227,7 @@ def test_an_embedding_by_trees_feeds_a_network(data, run):
     assert_allclose(probabilities, pipe.predict_proba(fresh), rtol=0, atol=1e-12)
 
 
-def test_the_exponential_loss_has_a_link_of_its_own(data, run):
+def test_the_exponential_loss_agrees(data, run):
     X, y, fresh = data
     model = GradientBoostingClassifier(n_estimators=8, loss="exponential", **SEED)
     pipe = scaled(model).fit(X, y > 0)
@@ -235,14 +235,14 @@ def test_the_exponential_loss_has_a_link_of_its_own(data, run):
     assert_allclose(probabilities, pipe.predict_proba(fresh), rtol=0, atol=1e-14)
 
 
-def test_a_tree_of_one_leaf_gives_its_shares(data, run):
+def test_a_tree_of_one_leaf_agrees(data, run):
     X, y, fresh = data
     pipe = scaled(DecisionTreeClassifier(min_samples_leaf=400)).fit(X, y)
     _, probabilities = outputs(pipe, X, fresh[:5], run)
     assert_array_equal(probabilities, pipe.predict_proba(fresh[:5]))
 
 
-def test_what_has_no_form_is_refused_by_name(data):
+def test_the_error_names_an_estimator_without_onnx_form(data):
     X, y, _ = data
     own = GradientBoostingClassifier(init=DecisionTreeClassifier(max_depth=1))
     with pytest.raises(OnnxExportError, match="init='zero'"):

@@ -1,4 +1,4 @@
-"""Categories named "nan" beside missing values: two things to scikit-learn, and in files."""
+"""The category "nan" and missing values are distinct, in scikit-learn and in files."""
 
 import json
 
@@ -61,7 +61,7 @@ def rows(values, as_frame):
 @pytest.mark.parametrize("as_frame", [True, False])
 @pytest.mark.parametrize("values", COLUMNS)
 @pytest.mark.parametrize("name", STEPS)
-def test_a_category_named_nan_is_no_missing_value(name, values, as_frame):
+def test_a_category_named_nan_is_not_missing(name, values, as_frame):
     X = rows(COLUMNS[values], as_frame)
     model = fitted(STEPS[name](), X)
     reader = OnnxClassifier(to_onnx(model, X).to_bytes())
@@ -69,7 +69,7 @@ def test_a_category_named_nan_is_no_missing_value(name, values, as_frame):
 
 
 @pytest.mark.parametrize("name", [name for name in STEPS if name != "strict one-hot"])
-def test_a_later_missing_value_is_none_of_the_categories(name):
+def test_a_new_missing_value_is_an_unknown_category(name):
     X = rows(COLUMNS["no missing value"], as_frame=True)
     model = fitted(STEPS[name](), X)
     later = X.copy()
@@ -80,20 +80,21 @@ def test_a_later_missing_value_is_none_of_the_categories(name):
     np.testing.assert_allclose(reader.predict_proba(later), expected, 1e-9)
 
 
-def test_the_metadata_say_which_text_stands_for_a_missing_value():
+def test_the_metadata_contain_the_placeholder_of_missing_values():
     X = rows(COLUMNS["missing values"], as_frame=True)
     model = fitted(OneHotEncoder(), X)
     session = open_session(to_onnx(model, X))
-    card = json.loads(session.get_modelmeta().custom_metadata_map["sklearn_deep"])
-    assert card["missing"] not in {"nan", "a", "b"}
+    metadata = json.loads(session.get_modelmeta().custom_metadata_map["sklearn_deep"])
+    assert metadata["missing"] not in {"nan", "a", "b"}
     feeds = {
-        name: X[[name]].fillna(card["missing"]).to_numpy(object) for name in X.columns
+        name: X[[name]].fillna(metadata["missing"]).to_numpy(object)
+        for name in X.columns
     }
     shares = session.run(["probabilities"], feeds)[0]
     np.testing.assert_allclose(shares, model.predict_proba(X), 1e-9)
 
 
-def test_without_such_a_category_a_missing_value_is_nan():
+def test_the_generated_missing_value_is_nan_without_such_a_category():
     X = rows(["x", "a", np.nan, "b", "b"], as_frame=True)
     export = to_onnx(fitted(OneHotEncoder(), X), X)
     metadata = {entry.key: entry.value for entry in export.model.metadata_props}
@@ -101,16 +102,14 @@ def test_without_such_a_category_a_missing_value_is_nan():
 
 
 @pytest.mark.parametrize("as_frame", [True, False])
-def test_a_text_that_would_be_taken_for_a_missing_value_is_refused(as_frame):
+def test_a_string_equal_to_the_placeholder_is_refused(as_frame):
     X = rows(["x", "a", np.nan, "b", "b"], as_frame)
     model = fitted(OneHotEncoder(handle_unknown="ignore"), X)
     reader = OnnxClassifier(to_onnx(model, X).to_bytes())
     later = rows(["nan", "a", "x", "b", "b"], as_frame)
-    with pytest.raises(
-        ValueError, match="text 'nan', which stands for a missing value"
-    ):
+    with pytest.raises(ValueError, match="string 'nan', which marks a missing value"):
         reader.predict(later)
-    # An export with such rows has another text for what is missing.
+    # An export with such rows uses another placeholder for missing values.
     both = pd.concat([X, later]) if as_frame else np.concatenate([X, later])
     reader = OnnxClassifier(to_onnx(model, both).to_bytes())
     np.testing.assert_allclose(
@@ -118,7 +117,7 @@ def test_a_text_that_would_be_taken_for_a_missing_value_is_refused(as_frame):
     )
 
 
-def test_a_text_nan_is_any_unknown_text_where_nothing_asks_for_missing_values():
+def test_the_string_nan_is_unknown_if_missing_values_are_not_looked_up():
     X = rows(["x", "a", "c", "b", "b"], as_frame=True)
     model = fitted(OneHotEncoder(handle_unknown="ignore"), X)
     reader = OnnxClassifier(to_onnx(model, X).to_bytes())
@@ -128,7 +127,7 @@ def test_a_text_nan_is_any_unknown_text_where_nothing_asks_for_missing_values():
     )
 
 
-def test_skl2onnx_whose_files_say_nothing_of_missing_values_refuses_both():
+def test_skl2onnx_refuses_a_category_that_equals_the_placeholder():
     X = rows(COLUMNS["missing values"], as_frame=True)
     model = fitted(OneHotEncoder(), X)
     with pytest.raises(OnnxExportError, match=r"export with sklearn_deep\.to_onnx"):

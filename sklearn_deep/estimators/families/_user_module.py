@@ -1,4 +1,4 @@
-"""The network of an estimator as a module of the user's own."""
+"""Base class of the estimators around a user's module."""
 
 import dataclasses
 import math
@@ -29,8 +29,8 @@ from sklearn_deep.training.stacking._vmap_check import first_rows, stackable, tr
 
 _PREFIX = "module__"
 
-# Rows of a trial, at most.
-_TRIAL_ROWS = 256
+# Largest number of rows of the check whether a module can be stacked.
+_CHECK_ROWS = 256
 
 
 def _makes_modules(value: Any) -> bool:
@@ -41,19 +41,19 @@ MODULE_RULES: Rules = {
     "module": (
         Satisfies(
             _makes_modules,
-            "a class of torch.nn.Module, or a function that makes one (not a module that"
-            " is made: each fit begins with a fresh one, of the arguments module__...)",
+            "a class of torch.nn.Module, or a function that returns a module (not a module"
+            " itself: each fit makes a new one from the arguments module__...)",
         ),
     ),
     **TRAINING_RULES,
 }
 
 
-class OwnNetwork(DeepEstimator):
-    """A classifier or regressor around a module that the user wrote."""
+class UserModuleEstimator(DeepEstimator):
+    """Makes the network from the parameters ``module`` and ``module__*``."""
 
-    def _take_arguments(self, arguments: dict[str, Any]) -> None:
-        """Store the arguments of the module as they came."""
+    def _set_module_arguments(self, arguments: dict[str, Any]) -> None:
+        """Store the arguments of the module unchanged."""
         for name, value in arguments.items():
             if not name.startswith(_PREFIX) or name == _PREFIX:
                 help = advice(name, self._rules, type(self))
@@ -64,23 +64,23 @@ class OwnNetwork(DeepEstimator):
                 )
             setattr(self, name, value)
 
-    def _arguments(self) -> dict[str, Any]:
+    def _module_arguments(self) -> dict[str, Any]:
         return {k: v for k, v in vars(self).items() if k.startswith(_PREFIX)}
 
     def get_params(self, deep=True):
-        """Get the parameters, the module's arguments among them.
+        """Get the parameters, including the module's arguments.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether parameters of parameters are given too.
+            Whether to include the parameters of nested objects.
 
         Returns
         -------
         params : dict
             Names and values.
         """
-        return {**super().get_params(deep=deep), **self._arguments()}
+        return {**super().get_params(deep=deep), **self._module_arguments()}
 
     def set_params(self, **params):
         """Set parameters; ``module__x`` is the argument ``x`` of the module.
@@ -97,7 +97,7 @@ class OwnNetwork(DeepEstimator):
         """
         of_module = {k: v for k, v in params.items() if k.startswith(_PREFIX)}
         super().set_params(**{k: v for k, v in params.items() if k not in of_module})
-        self._take_arguments(of_module)
+        self._set_module_arguments(of_module)
         return self
 
     # Hooks
@@ -111,10 +111,11 @@ class OwnNetwork(DeepEstimator):
             "n_outputs": n_outputs,
             "input_shape": layout.row_shape,
         }
-        given = {k.removeprefix(_PREFIX): v for k, v in self._arguments().items()}
-        bound = bind_arguments(type(self).__name__, self.module, given, sizes)
-        arguments = {_PREFIX + name: value for name, value in bound.items()}
-        return {"module": self.module, **arguments}
+        arguments = {
+            k.removeprefix(_PREFIX): v for k, v in self._module_arguments().items()
+        }
+        bound = bind_arguments(type(self).__name__, self.module, arguments, sizes)
+        return {"module": self.module, **{_PREFIX + k: v for k, v in bound.items()}}
 
     def _nonlinearity(self) -> tuple[str, float | None]:
         return "identity", None
@@ -122,48 +123,48 @@ class OwnNetwork(DeepEstimator):
     def _initialized(
         self, architecture: dict[str, Any], loss: Loss, rows: Rows, seed: int
     ) -> nn.Module:
-        return self._made(architecture, seed)
+        return self._make_module(architecture, seed)
 
-    def _made(self, architecture: dict[str, Any], seed: int) -> nn.Module:
+    def _make_module(self, architecture: dict[str, Any], seed: int) -> nn.Module:
         factory, *_ = architecture.values()
         arguments = {
             k.removeprefix(_PREFIX): v for k, v in architecture.items() if k != "module"
         }
-        own = generator(seed, "weights")
-        return build(type(self).__name__, factory, arguments, own).cpu().float()
+        random = generator(seed, "weights")
+        return build(type(self).__name__, factory, arguments, random).cpu().float()
 
     def _load_module(self, fitted: Fitted, values: dict[str, Any]) -> nn.Module:
-        # Not on "meta": what a module keeps beside its state comes from its constructor,
-        # with the same random numbers.
-        module = self._made(fitted.architecture, fitted.seed)
+        # Not on the "meta" device: attributes that are not in the state come from the
+        # constructor, called with the same random numbers.
+        module = self._make_module(fitted.architecture, fitted.seed)
         tensors = {k: as_tensor(v).cpu() for k, v in values.items()}
         module = module.to(torch.from_numpy(np.empty(0, fitted.dtype)).dtype)
         module.load_state_dict(tensors)
         return module.eval()
 
     def _architecture_key(self, architecture: dict[str, Any]) -> Hashable:
-        return None  # ``_try_out`` tells, once there is a job
+        return None  # set by ``_prepare``, which needs the job
 
     def _prepare(
         self, given: FitArguments, before: Fitted | None, seed: int | None = None
     ) -> Prepared:
-        """Prepare a fit, and try the module out on some rows."""
+        """Prepare a fit, and check on some rows whether the module can be stacked."""
         prepared = super()._prepare(given, before, seed)
         key = self._try_out(prepared.job)
         job = dataclasses.replace(prepared.job, architecture_key=key)
         return dataclasses.replace(prepared, job=job)
 
     def _try_out(self, job: TrainJob) -> Hashable:
-        """Key of networks that may be trained with this one; None for no others."""
-        batch = first_rows(job.rows, min(job.batch_size, _TRIAL_ROWS))
+        """Key of the networks that can be stacked with this one; None for none."""
+        batch = first_rows(job.rows, min(job.batch_size, _CHECK_ROWS))
         same = try_out(job, batch, name_of(self.module))
-        if not same or current_task() is None:  # there is nobody to stack it with
+        if not same or current_task() is None:  # no search to stack it in
             return None
         kind = fingerprint(job.module)
         return kind if stackable(job, batch, kind) else None
 
     def __sklearn_tags__(self):
-        """Say that X may have more than two axes."""
+        """Declare that X may have more than two axes."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
