@@ -128,6 +128,7 @@ GROUPS = [
             "SklearnDeepWarning",
             "TrainingDivergedError",
             "TrainingWarning",
+            "UnsupportedVersionError",
         ],
     ),
 ]

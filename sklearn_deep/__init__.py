@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         SklearnDeepWarning,
         TrainingDivergedError,
         TrainingWarning,
+        UnsupportedVersionError,
     )
     from sklearn_deep.export._to_onnx import OnnxExport, to_onnx
     from sklearn_deep.export.layers._feed_forward import register_onnx_layer
@@ -132,6 +133,7 @@ _HOMES = {
     "TrainingWarning": "exceptions",
     "Translation": "augmentation._geometry",
     "TrivialAugment": "augmentation._policies",
+    "UnsupportedVersionError": "exceptions",
     "ValidationHoldout": "estimators.meta._holdout",
     "WindowSlice": "augmentation._series",
     "augmentation_preview": "inspection._augmentation_preview",
@@ -203,6 +205,7 @@ __all__ = [
     "TrainingWarning",
     "Translation",
     "TrivialAugment",
+    "UnsupportedVersionError",
     "ValidationHoldout",
     "WindowSlice",
     "augmentation_preview",
@@ -228,11 +231,14 @@ def __getattr__(name: str) -> Any:
     try:
         with patient_threads():
             value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    except ModuleNotFoundError as error:
-        if error.name not in _EXTRAS:
-            raise
-        missing = import_module(f"{__name__}.exceptions").MissingDependencyError
-        raise missing(name, error.name, _EXTRAS[error.name]) from error
+    except ImportError as error:
+        if error.name in _EXTRAS and isinstance(error, ModuleNotFoundError):
+            missing = import_module(f"{__name__}.exceptions").MissingDependencyError
+            raise missing(name, error.name, _EXTRAS[error.name]) from error
+        versions = import_module(f"{__name__}.export._versions")
+        if versions.is_about_onnx(error):
+            raise versions.unsupported(error.name, error) from error
+        raise
     globals()[name] = value
     return value
 

@@ -2,18 +2,19 @@
 
 .. code-block:: text
 
-    SklearnDeepError ├── InvalidParameterError(ValueError, TypeError)    an invalid
-    constructor argument ├── TrainingDivergedError(ArithmeticError)          the loss or
-    a weight became NaN or infinite ├── ScoreDropError(ValueError)
-    a compressed network scores too low ├── OnnxExportError(ValueError)
-    a model without an ONNX form │   └── OnnxParityError                             an
-    ONNX form with other predictions ├── OnnxFileError(ValueError)
-    a file that cannot be read └── MissingDependencyError(ImportError)             an
-    optional library is not installed
+    SklearnDeepError
+    ├── InvalidParameterError(ValueError, TypeError)  an invalid constructor argument
+    ├── TrainingDivergedError(ArithmeticError)        the loss or a weight became NaN or infinite
+    ├── ScoreDropError(ValueError)                    a compressed network scores too low
+    ├── OnnxExportError(ValueError)                   a model without an ONNX form
+    │   ├── OnnxParityError                           an ONNX form with other predictions
+    │   └── UnsupportedVersionError(ImportError)      an ONNX library of an unknown version
+    ├── OnnxFileError(ValueError)                     a file that cannot be read
+    └── MissingDependencyError(ImportError)           an optional library is not installed
 
-    SklearnDeepWarning(UserWarning) ├── ScoreDropWarning
-    a compressed network scores lower └── TrainingWarning
-    a fit with a probably useless result
+    SklearnDeepWarning(UserWarning)
+    ├── ScoreDropWarning                              a compressed network scores lower
+    └── TrainingWarning                               a fit with a probably useless result
 """
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "SklearnDeepWarning",
     "TrainingDivergedError",
     "TrainingWarning",
+    "UnsupportedVersionError",
 ]
 
 
@@ -147,6 +149,14 @@ class OnnxParityError(OnnxExportError):
 
     def __str__(self):
         return self.message
+
+
+class UnsupportedVersionError(OnnxExportError, ImportError):
+    """The installed version of an ONNX library lacks a name that the export needs.
+
+    The message gives the versions that the export was tested with. It is an
+    ``ImportError`` too, as ``from sklearn_deep import to_onnx`` may raise it.
+    """
 
 
 class OnnxFileError(SklearnDeepError, ValueError):

@@ -46,6 +46,7 @@ from sklearn_deep.export.networks._networks import has_several_quantiles, has_st
 from sklearn_deep.export.skl2onnx._private import (
     apply_zipmap,
     get_model_alias,
+    names_versions,
     operator_names,
 )
 from sklearn_deep.export.sklearn._composition import final_estimator, prediction_chain
@@ -109,6 +110,7 @@ def is_multi_output(model: Any) -> bool:
     return isinstance(getattr(model, "classes_", None), list)
 
 
+@names_versions
 def parse(scope, model, inputs, custom_parsers=None):
     """Declare the outputs of an operator."""
     operator = scope.declare_local_operator(_alias(model), model)
@@ -203,6 +205,7 @@ def _declare_labels(scope, model, operator):
     return outputs
 
 
+@names_versions
 def shape(operator):
     """Set the types of the outputs, as the rules computed them."""
     for variable, value, dimensions in _operator_graph(operator).outputs:
@@ -217,6 +220,7 @@ def shape(operator):
             column.set_type(kind.__class__(kind.shape[:1]))
 
 
+@names_versions
 def convert(scope, operator, container):
     """Add the nodes that the rules wrote to skl2onnx's container."""
     operator_graph = _operator_graph(operator)

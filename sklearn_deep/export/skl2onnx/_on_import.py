@@ -1,7 +1,7 @@
 """Registers our converters when it is imported; a failure is a warning, never an error.
 
-This runs inside a user's ``import skl2onnx`` or ``from sklearn_deep import ...``, and
-neither may fail because a release of skl2onnx differs. ``to_onnx`` raises instead.
+This runs inside a user's ``import skl2onnx`` or ``from sklearn_deep import ...``, which
+must succeed with any release of the ONNX libraries. ``to_onnx`` raises an error instead.
 """
 
 import warnings
@@ -9,6 +9,10 @@ import warnings
 from sklearn_deep.exceptions import SklearnDeepWarning
 
 try:
+    from sklearn_deep.export.skl2onnx._private import check_names
+
+    check_names()  # before other modules import these names
+
     from sklearn_deep.export.skl2onnx._registration import register
 
     register()

@@ -1,25 +1,26 @@
-"""Everything private that this package uses of skl2onnx, and the versions it was tested with.
+"""Everything that this package uses of skl2onnx and that its documentation does not contain.
 
-A name that a release of skl2onnx has renamed is noted, and raises nothing here: an
-upgrade may break ``to_onnx``, which then names the versions that work, but no import.
+A name that a release of skl2onnx has removed or renamed raises no error here: importing
+``sklearn_deep`` and ``skl2onnx`` must succeed. ``to_onnx`` raises instead, and names the
+versions that work.
 """
 
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
-from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.exceptions import UnsupportedVersionError
+from sklearn_deep.export import _versions
 
-TESTED = ">=1.20,<1.21"  # as in the [onnx] extra of pyproject.toml
-
-_absent: list[str] = []
+_missing: list[str] = []
 
 
 def _find(module: str, name: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError):
-        _absent.append(f"{module}.{name}")
+        _missing.append(f"{module}.{name}")
         return None
 
 
@@ -32,21 +33,71 @@ get_converter = _find("skl2onnx.common._registration", "get_converter")
 get_shape_calculator = _find("skl2onnx.common._registration", "get_shape_calculator")
 process_options = _find("skl2onnx.common.utils_sklearn", "_process_options")
 
+# Attributes of the objects that skl2onnx passes to a parser, shape calculator or converter.
+# Converters also have ``get_allowed_options``.
+ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "skl2onnx.common._container.ModelComponentContainer": (
+        "ensure_topological_order",
+        "initializers",
+        "node_domain_version_pair_sets",
+        "nodes",
+    ),
+    "skl2onnx.common._topology.Operator": (
+        "inputs",
+        "outputs",
+        "raw_operator",
+        "scope_inst",
+        "target_opset",
+        "type",
+    ),
+    "skl2onnx.common._topology.Scope": (
+        "add_options",
+        "declare_local_operator",
+        "declare_local_variable",
+        "get_unique_operator_name",
+        "operators",
+        "options",
+    ),
+    "skl2onnx.common._topology.Variable": (
+        "full_name",
+        "get_first_dimension",
+        "raw_name",
+        "set_type",
+        "type",
+    ),
+}
+
+
+def names_versions(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a function that reads attributes of skl2onnx's objects.
+
+    If one of them is missing, the error says which versions of skl2onnx work.
+    """
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except AttributeError as error:
+            if type(error.obj).__module__.startswith("skl2onnx."):
+                raise unsupported(error) from error
+            raise
+
+    return call
+
 
 def check_names() -> None:
-    """Raise where the installed skl2onnx lacks a name that the export needs.
+    """Raise if an installed ONNX library lacks a name that the export needs.
 
     Raises
     ------
-    OnnxExportError
+    UnsupportedVersionError
     """
-    if _absent:
-        raise unsupported(f"it has no {', '.join(_absent)}")
+    _versions.check_names()
+    if _missing:
+        raise unsupported(f"it has no {', '.join(_missing)}")
 
 
-def unsupported(reason: object) -> OnnxExportError:
+def unsupported(reason: object) -> UnsupportedVersionError:
     """Make the error that says which versions of skl2onnx work."""
-    return OnnxExportError(
-        f"to_onnx does not work with skl2onnx {version('skl2onnx')}: {reason}. Install a"
-        f" version that it was tested with: pip install 'skl2onnx{TESTED}'."
-    )
+    return _versions.unsupported("skl2onnx", reason)

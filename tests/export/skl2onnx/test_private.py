@@ -1,36 +1,46 @@
-"""A release of skl2onnx that renames what is private there breaks to_onnx, and no import."""
+"""A release of an ONNX library that lacks a name breaks to_onnx, and no import."""
 
+import ast
+import inspect
 import subprocess
 import sys
-import tomllib
-from pathlib import Path
+from importlib import import_module
 
+import numpy as np
 import pytest
-from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
+import skl2onnx
 
-from sklearn_deep.export.skl2onnx._private import TESTED
+from sklearn_deep import MLPClassifier, UnsupportedVersionError
+from sklearn_deep.export._versions import TESTED
+from sklearn_deep.export.skl2onnx import _converters
+from sklearn_deep.export.skl2onnx._private import ATTRIBUTES
 
-# Renames a private name as soon as skl2onnx is there, before anyone else sees it.
-RENAMED = """
+# Removes a module or a name as soon as another module is loaded, before anyone sees it.
+REMOVED = """
 import sys, warnings
 from importlib.machinery import PathFinder
 
-class Renaming:
+class Removing:
     @staticmethod
     def find_spec(fullname, path=None, target=None):
-        if fullname != "skl2onnx":
+        if fullname in moved:
+            raise ModuleNotFoundError(f"No module named {{fullname!r}}", name=fullname)
+        if fullname != {trigger!r}:
             return None
         spec = PathFinder.find_spec(fullname, path)
         load = spec.loader.exec_module
-        def load_and_rename(package):
+        def load_and_remove(package):
             load(package)
-            theirs = vars(sys.modules["skl2onnx.{module}"])
-            theirs["renamed"] = theirs.pop({name!r})
-        spec.loader.exec_module = load_and_rename
+            if {name!r}:
+                del vars(sys.modules[{module!r}])[{name!r}]
+            else:
+                moved.add({module!r})
+                del sys.modules[{module!r}]
+        spec.loader.exec_module = load_and_remove
         return spec
 
-sys.meta_path.insert(0, Renaming)
+moved = set()
+sys.meta_path.insert(0, Removing)
 """
 USE = """
 with warnings.catch_warnings(record=True) as caught:
@@ -39,39 +49,100 @@ with warnings.catch_warnings(record=True) as caught:
     from sklearn_deep import MLPRegressor
     class Mine(MLPClassifier):
         pass
-told = [str(w.message) for w in caught if w.category.__name__ == "SklearnDeepWarning"]
-assert len(told) == 1, told
-assert "converters could not be registered" in told[0], told
+messages = [str(w.message) for w in caught if w.category.__name__ == "SklearnDeepWarning"]
+assert len(messages) == 1, messages
+assert "converters could not be registered" in messages[0], messages
 model = MLPClassifier((4,), max_epochs=2).fit([[0.0], [1.0]] * 9, [0, 1] * 9)
 assert model.predict([[0.0]]).shape == (1,)
-from sklearn_deep import OnnxExportError, to_onnx
+from sklearn_deep import OnnxExportError
 try:
+    from sklearn_deep import to_onnx
     to_onnx(model, [[0.0], [1.0]])
 except OnnxExportError as error:
     print(error)
 """
 OURS = "import sklearn_deep; from sklearn_deep import MLPClassifier"
+# The module after which a name is removed, the module and the name; none for a module.
 CASES = {
-    "ours first": ("_parse", "_parse_sklearn_simple_model", f"{OURS}; import skl2onnx"),
-    "skl2onnx first": (
-        "_supported_operators",
+    "private": (
+        "skl2onnx",
+        "skl2onnx._parse",
+        "_parse_sklearn_simple_model",
+        f"{OURS}; import skl2onnx",
+    ),
+    "private, skl2onnx first": (
+        "skl2onnx",
+        "skl2onnx._supported_operators",
         "get_model_alias",
         f"import skl2onnx; {OURS}",
+    ),
+    "public": (
+        "skl2onnx",
+        "skl2onnx",
+        "update_registered_converter",
+        f"{OURS}; import skl2onnx",
+    ),
+    "public module": (
+        "skl2onnx",
+        "skl2onnx.proto",
+        "",
+        f"import skl2onnx; {OURS}",
+    ),
+    "public of onnx": (
+        "onnx.inliner",
+        "onnx.inliner",
+        "inline_local_functions",
+        f"{OURS}; import skl2onnx",
     ),
 }
 
 
-@pytest.mark.parametrize(("module", "name", "imports"), CASES.values(), ids=CASES)
-def test_a_renamed_private_function_breaks_to_onnx_alone(module, name, imports):
-    code = RENAMED.format(module=module, name=name) + USE.format(imports=imports)
+@pytest.mark.parametrize(
+    ("trigger", "module", "name", "imports"), CASES.values(), ids=CASES
+)
+def test_a_missing_name_breaks_to_onnx_alone(trigger, module, name, imports):
+    removed = REMOVED.format(trigger=trigger, module=module, name=name)
+    code = removed + USE.format(imports=imports)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert f"it has no skl2onnx.{module}.{name}" in done.stdout
-    assert f"skl2onnx{TESTED}" in done.stdout
+    library = module.partition(".")[0]
+    assert f"{library}{TESTED[library]}" in done.stdout
+    assert (name or module) in done.stdout
 
 
-def test_the_extra_installs_the_versions_that_were_tested():
-    project = Path(__file__).parents[3] / "pyproject.toml"
-    extra = tomllib.loads(project.read_text())["project"]["optional-dependencies"]
-    (wanted,) = [r for r in map(Requirement, extra["onnx"]) if r.name == "skl2onnx"]
-    assert wanted.specifier == SpecifierSet(TESTED)
+def test_a_missing_attribute_of_an_object_of_skl2onnx_names_the_versions(monkeypatch):
+    model = MLPClassifier((4,), max_epochs=2).fit([[0.0], [1.0]] * 9, [0, 1] * 9)
+    variable = import_module("skl2onnx.common._topology").Variable
+    monkeypatch.delattr(variable, "get_first_dimension")
+    with pytest.raises(
+        UnsupportedVersionError, match=r"get_first_dimension.*skl2onnx>="
+    ):
+        skl2onnx.to_onnx(model, np.zeros((1, 1)))
+
+
+def attributes_read(names):
+    """Attributes that the converters read from variables of some names."""
+    tree = ast.parse(inspect.getsource(_converters))
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and (
+            (isinstance(node.value, ast.Name) and node.value.id in names)
+            or (isinstance(node.value, ast.Attribute) and node.value.attr in names)
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("owner", "names"),
+    [
+        ("_container.ModelComponentContainer", {"container"}),
+        ("_topology.Operator", {"operator", "other"}),
+        ("_topology.Scope", {"scope", "scope_inst"}),
+        ("_topology.Variable", {"variable", "first", "last", "column"}),
+    ],
+)
+def test_attributes_of_the_objects_of_skl2onnx_are_listed(owner, names):
+    ours = {"_sklearn_deep"}
+    assert attributes_read(names) - ours == set(ATTRIBUTES[f"skl2onnx.common.{owner}"])
