@@ -14,6 +14,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_deep.exceptions import OnnxExportError
+from sklearn_deep.export._versions import is_about_onnx, unsupported
 from sklearn_deep.inspection._fit_curve import find_network
 
 # Batch sizes of timed predictions. Each is timed for at least _SECONDS and _FEWEST
@@ -188,9 +189,14 @@ def _onnx(
         from sklearn_deep.export._to_onnx import to_onnx
         from sklearn_deep.serving._feeds import make_feeds
         from sklearn_deep.serving._session import OnnxSession
-    except ModuleNotFoundError:
-        if _NEEDS_ONNX not in notes:
-            notes.append(_NEEDS_ONNX)
+    except ImportError as error:
+        note = _NEEDS_ONNX
+        if is_about_onnx(error):
+            note = f"no ONNX columns: {unsupported(str(error.name), error)}"
+        elif not isinstance(error, ModuleNotFoundError):
+            raise
+        if note not in notes:
+            notes.append(note)
         return {}
     try:
         content = to_onnx(model, _safe_indexing(X, slice(BATCHES[1]))).to_bytes()

@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from sklearn_deep.export._to_onnx import OLDEST_OPSET
 from sklearn_deep.export.graph._graph import Graph, Value
 from sklearn_deep.export.graph._registry import apply
 from sklearn_deep.export.graph._table import Table
@@ -24,11 +25,30 @@ KINDS = {
 }
 
 
+OPSETS = range(OLDEST_OPSET, newest_opset() + 1)
+ENDS = OPSETS[0], OPSETS[-1]
+
+
+@pytest.fixture(
+    params=[n if n in ENDS else pytest.param(n, marks=pytest.mark.slow) for n in OPSETS]
+)
+def opset(request):
+    """Each operator set; those between the oldest and the newest are slow tests."""
+    return request.param
+
+
+@pytest.fixture(params=ENDS)
+def end_opset(request):
+    """The oldest and the newest operator set."""
+    return request.param
+
+
 def open_session(export):
     """Load an export, or the model of one."""
     model = getattr(export, "model", export)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

@@ -15,6 +15,9 @@ from sklearn_deep.export.graph._graph import (
     STRING,
 )
 
+# Files up to this size are run by one thread: starting more costs more than they save.
+_SMALL = 2**20  # bytes
+
 
 def open_session(model: bytes) -> Any:
     """Load a model.
@@ -26,6 +29,8 @@ def open_session(model: bytes) -> Any:
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are raised as exceptions
+    if len(model) <= _SMALL:
+        options.intra_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"], enable_fallback=False

@@ -324,12 +324,12 @@ class _OperatorGraph:
             return outputs
         methods = ["predict", "predict_std"][: len(operator.outputs)]
         values = [apply(graph, model, method, table) for method in methods]
+        predictor = final_estimator(model)
         if is_by_step(model):
-            targets = [] if final_estimator(model)._fitted.targets.flat else [None]
-            targets += [None] if has_several_quantiles(final_estimator(model)) else []
+            targets = [] if fitted_of(predictor).targets.flat else [None]
+            targets += [None] if has_several_quantiles(predictor) else []
             return [(y, [self.rows, None, *targets]) for y in values]
-        last = final_estimator(model)
-        if has_several_quantiles(last) and not fitted_of(last).targets.flat:
+        if has_several_quantiles(predictor) and not fitted_of(predictor).targets.flat:
             return [(y, [self.rows, None, None]) for y in values]
         # skl2onnx's regressors output (n, 1) for one target.
         return [(graph.reshape(y, (0, -1)), [self.rows, None]) for y in values]

@@ -51,8 +51,6 @@ from sklearn_deep.nn._rnn import (
 from sklearn_deep.nn._stages import Tapped, UpTo
 from sklearn_deep.nn._tabular import Ensemble, TabularNetwork
 
-OPSETS = range(OLDEST_OPSET, newest_opset() + 1)
-
 
 def mlp(**changed):
     options = {
@@ -282,14 +280,6 @@ def rows():
 
 @pytest.mark.oldest
 @pytest.mark.parametrize("dtype", [FLOAT, DOUBLE], ids=str)
-@pytest.mark.parametrize(
-    "opset",
-    [
-        OPSETS[0],
-        *(pytest.param(opset, marks=pytest.mark.slow) for opset in OPSETS[1:-1]),
-        OPSETS[-1],
-    ],
-)
 @pytest.mark.parametrize(
     "kind",
     [k for k in LAYERS if k not in OVER_TOKENS | QUANTIZED],

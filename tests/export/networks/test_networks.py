@@ -7,12 +7,9 @@ from sklearn.datasets import load_diabetes, load_digits, load_iris
 from sklearn.exceptions import NotFittedError
 
 from sklearn_deep import MLPClassifier, MLPRegressor, to_onnx
-from sklearn_deep.export._to_onnx import OLDEST_OPSET
-from sklearn_deep.export.skl2onnx._convert import newest_opset
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 
 SMALL = {"hidden_layer_sizes": (6,), "max_epochs": 2, "random_state": 0}
-OPSETS = range(OLDEST_OPSET, newest_opset() + 1)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +92,6 @@ def test_the_standard_deviation_may_be_left_out(patients, run):
     assert list(run(export, X)) == ["variable"]
 
 
-@pytest.mark.parametrize("opset", OPSETS)
 def test_every_opset_is_written_as_asked(opset, flowers, same):
     X, y = flowers
     model = MLPClassifier(activation="gelu", normalization="layer", **SMALL).fit(X, y)

@@ -800,19 +800,10 @@ def test_a_tolerance_below_zero_is_refused(tolerance):
         to_onnx(network().fit(X, Y), X, tolerance=tolerance)
 
 
-@pytest.mark.parametrize("opset", [1, 16, 1000, 0, -1])
-def test_an_operator_set_out_of_range_is_refused(opset):
-    with pytest.raises(ValueError, match=f"target_opset must be from 17 to .*{opset}"):
-        to_onnx(network().fit(X, Y), X, target_opset=opset)
-
-
-@pytest.mark.parametrize("opset", [17, 18, 19, 20, 21])
-def test_every_operator_set_from_17_on_gives_a_model_of_that_set(opset, same):
-    model = make_pipeline(SimpleImputer(), StandardScaler(), network()).fit(X, Y)
-    export = to_onnx(model, X, target_opset=opset)
-    versions = {entry.domain: entry.version for entry in export.model.opset_import}
-    assert versions[""] == opset
-    same(model, export, X)
+@pytest.mark.parametrize("number", [1, 16, 1000, 0, -1])
+def test_an_operator_set_out_of_range_is_refused(number):
+    with pytest.raises(ValueError, match=f"target_opset must be from 17 to .*{number}"):
+        to_onnx(network().fit(X, Y), X, target_opset=number)
 
 
 @pytest.mark.parametrize("dtype", ["float16", np.float32, "double", 32])

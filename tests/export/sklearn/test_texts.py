@@ -127,10 +127,11 @@ def test_capital_letters_of_greek_and_turkish_are_read_in_words():
     np.testing.assert_array_equal(got, vectoriser.transform(texts).toarray())
 
 
-@pytest.mark.parametrize("opset", [17, None])
-def test_texts_without_a_token_are_read(opset):
+def test_texts_without_a_token_are_read(end_opset):
     vectoriser = TfidfVectorizer().fit(TEXTS)
-    reader = OnnxTransformer(to_onnx(vectoriser, TEXTS, target_opset=opset).to_bytes())
+    reader = OnnxTransformer(
+        to_onnx(vectoriser, TEXTS, target_opset=end_opset).to_bytes()
+    )
     for texts in ([""], ["", ""], ["?!"], ["", "fox", " "], ["x" * 1000]):
         np.testing.assert_allclose(
             reader.transform(texts), vectoriser.transform(texts).toarray()
