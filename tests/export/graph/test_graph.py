@@ -148,7 +148,9 @@ def test_a_table_has_the_dtype_of_the_numpy_array():
 
 
 def test_strings_and_numbers_in_one_array_are_refused():
-    with pytest.raises(OnnxExportError, match="strings and of numbers meet"):
+    with pytest.raises(
+        OnnxExportError, match="strings and of numbers are in one array"
+    ):
         _ = Table(((Value("a", INT), 1), (Value("b", STRING), 1))).dtype
 
 

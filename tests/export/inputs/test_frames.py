@@ -131,11 +131,11 @@ def texts(dtype, seed=0, high=4, missing=False):
 def test_numbers_of_any_dtype_are_encoded_as_the_estimator_does(
     kind, encoder, same, inputs
 ):
-    dtype, declare_inputs = NUMBERS[kind]
+    dtype, input_type = NUMBERS[kind]
     frame = numbers(dtype)
     model = fitted(("c", encoder(), ["c"]), frame=frame)
     export = to_onnx(model, frame)
-    assert inputs(export) == {"c": declare_inputs}
+    assert inputs(export) == {"c": input_type}
     same(model, export, frame)
     same(model, export, numbers(dtype, seed=1, high=9))
 
@@ -401,7 +401,6 @@ def test_a_transformer_of_no_columns_outputs_none(nothing, same):
         {"transformer_weights": {"c": -2}},
         {"sparse_threshold": 0.0},
         {"sparse_threshold": 1.0},
-        {"n_jobs": 2},
         {"verbose_feature_names_out": False},
     ],
     ids=str,

@@ -98,6 +98,6 @@ def test_a_reader_of_another_task_names_the_right_reader():
 def test_an_estimator_without_predict_and_transform_is_refused():
     with pytest.raises(
         OnnxExportError,
-        match="DBSCAN is an estimator of the kind 'clusterer' without",
+        match="DBSCAN is an estimator of type 'clusterer' without",
     ):
         to_onnx(DBSCAN().fit(X), X)

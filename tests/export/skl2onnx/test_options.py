@@ -230,11 +230,15 @@ def test_class_labels_of_several_targets_are_a_list(convert, names):
 
 def test_raw_scores_without_a_decision_function_are_refused():
     model, X, _ = several(*TARGETS[0])
-    with pytest.raises(OnnxExportError, match="which MultiOutputClassifier has not"):
+    with pytest.raises(
+        OnnxExportError, match="which MultiOutputClassifier does not have"
+    ):
         ours(model, X, raw_scores=True)
     calibrated = CalibratedClassifierCV(bare(X, np.arange(len(X)) % 2), cv=2)
     calibrated.fit(X, np.arange(len(X)) % 2)
-    with pytest.raises(OnnxExportError, match="which CalibratedClassifierCV has not"):
+    with pytest.raises(
+        OnnxExportError, match="which CalibratedClassifierCV does not have"
+    ):
         ours(calibrated, X, raw_scores=True)
 
 
