@@ -248,7 +248,7 @@ def _check_range(values: np.ndarray, label: str) -> None:
 
 
 def _out_of_range(label: str) -> ValueError:
-    return ValueError(f"Column {label} contains integers outside the range of int64.")
+    return ValueError(f"Column {label} contains integers that do not fit into 64 bits.")
 
 
 def _check_boolean(values: np.ndarray, label: str) -> None:

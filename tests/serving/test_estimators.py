@@ -407,7 +407,7 @@ def test_the_error_names_input_that_is_not_sequences():
     for X in (None, 3, "Anna", {"a": 1}, len):
         with pytest.raises(TypeError, match="X must contain sequences"):
             reader.predict(X)
-    with pytest.raises(ValueError, match="no valid Unicode"):
+    with pytest.raises(ValueError, match="not valid Unicode"):
         reader.predict(["\ud800"])
 
 
