@@ -150,7 +150,7 @@ def test_arguments_are_searched(iris):
 
 
 @pytest.mark.parametrize(
-    ("value", "got"), [(Net(4, 3), "not a module that is made"), ("Net", "Got 'Net'")]
+    ("value", "got"), [(Net(4, 3), "not a module itself"), ("Net", "Got 'Net'")]
 )
 def test_what_makes_no_module_is_refused(iris, value, got):
     with pytest.raises(InvalidParameterError, match=got):
