@@ -235,7 +235,7 @@ def __getattr__(name: str) -> Any:
         if error.name in _EXTRAS and isinstance(error, ModuleNotFoundError):
             missing = import_module(f"{__name__}.exceptions").MissingDependencyError
             raise missing(name, error.name, _EXTRAS[error.name]) from error
-        versions = import_module(f"{__name__}.export._versions")
+        versions = import_module(f"{__name__}.export.graph._versions")
         if versions.is_about_onnx(error):
             raise versions.unsupported(error.name, error) from error
         raise

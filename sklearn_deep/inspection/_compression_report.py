@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_deep.exceptions import OnnxExportError
-from sklearn_deep.export._versions import is_about_onnx, unsupported
+from sklearn_deep.export.graph._versions import is_about_onnx, unsupported
 from sklearn_deep.inspection._fit_curve import find_network
 
 # Batch sizes of timed predictions. Each is timed for at least _SECONDS and _FEWEST

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from sklearn_deep.exceptions import UnsupportedVersionError
-from sklearn_deep.export import _versions
+from sklearn_deep.export.graph import _versions
 
 _missing: list[str] = []
 

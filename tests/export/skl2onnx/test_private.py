@@ -11,7 +11,7 @@ import pytest
 import skl2onnx
 
 from sklearn_deep import MLPClassifier, UnsupportedVersionError
-from sklearn_deep.export._versions import TESTED
+from sklearn_deep.export.graph._versions import TESTED
 from sklearn_deep.export.skl2onnx import _converters
 from sklearn_deep.export.skl2onnx._private import ATTRIBUTES
 

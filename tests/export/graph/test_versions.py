@@ -9,9 +9,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from sklearn_deep.export._versions import NAMES, TESTED
+from sklearn_deep.export.graph._versions import NAMES, TESTED
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EXPORT = ROOT / "sklearn_deep" / "export"
 
 

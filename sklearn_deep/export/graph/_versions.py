@@ -2,7 +2,7 @@
 
 The libraries may move or remove a name in a new release. The export then raises an error
 that says which versions work; importing ``sklearn_deep`` or ``skl2onnx`` still succeeds.
-``tests/export/test_versions.py`` compares these tables with the code and with pyproject.
+``tests/export/graph/test_versions.py`` compares these tables with the code and with pyproject.
 """
 
 from importlib import import_module
@@ -17,7 +17,7 @@ TESTED = {
     "skl2onnx": ">=1.20,<1.21",
 }
 
-# Public names by module. The private names of skl2onnx are in ``skl2onnx/_private.py``.
+# Public names by module. The private names of skl2onnx are in ``export/skl2onnx/_private.py``.
 NAMES: dict[str, tuple[str, ...]] = {
     "onnx": ("GraphProto", "ModelProto", "NodeProto", "TensorProto"),
     "onnx.checker": ("check_model",),
