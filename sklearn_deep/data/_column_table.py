@@ -60,6 +60,12 @@ class ColumnTable:
         codes = tuple(codes[rows] for codes in self.codes)
         return replace(self, numbers=self.numbers[rows], codes=codes)
 
+    def comparable(self) -> np.ndarray:
+        """Rows as numbers that are equal where all columns are, missing values too."""
+        values = np.column_stack([self.numbers.astype(np.float64), *self.codes])
+        values[np.isnan(values)] = np.inf  # which no number of a checked column is
+        return values
+
 
 def _booleans(reader: FrameReader, place: int) -> np.ndarray:
     values = reader.numbers(place)

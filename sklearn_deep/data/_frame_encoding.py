@@ -140,20 +140,24 @@ class FrameEncoding:
     @cached_property
     def layout(self) -> TabularLayout:
         """How many columns each part of an encoded row has."""
-        return TabularLayout(
-            sum(column.n_numeric for column in self.columns),
-            sum(column.n_plain for column in self.columns),
-            tuple(column.n_codes for column in self.columns if column.n_codes),
-        )
+        n_numeric = sum(column.n_numeric for column in self.columns)
+        n_plain = sum(column.n_plain for column in self.columns)
+        codes = tuple(column.n_codes for column in self.columns if column.n_codes)
+        # No network has rows without a column: a 0 where all are dropped.
+        nothing = not (n_numeric or n_plain or codes)
+        return TabularLayout(n_numeric, n_plain + nothing, codes)
 
     @property
     def sources(self) -> np.ndarray:
-        """The column of X that each column of an encoded row comes from."""
+        """The column of X that each column of an encoded row comes from.
+
+        The first one for the 0 that stands where all are dropped.
+        """
         columns = self.columns
         numeric = [c.place for c in columns for _ in range(c.n_numeric)]
         plain = [c.place for c in columns for _ in range(c.n_plain)]
         codes = [c.place for c in columns if c.n_codes]
-        return _places(numeric + plain + codes)
+        return _places(numeric + plain + codes or [0])
 
     def encode(self, table: ColumnTable, owner: str) -> EncodedRows:
         """Encode the columns of X, in the dtype of the table."""

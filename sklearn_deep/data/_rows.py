@@ -5,6 +5,7 @@ import math
 import numpy as np
 import scipy.sparse as sp
 
+from sklearn_deep.data._column_table import ColumnTable
 from sklearn_deep.data._ragged import Ragged
 
 # A chunk of rows is densified, cast or hashed at a time, never the whole of X.
@@ -20,6 +21,8 @@ def chunks(n_rows: int, row_bytes: int, n_bytes: int | None = None) -> list[slic
 def dense(X, rows) -> np.ndarray:
     """Some rows of X as a dense array (n_rows, n_values)."""
     part = X[rows]
+    if isinstance(part, ColumnTable):
+        return part.comparable()
     part = part.toarray() if sp.issparse(part) else part
     return part.reshape(len(part), -1)
 

@@ -19,6 +19,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.compose import make_column_transformer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from sklearn_deep.data._copies import copies
 from sklearn_deep.data._frame_encoding import EncodedRows
 from sklearn_deep.data._frame_features import FrameFeatures
 from sklearn_deep.data._layout import TabularLayout
@@ -239,6 +240,13 @@ def test_constant_columns_are_dropped(values):
     features, encoded = learn(X)
     assert [c.dropped for c in features.encoding.columns] == [True, False]
     assert encoded.shape == (4, 1)
+
+
+def test_a_row_of_constants_is_a_zero():
+    features, encoded = learn(pd.DataFrame({"a": [1, 1], "k": ["x", "x"]}))
+    assert features.layout(encoded) == TabularLayout(0, 1)
+    assert encoded.tolist() == [[0], [0]]
+    assert features.encoding.sources.tolist() == [0]
 
 
 def test_a_constant_beside_missing_values_tells_which_are_missing():
@@ -581,6 +589,17 @@ def test_validation_rows_may_be_checked_before_and_encoded_after_learning():
         features.encode(other, ANY), features.encode(X[:2].assign(k="z"), ANY)
     )
     assert_array_equal(features.encode(table[np.array([2, 0])], ANY), encoded[[2, 0]])
+
+
+def test_copies_are_found_before_learning_missing_values_among_them():
+    X = frame().iloc[[0, 1, 0, 2, 1]].assign(n=[1, None, 1, 2, None], c=[0] * 5)
+    table = FrameFeatures("Net").check(X, None, FLOATS, reset=True)
+    numbers = copies(table, np.zeros(5))
+    assert (len(set(numbers)), numbers[0], numbers[1]) == (3, numbers[2], numbers[4])
+    other = X.assign(c=[0, 0, 1, 0, 0])
+    table = FrameFeatures("Net", ["k", "c"]).check(other, None, FLOATS, reset=True)
+    numbers = copies(table, np.zeros(5))
+    assert (len(set(numbers)), numbers[1]) == (4, numbers[4])
 
 
 def test_encoded_rows_stay_as_they_are():
