@@ -20,19 +20,18 @@ def copies(X: Any, y: Any, rows: np.ndarray | None = None) -> np.ndarray:
 
     Parameters
     ----------
-    X : ndarray of shape (n_all, ...), CSR matrix or Ragged
+    X : ndarray of shape (n_all, ...), sparse matrix, frame or Ragged
     y : ndarray of shape (n_rows,) or (n_rows, n_targets), or Ragged
         Targets; those of steps (Ragged) are not compared.
     rows : ndarray of shape (n_rows,), optional
-        Where the rows are in ``X``; all, in order, without it.
+        Where the rows are in ``X``, an array or sparse; all, in order, without it.
 
     Returns
     -------
     numbers : ndarray of int of shape (n_rows,)
     """
-    _, first, numbers = np.unique(
-        row_hashes(X, rows), return_index=True, return_inverse=True
-    )
+    keys = _numbers_of_objects(X) if _holds_objects(X) else row_hashes(X, rows)
+    _, first, numbers = np.unique(keys, return_index=True, return_inverse=True)
     if isinstance(y, np.ndarray):
         differs = y != y[first[numbers]]
         differs = differs if y.ndim == 1 else differs.any(1)
@@ -41,3 +40,18 @@ def copies(X: Any, y: Any, rows: np.ndarray | None = None) -> np.ndarray:
         apart = np.flatnonzero(of_several[numbers])
         numbers[apart] = len(first) + np.arange(len(apart))
     return numbers
+
+
+def _holds_objects(X: Any) -> bool:
+    return hasattr(X, "columns") or X.dtype.kind not in "biuf"
+
+
+def _numbers_of_objects(X: Any) -> np.ndarray:
+    """Equal rows of a frame, or of an array of strings, by one number."""
+    if hasattr(X, "itertuples"):  # pandas
+        rows = X.itertuples(index=False, name=None)
+    else:
+        rows = X.iter_rows() if hasattr(X, "iter_rows") else X.tolist()
+    seen: dict[str, int] = {}
+    # Written out: a missing value is not equal to itself.
+    return np.array([seen.setdefault(repr(row), len(seen)) for row in rows])

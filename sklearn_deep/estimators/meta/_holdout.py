@@ -22,7 +22,8 @@ from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._compat import HAS_CALLBACKS, CallbackSupportMixin, with_callbacks
 from sklearn_deep._params import SEED, Number, Rules, Satisfies, check_params
 from sklearn_deep._subclasses import TracksSubclasses
-from sklearn_deep.data._split import validation_split
+from sklearn_deep.data._copies import copies
+from sklearn_deep.data._split import split_without_copies, validation_split
 from sklearn_deep.estimators.core._all_or_nothing import all_or_nothing
 from sklearn_deep.training.job._seeds import draw_seed
 
@@ -32,6 +33,22 @@ _OF_ROWS = ("sample_weight", "lengths")
 
 def _final(estimator: Any) -> Any:
     return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _copies(X: Any, y: Any) -> np.ndarray | None:
+    """Numbers that copies of a row share; None where rows cannot be compared."""
+    if not (hasattr(X, "columns") or hasattr(X, "dtype")):
+        return None
+    X = X.tocsr() if hasattr(X, "tocsr") else X
+    return copies(X, y if hasattr(y, "toarray") else np.asarray(y))
+
+
+def _split_rows(
+    n: int, share: float, seed: int, strata: Any, groups: Any, numbers: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    if numbers is None:
+        return validation_split(n, share, seed, strata, groups)
+    return split_without_copies(numbers, share, seed, strata)
 
 
 def _has(method: str):
@@ -60,7 +77,7 @@ class ValidationHoldout(
         ``early_stopping=False`` the network only records its validation scores.
     validation_fraction : float, default=0.1
         Fraction of the rows (of the groups, with ``groups``) that is held out, in
-        (0, 1); stratified by class.
+        (0, 1); stratified by class. Without groups, copies of a row stay together.
     random_state : int, RandomState or None, default=None
         Seed of the split, and of the steps whose own ``random_state`` is None.
 
@@ -155,7 +172,7 @@ class ValidationHoldout(
         final = _final(estimator)
         head_params, final_params = self._route(params, pipe, head, final)
         weight = final_params.get("sample_weight")
-        train, aside = self._split(y, groups, weight, n, seed)
+        train, aside = self._split(X, y, groups, weight, n, seed)
         X_train, X_val = _safe_indexing(X, train), _safe_indexing(X, aside)
         y_train, y_val = _safe_indexing(y, train), _safe_indexing(y, aside)
         if head is not None:
@@ -182,26 +199,24 @@ class ValidationHoldout(
         return self
 
     def _split(
-        self, y: Any, groups: Any, weight: Any, n: int, seed: int
+        self, X: Any, y: Any, groups: Any, weight: Any, n: int, seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Indices of the training rows and of the validation rows.
 
         Rows of weight zero are never held out: they count as removed, and the network
         drops them from its training rows.
         """
-        strata = self._stratify(y)
-        if np.shape(weight) != (n,) or np.all(weight) or not np.any(weight):
-            return validation_split(n, self.validation_fraction, seed, strata, groups)
-        counted = np.flatnonzero(weight)
-        strata, groups_counted = (
-            None if of_rows is None else _safe_indexing(of_rows, counted)
-            for of_rows in (strata, groups)
-        )
         share = self.validation_fraction
+        numbers = None if groups is not None else _copies(X, y)
+        of_rows = (self._stratify(y), groups, numbers)
+        if np.shape(weight) != (n,) or np.all(weight) or not np.any(weight):
+            return _split_rows(n, share, seed, *of_rows)
+        counted = np.flatnonzero(weight)
+        of_counted = (
+            None if each is None else _safe_indexing(each, counted) for each in of_rows
+        )
         try:
-            _, aside = validation_split(
-                len(counted), share, seed, strata, groups_counted
-            )
+            _, aside = _split_rows(len(counted), share, seed, *of_counted)
         except ValueError as error:
             raise ValueError(
                 f"{error} Rows whose sample_weight is zero are not counted."

@@ -39,6 +39,13 @@ class Remembering(TransformerMixin, BaseEstimator):
         return X
 
 
+class TakesAnything(BaseEstimator):
+    """Learns nothing."""
+
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, **validation):
+        return self
+
+
 @pytest.fixture
 def numbered(rng):
     """100 rows whose first column is their number, and balanced classes."""
@@ -106,6 +113,31 @@ def test_classes_keep_their_shares(numbered, network):
     for seed in range(5):
         model = ValidationHoldout(network, validation_fraction=0.2, random_state=seed)
         assert y[model.fit(X, y).validation_indices_].sum() == 5
+
+
+def as_frame(X):
+    """Numbers with missing values beside strings."""
+    frame = pd.DataFrame(X, columns=["number", "a", "b"])
+    frame["a"] = frame["a"].where(frame["number"] % 3 > 0)
+    return frame.assign(b=np.where(X[:, 2] > 0, "high", None))
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array, as_frame])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_copies_of_a_row_are_set_aside_together(container, weighted, numbered, rng):
+    X, y = numbered
+    drawn = rng.choice(100, 300)
+    weight = np.ones(300)
+    weight[:10] = 1.0 - weighted
+    model = ValidationHoldout(
+        TakesAnything(), validation_fraction=0.2, random_state=0
+    ).fit(container(X[drawn]), y[drawn], sample_weight=weight)
+    aside = model.validation_indices_
+    train = np.setdiff1d(np.flatnonzero(weight), aside)
+    assert len(np.unique(drawn[aside])) == round(
+        0.2 * len(np.unique(drawn[weight > 0]))
+    )
+    assert not set(drawn[train]) & set(drawn[aside])
 
 
 def test_groups_are_set_aside_whole(numbered, network):
