@@ -6,6 +6,17 @@ parameter, or whose reference its docstring cites. Entries have no default: it i
 in from the signature of each class. Keep lines to 84 characters; classes indent by 4.
 """
 
+# What early_stopping="auto" does, by whether the class keeps the best epoch by default.
+AUTO_EARLY_STOPPING = {
+    True: """\
+if ``X_val`` is given, for more than 10,000 rows, and for fewer unless each step
+    uses all of them (up to 32 rows by default; "gd", "lbfgs") or the rows held out
+    would be fewer than the classes. Otherwise the training loss decides.""",
+    False: """\
+if ``X_val`` is given, or for more than 10,000 rows. Otherwise the training loss
+    decides.""",
+}
+
 GROUPS = {
     "recurrent": {
         "Parameters": """
@@ -281,8 +292,7 @@ warmup : float
     Number of epochs of linear increase before the schedule.
 early_stopping : bool or "auto"
     Whether rows are held out for validation, to decide when training stops. "auto":
-    for more than 10,000 rows, or if ``X_val`` is given. Otherwise the training loss
-    decides.
+    {auto_early_stopping}
 validation_fraction : float
     Fraction of the rows that is held out, in (0, 1); stratified by class.
 n_iter_no_change : int or None

@@ -12,7 +12,7 @@ import textwrap
 from itertools import pairwise
 from pathlib import Path
 
-from _docstring_sections import GROUPS, SHARED
+from _docstring_sections import AUTO_EARLY_STOPPING, GROUPS, SHARED
 
 import sklearn_deep
 
@@ -71,6 +71,9 @@ def _with_default(cls, entry, parameter):
         default = repr(parameter.default).replace("'", '"')
         header += f", default={default}"
     about = about.replace("{smallest_batch}", str(cls._smallest_batch))
+    about = about.replace(
+        "{auto_early_stopping}", AUTO_EARLY_STOPPING[cls._auto_keeps_best_epoch]
+    )
     return f"{_continued(header)}\n{about}"
 
 

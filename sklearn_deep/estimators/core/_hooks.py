@@ -38,6 +38,9 @@ class NetworkHooks(BaseEstimator, ABC):
     _smallest_batch: ClassVar[int] = 32
     # X may be a ``RowView``: ``fit`` and what predicts read it through ``Features``.
     _takes_row_views: ClassVar[bool] = True
+    # Whether ``early_stopping="auto"`` holds rows out of small sets too. Steps that use
+    # all rows are excepted: there an integer weight equals a repeated row.
+    _auto_keeps_best_epoch: ClassVar[bool] = False
     # Whether batches hold sequences of about one length.
     _batches_by_length: ClassVar[bool] = False
 

@@ -17,9 +17,11 @@ from sklearn_deep.data._split import split_without_copies
 from sklearn_deep.data._tasks import Settings, Task
 from sklearn_deep.data._weights import check_sample_weight
 from sklearn_deep.estimators.core._hooks import NetworkHooks
+from sklearn_deep.estimators.core._specs import batch_rows
 from sklearn_deep.nn._losses import LOSSES
 
-# early_stopping="auto" holds rows out above this many, as HistGradientBoosting does.
+# early_stopping="auto" holds rows out above this many, as HistGradientBoosting does; a
+# classifier also below, see ``NetworkHooks._auto_keeps_best_epoch``.
 MANY_ROWS = 10_000
 
 
@@ -229,7 +231,22 @@ def hold_out(
         return whole, part
     if given.sample_weight_val is not None:
         raise ValueError("sample_weight_val was given without X_val and y_val.")
-    stops = estimator.early_stopping
-    if given.incremental or not (len(whole) > MANY_ROWS if stops == "auto" else stops):
+    strata = task.strata(whole.y)
+    if given.incremental or not _holds_out(estimator, len(whole), strata):
         return whole, None
-    return whole.split(estimator.validation_fraction, seed, task.strata(whole.y))
+    return whole.split(estimator.validation_fraction, seed, strata)
+
+
+def _holds_out(estimator: NetworkHooks, n_rows: int, strata: np.ndarray | None) -> bool:
+    """Whether rows are held out, and what ``early_stopping="auto"`` means."""
+    if estimator.early_stopping != "auto":
+        return estimator.early_stopping
+    if n_rows > MANY_ROWS:
+        return True
+    n_aside = round(estimator.validation_fraction * n_rows)
+    n_classes = 1 if strata is None else len(np.unique(strata))
+    return (
+        estimator._auto_keeps_best_epoch
+        and n_aside >= n_classes
+        and batch_rows(estimator, n_rows) < n_rows
+    )

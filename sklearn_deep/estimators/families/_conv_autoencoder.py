@@ -125,7 +125,7 @@ class CNNAutoencoder(DeepReconstructor, ConvolutionalEstimator):
         Number of epochs of linear increase before the schedule.
     early_stopping : bool or "auto", default="auto"
         Whether rows are held out for validation, to decide when training stops. "auto":
-        for more than 10,000 rows, or if ``X_val`` is given. Otherwise the training loss
+        if ``X_val`` is given, or for more than 10,000 rows. Otherwise the training loss
         decides.
     validation_fraction : float, default=0.1
         Fraction of the rows that is held out, in (0, 1); stratified by class.

@@ -85,8 +85,9 @@ class ModuleClassifier(DeepClassifier, UserModuleEstimator):
         Number of epochs of linear increase before the schedule.
     early_stopping : bool or "auto", default="auto"
         Whether rows are held out for validation, to decide when training stops. "auto":
-        for more than 10,000 rows, or if ``X_val`` is given. Otherwise the training loss
-        decides.
+        if ``X_val`` is given, for more than 10,000 rows, and for fewer unless each step
+        uses all of them (up to 32 rows by default; "gd", "lbfgs") or the rows held out
+        would be fewer than the classes. Otherwise the training loss decides.
     validation_fraction : float, default=0.1
         Fraction of the rows that is held out, in (0, 1); stratified by class.
     n_iter_no_change : int or None, default=20
@@ -363,7 +364,7 @@ class ModuleRegressor(DeepRegressor, UserModuleEstimator):
         Number of epochs of linear increase before the schedule.
     early_stopping : bool or "auto", default="auto"
         Whether rows are held out for validation, to decide when training stops. "auto":
-        for more than 10,000 rows, or if ``X_val`` is given. Otherwise the training loss
+        if ``X_val`` is given, or for more than 10,000 rows. Otherwise the training loss
         decides.
     validation_fraction : float, default=0.1
         Fraction of the rows that is held out, in (0, 1); stratified by class.

@@ -19,6 +19,9 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
 
     _task: ClassVar[type[Task]] = Classification
 
+    # The log loss of a network that overfits grows without bound.
+    _auto_keeps_best_epoch = True
+
     classes_ = FittedAttribute(
         lambda f: f.targets.classes, "Labels; label numbers for multilabel targets."
     )
