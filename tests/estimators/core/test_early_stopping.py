@@ -496,6 +496,41 @@ def test_large_data_is_held_out_from_without_asking(rng):
     assert network.fit(X, X[:, 0]).history_.valid_loss.isna().all()
 
 
+@pytest.mark.parametrize(
+    ("n", "n_classes", "params", "held_out"),
+    [
+        (40, 2, {}, True),
+        (40, 2, {"early_stopping": False}, False),
+        (32, 2, {}, False),  # every step uses all rows
+        (40, 2, {"batch_size": 40}, False),
+        (40, 2, {"optimizer": "lbfgs"}, False),
+        (40, 5, {}, False),  # four rows of five classes
+        (40, 5, {"validation_fraction": 0.2}, True),
+    ],
+)
+def test_classifiers_hold_rows_out_unless_told(n, n_classes, params, held_out, rng):
+    X, y = rng.normal(size=(n, 3)), np.arange(n) % n_classes
+    network = MLPClassifier((4,), max_epochs=2, random_state=0, **params).fit(X, y)
+    assert network.history_.valid_loss.notna().all() == held_out
+
+
+def test_noisy_classes_are_not_overfitted_by_default(rng):
+    X = rng.normal(size=(800, 10))
+    y = X[:, 0] + rng.normal(size=800) > 0
+    network = MLPClassifier(random_state=0).fit(X[:400], y[:400])
+    p = network.predict_proba(X[400:])
+    assert log_loss(y[400:], p) < 0.6  # .693 knows nothing
+
+
+def test_copies_of_a_held_out_row_are_not_trained_on(rng):
+    X, y = rng.normal(size=(200, 10)), rng.integers(0, 2, 200)
+    drawn = rng.choice(200, 600)
+    network = MLPClassifier(early_stopping=True, random_state=0)
+    network.fit(X[drawn], y[drawn])  # nothing to learn but the copies
+    assert network.best_epoch_ < 10
+    assert network.history_.valid_loss.iloc[-1] > 1
+
+
 def test_equal_weights_hold_out_and_learn_as_none(regression):
     X, y = regression
     network = plain_regressor(
