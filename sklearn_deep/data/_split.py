@@ -100,6 +100,7 @@ def split_without_copies(
     light = np.flatnonzero(counts <= max(1, fraction * n_samples / 2))
     if len(first) == n_samples or not FEWEST_DIFFERENT <= n_aside < len(light):
         return validation_split(n_samples, fraction, random_state, stratify)
+    light = light[np.argsort(first[light])]  # as they come, whatever their numbers
     classes = None if stratify is None else stratify[first[light]]
     share = n_aside / len(light)
     _, aside = validation_split(len(light), share, random_state, classes)

@@ -58,6 +58,18 @@ def test_a_bootstrap_sample_is_split_without_copies_and_by_class(seed, n):
     assert np.abs(share - np.bincount(y[different], minlength=3)).max() < 10
 
 
+def test_a_split_depends_on_which_rows_are_equal_and_not_on_their_numbers():
+    rng = np.random.default_rng(0)
+    drawn = rng.choice(300, 400)
+    renamed = rng.permutation(300)[drawn]
+    for one, other in zip(
+        split_without_copies(drawn, 0.1, 3),
+        split_without_copies(renamed, 0.1, 3),
+        strict=True,
+    ):
+        assert one.tolist() == other.tolist()
+
+
 def test_different_rows_are_split_as_ever():
     y = np.random.default_rng(0).integers(0, 2, 100)
     for one, other in zip(

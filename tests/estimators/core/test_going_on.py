@@ -44,7 +44,7 @@ def outputs(network, X):
 )
 def test_calls_of_partial_fit_are_the_epochs_of_a_fit(params, cls, iris):
     X, y = iris
-    network = cls((6,), max_epochs=5, random_state=0, **params)
+    network = cls((6,), max_epochs=5, early_stopping=False, random_state=0, **params)
     at_once = clone(network).fit(X, y)
     for _ in range(5):
         network.partial_fit(X, y)

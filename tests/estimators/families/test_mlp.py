@@ -404,7 +404,7 @@ CHANGES = {
     "schedule_params": {"every": 1, "factor": 0.1},
     "warmup": 2.0,
     "augmentation": GaussianNoise(0.5),
-    "early_stopping": True,
+    "early_stopping": {"classifier": False, "regressor": True},
     "validation_fraction": 0.5,
     "n_iter_no_change": 1,
     "tol": 100.0,
@@ -592,7 +592,9 @@ def test_class_weights_multiply_sample_weights(iris, rng):
 def test_balanced_class_weights_give_each_class_the_same_weighted_mass(iris, rng):
     X, y = iris
     weight = rng.integers(1, 4, len(y)) * np.where(y == 0, 5.0, 1.0)
-    network = plain_classifier((6,), batch_size=16, max_epochs=5, random_state=0)
+    network = plain_classifier(
+        (6,), batch_size=16, max_epochs=5, early_stopping=False, random_state=0
+    )
     balanced = clone(network).set_params(class_weight="balanced")
     balanced.fit(X, y, sample_weight=weight)
     by_row = network.fit(X, y, sample_weight=weight / np.bincount(y, weight)[y])
@@ -748,8 +750,9 @@ def multilabel():
 def test_multilabel_rows_get_each_label_by_itself(multilabel):
     X, Y = multilabel
     network = plain_classifier(
-        (32,), learning_rate=0.02, max_epochs=150, batch_size=32, random_state=0
-    ).fit(X, Y)
+        (32,), learning_rate=0.02, max_epochs=150, batch_size=32, early_stopping=False,
+        random_state=0,
+    ).fit(X, Y)  # fmt: skip
     assert network.score(X, Y) > 0.95
     assert (network.n_outputs_, network.classes_.tolist()) == (4, [0, 1, 2, 3])
     p = network.predict_proba(X)
