@@ -34,7 +34,12 @@ BOTH = pytest.mark.parametrize("compression", [Pruned, Sliced])
 
 
 def net(**changed):
-    settings = {"max_epochs": 6, "learning_rate": 0.03, "random_state": 0}
+    settings = {
+        "max_epochs": 6,
+        "learning_rate": 0.03,
+        "early_stopping": False,
+        "random_state": 0,
+    }
     return MLPClassifier((8, 6), **{**settings, **changed})
 
 

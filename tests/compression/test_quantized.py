@@ -162,7 +162,10 @@ def four_classes(n_rows=1000, dtype=np.float32):
 @pytest.fixture(scope="module")
 def of_four():
     X, y, *_ = four_classes()
-    return MLPClassifier((32, 16), max_epochs=20, random_state=0).fit(X, y)
+    network = MLPClassifier(
+        (32, 16), max_epochs=20, early_stopping=False, random_state=0
+    )
+    return network.fit(X, y)
 
 
 def with_outliers(X, size, where):

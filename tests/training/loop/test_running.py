@@ -22,9 +22,8 @@ def digits_job(**params):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 5))
     y = (X[:, 0] + X[:, 1] ** 2 > 1).astype(int)
-    network = MLPClassifier(
-        (16,), random_state=0, max_epochs=6, batch_size=32, **params
-    )
+    settings = {"max_epochs": 6, "batch_size": 32, "early_stopping": False, **params}
+    network = MLPClassifier((16,), random_state=0, **settings)
     return prepare(network, FitArguments(X, y)).job
 
 

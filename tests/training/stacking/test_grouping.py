@@ -33,7 +33,12 @@ def members(make_job):
         rng = np.random.default_rng(0)
         X = rng.normal(size=(n_rows, 4)).astype(np.float32)
         network = MLPClassifier(
-            **{"hidden_layer_sizes": (5,), "batch_size": 16, **settings}
+            **{
+                "hidden_layer_sizes": (5,),
+                "batch_size": 16,
+                "early_stopping": False,
+                **settings,
+            }
         )
         job = make_job(network, X, X[:, 0] > 0)
         return [Member(job) for _ in range(n)]

@@ -158,7 +158,8 @@ def test_x_is_densified_a_batch_at_a_time_and_once_for_those_of_one_seed(
         sizes.append(len(rows))
         return dense_rows(x, rows)
 
-    one_seed = networks(MLPClassifier, [{"dropout": d} for d in (0.1, 0.2, 0.3)])
+    rates = [{"dropout": d} for d in (0.1, 0.2, 0.3)]
+    one_seed = networks(MLPClassifier, rates, early_stopping=False)
     members = [Member(make_job(net, sp.csr_matrix(X), y)) for net in one_seed]
     monkeypatch.setattr(_batches, "_dense_rows", counted)
     train_stack(members)
