@@ -244,7 +244,7 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_deep import MLPClassifier
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
-    >>> net = MLPClassifier((32,), dropout=0.1, random_state=0)
+    >>> net = MLPClassifier((32,), max_epochs=200, dropout=0.1, random_state=0)
     >>> pipe = make_pipeline(StandardScaler(), net).fit(X, y)
     >>> bool(pipe.score(X, y) > 0.9)
     True
