@@ -13,8 +13,16 @@ from torch import Tensor, nn
 
 from sklearn_deep.nn import _gaussian
 from sklearn_deep.nn._losses import smooths
-
-aten = torch.ops.aten
+from sklearn_deep.private._torch import (
+    elu_backward,
+    gelu_backward,
+    leaky_relu_backward,
+    mish_backward,
+    sigmoid_backward,
+    silu_backward,
+    tanh_backward,
+    threshold_backward,
+)
 
 # From here on log(1 + exp(z)) is z to the last bit of float64.
 _EXACT = 40.0
@@ -25,23 +33,39 @@ ActivationBackward = Callable[[Tensor, Tensor, Tensor, Any], Tensor]
 # SELU's numbers, arXiv:1706.02515.
 _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805
 
+_BACKWARD: dict[type[nn.Module], tuple[Any, ActivationBackward]] = {
+    nn.ReLU: (
+        threshold_backward,
+        lambda g, z, a, m: threshold_backward(g, a, 0),
+    ),
+    nn.LeakyReLU: (
+        leaky_relu_backward,
+        lambda g, z, a, m: leaky_relu_backward(g, z, m.negative_slope, False),
+    ),
+    nn.ELU: (
+        elu_backward,
+        lambda g, z, a, m: elu_backward(g, m.alpha, 1, 1, True, a),
+    ),
+    nn.SELU: (
+        elu_backward,
+        lambda g, z, a, m: elu_backward(g, _ALPHA, _SCALE, 1, True, a),
+    ),
+    nn.GELU: (
+        gelu_backward,
+        lambda g, z, a, m: gelu_backward(g, z, approximate=m.approximate),
+    ),
+    nn.SiLU: (silu_backward, lambda g, z, a, m: silu_backward(g, z)),
+    nn.Mish: (mish_backward, lambda g, z, a, m: mish_backward(g, z)),
+    nn.Sigmoid: (sigmoid_backward, lambda g, z, a, m: sigmoid_backward(g, a)),
+    nn.Tanh: (tanh_backward, lambda g, z, a, m: tanh_backward(g, a)),
+    nn.Identity: (nn.Identity, lambda g, z, a, m: g),
+}
+
+# Those whose operator the installed torch has.
 ACTIVATION_BACKWARD: dict[type[nn.Module], ActivationBackward] = {
-    nn.ReLU: lambda g, z, a, m: aten.threshold_backward.default(g, a, 0),
-    nn.LeakyReLU: lambda g, z, a, m: aten.leaky_relu_backward.default(
-        g, z, m.negative_slope, False
-    ),
-    nn.ELU: lambda g, z, a, m: aten.elu_backward.default(g, m.alpha, 1, 1, True, a),
-    nn.SELU: lambda g, z, a, m: aten.elu_backward.default(
-        g, _ALPHA, _SCALE, 1, True, a
-    ),
-    nn.GELU: lambda g, z, a, m: aten.gelu_backward.default(
-        g, z, approximate=m.approximate
-    ),
-    nn.SiLU: lambda g, z, a, m: aten.silu_backward.default(g, z),
-    nn.Mish: lambda g, z, a, m: aten.mish_backward.default(g, z),
-    nn.Sigmoid: lambda g, z, a, m: aten.sigmoid_backward.default(g, a),
-    nn.Tanh: lambda g, z, a, m: aten.tanh_backward.default(g, a),
-    nn.Identity: lambda g, z, a, m: g,
+    kind: backward
+    for kind, (operator, backward) in _BACKWARD.items()
+    if operator is not None
 }
 
 # ``(raw, target, smoothing) -> (loss of each row, its gradient by raw)``.

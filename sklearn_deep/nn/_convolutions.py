@@ -42,7 +42,15 @@ class Convolution2d(nn.Conv2d):
                 height, width = weight.shape[2:]
                 strides = (height * width, 1, width, 1)
                 weight = weight.as_strided(weight.shape, strides)
-        return self._conv_forward(x, weight, self.bias)
+        return F.conv2d(
+            x,
+            weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.groups,
+        )
 
 
 CONVOLUTIONS: dict[int, Any] = {1: nn.Conv1d, 2: Convolution2d}

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sklearn_deep.nn._products import Correlate, Geometry, Spread
+from sklearn_deep.private._torch import view_test_of
 
 
 def _each(value: Any, n_axes: int) -> tuple[int, ...]:
@@ -155,7 +156,7 @@ def _relu(input: Tensor, inplace: bool = False) -> Tensor:
     Autograd copies the gradient of a view that is overwritten, forth and back.
     """
     if inplace and torch.is_grad_enabled() and _channels_last(input):
-        inplace = not input._is_view()
+        inplace = not view_test_of(input)()
     return F.relu(input, inplace)
 
 

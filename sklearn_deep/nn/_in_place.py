@@ -9,12 +9,7 @@ from typing import Any
 
 from torch import nn
 
-_HOOKS = (
-    "_forward_hooks",
-    "_forward_pre_hooks",
-    "_backward_hooks",
-    "_backward_pre_hooks",
-)
+from sklearn_deep.nn._hooks import hooks
 
 
 def rectifier() -> nn.ReLU:
@@ -41,7 +36,7 @@ class InPlace:
             for child in children
             if type(child) is nn.ReLU and getattr(child, "owns_input", False)
         ]
-        self._hooks = [vars(child)[name] for child in children for name in _HOOKS]
+        self._hooks = [each for child in children for each in hooks(child)]
 
     def __enter__(self) -> None:
         if self._rectifiers and not any(self._hooks):

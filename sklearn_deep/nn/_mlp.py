@@ -20,16 +20,23 @@ class BatchNorm(nn.BatchNorm1d):
     Shape: (batch, channels, ...); the output has the shape of the input.
     """
 
-    def _check_input_dim(self, input: Tensor) -> None:
-        """Take rows, series and images."""
-
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise each channel."""
-        if self.training and x.numel() == x.shape[1]:
-            return F.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias
-            )
-        return super().forward(x)
+        """Normalise each channel of rows, series or images."""
+        assert self.num_batches_tracked is not None  # by the defaults, which are used
+        assert self.momentum is not None
+        learns = self.training and x.numel() > x.shape[1]
+        if learns:
+            self.num_batches_tracked.add_(1)
+        return F.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            learns,
+            self.momentum,
+            self.eps,
+        )
 
 
 NORMALIZATIONS: dict[str, type[nn.Module]] = {

@@ -1,5 +1,6 @@
 """Conversion of a network of floats to a quantized one, layer by layer."""
 
+import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ from sklearn_deep.nn._convolutions import (
     Subsample,
 )
 from sklearn_deep.nn._dropout import AlphaDropout, Dropout
+from sklearn_deep.nn._hooks import all_hooks
 from sklearn_deep.nn._layout import Arrange
 from sklearn_deep.nn._masked import masked_forward
 from sklearn_deep.nn._mlp import MLP, BatchNorm, Block
@@ -243,20 +245,15 @@ def _flat(modules: Iterable[nn.Module]) -> list[nn.Module]:
 
 
 def _copy(layer: nn.Module) -> nn.Module:
-    """A copy of a layer without hooks and without autograd's references."""
-    fresh = object.__new__(type(layer))
-    fresh.__dict__.update(layer.__dict__)
-    fresh._parameters = {
-        name: None if p is None else nn.Parameter(p.detach().clone())
-        for name, p in layer._parameters.items()
-    }
-    fresh._buffers = {
-        name: None if b is None else b.clone() for name, b in layer._buffers.items()
-    }
-    fresh._modules = {
-        name: None if m is None else _copy(m) for name, m in layer._modules.items()
-    }
-    return fresh
+    """A copy of a layer without hooks, whose parameters can all be trained."""
+    return _without_hooks(copy.deepcopy(layer)).requires_grad_()
+
+
+def _without_hooks(layer: nn.Module) -> nn.Module:
+    for part in layer.modules():
+        for hooks in all_hooks(part):
+            hooks.clear()
+    return layer
 
 
 def _folded(layer: Any, norm: Any) -> tuple[Tensor, Tensor]:
@@ -293,10 +290,9 @@ def _final(module: nn.Module) -> nn.Module:
     for kind, final in _FINAL.items():
         if isinstance(module, kind):
             return final(module)
-    fresh = _copy(module)
-    fresh._modules = {
-        name: None if m is None else _final(m) for name, m in module._modules.items()
-    }
+    # A deep copy takes from the memo what stands for each of its layers.
+    finals = {id(layer): _final(layer) for layer in module.children()}
+    fresh = _without_hooks(copy.deepcopy(module, finals))
     if isinstance(fresh, nn.Sequential):
         _join(list(fresh))
     return fresh

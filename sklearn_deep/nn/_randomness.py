@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from sklearn_deep.nn._dropout import (
     AlphaDropout,
@@ -21,6 +20,7 @@ from sklearn_deep.nn._dropout import (
     RandomModule,
     without_source,
 )
+from sklearn_deep.private._torch import TorchDispatchMode, schema_of
 
 # 16-bit numbers per seed: torch's seeds are signed 64-bit integers.
 _WORDS = 3
@@ -70,10 +70,11 @@ class RedirectRandomness(TorchDispatchMode):
 
 
 def _draw(func: Any, args: tuple, kwargs: dict, generator: torch.Generator) -> Any:
-    if any(argument.name == "generator" for argument in func._schema.arguments):
+    arguments = getattr(schema_of(func), "arguments", ())
+    if any(argument.name == "generator" for argument in arguments):
         return func(*args, **{**kwargs, "generator": generator})
-    name = func._overloadname
-    twin = "generator" if name == "default" else f"{name}_generator"
+    _, _, overload = func.name().partition(".")  # of "aten::normal.Tensor_float"
+    twin = f"{overload}_generator" if overload else "generator"
     packet = func.overloadpacket
     if twin in packet.overloads():
         return getattr(packet, twin)(*args, **kwargs, generator=generator)
@@ -133,9 +134,6 @@ class _Drawing(RandomModule):
         if make is copyreg.__newobj__:  # type: ignore[attr-defined]
             # pickle wants the class of the object itself there.
             make = self.original_class.__new__
-            if len(arguments) == 1:
-                make = copyreg._reconstructor  # type: ignore[attr-defined]
-                arguments = (self.original_class, object, None)
         own = tuple(self.original_class if a is type(self) else a for a in arguments)
         if rest:  # a class may write its own __getstate__ and not call ours
             rest[0] = without_source(rest[0])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.nn._dropout import RateModule
+from sklearn_deep.nn._hooks import all_hooks
 from sklearn_deep.nn._randomness import RedirectRandomness, adopt_dropout
 
 Factory = Callable[..., nn.Module]
@@ -114,9 +115,8 @@ def _call(arguments: Mapping[str, Any]) -> str:
     return f"({shown})"
 
 
-# What torch keeps in every module; hooks make a function that no comparison sees.
+# What torch keeps in every module.
 _OF_TORCH = set(vars(nn.Module()))
-_HOOKS = {name for name in _OF_TORCH if "hooks" in name}
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 
 
@@ -143,12 +143,13 @@ def fingerprint(module: nn.Module) -> tuple | None:
 
 def _of_one(module: nn.Module) -> tuple:
     state = vars(module)
-    if any(state[name] for name in _HOOKS):
+    if any(all_hooks(module)):  # they make a function that no comparison sees
         raise TypeError("hooks")
+    named = (module.named_parameters, module.named_buffers)
     tensors = tuple(
-        (name, None if t is None else (tuple(t.shape), t.dtype, t.requires_grad))
-        for kind in ("_parameters", "_buffers")
-        for name, t in state[kind].items()
+        (name, tuple(t.shape), t.dtype, t.requires_grad)
+        for tensors_of in named
+        for name, t in tensors_of(recurse=False, remove_duplicate=False)
     )
     hidden = {"rate", "source", "under_vmap"} if isinstance(module, RateModule) else ()
     rest = tuple(

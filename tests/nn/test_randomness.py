@@ -64,7 +64,6 @@ def test_a_draw_depends_on_the_generator_alone_and_leaves_the_global_one(name):
 
 def test_an_operation_without_a_generator_gets_the_seed_and_gives_the_state_back():
     class Odd:
-        _overloadname = "default"
         tags = (torch.Tag.nondeterministic_seeded,)
 
         class _schema:
@@ -72,6 +71,10 @@ def test_an_operation_without_a_generator_gets_the_seed_and_gives_the_state_back
 
         class overloadpacket:
             overloads = staticmethod(list)
+
+        @staticmethod
+        def name():
+            return "aten::odd"
 
         def __call__(self):
             return torch.empty(3).uniform_()

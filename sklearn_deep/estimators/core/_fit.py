@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from sklearn_deep._arguments import names_unknown_arguments
-from sklearn_deep._compat import CallbackSupportMixin, with_callbacks
 from sklearn_deep._params import check_params
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._layout import Layout
@@ -57,6 +56,7 @@ from sklearn_deep.estimators.core._specs import (
     stopping_spec,
 )
 from sklearn_deep.estimators.core._watching import make_watchers
+from sklearn_deep.private._sklearn import CallbackSupportMixin, with_callbacks
 from sklearn_deep.training._train import train
 from sklearn_deep.training.job._devices import device_of, resolve_device
 from sklearn_deep.training.job._job import NetSettings, TrainJob

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from sklearn_deep._compat import HAS_CALLBACKS
 from sklearn_deep.estimators.core._fitted import Fitted
 from sklearn_deep.estimators.core._hooks import NetworkHooks
 from sklearn_deep.estimators.core._parts import FitArguments
+from sklearn_deep.private._sklearn import HAS_CALLBACKS, make_callback_context
 from sklearn_deep.training.job._job import NetSettings, TrainJob
 from sklearn_deep.training.loop._progress import ProgressLine
 from sklearn_deep.training.loop._run import Run, Watcher
@@ -101,7 +101,7 @@ def make_watchers(
     watchers: list[Watcher] = []
     sklearn_callbacks = net = None
     if HAS_CALLBACKS:
-        context = estimator._init_callback_context(max_subtasks=job.stopping.max_epochs)
+        context = make_callback_context(estimator, job.stopping.max_epochs)
         sklearn_callbacks = SklearnCallbacks(
             estimator, context, given, fitted, load_module
         )

@@ -19,12 +19,17 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sklearn_deep._arguments import names_unknown_arguments
-from sklearn_deep._compat import HAS_CALLBACKS, CallbackSupportMixin, with_callbacks
 from sklearn_deep._params import SEED, Number, Rules, Satisfies, check_params
 from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.data._copies import copies
 from sklearn_deep.data._split import split_without_copies, validation_split
 from sklearn_deep.estimators.core._all_or_nothing import all_or_nothing
+from sklearn_deep.private._sklearn import (
+    HAS_CALLBACKS,
+    CallbackSupportMixin,
+    make_callback_context,
+    with_callbacks,
+)
 from sklearn_deep.training.job._seeds import draw_seed
 
 # Arguments of ``fit`` with one value per row of X; those of X_val end in "_val".
@@ -238,7 +243,7 @@ class ValidationHoldout(
         """Context that propagates scikit-learn's callbacks to the network."""
         if not HAS_CALLBACKS:
             return nullcontext()
-        context = self._init_callback_context(max_subtasks=1)
+        context = make_callback_context(self, max_subtasks=1)
         task = context.subcontext(task_name="fit-final-estimator")
         return task.propagate_callback_context(final)
 

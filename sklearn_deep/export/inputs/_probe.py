@@ -3,6 +3,8 @@
 import warnings
 from typing import Any
 
+import numpy as np
+
 
 def predict_error(model: Any, rows: Any) -> Exception | None:
     """Return the error that an estimator raises for rows; None if it accepts them."""
@@ -13,3 +15,10 @@ def predict_error(model: Any, rows: Any) -> Exception | None:
     except Exception as error:  # any error means that the rows are refused
         return error
     return None
+
+
+def predicts_one_axis(model: Any, width: int) -> bool:
+    """Tell whether predictions for rows of so many numbers are one-dimensional."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about names that the row lacks
+        return np.ndim(model.predict(np.zeros((1, width)))) == 1

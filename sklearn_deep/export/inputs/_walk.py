@@ -5,6 +5,8 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from sklearn_deep.private._sklearn import calibrators_if_any
+
 
 def walk_parts(model: Any) -> Iterator[Any]:
     """Iterate over an estimator and everything nested in its attributes, each once."""
@@ -24,6 +26,6 @@ def _held(value: Any) -> Iterable[Any]:
     if isinstance(value, (list, tuple)):
         return value
     # Calibrated classifiers are not BaseEstimators, but contain one.
-    if isinstance(value, BaseEstimator) or hasattr(value, "calibrators"):
+    if isinstance(value, BaseEstimator) or calibrators_if_any(value) is not None:
         return vars(value).values()
     return ()

@@ -125,8 +125,21 @@ def _constant_pad(graph: Graph, module: Any, x: Value) -> Value:
     return padded(graph, x, list(module.padding), "constant", module.value)
 
 
+def _sides(module: Any) -> list[int]:
+    """Padding before and after each axis, last axis first, as ``torch`` pads."""
+    sides: list[int] = []
+    for axis in reversed(range(len(module.kernel_size))):
+        if module.padding == "same":
+            total = module.dilation[axis] * (module.kernel_size[axis] - 1)
+            sides += [total // 2, total - total // 2]
+        else:
+            number = 0 if module.padding == "valid" else module.padding[axis]
+            sides += [number, number]
+    return sides
+
+
 def _convolution(graph: Graph, module: Any, x: Value) -> Value:
-    sides = list(module._reversed_padding_repeated_twice)
+    sides = _sides(module)
     if module.padding_mode != "zeros":
         x = padded(graph, x, sides, _MODES[module.padding_mode])
         sides = [0] * len(sides)

@@ -16,6 +16,7 @@ from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import FLOAT, INT, Graph, Value
 from sklearn_deep.export.layers._torch_export import export_module
 from sklearn_deep.nn._dropout import AlphaDropout, Dropout
+from sklearn_deep.nn._hooks import forward_hooks
 from sklearn_deep.nn._mlp import MLP, BatchNorm, Block, Output
 
 LayerRule = Callable[[Graph, Any, Value], Value]
@@ -99,7 +100,7 @@ def has_float32_layers(network: nn.Module) -> bool:
 
 def _rule_of(module: nn.Module) -> LayerRule | None:
     """Look up the rule of a module; None if it has hooks or its own ``forward``."""
-    if module._forward_pre_hooks or module._forward_hooks:
+    if any(forward_hooks(module)):
         return None
     for cls in type(module).__mro__:
         if cls in LAYERS:

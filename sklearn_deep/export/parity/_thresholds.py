@@ -25,6 +25,7 @@ from sklearn.preprocessing import (
 
 from sklearn_deep.export.inputs._walk import walk_parts
 from sklearn_deep.export.sklearn._composition import column_indices, unwrap
+from sklearn_deep.private._sklearn import histogram_trees
 
 # Largest number of thresholds to compare, evenly spaced among all.
 _MAX_THRESHOLDS = 40
@@ -49,7 +50,7 @@ def _splits(model: Any) -> Columns:
 
 
 def _histogram_splits(model: Any) -> Columns:
-    rounds = [predictors[0].nodes for predictors in model._predictors[:_MAX_THRESHOLDS]]
+    rounds = [trees[0] for trees in histogram_trees(model)[:_MAX_THRESHOLDS]]
     splits = np.concatenate([nodes[nodes["is_leaf"] == 0] for nodes in rounds])
     feature, threshold = splits["feature_idx"], splits["num_threshold"]
     return [threshold[feature == j] for j in range(model.n_features_in_)]

@@ -28,6 +28,7 @@ from sklearn_deep.export.graph._graph import (
 from sklearn_deep.export.graph._registry import FALLBACKS, has_rules
 from sklearn_deep.export.graph._runtime import set_output_types
 from sklearn_deep.export.graph._table import Table
+from sklearn_deep.export.inputs._probe import predicts_one_axis
 from sklearn_deep.export.skl2onnx._private import get_converter, operator_names
 
 _TYPES = {
@@ -153,9 +154,7 @@ def _predict(graph: Graph, model: Any, table: Table) -> Value:
     out = _outputs(graph, model, table)[0]
     if is_classifier(model):
         return out
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about missing feature names
-        flat = np.ndim(model.predict(np.zeros((1, table.width)))) == 1
+    flat = predicts_one_axis(model, table.width)
     return graph.reshape(out, (-1,)) if flat else out
 
 

@@ -1,10 +1,12 @@
 """Rules of calibration and decision thresholds."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     TunedThresholdClassifierCV,
@@ -25,6 +27,14 @@ from sklearn_deep.export.graph._scores import (
 )
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.sklearn._scalers import interpolate
+from sklearn_deep.private._sklearn import (
+    calibrated_classes,
+    calibration_method,
+    calibrators,
+    inverse_temperature,
+    sigmoid_offset,
+    sigmoid_slope,
+)
 
 # Meta-estimators that change the decision threshold of a classifier.
 THRESHOLDS = (FixedThresholdClassifier, TunedThresholdClassifierCV)
@@ -53,10 +63,11 @@ def _fold(graph: Graph, part: Any, table: Table) -> Value:
     binary = len(part.estimator.classes_) == 2
     if method == "predict_proba" and binary:
         scores = graph.column(scores, 1)
-    known = METHODS.get(part.method)
+    asked = calibration_method(part)
+    known = METHODS.get(asked)
     if known is None:
         raise OnnxExportError(
-            f"CalibratedClassifierCV(method={part.method!r}) has no ONNX form."
+            f"CalibratedClassifierCV(method={asked!r}) has no ONNX form."
             f" Supported methods: {', '.join(METHODS)}."
         )
     return known(graph, part, scores, method)
@@ -66,20 +77,22 @@ def _one_by_one(calibrate: Callable[[Graph, Any, Value], Value]) -> Callable:
     """Calibrate each class separately, and normalise the rows to sum to 1."""
 
     def run(graph: Graph, part: Any, scores: Value, method: str) -> Value:
-        if len(part.classes) == 2:
-            second = calibrate(graph, part.calibrators[0], scores)
+        if len(calibrated_classes(part)) == 2:
+            second = calibrate(graph, calibrators(part)[0], scores)
             first = graph.math("Add", graph.node("Neg", second), 1.0)
             return stack_columns(graph, [first, second])
         if len(part.estimator.classes_) == 2:  # one score, of the first class
-            columns = [calibrate(graph, part.calibrators[0], scores)]
+            columns = [calibrate(graph, calibrators(part)[0], scores)]
         else:
             columns = [
                 calibrate(graph, calibrator, graph.column(scores, k))
-                for k, calibrator in enumerate(part.calibrators)
+                for k, calibrator in enumerate(calibrators(part))
             ]
         columns = _spread(graph, part, columns)
         return normalised(
-            graph, stack_columns(graph, columns), otherwise_uniform=len(part.classes)
+            graph,
+            stack_columns(graph, columns),
+            otherwise_uniform=len(calibrated_classes(part)),
         )
 
     return run
@@ -88,15 +101,16 @@ def _one_by_one(calibrate: Callable[[Graph, Any, Value], Value]) -> Callable:
 def _spread(graph: Graph, part: Any, columns: list[Value]) -> list[Value]:
     """Order columns as the classes; classes missing in the fold get zeros."""
     zero = graph.math("Mul", columns[0], 0.0)
-    ordered = [zero] * len(part.classes)
-    indices = np.searchsorted(part.classes, part.estimator.classes_)
+    ordered = [zero] * len(calibrated_classes(part))
+    indices = np.searchsorted(calibrated_classes(part), part.estimator.classes_)
     for index, column in zip(indices, columns, strict=False):
         ordered[index] = column
     return ordered
 
 
 def _sigmoid(graph: Graph, calibrator: Any, scores: Value) -> Value:
-    line = graph.math("Add", graph.math("Mul", scores, calibrator.a_), calibrator.b_)
+    slope, offset = sigmoid_slope(calibrator), sigmoid_offset(calibrator)
+    line = graph.math("Add", graph.math("Mul", scores, slope), offset)
     return sigmoid(graph, graph.node("Neg", line))
 
 
@@ -110,15 +124,17 @@ def _isotonic(graph: Graph, calibrator: Any, scores: Value) -> Value:
 
 def _temperature(graph: Graph, part: Any, scores: Value, method: str) -> Value:
     if method == "predict_proba":
-        if len(part.classes) == 2:
+        if len(calibrated_classes(part)) == 2:
             other = graph.math("Add", graph.node("Neg", scores), 1.0)
             scores = stack_columns(graph, [other, scores])
         logits = graph.node("Log", graph.math("Add", scores, 1e-12))
-    elif len(part.classes) == 2:
+    elif len(calibrated_classes(part)) == 2:
         logits = stack_columns(graph, [graph.node("Neg", scores), scores])
     else:
         logits = scores
-    sharpened = graph.math("Mul", logits, float(part.calibrators[0].beta_))
+    sharpened = graph.math(
+        "Mul", logits, float(inverse_temperature(calibrators(part)[0]))
+    )
     return graph.node("Softmax", sharpened, axis=1)
 
 
@@ -147,9 +163,7 @@ def threshold_of(model: Any) -> tuple[str, int, float]:
     methods = ("predict_proba", "decision_function") if asked == "auto" else (asked,)
     method = next((m for m in methods if hasattr(_fitted(model), m)), methods[0])
     if isinstance(model, TunedThresholdClassifierCV):
-        threshold = model.best_threshold_
-        # scikit-learn stores the positive label in the scorer of the search.
-        pos_label = model._curve_scorer._get_pos_label()
+        threshold, pos_label = model.best_threshold_, _positive_label(model)
     else:
         threshold, pos_label = model.threshold, model.pos_label
     if threshold == "auto":
@@ -157,6 +171,16 @@ def threshold_of(model: Any) -> tuple[str, int, float]:
     known = np.asarray(model.classes_) == pos_label
     index = 1 if pos_label is None else int(np.flatnonzero(known)[0])
     return method, index, float(threshold)
+
+
+def _positive_label(model: TunedThresholdClassifierCV) -> Any:
+    """The label whose scores are compared; below the threshold, the other is predicted."""
+    twin: Any = copy.copy(model)
+    twin.estimator_ = DummyClassifier().fit(np.zeros((2, 1)), model.classes_)
+    twin.response_method, twin.best_threshold_ = "auto", np.inf
+    (negative,) = twin.predict(np.zeros((1, 1)))
+    (positive,) = model.classes_[model.classes_ != negative]
+    return positive
 
 
 @rule("predict", *THRESHOLDS)

@@ -14,6 +14,7 @@ from sklearn_deep.export.graph._refusals import propagates_nan
 from sklearn_deep.export.graph._registry import apply, rule
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.sklearn._scalers import interpolate
+from sklearn_deep.private._sklearn import box_cox_scaler
 
 
 @rule("transform", PolynomialFeatures)
@@ -49,7 +50,7 @@ def _power(graph: Graph, model: PowerTransformer, table: Table) -> Table:
     bent = Table.of(out, table.width)
     if not model.standardize:
         return bent
-    return apply(graph, model._scaler, "transform", bent)
+    return apply(graph, box_cox_scaler(model), "transform", bent)
 
 
 def _box_cox(graph: Graph, x: Value, exponent: float) -> Value:
@@ -73,7 +74,7 @@ def _yeo_johnson(graph: Graph, x: Value, exponent: float) -> Value:
 @rule("inverse_transform", PowerTransformer)
 def _unpower(graph: Graph, model: PowerTransformer, table: Table) -> Table:
     if model.standardize:
-        table = apply(graph, model._scaler, "inverse_transform", table)
+        table = apply(graph, box_cox_scaler(model), "inverse_transform", table)
     unbend = _yeo_johnson_back if model.method == "yeo-johnson" else _box_cox_back
     columns = [
         unbend(graph, graph.cast(column, DOUBLE), float(exponent))

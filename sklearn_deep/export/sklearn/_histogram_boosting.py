@@ -15,6 +15,7 @@ from sklearn_deep.export.graph._registry import apply, rule
 from sklearn_deep.export.graph._scores import sigmoid, stack_columns
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.sklearn._trees import Splits, leaves_of, sum_of_leaves
+from sklearn_deep.private._sklearn import first_raw_prediction, histogram_trees
 
 # Operators from raw scores to predictions, by the loss of a regressor.
 _LINKS = {"poisson": "Exp", "gamma": "Exp"}
@@ -27,11 +28,10 @@ def _raw(graph: Graph, model: Any, table: Table) -> Value:
             f"{type(model).__name__} with categorical_features has no ONNX form. Encode"
             " the categories before it, e.g. with a OneHotEncoder."
         )
-    # scikit-learn has no public access to these trees.
-    rounds = [[predictor.nodes for predictor in each] for each in model._predictors]
+    rounds = histogram_trees(model)
     trees = [nodes for each in rounds for nodes in each]
     leaves = leaves_of(graph, table.matrix(graph, DOUBLE), list(map(_splits, trees)))
-    first = np.ravel(model._baseline_prediction)
+    first = np.ravel(first_raw_prediction(model))
     n_scores = len(rounds[0])
     columns = []
     for k in range(n_scores):

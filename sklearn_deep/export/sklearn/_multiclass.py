@@ -33,6 +33,7 @@ from sklearn_deep.export.graph._scores import (
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.networks._networks import has_several_quantiles
 from sklearn_deep.export.sklearn._composition import final_estimator
+from sklearn_deep.private._sklearn import n_target_axes
 
 skip_probing(
     MultiOutputClassifier,
@@ -171,7 +172,7 @@ def _transformed_target(graph: Graph, model: Any, table: Table) -> Value:
     width = 1 if one else transformer.n_features_in_
     out = apply(graph, transformer, "inverse_transform", Table.of(inner, width))
     y = out.matrix(graph)
-    return graph.column(y, 0) if model._training_dim == 1 else y
+    return graph.column(y, 0) if n_target_axes(model) == 1 else y
 
 
 def _transformed_quantiles(graph: Graph, model: Any, inner: Value, one: bool) -> Value:

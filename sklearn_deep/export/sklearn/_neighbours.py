@@ -10,6 +10,7 @@ from sklearn_deep.export.graph._graph import BOOL, DOUBLE, INT, Graph, Value, re
 from sklearn_deep.export.graph._registry import apply, rule
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.sklearn._imputers import where_equal
+from sklearn_deep.private._sklearn import imputer_rows
 
 
 @rule("transform", KNNImputer)
@@ -21,9 +22,10 @@ def _impute(graph: Graph, model: KNNImputer, table: Table) -> Table:
     parts = Table.of(x, table.width).columns(graph)
     gaps = Table.of(absent, table.width).columns(graph)
     columns = []
-    for j, valid in enumerate(model._valid_mask):
-        if valid:
-            filled = _mean_of_donors(graph, model, j, distances)
+    known = _known_rows(model)
+    for j, donors in enumerate(~np.isnan(known.T)):
+        if donors.any():
+            filled = _mean_of_donors(graph, model, known[:, j], distances)
             column = graph.node("Where", gaps[j], filled, parts[j], dtype=DOUBLE)
             columns.append(column)
         elif model.keep_empty_features:
@@ -47,7 +49,9 @@ def _check(model: KNNImputer) -> None:
 
 
 def _known_rows(model: KNNImputer) -> np.ndarray:
-    return np.where(model._mask_fit_X, np.nan, np.asarray(model._fit_X, float))
+    """The rows of the fit, with NaN for what they lack."""
+    rows = np.asarray(imputer_rows(model), float)
+    return np.where(rows == model.missing_values, np.nan, rows)
 
 
 def _distances(graph: Graph, model: KNNImputer, x: Value, absent: Value) -> Value:
@@ -80,10 +84,12 @@ def _without(graph: Graph, absent: Value, x: Value) -> Value:
     return graph.node("Where", absent, graph.constant(np.array(0.0)), x, dtype=DOUBLE)
 
 
-def _mean_of_donors(graph: Graph, model: Any, j: int, distances: Value) -> Value:
+def _mean_of_donors(
+    graph: Graph, model: Any, known: np.ndarray, distances: Value
+) -> Value:
     """Mean of a column over the nearest rows that have a value in it, (n, 1)."""
-    donors = np.flatnonzero(~model._mask_fit_X[:, j])
-    values = np.asarray(model._fit_X[donors, j], float)
+    donors = np.flatnonzero(~np.isnan(known))
+    values = known[donors]
     among = graph.node("Gather", distances, graph.constant(donors), axis=1)
     k = graph.constant(np.array([min(model.n_neighbors, len(donors))], np.int64))
     near, indices = graph.node_of_two(

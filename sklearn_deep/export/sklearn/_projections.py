@@ -13,7 +13,9 @@ from sklearn_deep.export.graph._graph import DOUBLE, Graph, Value, real
 from sklearn_deep.export.graph._registry import rule
 from sklearn_deep.export.graph._scores import stack_columns
 from sklearn_deep.export.graph._table import Table
+from sklearn_deep.export.inputs._probe import predicts_one_axis
 from sklearn_deep.export.sklearn._linear import best_by_scores, softmax_of_scores
+from sklearn_deep.private._sklearn import pls_mean, pls_std
 
 
 def _projected(
@@ -28,26 +30,26 @@ def _projected(
 @rule("transform", LinearDiscriminantAnalysis)
 def _discriminants(graph: Graph, model: Any, table: Table) -> Table:
     center = model.xbar_ if model.solver == "svd" else 0.0
-    axes = model.scalings_[:, : model._max_components]
+    axes = model.scalings_[:, : len(model.get_feature_names_out())]
     return _projected(graph, table, center, 1.0, axes)
 
 
 @rule("transform", PLSRegression, PLSCanonical, CCA)
 def _x_scores(graph: Graph, model: Any, table: Table) -> Table:
-    return _projected(graph, table, model._x_mean, model._x_std, model.x_rotations_)
+    return _projected(graph, table, pls_mean(model), pls_std(model), model.x_rotations_)
 
 
 @rule("transform", PLSSVD)
 def _x_scores_svd(graph: Graph, model: PLSSVD, table: Table) -> Table:
-    return _projected(graph, table, model._x_mean, model._x_std, model.x_weights_)
+    return _projected(graph, table, pls_mean(model), pls_std(model), model.x_weights_)
 
 
 @rule("predict", PLSRegression, PLSCanonical, CCA)
 def _pls(graph: Graph, model: Any, table: Table) -> Value:
-    x = graph.math("Sub", table.matrix(graph, DOUBLE), model._x_mean)
+    x = graph.math("Sub", table.matrix(graph, DOUBLE), pls_mean(model))
     y = graph.node("MatMul", x, graph.constant(model.coef_.T, DOUBLE))
     y = graph.math("Add", y, model.intercept_)
-    return graph.column(y, 0) if model._predict_1d else y
+    return graph.column(y, 0) if predicts_one_axis(model, table.width) else y
 
 
 # Quadratic discriminants: distance from the mean of each class, along the class's axes.

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-aten = torch.ops.aten
+from sklearn_deep.private._torch import fused_adamw
 
 _EPS = 1e-8
 
@@ -133,7 +133,7 @@ def _adam_fused(
     The weights are multiplied by ``keep`` before.
     """
     mean, square = slots
-    aten._fused_adamw_.default(
+    fused_adamw(
         weights,
         gradients,
         mean,
@@ -177,10 +177,12 @@ def _subtract_ratio(
         w.addcdiv_(numerator, denominator, value=-rate)
 
 
+_FUSED_IF_THERE = None if fused_adamw is None else _adam_fused
+
 OPTIMIZERS: dict[str, Optimizer] = {
-    "adam": Optimizer(_adam, _adam_numbers, n_slots=2, fused=_adam_fused),
+    "adam": Optimizer(_adam, _adam_numbers, n_slots=2, fused=_FUSED_IF_THERE),
     "adamw": Optimizer(
-        _adam, _adam_numbers, n_slots=2, fused=_adam_fused, weight_decay=0.1
+        _adam, _adam_numbers, n_slots=2, fused=_FUSED_IF_THERE, weight_decay=0.1
     ),
     "sgd": Optimizer(_sgd),
     "momentum": Optimizer(_momentum, _momentum_numbers, n_slots=1),

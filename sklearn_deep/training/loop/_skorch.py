@@ -151,8 +151,8 @@ class AdoptedNet(NeuralNet):
             return self
         return super().initialize_optimizer(*args, **kwargs)
 
-    @property
-    def _default_callbacks(self):
+    def get_default_callbacks(self):
+        """Have no callbacks but the user's."""
         return []
 
     # Data

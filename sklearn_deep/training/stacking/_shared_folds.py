@@ -1,10 +1,10 @@
-"""Folds of a search as views of X: what this file knows of joblib and scikit-learn.
+"""Folds of a search as views of X.
 
-joblib hands a backend ``BatchedCalls``, whose ``items`` are functions with their arguments
-(joblib 1.4 to 1.6); scikit-learn's searches and cross-validations call
+joblib hands a backend ``BatchedCalls``, a list of functions with their arguments;
+scikit-learn's searches and cross-validations call
 ``_fit_and_score(estimator, X, y, ..., train=, test=, scorer=, parameters=)`` and
-``cross_val_predict`` calls ``_fit_and_predict(estimator, X, y, ...)`` (scikit-learn 1.7 to
-1.9), which cut X by ``X[train, ...]``. A call that looks otherwise is left as it is.
+``cross_val_predict`` calls ``_fit_and_predict(estimator, X, y, ...)``, which cut X by
+``X[train, ...]``. A call that looks otherwise is left as it is.
 
 A view goes only to code that is known to read it as an array: our estimators,
 scikit-learn's transformers and its own scorers.
@@ -17,9 +17,13 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from sklearn_deep.data._row_view import RowView, SharedArray
-
-_VALIDATION = "sklearn.model_selection._validation"
-_FUNCTIONS = ("_fit_and_score", "_fit_and_predict")
+from sklearn_deep.private._joblib import calls_of
+from sklearn_deep.private._sklearn import (
+    callbacks_of,
+    config_of_call,
+    scorers_of,
+    trains_a_fold,
+)
 
 # Transformers of these modules convert X by ``check_array`` before they read it ...
 _CONVERTING = ("sklearn.preprocessing.", "sklearn.decomposition.", "sklearn.impute.")
@@ -44,7 +48,7 @@ class FoldLender:
         bool
             Whether every call of the batch trains on rows of X itself.
         """
-        items = getattr(batch, "items", None)
+        items = calls_of(batch)
         if not isinstance(items, list):
             return False
         shares = [self._lend_to(items, i) for i in range(len(items))]
@@ -71,14 +75,10 @@ class FoldLender:
 
 
 def _is_known(function: Any) -> bool:
-    config = getattr(function, "config", {})
+    config = config_of_call(function)
     if isinstance(config, Mapping) and config.get("array_api_dispatch"):
         return False  # namespaces are looked up by the type of X
-    inner = getattr(function, "function", function)
-    return (
-        getattr(inner, "__module__", None) == _VALIDATION
-        and getattr(inner, "__name__", None) in _FUNCTIONS
-    )
+    return trains_a_fold(function)
 
 
 def _can_be_shared(X: Any) -> bool:
@@ -115,7 +115,7 @@ def _reads_arrays(kwargs: Mapping[str, Any]) -> bool:
     """Whether the other functions that get X, such as scorers, read it as an array."""
     parameters = kwargs.get("parameters") or {}
     scorer = kwargs.get("scorer")
-    scorers = getattr(scorer, "_scorers", None)
+    scorers = scorers_of(scorer)
     every = list(scorers.values()) if isinstance(scorers, Mapping) else [scorer]
     return (
         all(_is_standard(each) for each in every)
@@ -130,5 +130,5 @@ def _is_standard(scorer: Any) -> bool:
 
 
 def _has_callbacks(estimator: Any) -> bool:
-    callbacks = getattr(estimator, "_skl_callbacks", None) or ()
+    callbacks = callbacks_of(estimator)
     return any(type(each).__name__ != _BLIND_CALLBACK for each in callbacks)

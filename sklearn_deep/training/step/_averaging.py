@@ -31,7 +31,7 @@ class AveragedWeights:
         shares: Sequence[float],
         trained: Sequence[Tensor | None],
     ):
-        self._values, self._average = values, values.clone()
+        self._weights, self._average = values, values.clone()
         rows = values.unsqueeze(0) if values.ndim == 1 else values
         own = [row if w is None else w for row, w in zip(rows, trained, strict=True)]
         self.trained = torch.stack(own).view_as(values)
@@ -43,19 +43,19 @@ class AveragedWeights:
 
     def begin_epoch(self) -> None:
         """Put the weights in training in the place of the averages."""
-        self._average.copy_(self._values)
-        self._values.copy_(self.trained)
+        self._average.copy_(self._weights)
+        self._weights.copy_(self.trained)
 
     def end_epoch(self) -> None:
         """Put the averages in the place of the weights."""
-        self.trained.copy_(self._values)
-        torch.lerp(self._average, self.trained, self._next, out=self._values)
+        self.trained.copy_(self._weights)
+        torch.lerp(self._average, self.trained, self._next, out=self._weights)
         self._next = self._later
 
     def _new_share(self, shares: list[float]) -> Tensor:
-        column = torch.tensor(shares, dtype=self._values.dtype)
-        column = column.to(self._values.device)
-        return column[0] if self._values.ndim == 1 else column.unsqueeze(-1)
+        column = torch.tensor(shares, dtype=self._weights.dtype)
+        column = column.to(self._weights.device)
+        return column[0] if self._weights.ndim == 1 else column.unsqueeze(-1)
 
 
 def averages(job: TrainJob) -> bool:

@@ -15,6 +15,7 @@ from sklearn_deep.data._batches import Batch
 from sklearn_deep.nn._autoencoder import Autoencoder
 from sklearn_deep.nn._backward import LOSS_BACKWARD
 from sklearn_deep.nn._dropout import Dropout
+from sklearn_deep.nn._hooks import hooks
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._mlp import MLP, Block, Output
 from sklearn_deep.nn._tabular import Ensemble, TabularNetwork
@@ -47,7 +48,7 @@ def is_plain(module: nn.Module) -> bool:
         and type(module) in (MLP, Autoencoder, TabularNetwork)
         and all(map(_is_plain_block, module.hidden))
         and type(module.output) is Output
-        and not any(map(_has_hooks, module.modules()))
+        and not any(any(hooks(layer)) for layer in module.modules())
         and all(p.requires_grad for p in module.parameters())
     )
 
@@ -61,15 +62,6 @@ def _is_plain_block(block: nn.Module) -> bool:
             for layer in block.layers
         )
         and type(block.shortcut) in (type(None), nn.Identity, nn.Linear)
-    )
-
-
-def _has_hooks(module: nn.Module) -> bool:
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
     )
 
 

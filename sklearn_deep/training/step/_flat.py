@@ -48,10 +48,10 @@ class FlatParameters:
             ]
         self.values = torch.stack(rows) if self.stacked else rows[0]
         self.gradient = torch.zeros_like(self.values)
-        self._values = self.values.unbind() if self.stacked else (self.values,)
+        self._rows = self.values.unbind() if self.stacked else (self.values,)
         gradients = self.gradient.unbind() if self.stacked else (self.gradient,)
         for module, values, gradient in zip(
-            self.modules, self._values, gradients, strict=True
+            self.modules, self._rows, gradients, strict=True
         ):
             for name, value, slope in self._named(values, gradient):
                 parameter = module.get_parameter(name)
@@ -70,16 +70,17 @@ class FlatParameters:
         values, gradient = self.values[nets], self.gradient[nets]
         for name, value, slope in self._named(values, gradient):
             owner, leaf = _owner(template, name)
-            owner._parameters[leaf] = parameter = nn.Parameter(value)
+            parameter = nn.Parameter(value)
             parameter.grad = slope
-        for name, buffer in self._buffers.items():
+            owner.register_parameter(leaf, parameter)
+        for name, buffer in self._stacked_buffers.items():
             owner, leaf = _owner(template, name)
-            owner._buffers[leaf] = buffer[nets]
+            setattr(owner, leaf, buffer[nets])
         return template.train()
 
     def flattened(self, named: Mapping[str, Tensor], fill: float) -> Tensor:
         """Flatten tensors by name to (n_values,); other parameters get ``fill``."""
-        like = self._values[0]
+        like = self._rows[0]
         flat = torch.full_like(like, fill)
         for name, place, _ in self._named(flat, flat):
             if name in named:
@@ -122,12 +123,12 @@ class FlatParameters:
             parameter = self.modules[k].get_parameter(name)
             parameter.data, parameter.grad = parameter.data.clone(), None
         if self.stacked:
-            for name in self._buffers:
+            for name in self._stacked_buffers:
                 owner, leaf = _owner(self.modules[k], name)
-                owner._buffers[leaf] = self._buffers[name][k].clone()
+                setattr(owner, leaf, self._stacked_buffers[name][k].clone())
 
     def _tensors(self, k: int) -> list[Tensor]:
-        return [self._values[k], *self.modules[k].buffers()]
+        return [self._rows[k], *self.modules[k].buffers()]
 
     def _named(self, values: Tensor, gradient: Tensor):
         """Each parameter's name, its part of the values, and of the gradient."""
@@ -140,13 +141,13 @@ class FlatParameters:
             start = stop
 
     def _stack_buffers(self) -> None:
-        self._buffers: dict[str, Tensor] = {}
+        self._stacked_buffers: dict[str, Tensor] = {}
         for name, _ in self.modules[0].named_buffers():
             stacked = torch.stack([m.get_buffer(name) for m in self.modules])
-            self._buffers[name] = stacked
+            self._stacked_buffers[name] = stacked
             for module, buffer in zip(self.modules, stacked.unbind(), strict=True):
                 owner, leaf = _owner(module, name)
-                owner._buffers[leaf] = buffer
+                setattr(owner, leaf, buffer)
 
 
 def _pattern(modules: list[nn.Module]) -> nn.Module:

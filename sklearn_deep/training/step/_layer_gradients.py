@@ -14,8 +14,13 @@ from torch import Tensor, nn
 from sklearn_deep.nn._backward import ACTIVATION_BACKWARD
 from sklearn_deep.nn._dropout import AlphaDropout, Dropout
 from sklearn_deep.nn._mlp import BatchNorm
-
-aten = torch.ops.aten
+from sklearn_deep.private._torch import (
+    batch_norm,
+    batch_norm_backward,
+    layer_norm,
+    layer_norm_backward,
+    threshold_backward_into,
+)
 
 
 def affine(bias: Tensor, left: Tensor, right: Tensor, scale: float = 1.0) -> Tensor:
@@ -103,13 +108,13 @@ class ActivationGradient(LayerGradient):
     def __init__(self, layer: nn.Module):
         super().__init__(layer)
         # In place: no layer before a rectifier needs its output for the backward pass.
-        self._apply = torch.relu_ if type(layer) is nn.ReLU else layer.forward
+        self._activate = torch.relu_ if type(layer) is nn.ReLU else layer.forward
         self._back = ACTIVATION_BACKWARD[type(layer)]
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the activation."""
         self.x = x
-        self.y = self._apply(x)
+        self.y = self._activate(x)
         return self.y
 
     def backward(self, g: Tensor) -> Tensor:
@@ -145,6 +150,8 @@ class BatchNormGradient(LayerGradient):
     @staticmethod
     def takes(layer: Any) -> bool:
         """Supported: with weights and running moments, as this package builds it."""
+        if batch_norm is None or batch_norm_backward is None:
+            return False
         return layer.affine and layer.track_running_stats and layer.momentum is not None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -156,7 +163,7 @@ class BatchNormGradient(LayerGradient):
         if self.learns:
             layer.num_batches_tracked.add_(1)
         weight, bias, mean, var = self._flat()
-        y, self.mean, self.scale = torch.native_batch_norm(
+        y, self.mean, self.scale = batch_norm(
             self.x, weight, bias, mean, var, self.learns, layer.momentum, layer.eps
         )
         return _rows(y, self.shape)
@@ -164,7 +171,7 @@ class BatchNormGradient(LayerGradient):
     def backward(self, g: Tensor) -> Tensor:
         """Write the gradients of weight and bias."""
         weight, _, mean, var = self._flat()
-        back, by_weight, by_bias = aten.native_batch_norm_backward.default(
+        back, by_weight, by_bias = batch_norm_backward(
             _columns(g),
             self.x,
             weight,
@@ -215,15 +222,15 @@ class LayerNormGradient(LayerGradient):
     @staticmethod
     def takes(layer: Any) -> bool:
         """Supported: with weight and bias, over the last axis."""
+        if layer_norm is None or layer_norm_backward is None:
+            return False
         return len(layer.normalized_shape) == 1 and layer.bias is not None
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each row."""
         layer, self.x = self.layer, x
         size = [x.shape[-1]]
-        self.y, self.mean, self.scale = torch.native_layer_norm(
-            x, size, None, None, layer.eps
-        )
+        self.y, self.mean, self.scale = layer_norm(x, size, None, None, layer.eps)
         self.weight = layer.weight.data.unsqueeze(-2)
         return torch.addcmul(layer.bias.data.unsqueeze(-2), self.y, self.weight)
 
@@ -231,7 +238,7 @@ class LayerNormGradient(LayerGradient):
         """Write the gradients of weight and bias."""
         torch.sum(g * self.y, -2, out=gradient_of(self.layer.weight))
         torch.sum(g, -2, out=gradient_of(self.layer.bias))
-        back, _, _ = aten.native_layer_norm_backward.default(
+        back, _, _ = layer_norm_backward(
             g * self.weight,
             self.x,
             [g.shape[-1]],
@@ -281,6 +288,8 @@ class RectifiedDropoutGradient(LayerGradient):
     @staticmethod
     def replaces(layers: Sequence[nn.Module]) -> bool:
         """Tell whether a block ends in a ReLU, or in a ReLU and dropout."""
+        if threshold_backward_into is None:
+            return False
         kinds = [type(layer) for layer in layers]
         return kinds[-1:] == [nn.ReLU] or kinds[-2:] == [nn.ReLU, Dropout]
 
@@ -304,7 +313,7 @@ class RectifiedDropoutGradient(LayerGradient):
 
     def backward(self, g: Tensor) -> Tensor:
         """Pass the gradient where a unit was positive and not dropped."""
-        aten.threshold_backward.grad_input(g, self.y, 0, grad_input=g)
+        threshold_backward_into(g, self.y, 0, grad_input=g)
         return g if self._factor is None else g.mul_(self._factor)
 
 

@@ -49,8 +49,8 @@ class VmappedGradient:
     def __init__(self, template: nn.Module, loss: Loss):
         self.template, self.loss = template, loss
         self._gradients = {k: gradient_of(p) for k, p in template.named_parameters()}
-        self._parameters = {k: p.detach() for k, p in template.named_parameters()}
-        self._buffers = dict(template.named_buffers())
+        self._weights = {k: p.detach() for k, p in template.named_parameters()}
+        self._moments = dict(template.named_buffers())
         for layer in cast("Any", template.modules()):
             if hasattr(layer, "under_vmap"):
                 layer.under_vmap = True
@@ -64,8 +64,8 @@ class VmappedGradient:
         """Compute the batch's losses and write their gradients."""
         call: Any = self._plain if batch.weight is None else self._weighted
         gradients, (loss, raw) = call(
-            self._parameters,
-            self._buffers,
+            self._weights,
+            self._moments,
             # A module may work in place, which an expanded view does not allow.
             batch.x.contiguous() if isinstance(batch.x, Tensor) else batch.x,
             batch.y,

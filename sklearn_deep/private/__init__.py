@@ -1,0 +1,1 @@
+"""Private names of other libraries, one file per library."""
