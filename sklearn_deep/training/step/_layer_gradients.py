@@ -22,17 +22,31 @@ from sklearn_deep.private._torch import (
     threshold_backward_into,
 )
 
+# torch multiplies batches of matrices by a loop of its own where a product takes fewer
+# multiply-adds than this, and rounds otherwise than it does for a single pair.
+_SMALL_PRODUCT = 400
+
 
 def affine(bias: Tensor, left: Tensor, right: Tensor, scale: float = 1.0) -> Tensor:
     """Compute ``bias + scale * left @ right``, of one network or of many."""
+    if _is_small(left, right):
+        return torch.baddbmm(bias, left[None], right[None], alpha=scale)[0]
     product = torch.addmm if left.ndim == 2 else torch.baddbmm
     return product(bias, left, right, alpha=scale)
+
+
+def _is_small(left: Tensor, right: Tensor) -> bool:
+    """Whether a product of one network has to be computed as that of a stack of one."""
+    return left.ndim == 2 and left.numel() * right.shape[-1] < _SMALL_PRODUCT
 
 
 def scaled_product(
     left: Tensor, right: Tensor, scale: float, out: Tensor | None = None
 ) -> Tensor:
     """Compute ``scale * left @ right``, of one network or of many."""
+    if _is_small(left, right):
+        into = None if out is None else out[None]
+        return scaled_product(left[None], right[None], scale, into)[0]
     if scale == 1.0:
         return torch.matmul(left, right, out=out)
     if out is None:
