@@ -139,7 +139,13 @@ def fine_tune(
         learning_rate=learning_rate,
     )
     prepared = prepare(fresh, given, before, before.seed)
-    job = _fine_tuning(prepared.job, epochs, learning_rate, _copied(state), module)
+    job = _fine_tuning(
+        prepared.job,
+        epochs,
+        learning_rate,
+        OptimizerState() if state is None else state.copy(),
+        module,
+    )
     job, policy = with_found_policy(job, before.policy)
     watchers = [ProgressLine(int(network.verbose))] if network.verbose else []
     settings = NetSettings.of(job, int(network.verbose), warm_start=True)
@@ -203,11 +209,3 @@ class Scorer:
         y = None if isinstance(network, DeepReconstructor) else part.y
         weights = {"sample_weight": part.weight} if self._weighted else {}
         return float(self._scorer(fitted, part.features(), y, **weights))
-
-
-def _copied(state: OptimizerState | None) -> OptimizerState:
-    """Copy of an optimizer state, for training to modify; a fresh one for None."""
-    if state is None:
-        return OptimizerState()
-    slots = [slot.clone() for slot in state.slots]
-    return OptimizerState(slots, state.step, state.epoch)

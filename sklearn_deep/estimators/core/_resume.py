@@ -90,5 +90,4 @@ def optimizer_state(
     state, name = before.optimizer_state, before.optimizer
     if OPTIMIZERS[name].update is not OPTIMIZERS[estimator.optimizer].update:
         return OptimizerState(epoch=state.epoch)  # no state of one is that of another
-    slots = [slot.to(device, copy=True) for slot in state.slots]
-    return OptimizerState(slots, state.step, state.epoch)
+    return state.copy(device)

@@ -29,14 +29,21 @@ def fill_module(module: nn.Module, arrays: dict[str, Any]) -> nn.Module:
 
 def pack_optimizer(state: OptimizerState) -> dict[str, Any]:
     """An optimizer's memory as arrays and integers."""
-    slots = [slot.cpu().numpy() for slot in state.slots]
-    return {"slots": slots, "step": state.step, "epoch": state.epoch}
+    weights = state.weights
+    return {
+        "slots": [slot.cpu().numpy() for slot in state.slots],
+        "step": state.step,
+        "epoch": state.epoch,
+        "weights": None if weights is None else weights.cpu().numpy(),
+    }
 
 
 def unpack_optimizer(packed: dict[str, Any]) -> OptimizerState:
     """The inverse of ``pack_optimizer``."""
     slots = [as_tensor(slot) for slot in packed["slots"]]
-    return OptimizerState(slots, packed["step"], packed["epoch"])
+    weights = packed["weights"]
+    weights = None if weights is None else as_tensor(weights)
+    return OptimizerState(slots, packed["step"], packed["epoch"], weights)
 
 
 def as_tensor(value: Any) -> Tensor:

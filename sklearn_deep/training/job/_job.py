@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Rows
@@ -58,6 +59,13 @@ class OptimizerState:
     step: int = 0
     epoch: int = 0
     weights: Tensor | None = None
+
+    def copy(self, device: torch.device | None = None) -> "OptimizerState":
+        """A copy that a training may modify, on a device or where the tensors are."""
+        slots = [slot.to(device, copy=True) for slot in self.slots]
+        weights = self.weights
+        weights = None if weights is None else weights.to(device, copy=True)
+        return OptimizerState(slots, self.step, self.epoch, weights)
 
 
 @dataclass(frozen=True)
