@@ -103,7 +103,7 @@ def means(fits, field):
 
 def print_scores(found, contestants, field):
     """Mean and standard error by set, and the mean rank of each contestant."""
-    lines, ranks = [], []
+    lines, ranks, of_errors = [], [], field == "error"
     for name, fits in found.items():
         has = [c for c in contestants if c in fits]
         if any(fit[field] is None for c in has for fit in fits[c].values()):
@@ -111,7 +111,9 @@ def print_scores(found, contestants, field):
         cells = {c: means(fits[c], field) for c in has}
         shown = (f"{cells[c][0]:.4f} ± {cells[c][1]:.4f}" if c in has else "-"
                  for c in contestants)  # fmt: skip
-        lines.append([name, *shown, *PUBLISHED.get(name, ("", ""))])
+        error, source = PUBLISHED.get(name, (None, ""))
+        published = "" if error is None else f"{error:.4g}"
+        lines.append([name, *shown, *([published, source] if of_errors else [])])
         if len(has) == len(contestants):
             order = np.argsort(np.argsort([cells[c][0] for c in has]))
             ranks.append(order + 1)
@@ -119,8 +121,9 @@ def print_scores(found, contestants, field):
         return
     if ranks:
         line = [f"{rank:.2f}" for rank in np.mean(ranks, axis=0)]
-        lines.append([f"mean rank on {len(ranks)}", *line, "", ""])
-    print_table([field, *contestants, "published MLP", "source"], lines)
+        lines.append([f"mean rank on {len(ranks)}", *line, *[""] * 2 * of_errors])
+    published = ["published MLP", "source"] if of_errors else []
+    print_table([field, *contestants, *published], lines)
 
 
 def print_costs(found, contestants):
