@@ -53,7 +53,9 @@ def verdicts(found):
         fits = found.get(name, {}).get(contestant)
         if fits:
             mean = np.mean([fit["error"] for fit in fits.values()])
-            yield verdict(mean <= error, f"{contestant} on {name}: error {error:.3f} or less")
+            yield verdict(
+                mean <= error, f"{contestant} on {name}: error {error:.3f} or less"
+            )
 
 
 def _worse(gap):
