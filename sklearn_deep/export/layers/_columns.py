@@ -46,11 +46,14 @@ def _cut(graph: Graph, x: Value, start: int, stop: int) -> Value:
 
 
 def _cosines(graph: Graph, layers: Sequence[PeriodicEmbedding], x: Value) -> Value:
-    """Features (K, d, n_features, n) of numbers (d, 1, n)."""
+    """Features (K, d, n_features, n) of numbers (d, 1, n).
+
+    As sines: older versions of onnxruntime have no cosine of float64.
+    """
     frequency = [(_exact(layer.frequency) * CYCLE).unsqueeze(-1) for layer in layers]
-    phase = [(_exact(layer.phase) * CYCLE).unsqueeze(-1) for layer in layers]
+    phase = [((_exact(layer.phase) + 0.25) * CYCLE).unsqueeze(-1) for layer in layers]
     angles = graph.node("Mul", x, _constant(graph, frequency, x))
-    return graph.node("Cos", graph.node("Add", angles, _constant(graph, phase, x)))
+    return graph.node("Sin", graph.node("Add", angles, _constant(graph, phase, x)))
 
 
 def _shares(
