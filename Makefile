@@ -14,7 +14,7 @@ TORCH ?= torch==2.13.0
 CONSTRAINTS ?= constraints.txt
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # One thread per process: test workers and searches share the cores already.
-RUN := OMP_NUM_THREADS=1 MPLBACKEND=agg
+RUN := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 MPLBACKEND=agg
 # Each worker takes a run of neighbouring tests, which share fixtures, and steals from the
 # other at the end.
 PYTEST := $(RUN) $(BIN)/python -m pytest -n 2 --dist worksteal
