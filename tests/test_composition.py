@@ -3,7 +3,6 @@
 import copy
 import io
 import pickle
-from functools import partial
 
 import joblib
 import numpy as np
@@ -43,25 +42,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from sklearn_deep import MLPClassifier, MLPRegressor
+from plain_networks import plain_classifier, plain_regressor
 
 pytestmark = pytest.mark.oldest
-
-# The defaults are tuned for real data; what is tested here does not hang on them.
-PLAIN = {
-    "activation": "relu",
-    "dropout": 0.0,
-    "optimizer": "adam",
-    "learning_rate": 1e-3,
-    "learning_rate_schedule": "constant",
-    "weight_decay": 0.0,
-    "batch_size": 200,
-    "max_epochs": 200,
-    "n_iter_no_change": 10,
-}
-plain_classifier = partial(MLPClassifier, **PLAIN)
-plain_regressor = partial(MLPRegressor, **PLAIN)
-
 
 QUICK = {"batch_size": 32, "max_epochs": 30, "learning_rate": 0.02, "random_state": 0}
 

@@ -1,7 +1,5 @@
 """Watching a fit: scikit-learn's callbacks, skorch's callbacks, the progress line."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import sklearn
@@ -24,25 +22,10 @@ from skorch.callbacks import (
     PrintLog,
 )
 
-from sklearn_deep import MLPClassifier, MLPRegressor, ValidationHoldout
+from plain_networks import plain_classifier, plain_regressor
+from sklearn_deep import ValidationHoldout
 
 pytestmark = pytest.mark.oldest
-
-# The defaults are tuned for real data; what is tested here does not hang on them.
-PLAIN = {
-    "activation": "relu",
-    "dropout": 0.0,
-    "optimizer": "adam",
-    "learning_rate": 1e-3,
-    "learning_rate_schedule": "constant",
-    "weight_decay": 0.0,
-    "batch_size": 200,
-    "max_epochs": 200,
-    "n_iter_no_change": 10,
-}
-plain_classifier = partial(MLPClassifier, **PLAIN)
-plain_regressor = partial(MLPRegressor, **PLAIN)
-
 
 try:
     from sklearn.callback import ProgressBar, ScoringMonitor

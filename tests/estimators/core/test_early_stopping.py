@@ -30,29 +30,14 @@ from sklearn.metrics import (
 from sklearn.model_selection import GridSearchCV
 from torch import nn
 
+from plain_networks import plain_classifier, plain_regressor
 from sklearn_deep import (
     MLPClassifier,
-    MLPRegressor,
     ModuleClassifier,
     RNNClassifier,
     ValidationHoldout,
 )
 from sklearn_deep.training.step._step import SingleStep
-
-# The defaults are tuned for real data; what is tested here does not hang on them.
-PLAIN = {
-    "activation": "relu",
-    "dropout": 0.0,
-    "optimizer": "adam",
-    "learning_rate": 1e-3,
-    "learning_rate_schedule": "constant",
-    "weight_decay": 0.0,
-    "batch_size": 200,
-    "max_epochs": 200,
-    "n_iter_no_change": 10,
-}
-plain_classifier = partial(MLPClassifier, **PLAIN)
-plain_regressor = partial(MLPRegressor, **PLAIN)
 
 
 @pytest.fixture

@@ -1,29 +1,12 @@
 """Training that goes on: partial_fit and warm_start."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
-from sklearn_deep import MLPClassifier, MLPRegressor, TrainingDivergedError
-
-# The defaults are tuned for real data; what is tested here does not hang on them.
-PLAIN = {
-    "activation": "relu",
-    "dropout": 0.0,
-    "optimizer": "adam",
-    "learning_rate": 1e-3,
-    "learning_rate_schedule": "constant",
-    "weight_decay": 0.0,
-    "batch_size": 200,
-    "max_epochs": 200,
-    "n_iter_no_change": 10,
-}
-plain_classifier = partial(MLPClassifier, **PLAIN)
-plain_regressor = partial(MLPRegressor, **PLAIN)
-
+from plain_networks import plain_classifier, plain_regressor
+from sklearn_deep import MLPClassifier, TrainingDivergedError
 
 CONFIGURATIONS = {
     "minibatches": {"batch_size": 16},

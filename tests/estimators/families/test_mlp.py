@@ -1,6 +1,5 @@
 """What the feed-forward networks learn: every argument, loss and output."""
 
-from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -23,6 +22,7 @@ from sklearn.linear_model import (
 from sklearn.metrics import log_loss, r2_score
 from sklearn.utils.class_weight import compute_sample_weight
 
+from plain_networks import PLAIN, plain_classifier, plain_regressor
 from sklearn_deep import GaussianNoise, MLPClassifier, MLPRegressor
 from sklearn_deep.estimators.core._parts import fit_dtype
 from sklearn_deep.nn._activations import ACTIVATIONS
@@ -30,21 +30,6 @@ from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.training.loop._lbfgs import run_lbfgs
 from sklearn_deep.training.step._step import SingleStep
-
-# The defaults are tuned for real data; what is tested here does not hang on them.
-PLAIN = {
-    "activation": "relu",
-    "dropout": 0.0,
-    "optimizer": "adam",
-    "learning_rate": 1e-3,
-    "learning_rate_schedule": "constant",
-    "weight_decay": 0.0,
-    "batch_size": 200,
-    "max_epochs": 200,
-    "n_iter_no_change": 10,
-}
-plain_classifier = partial(MLPClassifier, **PLAIN)
-plain_regressor = partial(MLPRegressor, **PLAIN)
 
 
 def weights(network):

@@ -1,7 +1,5 @@
 """The learning-rate range test, as an estimator and as ``learning_rate="auto"``."""
 
-from functools import partial
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -21,27 +19,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from plain_networks import plain_classifier, plain_regressor
 from sklearn_deep import (
     LearningRateFinder,
     MLPClassifier,
-    MLPRegressor,
     ValidationHoldout,
 )
-
-# The defaults are tuned for real data; what is tested here does not hang on them.
-PLAIN = {
-    "activation": "relu",
-    "dropout": 0.0,
-    "optimizer": "adam",
-    "learning_rate": 1e-3,
-    "learning_rate_schedule": "constant",
-    "weight_decay": 0.0,
-    "batch_size": 200,
-    "max_epochs": 200,
-    "n_iter_no_change": 10,
-}
-plain_classifier = partial(MLPClassifier, **PLAIN)
-plain_regressor = partial(MLPRegressor, **PLAIN)
 
 
 @pytest.fixture
