@@ -8,10 +8,12 @@ because it imports the compiler, which takes seconds, and loops over parameters 
 Python.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +23,10 @@ _EPS = 1e-8
 
 # A step so late that moving averages need no bias correction.
 _NO_BIAS = torch.tensor(torch.finfo(torch.float32).max)
+
+
+# NumPy's powers of arrays may differ from those of Python in the last bit.
+_POWERS = np.frompyfunc(math.pow, 2, 1)
 
 
 class Hyper(NamedTuple):
@@ -152,11 +158,17 @@ def _adam_fused(
 
 
 def _adam_numbers(h: Hyper) -> tuple:
-    unbias1, unbias2 = 1 - h.beta1**h.step, 1 - h.beta2**h.step
+    unbias1, unbias2 = 1 - _power(h.beta1, h.step), 1 - _power(h.beta2, h.step)
     # Both bias corrections are part of two scalars: that saves two passes over the
     # weights.
-    root = unbias2**0.5
+    root = _power(unbias2, 0.5)
     return h.learning_rate * root / unbias1, 1 - h.beta1, 1 - h.beta2, _EPS * root
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    """Raise to a power; each number of an array gets the bits that it gets alone."""
+    result = _POWERS(base, exponent)
+    return result.astype(float) if isinstance(result, np.ndarray) else result
 
 
 def _subtract(w: Tensor, step: Tensor, rate: Number) -> None:

@@ -23,28 +23,25 @@ from sklearn_deep.private._torch import (
 )
 
 # torch multiplies batches of matrices by a loop of its own where a product takes fewer
-# multiply-adds than this, and rounds otherwise than it does for a single pair.
+# multiply-adds than this, and rounds otherwise than it does for a single pair: such a
+# product of one network is computed as that of a stack of one.
 _SMALL_PRODUCT = 400
 
 
 def affine(bias: Tensor, left: Tensor, right: Tensor, scale: float = 1.0) -> Tensor:
     """Compute ``bias + scale * left @ right``, of one network or of many."""
-    if _is_small(left, right):
-        return torch.baddbmm(bias, left[None], right[None], alpha=scale)[0]
-    product = torch.addmm if left.ndim == 2 else torch.baddbmm
-    return product(bias, left, right, alpha=scale)
-
-
-def _is_small(left: Tensor, right: Tensor) -> bool:
-    """Whether a product of one network has to be computed as that of a stack of one."""
-    return left.ndim == 2 and left.numel() * right.shape[-1] < _SMALL_PRODUCT
+    if left.ndim > 2:
+        return torch.baddbmm(bias, left, right, alpha=scale)
+    if left.numel() * right.size(-1) < _SMALL_PRODUCT:
+        return affine(bias, left[None], right[None], scale)[0]
+    return torch.addmm(bias, left, right, alpha=scale)
 
 
 def scaled_product(
     left: Tensor, right: Tensor, scale: float, out: Tensor | None = None
 ) -> Tensor:
     """Compute ``scale * left @ right``, of one network or of many."""
-    if _is_small(left, right):
+    if left.ndim == 2 and left.numel() * right.size(-1) < _SMALL_PRODUCT:
         into = None if out is None else out[None]
         return scaled_product(left[None], right[None], scale, into)[0]
     if scale == 1.0:

@@ -123,10 +123,18 @@ class StackedStep:
         self._fused: Any = fused_update(self.values, spec)
         factors = LAYER_RATES[spec.layer_rates](self.module)
         tensors = [self.values, self.gradient_, *slots]
-        self._segments = [
-            _Segment(factor, place.start < self.n_penalised, tensors, place)
-            for place, factor in flat.segments(factors, self._fused is not None)
-        ]
+
+        def segments(by_decay: bool) -> list[_Segment]:
+            return [
+                _Segment(factor, place.start < self.n_penalised, tensors, place)
+                for place, factor in flat.segments(factors, by_decay)
+            ]
+
+        self._segments = segments(by_decay=False)
+        # The fused rule takes one weight decay for all values of a call. Networks without
+        # weight decay keep the whole segments, in a stack with others too: at the ends of
+        # a segment the rule rounds otherwise than inside.
+        self._by_decay = segments(by_decay=True) if self._fused is not None else []
 
     def choose_gradient(self) -> None:
         """Use the hand-derived gradient where there is one: not with hooks."""
@@ -213,7 +221,7 @@ class StackedStep:
     def _apply_to(self, nets: slice, numbers: Sequence[Number]) -> None:
         """Update some networks by the fused rule, with one set of numbers."""
         keep, *others = numbers
-        for segment in self._segments:
+        for segment in self._segments if keep == 1.0 else self._by_decay:
             weights, gradients, *slots = [each[nets] for each in segment.nets]
             of_segment = segment.scaled(others)
             kept = keep if segment.decays else 1.0

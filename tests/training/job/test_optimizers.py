@@ -57,6 +57,18 @@ def test_the_update_is_that_of_torch(name):
     )
 
 
+@pytest.mark.parametrize("name", STEPPING)
+def test_the_coefficients_of_a_step_have_the_same_bits_for_one_network_and_for_many(
+    name,
+):
+    spec = OptimizerSpec(name, RATE, MOMENTUM, (0.9, 0.999), 0.1)
+    steps = np.arange(1, 1001)
+    of_many = step_numbers(spec, np.full(1000, RATE), steps)
+    of_one = zip(*(step_numbers(spec, RATE, int(k)) for k in steps), strict=True)
+    for many, one in zip(of_many, of_one, strict=True):
+        np.testing.assert_array_equal(np.broadcast_to(many, 1000), one)
+
+
 def test_weight_decay_is_decoupled_as_in_adamw():
     ours = trajectory_ours("adamw", 20, weight_decay=0.3)
     assert torch.allclose(ours, trajectory_torch("adamw", 20, 0.3), rtol=0, atol=1e-12)

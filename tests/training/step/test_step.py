@@ -1,7 +1,10 @@
 """Flat parameters, and a step against autograd."""
 
 import copy
+import dataclasses
 
+import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -11,7 +14,7 @@ from sklearn_deep.training.job._job import OptimizerSpec, OptimizerState, TrainJ
 from sklearn_deep.training.job._schedules import ScheduleSpec
 from sklearn_deep.training.job._stopping import StoppingSpec
 from sklearn_deep.training.step._flat import FlatParameters
-from sklearn_deep.training.step._step import SingleStep
+from sklearn_deep.training.step._step import SingleStep, StackedStep, step_numbers
 
 
 def network():
@@ -147,3 +150,29 @@ def test_slots_that_are_new_remember_no_steps():
     for one in (stepper, other):
         one.step(data.all(), 0.01)
     assert torch.equal(stepper.flat.values, other.flat.values)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_large_networks_with_and_without_decay_have_the_same_bits_in_a_stack(
+    dtype, monkeypatch
+):
+    monkeypatch.setattr("sklearn_deep.training.step._step._LARGE", 1)
+    jobs = [
+        job(nn.Linear(37, 31).to(dtype), rows(), name="adamw", weight_decay=decay)
+        for decay in (0.1, 0.0)
+    ]
+    flat = FlatParameters([copy.deepcopy(task.module) for task in jobs], stacked=True)
+    slots = [torch.zeros_like(flat.values) for _ in range(2)]
+    stack = StackedStep(flat, jobs, slots, slice(0, 2))
+    alone = [SingleStep(task) for task in jobs]
+    spec = dataclasses.replace(jobs[0].optimizer, weight_decay=np.array([0.1, 0.0]))
+    for step in range(1, 11):
+        flat.gradient.normal_(generator=torch.Generator().manual_seed(step))
+        for single, gradient in zip(alone, flat.gradient, strict=True):
+            single.flat.gradient.copy_(gradient)
+            single.update(0.01)
+        numbers = step_numbers(spec, np.full(2, 0.01), np.full(2, step))
+        columns = [torch.tensor(number, dtype=torch.float64) for number in numbers]
+        stack.apply(*(number.expand(2)[:, None] for number in columns))
+    for single, values in zip(alone, flat.values, strict=True):
+        assert torch.equal(single.flat.values, values)
