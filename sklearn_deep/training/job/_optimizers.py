@@ -167,8 +167,9 @@ def _adam_numbers(h: Hyper) -> tuple:
 
 def _power(base: Any, exponent: Any) -> Any:
     """Raise to a power; each number of an array gets the bits that it gets alone."""
-    result = _POWERS(base, exponent)
-    return result.astype(float) if isinstance(result, np.ndarray) else result
+    if isinstance(base, float) and isinstance(exponent, (int, float)):
+        return base**exponent
+    return _POWERS(base, exponent).astype(float)
 
 
 def _subtract(w: Tensor, step: Tensor, rate: Number) -> None:

@@ -206,26 +206,28 @@ class StackedStep:
 
     def _apply_fused(self, keep: Number | None, *numbers: Number) -> None:
         """Update the weights by the fused rule: of all networks at once where they agree."""
-        numbers = (1.0 if keep is None else keep, *numbers)
-        if not any(isinstance(number, Tensor) for number in numbers):
-            self._apply_to(slice(None), numbers)
+        keep = 1.0 if keep is None else keep
+        if self.alone or not any(isinstance(n, Tensor) for n in (keep, *numbers)):
+            self._apply_to(None, keep, numbers)
             return
         n_nets = len(self._segments[0].nets[0])
         of_each = [
             n.flatten().tolist() if isinstance(n, Tensor) else [n] * n_nets
-            for n in numbers
+            for n in (keep, *numbers)
         ]
-        for k, own in enumerate(zip(*of_each, strict=True)):
-            self._apply_to(slice(k, k + 1), own)
+        for k, (own_keep, *own) in enumerate(zip(*of_each, strict=True)):
+            self._apply_to(slice(k, k + 1), own_keep, own)
 
-    def _apply_to(self, nets: slice, numbers: Sequence[Number]) -> None:
-        """Update some networks by the fused rule, with one set of numbers."""
-        keep, *others = numbers
+    def _apply_to(
+        self, nets: slice | None, keep: Number, numbers: Sequence[Number]
+    ) -> None:
+        """Update some networks, or all, by the fused rule with one set of numbers."""
         for segment in self._segments if keep == 1.0 else self._by_decay:
-            weights, gradients, *slots = [each[nets] for each in segment.nets]
-            of_segment = segment.scaled(others)
-            kept = keep if segment.decays else 1.0
-            self._fused(kept, weights, gradients, slots, *of_segment)
+            tensors = segment.nets if nets is None else [t[nets] for t in segment.nets]
+            weights, gradients, *slots = tensors
+            own_keep = keep if segment.decays else 1.0
+            of_segment = segment.scaled(numbers)
+            self._fused(own_keep, weights, gradients, slots, *of_segment)
 
     def _joint_loss(self, losses: list[Loss]) -> Loss:
         smoothing = column([loss.smoothing for loss in losses], self.values)
