@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from sklearn_deep.compression._network import blocks
 from sklearn_deep.compression._units import Group, InputWeight, Segments, Units
@@ -50,43 +51,55 @@ class _Sums:
 
 def measure(network: nn.Module, units: Units, rows: Rows) -> dict[InputWeight, Moments]:
     """Moments of the inputs of every input weight, over the rows."""
-    sums = {input_weight: _Sums() for input_weight in units.input_weights}
-    weight: Tensor | None = None
-    handles = []
+    recorder = _Recorder(network, units)
+    with recorder, torch.inference_mode():
+        for batch in blocks(rows):
+            recorder.weight = batch.weight
+            network(batch.x)
+    return {w: sums.moments() for w, sums in recorder.sums.items()}
 
-    def note(input_weight: InputWeight, x: Any) -> None:
-        x = getattr(x, "data", x) if not isinstance(x, Tensor) else x
-        if (
-            isinstance(network.get_submodule(input_weight.layer), nn.RNNBase)
-            and x.ndim == 3
-        ):
-            x = x.flatten(0, 1)  # (n_rows, time, channels)
-        sums[input_weight].add(x, weight)
 
-    def before(input_weight: InputWeight) -> Any:
-        return lambda layer, inputs: note(input_weight, inputs[0])
+class _Recorder:
+    """Context that adds up the inputs of every input weight, by hooks.
 
-    def after(input_weight: InputWeight) -> Any:
-        return lambda layer, inputs, outputs: note(
-            input_weight, _own(input_weight, outputs[0])
-        )
+    Attributes
+    ----------
+    sums : dict of InputWeight to _Sums
+    weight : Tensor or None
+        Weights of the rows that pass through the network.
+    """
 
-    for input_weight in units.input_weights:
-        layer = network.get_submodule(input_weight.layer)
-        handles.append(
-            layer.register_forward_hook(after(input_weight))
-            if input_weight.recurrent
-            else layer.register_forward_pre_hook(before(input_weight))
-        )
-    try:
-        with torch.inference_mode():
-            for batch in blocks(rows):
-                weight = batch.weight
-                network(batch.x)
-    finally:
-        for handle in handles:
+    def __init__(self, network: nn.Module, units: Units):
+        self._network = network
+        self.sums = {input_weight: _Sums() for input_weight in units.input_weights}
+        self.weight: Tensor | None = None
+
+    def __enter__(self) -> None:
+        self._handles = [self._observe(input_weight) for input_weight in self.sums]
+
+    def __exit__(self, *exception: Any) -> None:
+        for handle in self._handles:
             handle.remove()
-    return {input_weight: total.moments() for input_weight, total in sums.items()}
+
+    def _observe(self, input_weight: InputWeight) -> RemovableHandle:
+        layer = self._network.get_submodule(input_weight.layer)
+        of_steps = isinstance(layer, nn.RNNBase)
+
+        def before(layer: nn.Module, inputs: Any) -> None:
+            self._add(input_weight, inputs[0], of_steps)
+
+        def after(layer: nn.Module, inputs: Any, outputs: Any) -> None:
+            self._add(input_weight, _own(input_weight, outputs[0]), of_steps)
+
+        if input_weight.recurrent:
+            return layer.register_forward_hook(after)
+        return layer.register_forward_pre_hook(before)
+
+    def _add(self, input_weight: InputWeight, x: Any, of_steps: bool) -> None:
+        x = x if isinstance(x, Tensor) else x.data  # of a packed sequence
+        if of_steps and x.ndim == 3:
+            x = x.flatten(0, 1)  # (n_rows, time, channels)
+        self.sums[input_weight].add(x, self.weight)
 
 
 def _own(input_weight: InputWeight, outputs: Any) -> Tensor:

@@ -106,6 +106,18 @@ def plan_steps(sizes: Sequence[int], batch_size: int) -> list[list[Group]]:
     return steps
 
 
+def _joint_weight(parts: Sequence[Rows]) -> Tensor | None:
+    """Weights of the rows of all parts; ones where some parts have none."""
+    if all(part.weight is None for part in parts):
+        return None
+    like = next(part.weight for part in parts if part.weight is not None)
+    weights = [
+        like.new_ones(len(part)) if part.weight is None else part.weight
+        for part in parts
+    ]
+    return torch.cat(weights)
+
+
 class StackedRows:
     """The rows of several networks, which may share their features.
 
@@ -125,17 +137,7 @@ class StackedRows:
         self._dtype = torch_dtype(parts[0].x)
         self._y = torch.cat([part.y for part in parts])
         self.device = self._y.device
-        self._weight: Tensor | None = None
-        given = [part.weight for part in parts if part.weight is not None]
-        if given:
-            dtype = given[0].dtype
-            weights = [
-                torch.ones(len(part), dtype=dtype, device=self.device)
-                if part.weight is None
-                else part.weight
-                for part in parts
-            ]
-            self._weight = torch.cat(weights)
+        self._weight = _joint_weight(parts)
         indices = [
             torch.arange(len(part), device=self.device)
             if part.index is None

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -204,21 +205,40 @@ def to_onnx(
     X = as_rows(model, X)
     _check_labels(model, X)
     output_options, skl2onnx_options = _split_options(options)
-    inputs = declare_inputs(model, X)
-    placeholder = choose_placeholder(model, X)
     request = {
         "options": {"zipmap": False, **output_options},
         "dtype": dtype,
-        "missing": placeholder,
+        "missing": choose_placeholder(model, X),
     }
+    inputs = declare_inputs(model, X)
     write = partial(
         _write_model, model, X, inputs, skl2onnx_options, target_opset, doc_string
     )
+    proto, metadata = _write_compared(model, X, write, request, tolerance)
+    write_metadata(proto, metadata)
+    onnx.checker.check_model(proto, full_check=True)
+    export = OnnxExport(proto, metadata["receipt"])
+    _warn_if_unverifiable(export)
+    if path is not None:
+        export.save(path)
+    return export
+
+
+def _write_compared(
+    model: Any,
+    X: Any,
+    write: Callable[[dict[str, Any]], tuple[Any, dict[str, Any]]],
+    request: dict[str, Any],
+    tolerance: float,
+) -> tuple[Any, dict[str, Any]]:
+    """Convert the model, compare it, and add the receipt to its metadata.
+
+    If only generated rows with missing values differ, the file refuses such rows.
+    """
     proto, metadata = write(request)
     try:
         metadata["receipt"] = check_parity(model, X, proto, metadata, tolerance)
     except OnnxParityError as error:
-        # If only generated rows with missing values differ, the file refuses such rows.
         columns = unseen_missing(model, X)
         try:
             proto, metadata = write({**request, "refuse_missing": columns})
@@ -227,13 +247,7 @@ def to_onnx(
             )
         except Exception:  # the first error must be reported in any case
             raise error from None
-    write_metadata(proto, metadata)
-    onnx.checker.check_model(proto, full_check=True)
-    export = OnnxExport(proto, metadata["receipt"])
-    _warn_if_unverifiable(export)
-    if path is not None:
-        export.save(path)
-    return export
+    return proto, metadata
 
 
 def _write_model(

@@ -80,10 +80,6 @@ def _resnet(kit: Kit, n_in: int, style: Style, i: int) -> nn.Sequential:
     return nn.Sequential(block, *kit.pool(style.pooling, style.pool_size))
 
 
-# Inception modules have a residual connection around every third.
-_EVERY = 3
-
-
 def _inception_time(kit: Kit, n_in: int, style: Style, i: int) -> nn.Sequential:
     """Ismail Fawaz et al., arXiv:1909.04939: kernels of three lengths side by side."""
     n_out, size = style.channels[i], style.kernel_size[i]
@@ -119,6 +115,8 @@ class Architecture:
         Likewise; ``hidden`` are units between pooling and output.
     widths : int
         Channels that leave a block, as a multiple of its own.
+    residual_blocks : int
+        Number of blocks that one residual connection goes around; 0 for none.
     """
 
     block: Callable[[Kit, int, Style, int], nn.Sequential]
@@ -129,6 +127,7 @@ class Architecture:
     stride: Mapping[int, Any]
     hidden: Mapping[int, Sequence[int]]
     widths: int = 1
+    residual_blocks: int = 0
 
 
 _NO = {1: None, 2: None}
@@ -173,8 +172,26 @@ ARCHITECTURES: dict[str, Architecture] = {
         stride=_ONES,
         hidden=_NO_HIDDEN,
         widths=4,
+        residual_blocks=3,
     ),
 }
+
+
+def _blocks(
+    kit: Kit, row: Architecture, style: Style, width: int
+) -> tuple[nn.Sequential, int]:
+    """All blocks of a network, and the channels that leave the last."""
+    blocks: list[nn.Module] = []
+    start, n_in = 0, width  # where the open residual connection begins
+    for i, channels in enumerate(style.channels):
+        blocks.append(row.block(kit, width, style, i))
+        width = channels * row.widths
+        if row.residual_blocks and (i + 1) % row.residual_blocks == 0:
+            layers = nn.Sequential(*blocks[start:])
+            around = Residual(layers, kit.shortcut(n_in, width), kit.activation())
+            blocks[start:] = [around]
+            start, n_in = len(blocks), width
+    return nn.Sequential(*blocks), width
 
 
 # Assumed number of positions of series of unequal length, for windows and costs.
@@ -240,23 +257,11 @@ class CNN(nn.Module):
         spatial = where.spatial or (_ANY_LENGTH,)
         kit = Kit(spatial, normalization, activation, activation_params)
         style = Style(conv_channels, kernel_size, stride, pooling, pool_size, residual)
-        row, width = ARCHITECTURES[architecture], where.n_channels
-        blocks: list[nn.Module] = []
-        entry = 0, width  # where the open residual connection starts
-        for i, channels in enumerate(conv_channels):
-            blocks.append(row.block(kit, width, style, i))
-            width = channels * row.widths
-            if row.block is _inception_time and i % _EVERY == _EVERY - 1:
-                start, n_in = entry
-                layers = nn.Sequential(*blocks[start:])
-                around = Residual(layers, kit.shortcut(n_in, width), kit.activation())
-                blocks[start:] = [around]
-                entry = len(blocks), width
-        self.blocks = nn.Sequential(*blocks)
+        width = where.n_channels
+        self.blocks, width = _blocks(kit, ARCHITECTURES[architecture], style, width)
         self.pool: nn.Module = Flatten()
         if global_pooling is None:
-            for n in kit.spatial:
-                width *= n
+            width *= math.prod(kit.spatial)
         else:
             self.pool = GlobalPool(global_pooling)
         drop = AlphaDropout if ACTIVATIONS[activation].alpha_dropout else Dropout
@@ -264,21 +269,18 @@ class CNN(nn.Module):
         self.dropout = drop(dropout[0]) if drops else nn.Identity()
         hidden = []
         for size, rate in zip(hidden_layer_sizes, dropout[1:], strict=True):
-            layers_ = (
+            after = (
                 [] if normalization is None else [NORMALIZATIONS[normalization](size)]
             )
-            layers_.append(kit.activation())
-            if drops:
-                layers_.append(drop(rate))
-            hidden.append(Block(width, size, layers_, residual))
+            after += [kit.activation(), drop(rate)] if drops else [kit.activation()]
+            hidden.append(Block(width, size, after, residual))
             width = size
         self.hidden = nn.Sequential(*hidden)
         self.output = Output(width, n_outputs)
         dense = [*self.hidden.parameters(), *self.output.parameters()]
         counted = 1 if where.spatial else _ANY_LENGTH
-        self.multiply_adds = kit.multiply_adds // counted + sum(
-            p.numel() for p in dense
-        )
+        self.multiply_adds = kit.multiply_adds // counted
+        self.multiply_adds += sum(p.numel() for p in dense)
         self.units = kit.units // counted + sum(hidden_layer_sizes) + width
         self.positions = math.prod(where.spatial)
 

@@ -1,7 +1,7 @@
 """Base class of all convolutional estimators: blocks of the network and rules."""
 
 from numbers import Integral
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -62,12 +62,7 @@ class ConvolutionalEstimator(LayeredEstimator):
             "stride", row.stride[n_dims], len(channels), "block"
         )
         if row.widths > 1 and (pooling is not None or set(stride) != {1}):
-            raise InvalidParameterError(
-                f"The 'architecture' parameter of {type(self).__name__} is"
-                f" {self.architecture!r}, which keeps every position: pooling must be"
-                f" None or 'auto', and stride 1 or 'auto'. Got {self.pooling!r} and"
-                f" {self.stride!r} instead."
-            )
+            self._refuse_fewer_positions()
         hidden = self._chosen("hidden_layer_sizes", row.hidden[n_dims])
         hidden = [int(n) for n in np.atleast_1d(hidden)]
         return {
@@ -91,3 +86,11 @@ class ConvolutionalEstimator(LayeredEstimator):
             "dropout": self._rates(len(hidden) + 1, "hidden layer and one more"),
             "normalization": self.normalization,
         }
+
+    def _refuse_fewer_positions(self) -> NoReturn:
+        raise InvalidParameterError(
+            f"The 'architecture' parameter of {type(self).__name__} is"
+            f" {self.architecture!r}, which keeps every position: pooling must be"
+            f" None or 'auto', and stride 1 or 'auto'. Got {self.pooling!r} and"
+            f" {self.stride!r} instead."
+        )

@@ -40,6 +40,12 @@ def _final(estimator: Any) -> Any:
     return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
 
 
+def _head(estimator: Any) -> Pipeline | None:
+    """The transformers before the last step; None where there are none."""
+    several = isinstance(estimator, Pipeline) and len(estimator.steps) > 1
+    return estimator[:-1] if several else None
+
+
 def _copies(X: Any, y: Any) -> np.ndarray | None:
     """Numbers that copies of a row share; None where rows cannot be compared."""
     if not (hasattr(X, "columns") or hasattr(X, "dtype")):
@@ -156,6 +162,37 @@ class ValidationHoldout(
 
     @with_callbacks
     def _fit(self, X, y, groups, params):
+        self._check(y, params)
+        X, y, groups = indexable(X, y, groups)
+        if np.asarray(y).dtype.kind == "f":
+            assert_all_finite(y, input_name="y")
+        n = X.shape[0] if hasattr(X, "shape") else len(X)
+        seed = draw_seed(self.random_state)
+        estimator = _seeded(clone(self.estimator), seed)
+        head, final = _head(estimator), _final(estimator)
+        head_params, final_params = self._route(params, estimator, head)
+        weight = final_params.get("sample_weight")
+        train, aside = self._split(X, y, groups, weight, n, seed)
+        X_train, X_val = _safe_indexing(X, train), _safe_indexing(X, aside)
+        y_train, y_val = _safe_indexing(y, train), _safe_indexing(y, aside)
+        if head is not None:
+            X_train = head.fit_transform(
+                X_train, y_train, **_take(head_params, train, n)
+            )
+            X_val = head.transform(X_val)
+            # With ``memory`` a Pipeline fits clones: take the fitted steps of the head.
+            estimator.steps[:-1] = head.steps
+        of_rows = {k: v for k, v in final_params.items() if k in _OF_ROWS}
+        validation = {f"{k}_val": v for k, v in _take(of_rows, aside, n).items()}
+        validation |= {"X_val": X_val, "y_val": y_val}
+        with self._callbacks_of(final):
+            final.fit(X_train, y_train, **validation, **_take(final_params, train, n))
+        self.estimator_ = estimator
+        self.validation_indices_ = aside
+        return self
+
+    def _check(self, y: Any, params: dict) -> None:
+        """Raise for wrong parameters and for arguments of ``fit`` that it makes itself."""
         check_params(self, self._rules)
         if taken := [name for name in params if name.endswith(("X_val", "y_val"))]:
             raise TypeError(
@@ -166,42 +203,6 @@ class ValidationHoldout(
             raise ValueError(
                 "ValidationHoldout requires y to be passed, but the target y is None."
             )
-        X, y, groups = indexable(X, y, groups)
-        if np.asarray(y).dtype.kind == "f":
-            assert_all_finite(y, input_name="y")
-        n = X.shape[0] if hasattr(X, "shape") else len(X)
-        seed = draw_seed(self.random_state)
-        estimator = _seeded(clone(self.estimator), seed)
-        pipe = estimator if isinstance(estimator, Pipeline) else None
-        head = pipe[:-1] if pipe is not None and len(pipe.steps) > 1 else None
-        final = _final(estimator)
-        head_params, final_params = self._route(params, pipe, head, final)
-        weight = final_params.get("sample_weight")
-        train, aside = self._split(X, y, groups, weight, n, seed)
-        X_train, X_val = _safe_indexing(X, train), _safe_indexing(X, aside)
-        y_train, y_val = _safe_indexing(y, train), _safe_indexing(y, aside)
-        if head is not None:
-            X_train = head.fit_transform(
-                X_train, y_train, **_take(head_params, train, n)
-            )
-            X_val = head.transform(X_val)
-        of_rows = {k: v for k, v in final_params.items() if k in _OF_ROWS}
-        of_aside = {f"{k}_val": v for k, v in _take(of_rows, aside, n).items()}
-        with self._callbacks_of(final):
-            final.fit(
-                X_train,
-                y_train,
-                X_val=X_val,
-                y_val=y_val,
-                **of_aside,
-                **_take(final_params, train, n),
-            )
-        if pipe is not None and head is not None:
-            # With ``memory`` a Pipeline fits clones: take the fitted steps of the head.
-            pipe.steps[:-1] = head.steps
-        self.estimator_ = estimator
-        self.validation_indices_ = aside
-        return self
 
     def _split(
         self, X: Any, y: Any, groups: Any, weight: Any, n: int, seed: int
@@ -247,35 +248,35 @@ class ValidationHoldout(
         task = context.subcontext(task_name="fit-final-estimator")
         return task.propagate_callback_context(final)
 
-    def _route(
-        self, params: dict, pipe: Any, head: Any, final: Any
-    ) -> tuple[dict, dict]:
+    def _route(self, params: dict, estimator: Any, head: Any) -> tuple[dict, dict]:
         """Split fit parameters into those of the transformers and of the last step."""
         if get_config()["enable_metadata_routing"]:
-            routed = dict(process_routing(self, "fit", **params).estimator.fit)
-            if pipe is None:
-                return {}, routed
-            # The Pipeline raises for metadata that no step requests.
-            to_final = process_routing(pipe, "fit", **routed)[pipe.steps[-1][0]].fit
-            if head is None:
-                return {}, dict(to_final)
-            routing = get_routing_for_object(head)
-            wanted = routing.consumes("fit_transform", routed.keys())
-            return {k: routed[k] for k in wanted}, dict(to_final)
+            return self._route_requested(params, estimator, head)
         if head is None:
             return {}, params
         prefix = f"{self.estimator.steps[-1][0]}__"
-        to_final = {
-            k.removeprefix(prefix): v
-            for k, v in params.items()
-            if k.startswith(prefix) or k == "sample_weight"
-        }
-        to_head = {
-            k: v
-            for k, v in params.items()
-            if not k.startswith(prefix) and k != "sample_weight"
-        }
+        to_head, to_final = {}, {}
+        for name, value in params.items():
+            if name.startswith(prefix) or name == "sample_weight":
+                to_final[name.removeprefix(prefix)] = value
+            else:
+                to_head[name] = value
         return to_head, to_final
+
+    def _route_requested(
+        self, params: dict, estimator: Any, head: Any
+    ) -> tuple[dict, dict]:
+        """Split metadata by what the steps request."""
+        routed = dict(process_routing(self, "fit", **params).estimator.fit)
+        if not isinstance(estimator, Pipeline):
+            return {}, routed
+        # The Pipeline raises for metadata that no step requests.
+        last = estimator.steps[-1][0]
+        to_final = process_routing(estimator, "fit", **routed)[last].fit
+        if head is None:
+            return {}, dict(to_final)
+        wanted = get_routing_for_object(head).consumes("fit_transform", routed.keys())
+        return {k: routed[k] for k in wanted}, dict(to_final)
 
     def get_metadata_routing(self):
         """Get the metadata routing.

@@ -104,44 +104,65 @@ def recurrent(
         Parameters by name; the biases are read.
     """
     op, _ = _CELLS[type(module)]
-    directions = 2 if module.bidirectional else 1
-    lengths = graph.memo.get(LENGTHS)
-    biases = [by_direction(module, values, name) for name in ("bias_ih", "bias_hh")]
-    by_time = graph.node("Transpose", graph.cast(x, FLOAT), perm=[1, 0, 2])
+    lengths: Any = graph.memo.get(LENGTHS)
     known_lengths = lengths
-    if op == "RNN" and lengths is not None:
+    may_lack_steps = op == "RNN" and lengths is not None
+    by_time = graph.node("Transpose", graph.cast(x, FLOAT), perm=[1, 0, 2])
+    if may_lack_steps:
         by_time, known_lengths = _with_one_step(graph, by_time, lengths)
-    operands = [
-        by_time,
-        weight("weight_ih"),
-        weight("weight_hh"),
-        graph.constant(np.concatenate(biases, 1), FLOAT),
-    ]
+    operands = [by_time, *_weights(graph, module, weight, values)]
     if known_lengths is not None:
         to = TensorProto.INT32
         operands.append(graph.node("Cast", known_lengths, dtype=_INT32, to=to))
+    steps, states = graph.node_of_two(
+        op, *operands, dtypes=(FLOAT, FLOAT), **_attributes(op, module)
+    )
+    out, last = _by_row(graph, module, steps, states, x.dtype)
+    if may_lack_steps:
+        out = _zero_without_steps(graph, _without_last_step(graph, out), lengths, 3)
+        last = _zero_without_steps(graph, last, lengths, 2)
+    graph.memo[_STATES, out.name] = last
+    return out
+
+
+def _weights(
+    graph: Graph,
+    module: nn.RNNBase,
+    weight: Callable[[str], Value],
+    values: Mapping[str, np.ndarray],
+) -> list[Value]:
+    """Operands of the weights, and of the biases of inputs and states side by side."""
+    biases = [by_direction(module, values, name) for name in ("bias_ih", "bias_hh")]
+    joint = graph.constant(np.concatenate(biases, 1), FLOAT)
+    return [weight("weight_ih"), weight("weight_hh"), joint]
+
+
+def _attributes(op: str, module: nn.RNNBase) -> dict[str, Any]:
+    """Attributes of the operator of a kind of cell."""
     attributes: dict[str, Any] = {
         "hidden_size": module.hidden_size,
-        "direction": "bidirectional" if directions == 2 else "forward",
+        "direction": "bidirectional" if module.bidirectional else "forward",
     }
     if op == "GRU":
         attributes["linear_before_reset"] = 1
     if op == "RNN":
         activation = str(module.nonlinearity).capitalize()
-        attributes["activations"] = [activation] * directions
-    steps, states = graph.node_of_two(
-        op, *operands, dtypes=(FLOAT, FLOAT), **attributes
-    )
+        attributes["activations"] = [activation] * (1 + module.bidirectional)
+    return attributes
+
+
+def _by_row(
+    graph: Graph, module: nn.RNNBase, steps: Value, states: Value, dtype: np.dtype
+) -> tuple[Value, Value]:
+    """Outputs of steps as (n, time, width), and last states as (n, width), in the dtype.
+
+    The operator gives (time, directions, n, units) and (directions, n, units).
+    """
+    width = (1 + module.bidirectional) * module.hidden_size
     by_row = graph.node("Transpose", steps, perm=[2, 0, 1, 3])
-    width = directions * module.hidden_size
-    out = graph.cast(graph.reshape(by_row, (0, 0, width)), x.dtype)
+    out = graph.cast(graph.reshape(by_row, (0, 0, width)), dtype)
     of_row = graph.node("Transpose", states, perm=[1, 0, 2])
-    last = graph.cast(graph.reshape(of_row, (0, -1)), x.dtype)
-    if op == "RNN" and lengths is not None:
-        out = _zero_without_steps(graph, _without_last_step(graph, out), lengths, 3)
-        last = _zero_without_steps(graph, last, lengths, 2)
-    graph.memo[_STATES, out.name] = last
-    return out
+    return out, graph.cast(graph.reshape(of_row, (0, -1)), dtype)
 
 
 # The plain RNN of onnxruntime 1.23 crashes for rows without steps: such rows get one step

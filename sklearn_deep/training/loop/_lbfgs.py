@@ -2,7 +2,8 @@
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
+from torch import Tensor
 
 from sklearn_deep.training.loop._single_run import SingleRun
 
@@ -13,48 +14,70 @@ _OPTIONS = {"ftol": 0.0, "gtol": 1e-12, "maxls": 50}
 
 def run_lbfgs(single: SingleRun) -> None:
     """Minimise the penalised loss over all rows until the run says stop."""
-    job, run, stepper = single.job, single.run, single.stepper
-    batch = job.rows.all()
-    # L-BFGS has no decoupled weight decay: it becomes an L2 penalty.
-    if job.optimizer.weight_decay:
-        l2 = stepper.penalties.get("l2", 0.0) + job.optimizer.weight_decay
-        stepper.penalties = {**stepper.penalties, "l2": l2}
-    last = {}
-
-    def objective(values: np.ndarray) -> tuple[float, np.ndarray]:
-        stepper.values.copy_(torch.from_numpy(values))
-        single.rewind_masks()
-        loss, _ = stepper.gradient(batch)
-        last["loss"] = loss
-        penalised = loss + stepper.penalty()
-        stepper.complete()
-        gradient = stepper.flat.gradient.to("cpu", torch.float64)
-        return float(penalised), gradient.numpy().copy()
-
-    def after_iteration(intermediate_result) -> None:
-        stepper.values.copy_(torch.from_numpy(intermediate_result.x))
-        single.rewind_masks()
-        loss, raw = stepper.gradient(batch)
-        single.show(batch, loss, raw)
-        if single.end_epoch(loss):
-            raise StopIteration
-        single.begin_epoch()
-
+    run = single.run
+    problem = _Problem(single)
     single.begin_epoch()
-    start = stepper.values.to("cpu", torch.float64).numpy().copy()
-    options = {**_OPTIONS, "maxiter": job.stopping.max_epochs + 1, "maxfun": 10**9}
+    max_iterations = single.job.stopping.max_epochs + 1
     result = minimize(
-        objective,
-        start,
+        problem.objective,
+        problem.values(),
         jac=True,
         method="L-BFGS-B",
-        options=options,
-        callback=after_iteration,
+        options={**_OPTIONS, "maxiter": max_iterations, "maxfun": 10**9},
+        callback=problem.after_iteration,
     )
     # The last point that a line search tried need not be the one accepted.
-    stepper.values.copy_(torch.from_numpy(result.x))
+    problem.move_to(result.x)
     if run.stop_reason is None:
         # The loss falls in no direction: the optimum, to the dtype's precision.
         if not run.history:
-            single.end_epoch(last["loss"])
+            single.end_epoch(problem.loss)
         run.stop_reason = "converged"
+
+
+class _Problem:
+    """The penalised loss over all rows, as SciPy sees it.
+
+    Attributes
+    ----------
+    loss : Tensor
+        Loss at the point that was evaluated last, without penalties.
+    """
+
+    def __init__(self, single: SingleRun):
+        self._single, self._stepper = single, single.stepper
+        self._batch = single.job.rows.all()
+        # L-BFGS has no decoupled weight decay: it becomes an L2 penalty.
+        if decay := single.job.optimizer.weight_decay:
+            l2 = self._stepper.penalties.get("l2", 0.0) + decay
+            self._stepper.penalties = {**self._stepper.penalties, "l2": l2}
+        self.loss: Tensor
+
+    def values(self) -> np.ndarray:
+        """A copy of the network's values."""
+        return self._stepper.values.to("cpu", torch.float64).numpy().copy()
+
+    def move_to(self, values: np.ndarray) -> None:
+        """Give the network these values."""
+        self._stepper.values.copy_(torch.from_numpy(values))
+
+    def objective(self, values: np.ndarray) -> tuple[float, np.ndarray]:
+        """The penalised loss and its gradient."""
+        self.loss, _ = self._gradient(values)
+        penalised = self.loss + self._stepper.penalty()
+        self._stepper.complete()
+        gradient = self._stepper.flat.gradient.to("cpu", torch.float64)
+        return float(penalised), gradient.numpy().copy()
+
+    def after_iteration(self, intermediate_result: OptimizeResult) -> None:
+        """End an epoch at the accepted point; SciPy passes it by this name."""
+        loss, raw = self._gradient(intermediate_result.x)
+        self._single.show(self._batch, loss, raw)
+        if self._single.end_epoch(loss):
+            raise StopIteration
+        self._single.begin_epoch()
+
+    def _gradient(self, values: np.ndarray) -> tuple[Tensor, Tensor]:
+        self.move_to(values)
+        self._single.rewind_masks()
+        return self._stepper.gradient(self._batch)
