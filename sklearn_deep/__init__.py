@@ -218,7 +218,7 @@ __all__ = [
 # joblib knows the backend named "stacked", likewise.
 import_after(("joblib",), "sklearn_deep.training.stacking._registration")
 
-# skl2onnx converts our estimators without a word from the user.
+# skl2onnx converts our estimators automatically.
 import_after(
     ("skl2onnx", "sklearn_deep.estimators.core._base"),
     "sklearn_deep.export.skl2onnx._on_import",

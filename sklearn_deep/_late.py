@@ -42,7 +42,7 @@ _OURS = f"{__package__}."
 
 
 class _Finder(MetaPathFinder):
-    """Finds nothing by itself: it watches, and passes the question on."""
+    """An import finder that only observes: the other finders answer."""
 
     def __init__(self, modules: Sequence[str], then: str) -> None:
         self.waiting = {name for name in modules if not _is_loaded(name)}
@@ -54,7 +54,7 @@ class _Finder(MetaPathFinder):
         asking = getattr(self._here, "asking", None) == fullname
         if asking or not (fullname in self.waiting or fullname.startswith(_OURS)):
             return None
-        self._here.asking = fullname  # the question below comes here too
+        self._here.asking = fullname  # ``find_spec`` below asks this finder too
         try:
             spec = find_spec(fullname)
         finally:

@@ -15,9 +15,9 @@ from sklearn_deep.exceptions import ScoreDropWarning
 # Largest number of rows that both networks are scored on.
 _MOST_ROWS = 4096
 
-# Drops of the score larger than both are warned of: an absolute value, and the share of
-# this many rows. Rounding to 8 bits changes some labels near class boundaries, either
-# way.
+# A drop of the score gives a warning if it exceeds both: an absolute value, and the
+# fraction that this many rows are of all. Rounding to 8 bits changes some labels near
+# class boundaries, for better or worse.
 _FALL, _FEWEST_ROWS = 0.02, 9
 
 # Fraction of rows that a regressor is scored on; rows with larger errors are left out.

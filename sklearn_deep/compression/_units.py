@@ -144,7 +144,7 @@ class Units:
         return self._names[id(layer)]
 
     def prefix(self, layer: nn.Module) -> str:
-        """What the names of a layer's tensors begin with."""
+        """Prefix of the names of a layer's tensors."""
         return self.name(layer) + "."
 
     def group(self, layer: nn.Module, size: int, suffix: str = "") -> Group:

@@ -89,7 +89,7 @@ def _no_numbers(values: Sequence[Any]) -> bool:
 
 
 def label(names: Sequence[Any] | None, place: int) -> str:
-    """What an error calls a column."""
+    """Name of a column in error messages."""
     return f"column {place if names is None else repr(names[place])}"
 
 

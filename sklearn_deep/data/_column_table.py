@@ -50,7 +50,7 @@ class ColumnTable:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows, and columns of X."""
+        """Numbers of rows and of columns of X."""
         return len(self), self.n_columns
 
     def __len__(self) -> int:

@@ -32,7 +32,8 @@ from sklearn_deep.data._learnt_columns import CategoryColumn
 from sklearn_deep.data._row_view import RowView
 from sklearn_deep.exceptions import TrainingWarning
 
-# A text of which more than this share of so many rows is distinct is no category.
+# Text of which more than this fraction of the rows is distinct, among more than this many
+# rows, may be an identifier.
 _IDENTIFIER_SHARE, _IDENTIFIER_ROWS = 0.5, 100
 
 
@@ -198,7 +199,7 @@ class FrameFeatures(Features):
         return None if names is None else names.tolist()
 
     def _array(self, X: Any, reset: bool) -> np.ndarray:
-        """An array of two dimensions; of objects for lists, whose items stay as they are."""
+        """X as a 2-D array; lists give an object array, so that items keep their types."""
         if hasattr(X, "collect"):
             raise TypeError(
                 f"X of {self.owner} is a {type(X).__name__}, whose rows are not computed"

@@ -1,4 +1,4 @@
-"""What series of any length and sequences have in common as features."""
+"""Base class of the features of series of any length and of sequences."""
 
 from typing import Any
 

@@ -85,7 +85,7 @@ class Ragged:
         return int(np.searchsorted(self.offsets, step, side="right")) - 1
 
     def repeat(self, of_rows: np.ndarray) -> np.ndarray:
-        """One value a row as one value a step."""
+        """Repeat the value of each row for all its steps."""
         return np.repeat(of_rows, self.lengths, axis=0)
 
     def filled(

@@ -74,7 +74,7 @@ def _counted(
 
 
 def _mean_and_deviation(values: np.ndarray, mass: np.ndarray) -> tuple[float, float]:
-    # In a power of two of the largest value, so that no sum or square overflows.
+    # In units of a power of two near the largest value: no sum or square overflows.
     exponent = int(np.frexp(np.abs(values).max())[1])
     scaled, total = np.ldexp(values, -exponent), mass.sum()
     mean = (scaled * mass).sum() / total

@@ -94,7 +94,7 @@ def step_targets(y: Any, X: Ragged, owner: str, name: str = "y") -> Ragged:
     """
     if not hasattr(y, "__len__"):
         raise TypeError(
-            f"{name} of {owner} must have a sequence of targets a row; got {y!r}."
+            f"{name} of {owner} must have one sequence of targets per row; got {y!r}."
         )
     items = sequences_in(y)
     n = len(y) if items is None else len(items)

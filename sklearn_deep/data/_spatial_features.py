@@ -35,7 +35,7 @@ class SpatialFeatures(Features):
 
     def check(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
         shape = X.shape if hasattr(X, "shape") else _shape_of(X)
-        # Flat rows are left to scikit-learn's own checks and words.
+        # For 2-D X scikit-learn's own checks raise their own messages.
         fitted = None if reset else self.seen
         if fitted is not None and shape[1:] != fitted.row_shape and len(shape) > 2:
             raise ValueError(
@@ -50,11 +50,12 @@ class SpatialFeatures(Features):
         elif given == np.int8:
             dtype = as_bytes(dtype)
         elif isinstance(dtype, np.dtype) and dtype == np.uint8:
-            dtype = np.float32  # no cast to pixels, without a word
+            dtype = np.float32  # a silent cast to pixels would lose digits
         checked = check_data(self, X, y, dtype, reset=reset, allow_nd=True)
         rows = checked if y is None else checked[0]
         if fitted is None:
-            self.seen = self.layout(rows)  # validation rows come before the network
+            # Validation rows are checked before there is a network.
+            self.seen = self.layout(rows)
         else:
             self._check_pixels(rows, fitted, getattr(X, "dtype", rows.dtype))
         return checked

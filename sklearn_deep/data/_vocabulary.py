@@ -91,12 +91,12 @@ def check_tokens(ragged: Ragged, owner: str, name: str = "X") -> Ragged:
     if values.ndim != 1 or values.dtype.kind not in "iuUO":
         raise TypeError(
             f"{name} of {owner} holds {values.dtype} values of shape"
-            f" {values.shape[1:]} a step; a token is a string or an integer."
+            f" {values.shape[1:]} per step; a token is a string or an integer."
         )
     if values.dtype == np.uint64 and (values > np.iinfo(np.int64).max).any():
         raise TypeError(
-            f"{name} of {owner} holds the token {values.max()}. Integers that are tokens"
-            " are below 2**63."
+            f"{name} of {owner} contains the token {values.max()}. Integer tokens must be"
+            " below 2**63."
         )
     if values.dtype.kind == "O" and odd is not None:
         raise TypeError(

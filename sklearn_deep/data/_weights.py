@@ -38,7 +38,7 @@ def check_sample_weight(
         if "contains" in str(error):  # NaN or infinity
             raise
         raise ValueError(
-            f"{name} must have one number a row of X, shape ({n_samples},): {error}."
+            f"{name} must have one number per row of X, shape ({n_samples},): {error}."
         ) from error
     if weight.shape != (n_samples,):
         raise ValueError(

@@ -20,7 +20,7 @@ class BitSource(Protocol):
     """Where random bits come from."""
 
     def draw(self, like: Tensor) -> Tensor:
-        """Evenly distributed numbers of int16 in the shape of ``like``."""
+        """Uniform random int16 values in the shape of ``like``."""
 
     def skip(self, like: Tensor) -> None:
         """Skip the numbers that ``draw`` would return."""

@@ -111,7 +111,7 @@ def _transposed(own: Callable, n_axes: int) -> Callable:
 
 
 def _channels_last(x: Tensor) -> bool:
-    """Whether these are float64 values in channels-last order."""
+    """Whether x holds float64 values in channels-last order."""
     return (
         x.ndim in (3, 4)
         and x.dtype == torch.float64
@@ -121,7 +121,7 @@ def _channels_last(x: Tensor) -> bool:
 
 
 def _series(x: Tensor) -> bool:
-    """Whether series are in channels-last order, a format that torch does not have."""
+    """Whether x holds series in channels-last order, a format that torch does not have."""
     return x.ndim == 3 and _channels_last(x)
 
 

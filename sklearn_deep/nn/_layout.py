@@ -54,7 +54,7 @@ class Arrange(nn.Module):
 
 
 def as_floats(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Pixels of 8 bits as numbers in [0, 1], as ``Arrange`` has them."""
+    """8-bit pixels as floats in [0, 1], as ``Arrange`` scales them."""
     if x.dtype != torch.uint8:
         return x
     return x.to(dtype) * torch.tensor(1 / _WHITE, dtype=dtype, device=x.device)

@@ -321,7 +321,7 @@ class Loss:
         return self.rows(raw, self.smooth(raw, target, self.smoothing))
 
     def smooth(self, raw: Tensor, target: Tensor, smoothing: Any) -> Tensor:
-        """Targets of which a share is spread evenly over the classes."""
+        """Spread the share ``smoothing`` of each target evenly over the classes."""
         if not smooths(smoothing):
             return target
         n_ways = 2 if self.kind == "sigmoid" else raw.shape[-1]

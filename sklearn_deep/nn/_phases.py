@@ -16,17 +16,17 @@ from sklearn_deep.nn._windows import Block, Geometry, Windows, add_products
 
 
 class Phase(NamedTuple):
-    """A phase of an axis.
+    """Inputs of one axis at the same offset modulo the stride.
 
     Attributes
     ----------
     number : int
-        The phase of an input is its place, padding included, modulo the stride.
+        Offset: the position of an input, padding included, modulo the stride.
     first : int
-        First of the neighbouring outputs that reach its inputs.
+        First of the adjacent outputs that reach these inputs.
     places : list of int
-        Places of the kernel, one for each neighbour from ``first`` on. The place behind
-        the last stands for none.
+        Positions in the kernel, one for each neighbour from ``first`` on. The position
+        after the last stands for none.
     """
 
     number: int
@@ -102,7 +102,7 @@ def spread_in_phases(
     inputs: tuple[int, ...],
     bias: Tensor | None,
 ) -> Tensor:
-    """Transposed convolution, to so many positions.
+    """Transposed convolution with ``inputs`` positions as its result.
 
     Shape: (n, *outputs, n_out), (n_out, n_in, *size) -> (n, *inputs, n_in)
     """

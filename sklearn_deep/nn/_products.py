@@ -72,7 +72,7 @@ def spread(
     inputs: tuple[int, ...],
     bias: Tensor | None = None,
 ) -> Tensor:
-    """Transposed convolution, to so many positions.
+    """Transposed convolution with ``inputs`` positions as its result.
 
     Shape: (n, *outputs, n_out), (n_out, n_in, *size) -> (n, *inputs, n_in)
     """
@@ -122,7 +122,7 @@ class Correlate(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        """Spread the gradient over the inputs, and compare it with them."""
+        """Gradients by the inputs, the kernel and the bias."""
         x, kernel = ctx.saved_tensors
         by_x = by_kernel = None
         if ctx.needs_input_grad[0]:

@@ -149,7 +149,7 @@ def copy_to_train(module: nn.Module) -> nn.Module:
 
 
 def install_generator(module: nn.Module) -> None:
-    """Make the draws of a module in training come from its ``source``.
+    """Make a module draw its random numbers in training from its ``source``.
 
     Its class is replaced by a subclass until ``restore_class``.
     """

@@ -24,8 +24,8 @@ _USUAL, _FENCE = 0.98, 10.0
 _SHORT_FLOATS, _LOW_BITS = 1 << 13, 18
 _FLOAT_MAX = np.finfo(np.float32).max
 
-# Scales have so few digits in base 2 that a product of two is exact in float32; and
-# that the last bits of what they were made of do not show in them.
+# Binary digits of a scale: so few that the product of two scales is exact in float32, and
+# that rounding errors in the values that a scale is computed from do not change it.
 _DIGITS = 10
 
 

@@ -75,7 +75,7 @@ class Arrive(nn.Module):
         self.channels_first, self.tokens = channels_first, tokens
 
     def forward(self, x: Tensor | Padded) -> Steps:
-        """Pack what is of unequal length; a Padded has its channels last."""
+        """Pack rows of unequal length; those of a ``Padded`` are channels-last."""
         if isinstance(x, tuple):
             padded, lengths = x
             if 0 < padded.shape[1] <= int(lengths.min()):
@@ -165,7 +165,7 @@ class Last(Readout):
     """The last true step; of a backward pass the first, where it has seen all."""
 
     def forward(self, steps: Steps) -> Tensor:
-        """Pick one step a row, of packed sequences without padding them."""
+        """Select one step per row; packed sequences are not padded for it."""
         if not isinstance(steps, PackedSequence):
             return self._join(steps[:, -1], steps[:, 0])
         first, last = _ends(steps)
@@ -221,7 +221,7 @@ class Max(Readout):
 
 
 class Attention(Readout):
-    """A mean whose weights the network learns, one score a step.
+    """Mean over the steps, weighted by the softmax of one learnt score per step.
 
     References
     ----------
@@ -234,7 +234,7 @@ class Attention(Readout):
         self.score = Output(width, 1)
 
     def read(self, x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
-        """Weigh the steps."""
+        """Average the steps by their weights."""
         n, time, width = x.shape
         scores = self.score(x.reshape(-1, width)).view(n, time)
         if mask is not None:
@@ -250,7 +250,7 @@ class Every(Readout):
     """
 
     def forward(self, steps: Steps) -> Tensor:
-        """Put the steps of all rows one behind the other."""
+        """Concatenate the steps of all rows."""
         if not isinstance(steps, PackedSequence):
             return steps.flatten(0, 1)
         padded, lengths = pad_packed_sequence(steps, batch_first=True)

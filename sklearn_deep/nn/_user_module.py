@@ -115,7 +115,7 @@ def _call(arguments: Mapping[str, Any]) -> str:
     return f"({shown})"
 
 
-# What torch keeps in every module.
+# Attributes that torch sets on every module.
 _OF_TORCH = set(vars(nn.Module()))
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 

@@ -88,11 +88,16 @@ def test_the_mean_over_rows_is_the_known_formula(name, kind):
 def test_leading_axes_are_kept(name, kind):
     raw, target = data(kind, name)
     loss = make(name, kind)
-    if kind == "softmax" and name == "log_loss":
-        target = one_hot(target)  # torch's fused cross-entropy takes one leading axis
     stacked = loss.rows(torch.stack([raw, 2 * raw]), torch.stack([target, target]))
     assert torch.allclose(stacked[0], loss.rows(raw, target))
     assert torch.allclose(stacked[1], loss.rows(2 * raw, target))
+
+
+@pytest.mark.parametrize("name", [name for name, kind in LOSSES if kind == "softmax"])
+def test_class_codes_and_one_hot_rows_are_the_same_target(name):
+    raw, target = data("softmax", name)
+    loss = make(name, "softmax")
+    assert torch.allclose(loss.rows(raw, one_hot(target)), loss.rows(raw, target))
 
 
 @EVERY
@@ -146,6 +151,30 @@ def test_the_prior_is_the_best_constant_output(name, kind):
             assert objective(moved) >= best - slack
 
 
+ONE_SIDED = [
+    ("log_loss", "sigmoid", 0.0, 1e-6),
+    ("log_loss", "sigmoid", 1.0, 1 - 1e-6),
+    ("log_loss", "softmax", 0, 1e-6),
+    ("poisson", "real", 0.0, 1e-6),
+    ("poisson", "real", 1e-3, 1e-3),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "value", "expected"), ONE_SIDED)
+def test_the_prior_is_finite_where_all_targets_are_equal(name, kind, value, expected):
+    dtype = torch.int64 if kind == "softmax" else torch.float64
+    target = torch.full((9,) if kind == "softmax" else (9, 1), value, dtype=dtype)
+    weight = torch.ones(9, dtype=torch.float64)
+    n_outputs = 3 if kind == "softmax" else 1
+    prior = make(name, kind).prior(target, weight, n_outputs)
+    if kind == "softmax":
+        shares = [1.0, expected, expected]
+        np.testing.assert_allclose(prior, np.log(shares), atol=1e-12)
+        return
+    link = (lambda p: np.log(p / (1 - p))) if kind == "sigmoid" else np.log
+    np.testing.assert_allclose(prior, [link(expected)])
+
+
 @pytest.mark.parametrize("kind", ["sigmoid", "softmax"])
 def test_probabilities_are_those_of_torch(kind):
     raw, _ = data(kind, "log_loss")
@@ -159,6 +188,24 @@ def test_a_parameter_of_another_loss_is_refused():
         make("squared_error", "real", gamma=1.0)
     with pytest.raises(InvalidParameterError, match="quantile"):
         make("quantile", "real", quantile=np.nan)
+
+
+BOUNDS = [
+    ("focal", "softmax", "gamma", [0, 0.5], [-0.1]),
+    ("huber", "real", "delta", [1e-3, 0.5], [0, -0.1]),
+    ("quantile", "real", "quantile", [1e-3, 0.999], [0, 1, -0.1]),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "param", "allowed", "refused"), BOUNDS)
+def test_parameters_of_losses_have_the_bounds_of_their_formulas(
+    name, kind, param, allowed, refused
+):
+    for value in allowed:
+        assert make(name, kind, **{param: value}).params[param] == value
+    for value in refused:
+        with pytest.raises(InvalidParameterError, match=param):
+            make(name, kind, **{param: value})
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

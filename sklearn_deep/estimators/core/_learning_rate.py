@@ -6,7 +6,7 @@ from sklearn_deep.estimators.core._fitted import Fitted
 from sklearn_deep.training.job._job import TrainJob
 from sklearn_deep.training.loop._lr_range import range_test
 
-# The range test goes from one to the other in so many steps.
+# The range test goes from one to the other in this many steps.
 RANGE_TEST = (1e-6, 10.0, 120)
 
 

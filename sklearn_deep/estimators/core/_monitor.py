@@ -30,7 +30,7 @@ _MOST_CLASSES = 10  # that an error lists
 def make_monitor(
     estimator: NetworkHooks, fitted: Fitted, part: Part | None
 ) -> Callable[[nn.Module], float] | None:
-    """Give the function that scores a network; None where the loss is watched.
+    """Give the function that scores a network; None where the loss is monitored.
 
     Raises
     ------

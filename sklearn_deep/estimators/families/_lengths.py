@@ -137,7 +137,7 @@ def without_padding(
 
 
 def _by_rows(flat: np.ndarray, X: Ragged, equal: bool) -> np.ndarray:
-    """Shape predictions of all steps as the sequences."""
+    """Split the predictions of all steps by sequence, as X is."""
     if equal:
         return flat.reshape(len(X), -1, *flat.shape[1:])
     return X.with_values(flat).arrays()

@@ -67,7 +67,7 @@ class DeepReconstructor(
         Raises
         ------
         ValueError
-            For input that cannot be used; the message says why, and the mend.
+            For input that cannot be used; the message says why, and how to fix it.
         TrainingDivergedError
             When the loss or a weight is no longer finite. Then, as after any error,
             the estimator is as it was before the call.

@@ -18,7 +18,7 @@ def predict_error(model: Any, rows: Any) -> Exception | None:
 
 
 def predicts_one_axis(model: Any, width: int) -> bool:
-    """Tell whether predictions for rows of so many numbers are one-dimensional."""
+    """Tell whether predictions for rows of this many numbers are one-dimensional."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about names that the row lacks
         return np.ndim(model.predict(np.zeros((1, width)))) == 1

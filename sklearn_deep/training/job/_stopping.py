@@ -12,7 +12,7 @@ class StoppingSpec:
     ----------
     max_epochs : int
     n_iter_no_change : int or None
-        Training ends after so many epochs without an improvement of more than ``tol``;
+        Training ends after this many epochs without an improvement of more than ``tol``;
         None disables this rule.
     tol : float
         Smallest improvement of the monitored value that counts.

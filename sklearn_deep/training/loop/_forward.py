@@ -22,8 +22,8 @@ from sklearn_deep.training.job._devices import int_attribute, multiply_adds, thr
 # on its position among the same number of rows.
 _BLOCK = 32
 
-# Every block of rows rearranges all kernels of float64 convolutions: blocks are larger
-# there. The bytes count the values of all layers, of which few are held at a time.
+# float64 convolutions rearrange all kernels once per block of rows, so their blocks are
+# larger. The limit counts the outputs of all layers; only a few exist at the same time.
 _FLOAT64_BYTES = 8 * CHUNK_BYTES
 
 

@@ -67,7 +67,7 @@ class EpochNumbers(NamedTuple):
 
 
 def stopwatch() -> Callable[[], float]:
-    """Start a clock: each call tells the seconds since then."""
+    """Start a clock: each call returns the seconds since then."""
     start = time.monotonic()
     return lambda: time.monotonic() - start
 

@@ -126,7 +126,7 @@ class SkorchCallbacks(Watcher):
         )
 
     def batch_end(self, run: Run, batch: Batch, loss: Tensor, raw: Tensor) -> None:
-        """Record the batch and tell of it."""
+        """Record the batch and notify the callbacks."""
         with torch.no_grad():
             for tensor, value in self._frozen:
                 tensor.copy_(value)

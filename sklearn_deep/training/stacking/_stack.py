@@ -159,7 +159,7 @@ class Stack:
         ]
 
     def _load_states(self) -> None:
-        """Take over what the optimizer remembers of each network."""
+        """Copy the optimizer state of each network into the slots of the stack."""
         values = self._flat.values
         n_slots = OPTIMIZERS[self.nets[0].job.optimizer.name].n_slots
         self._slots = [torch.zeros_like(values) for _ in range(n_slots)]

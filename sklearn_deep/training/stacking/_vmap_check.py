@@ -140,7 +140,7 @@ _LINKS = {
         "LogSigmoidBackward0": "logsigmoid",
     },
 }
-# Operations that leave the values as they are, or nearly so, by the names of their nodes.
+# Operations that hardly change values, by prefixes of the names of their autograd nodes.
 _PASSING = (
     "Alias", "Clamp", "Clone", "Expand", "Permute", "Reshape", "Select", "Slice",
     "Squeeze", "TBackward", "ToCopy", "Transpose", "Unsafe", "Unsqueeze", "View",

@@ -391,7 +391,7 @@ BAD_FIT = {
     "weights that are no numbers": (
         classifier(),
         {"sample_weight": ["a"] * N},
-        "sample_weight must have one number a row",
+        "sample_weight must have one number per row",
     ),
     "a callback of another library": (
         classifier(callbacks=[print]),

@@ -667,12 +667,12 @@ def rows_and_targets(by_step, unequal, sums):
 
 
 BAD_WEIGHTS = {
-    "text": ("a", "one number a row"),
+    "text": ("a", "one number per row"),
     "too few": ([1.0], r"must have shape \(\d+,\)"),
     "None in each row": (lambda n: [None] * n, "contains NaN"),
     "weights of steps": (
         lambda n: [np.ones(2), np.ones(3)] * (n // 2),
-        "one number a row",
+        "one number per row",
     ),
     "negative": (lambda n: -np.ones(n), "must not be negative"),
 }
@@ -709,7 +709,7 @@ def test_a_score_without_targets_says_so(by_step, unequal, sums):
 def test_targets_of_steps_that_are_no_sequences_are_refused(sums):
     X, y, _ = sums
     network = regressor(return_sequences=True).fit(X, y)
-    with pytest.raises(TypeError, match="a sequence of targets a row; got 3"):
+    with pytest.raises(TypeError, match="one sequence of targets per row; got 3"):
         network.score(X, 3)
 
 
