@@ -167,7 +167,7 @@ def test_without_features_each_regression_loss_learns_its_own_constant(loss, wei
         y, counts = np.unique(TARGETS, return_counts=True)
         weight = counts.astype(float)
     network = plain_regressor(
-        (), loss=loss, loss_params=params, learning_rate=0.1, max_epochs=800,
+        (), loss=loss, loss_params=params, learning_rate=0.1, max_epochs=400,
         learning_rate_schedule="cosine", n_iter_no_change=None, random_state=0,
     )  # fmt: skip
     X = np.zeros((len(y), 1))
@@ -192,7 +192,7 @@ def test_without_features_each_classifier_loss_learns_its_own_shares(
     shares = FREQUENCIES[n_classes]
     y = np.repeat(np.arange(n_classes), np.round(20 * shares).astype(int))
     network = plain_classifier(
-        (), loss=loss, label_smoothing=smoothing, learning_rate=0.1, max_epochs=500,
+        (), loss=loss, label_smoothing=smoothing, learning_rate=0.1, max_epochs=250,
         learning_rate_schedule="cosine", n_iter_no_change=None, random_state=0,
     )  # fmt: skip
     p = network.fit(np.zeros((20, 1)), y).predict_proba(np.zeros((1, 1)))[0]

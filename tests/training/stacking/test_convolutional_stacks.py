@@ -36,7 +36,7 @@ def both(make_job, networks, X, y):
 def networks(kind, n_dims, own=({}, {}, {}), **common):
     settings = {
         "spatial_dims": n_dims,
-        "max_epochs": 4,
+        "max_epochs": 2,
         "batch_size": 16,
         "early_stopping": False,
         "n_iter_no_change": None,
