@@ -4,6 +4,7 @@ Hypothesis draws the same examples in every run, so that a change is judged by w
 changed; ``HYPOTHESIS_PROFILE=explore`` draws new ones, and many more.
 """
 
+import gc
 import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -16,6 +17,12 @@ from sklearn.datasets import load_iris, make_classification, make_regression
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+def pytest_collection_finish():
+    """Leave what was imported and collected out of every later search for cycles."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

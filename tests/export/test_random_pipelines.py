@@ -290,7 +290,7 @@ def test_random_pipelines_refuse_and_predict_as_in_python(case, run):
 
 
 @pytest.mark.slow
-@settings(max_examples=300, database=None, print_blob=True, **QUICK)
+@settings(database=None, print_blob=True, **QUICK)
 @given(case=cases())
 def test_many_random_pipelines_refuse_and_predict_as_in_python(case, run):
     check(case, run)

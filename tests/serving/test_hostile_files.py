@@ -506,7 +506,7 @@ def test_randomly_changed_metadata_are_read_or_refused(content, data):
 
 @pytest.mark.slow
 @given(data=st.data())
-@settings(max_examples=3000)
+@settings(max_examples=max(1000, settings().max_examples))
 def test_many_randomly_changed_metadata_are_read_or_refused(content, data):
     use(with_random_metadata(content, data))
 

@@ -117,7 +117,7 @@ def test_every_architecture_learns(architecture, n_dims):
     y = np.arange(120) % 2
     X[y == 1] += np.sin(np.arange(X.shape[-1]))
     fitted = CNNClassifier(
-        4, architecture=architecture, max_epochs=15, learning_rate=0.02, random_state=0
+        4, architecture=architecture, max_epochs=8, learning_rate=0.02, random_state=0
     ).fit(X, y)
     assert fitted.score(X, y) > 0.9
 

@@ -351,9 +351,8 @@ def test_skorch_callbacks_see_sequences(unequal):
 @pytest.mark.parametrize("readout", ["last", "mean", "max", "attention"])
 def test_every_cell_and_readout_learns(cell, readout, unequal):
     X, y = unequal
-    net = classifier(
-        cell=cell, readout=readout, max_epochs=60, bidirectional=True, dropout=0.0
-    )
+    quick = {"max_epochs": 20, "learning_rate": 0.03, "dropout": 0.0}
+    net = classifier(cell=cell, readout=readout, bidirectional=True, **quick)
     assert net.fit(X, y).score(X, y) > 0.9
 
 
@@ -370,12 +369,12 @@ def sums(unequal):
 
 def test_every_step_has_a_prediction(sums):
     X, y, labels = sums
-    net = regressor(return_sequences=True, max_epochs=60, learning_rate=0.02).fit(X, y)
+    net = regressor(return_sequences=True, max_epochs=30, learning_rate=0.05).fit(X, y)
     predicted = net.predict(X)
     assert [len(each) for each in predicted] == [len(x) for x in X]
     flat = np.concatenate(y), np.concatenate(predicted)
     assert net.score(X, y) == r2_score(*flat) > 0.9
-    net = classifier(return_sequences=True, max_epochs=60, learning_rate=0.02)
+    net = classifier(return_sequences=True, max_epochs=30, learning_rate=0.05)
     net.fit(X, labels)
     flat = np.concatenate(labels), np.concatenate(net.predict(X))
     assert net.score(X, labels) == accuracy_score(*flat) > 0.9
