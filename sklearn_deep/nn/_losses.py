@@ -253,8 +253,8 @@ class Loss:
     name: str
     kind: str
     params: Mapping[str, Any]
-    smoothing: Any = 0.0
-    calibrate: bool = False
+    smoothing: Any
+    calibrate: bool
     calibration: np.ndarray | None = field(default=None, compare=False)
 
     @classmethod

@@ -93,6 +93,21 @@ def test_leading_axes_are_kept(name, kind):
     assert torch.allclose(stacked[1], loss.rows(2 * raw, target))
 
 
+@pytest.mark.parametrize(("name", "kind"), [k for k in LOSSES if k[1] != "real"])
+def test_without_smoothing_targets_stay_what_they_are(name, kind):
+    raw, target = data(kind, name)
+    loss = Loss.make("Net", name, kind, None)
+    assert loss.smooth(raw, target, loss.smoothing) is target
+
+
+def test_smoothed_targets_keep_leading_axes():
+    raw, target = data("softmax", "log_loss")
+    loss = make("log_loss", "softmax", smoothing=0.2)
+    stacked = loss.training_rows(torch.stack([raw, -raw]), torch.stack([target] * 2))
+    assert torch.allclose(stacked[0], loss.training_rows(raw, target))
+    assert torch.allclose(stacked[1], loss.training_rows(-raw, target))
+
+
 @pytest.mark.parametrize("name", [name for name, kind in LOSSES if kind == "softmax"])
 def test_class_codes_and_one_hot_rows_are_the_same_target(name):
     raw, target = data("softmax", name)
@@ -183,6 +198,14 @@ def test_probabilities_are_those_of_torch(kind):
     assert torch.allclose(probabilities(raw, kind), expected, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("kind", ["sigmoid", "softmax"])
+def test_probabilities_of_stacked_networks_are_those_of_each(kind):
+    raw, _ = data(kind, "log_loss")
+    stacked = probabilities(torch.stack([raw, -raw, 2 * raw]), kind)
+    for own, scale in zip(stacked, (1, -1, 2), strict=True):
+        assert torch.equal(own, probabilities(scale * raw, kind))
+
+
 def test_a_parameter_of_another_loss_is_refused():
     with pytest.raises(InvalidParameterError, match=r"loss_params.*keys among: none"):
         make("squared_error", "real", gamma=1.0)
@@ -218,7 +241,38 @@ def test_probabilities_of_a_row_do_not_depend_on_where_it_stands(n, dtype):
         assert torch.equal(probabilities(raw[order], "softmax"), p[order])
 
 
+CALIBRATED = [
+    ("gaussian", "real", {}, True),
+    ("gaussian", "real", {"calibrate": False}, False),
+    ("quantile", "real", {"quantile": [0.1, 0.9]}, True),
+    ("quantile", "real", {"quantile": 0.9}, False),
+    ("squared_error", "real", {}, False),
+    ("log_loss", "softmax", {}, False),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "params", "expected"), CALIBRATED)
+def test_distributions_are_calibrated_by_default_and_nothing_else(
+    name, kind, params, expected
+):
+    loss = make(name, kind, **params)
+    assert loss.calibrate is expected
+    assert loss.has_several_quantiles is (params.get("quantile") == [0.1, 0.9])
+
+
+def test_a_correction_does_not_make_a_loss_another_one():
+    loss = make("gaussian", "real")
+    raw, target = data("real", "gaussian")
+    one, other = (loss.calibrated(raw, scale * target, None) for scale in (1, 2))
+    assert one == other == loss
+
+
 # The gaussian loss
+
+
+def test_the_location_of_the_gaussian_loss_is_the_mean():
+    raw, _ = data("real", "gaussian")
+    assert torch.equal(make("gaussian", "real").location(raw), raw[:, :2])
 
 
 def test_the_true_mean_and_standard_deviation_minimise_the_gaussian_loss(rng):

@@ -277,5 +277,5 @@ def test_the_gradient_of_an_autoencoder_is_derived_too():
     )
     for p in module.double().parameters():
         p.grad = torch.full_like(p, torch.nan)
-    loss = Loss("squared_error", "real", {})
+    loss = Loss.make("Net", "squared_error", "real", None)
     assert_same(module.train(), loss, draw("real", N_FEATURES))
