@@ -166,10 +166,18 @@ def _adam_numbers(h: Hyper) -> tuple:
 
 
 def _power(base: Any, exponent: Any) -> Any:
-    """Raise to a power; each number of an array gets the bits that it gets alone."""
+    """Raise to a power; each number of an array gets the bits that it gets alone.
+
+    Most steps of a stack are equal: each distinct power is computed once.
+    """
     if isinstance(base, float) and isinstance(exponent, (int, float)):
         return base**exponent
-    return _POWERS(base, exponent).astype(float)
+    if np.ndim(base) and np.ndim(exponent):
+        return _POWERS(base, exponent).astype(float)
+    varied = exponent if np.ndim(exponent) else base
+    distinct, place = np.unique(varied, return_inverse=True)
+    pair = (base, distinct) if np.ndim(exponent) else (distinct, exponent)
+    return _POWERS(*pair).astype(float)[place].reshape(np.shape(varied))
 
 
 def _subtract(w: Tensor, step: Tensor, rate: Number) -> None:
