@@ -166,9 +166,12 @@ class AlphaDropout(RateModule):
     def parts(self, x: Tensor) -> tuple[Tensor, ...]:
         """Draw factor and offset: units go to SELU's floor, moments are restored."""
         kept, rate = self.draw(x)
-        scale = ((1 - rate) * (1 + rate * _SELU_FLOOR**2)) ** -0.5
-        shift = -scale * rate * _SELU_FLOOR
-        return kept * scale, (1 - kept) * (_SELU_FLOOR * scale) + shift
+        # As tensors, of one rate and of many: powers of floats round otherwise.
+        rate = torch.as_tensor(rate, dtype=torch.float64, device=x.device)
+        scale = ((1 - rate) * (1 + rate * _SELU_FLOOR**2)).rsqrt()
+        shift, floor = -scale * rate * _SELU_FLOOR, _SELU_FLOOR * scale
+        scale, shift, floor = (part.to(x.dtype) for part in (scale, shift, floor))
+        return kept * scale, (1 - kept) * floor + shift
 
 
 class _PartsUnderVmap(torch.autograd.Function):

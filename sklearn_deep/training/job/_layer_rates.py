@@ -22,7 +22,7 @@ def _by_fan_in(module: nn.Module) -> dict[str, float]:
     for path, layer in module.named_modules():
         if isinstance(layer, nn.Linear):
             name = f"{path}.weight" if path else "weight"
-            factors[name] = 1 / math.sqrt(layer.in_features)
+            factors[name] = 1 / math.sqrt(max(layer.in_features, 1))
     return factors
 
 

@@ -8,7 +8,6 @@ because it imports the compiler, which takes seconds, and loops over parameters 
 Python.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,10 +22,6 @@ _EPS = 1e-8
 
 # A step so late that moving averages need no bias correction.
 _NO_BIAS = torch.tensor(torch.finfo(torch.float32).max)
-
-
-# NumPy's powers of arrays may differ from those of Python in the last bit.
-_POWERS = np.frompyfunc(math.pow, 2, 1)
 
 
 class Hyper(NamedTuple):
@@ -161,7 +156,7 @@ def _adam_numbers(h: Hyper) -> tuple:
     unbias1, unbias2 = 1 - _power(h.beta1, h.step), 1 - _power(h.beta2, h.step)
     # Both bias corrections are part of two scalars: that saves two passes over the
     # weights.
-    root = _power(unbias2, 0.5)
+    root = np.sqrt(unbias2)
     return h.learning_rate * root / unbias1, 1 - h.beta1, 1 - h.beta2, _EPS * root
 
 
@@ -181,21 +176,15 @@ def _power(base: Any, exponent: Any) -> Any:
 
 
 def _subtract(w: Tensor, step: Tensor, rate: Number) -> None:
-    """Do ``w -= rate * step`` in one pass."""
-    if isinstance(rate, Tensor):
-        w.addcmul_(step, rate, value=-1)
-    else:
-        w.sub_(step, alpha=rate)
+    """Do ``w -= rate * step``: in two passes, which round alike for every kind of rate."""
+    w.sub_(step * rate)
 
 
 def _subtract_ratio(
     w: Tensor, numerator: Tensor, denominator: Tensor, rate: Number
 ) -> None:
     """Do ``w -= rate * numerator / denominator``; the denominator is overwritten."""
-    if isinstance(rate, Tensor):
-        w.addcmul_(torch.div(numerator, denominator, out=denominator), rate, value=-1)
-    else:
-        w.addcdiv_(numerator, denominator, value=-rate)
+    w.sub_(torch.div(numerator, denominator, out=denominator).mul_(rate))
 
 
 _FUSED_IF_THERE = None if fused_adamw is None else _adam_fused
@@ -217,4 +206,5 @@ OPTIMIZERS: dict[str, Optimizer] = {
 def clip_(gradient: Tensor, norm: Number) -> None:
     """Scale each network's gradient down to at most ``norm``, in place, without a sync."""
     size = torch.linalg.vector_norm(gradient, dim=-1, keepdim=True)
-    gradient.mul_((norm / (size + 1e-6)).clamp_max_(1.0))
+    # Not ``norm / size``: a float and a tensor in its place would round otherwise.
+    gradient.mul_((size + 1e-6).reciprocal_().mul_(norm).clamp_max_(1.0))

@@ -31,7 +31,6 @@ from sklearn_deep.training.step._flat import FlatParameters
 from sklearn_deep.training.step._random_bits import RandomBits
 from sklearn_deep.training.step._step import (
     StackedStep,
-    fused_update,
     make_slots,
     step_numbers,
 )
@@ -271,8 +270,8 @@ class Stack:
             net.step += n
             state.step = net.step
         values = self._flat.values
-        wide = fused_update(values, self._spec) is not None
-        like = values.new_empty((), dtype=torch.float64 if wide else values.dtype)
+        exact = values.device.type != "mps"  # which has no float64
+        like = values.new_empty((), dtype=torch.float64 if exact else values.dtype)
         return [
             _over_steps(number, rates.shape, like)
             for number in step_numbers(self._spec, rates, steps)

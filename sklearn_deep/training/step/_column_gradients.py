@@ -17,7 +17,8 @@ from sklearn_deep.nn._columns import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
 )
-from sklearn_deep.training.step._layer_gradients import gradient_of
+from sklearn_deep.training.step._layer_gradients import gradient_of, values_of
+from sklearn_deep.training.step._products import product
 
 
 class ColumnsGradient:
@@ -66,7 +67,8 @@ class NumericGradient:
 
     def __init__(self, layer: NumericEmbedding):
         self.layer: Any = layer
-        self.weight, self.bias = layer.weight.data, layer.bias.data.unsqueeze(-1)
+        self.weight = values_of(layer.weight, 3)
+        self.bias = values_of(layer.bias, 2).unsqueeze(-1)
 
     def features(self, x: Tensor) -> Tensor:
         """Features, and what ``backward_features`` needs."""
@@ -75,13 +77,14 @@ class NumericGradient:
     def forward(self, x: Tensor) -> Tensor:
         """Apply the linear map to the features."""
         self._features = self.features(x)
-        return torch.matmul(self.weight, self._features).add_(self.bias).flatten(-3, -2)
+        own = _by_column(self.weight, self._features)
+        return own.add_(self.bias).flatten(-3, -2)
 
     def backward(self, g: Tensor) -> None:
         """Write the gradients."""
         g = g.unflatten(-2, self.weight.shape[-3:-1])
-        gradient_of(self.layer.weight).copy_(torch.matmul(g, self._features.mT))
-        torch.sum(g, -1, out=gradient_of(self.layer.bias))
+        gradient_of(self.layer.weight, 3).copy_(_by_column(g, self._features.mT))
+        torch.sum(g, -1, out=gradient_of(self.layer.bias, 2))
         self.backward_features(g)
 
     def backward_features(self, g: Tensor) -> None:
@@ -99,10 +102,10 @@ class PeriodicGradient(NumericGradient):
 
     def backward_features(self, g: Tensor) -> None:
         """Write the gradients of frequencies and phases."""
-        slope = torch.matmul(self.weight.mT, g).mul_(self._angles.sin_())
-        torch.mul(slope.sum(-1), -CYCLE, out=gradient_of(self.layer.phase))
+        slope = _by_column(self.weight.mT, g).mul_(self._angles.sin_())
+        torch.mul(slope.sum(-1), -CYCLE, out=gradient_of(self.layer.phase, 2))
         slope.mul_(self._x.unsqueeze(-2))
-        torch.mul(slope.sum(-1), -CYCLE, out=gradient_of(self.layer.frequency))
+        torch.mul(slope.sum(-1), -CYCLE, out=gradient_of(self.layer.frequency, 2))
 
 
 class CategoryGradient:
@@ -110,26 +113,32 @@ class CategoryGradient:
 
     def __init__(self, layer: CategoryEmbedding):
         self.layer: Any = layer
-        weight = layer.weight.data
-        self._nets = () if weight.ndim == 2 else (_first_axis(weight),)
+        self.weight = values_of(layer.weight, 2)
+        self._networks = torch.arange(len(self.weight), device=self.weight.device)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Look up the vectors."""
         first = self.layer.first
         rows = codes.long() + (first.unsqueeze(-2) if first.ndim == 2 else first)
-        self._where = (*self._nets, rows)
-        return self.layer.weight.data[self._where].flatten(-2).mT
+        self._where = self._networks.view(-1, 1, 1), rows
+        return self.weight[self._where].flatten(-2).mT
 
     def backward(self, g: Tensor) -> None:
         """Add up the gradients of each vector."""
-        place = gradient_of(self.layer.weight).zero_()
+        place = gradient_of(self.layer.weight, 2).zero_()
         of_each = g.mT.unflatten(-1, (-1, place.shape[-1]))
         place.index_put_(self._where, of_each, accumulate=True)
 
 
-def _first_axis(weight: Tensor) -> Tensor:
-    """Numbers of the networks, to index with beside rows and columns."""
-    return torch.arange(len(weight), device=weight.device).view(-1, 1, 1)
+def _by_column(left: Tensor, right: Tensor) -> Tensor:
+    """Products of the matrices of each column of each network.
+
+    What is on the left is copied where it is no dense block: as a part of a stack it would
+    be, and its layout has to be one.
+    """
+    left = left.contiguous()
+    of_all = product(left.flatten(0, 1), right.flatten(0, 1))
+    return of_all.unflatten(0, left.shape[:2])
 
 
 NUMERIC_GRADIENTS: dict[type[NumericEmbedding], type[NumericGradient]] = {

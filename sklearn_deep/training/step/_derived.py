@@ -25,10 +25,10 @@ from sklearn_deep.training.step._layer_gradients import (
     LayerGradient,
     LinearGradient,
     RectifiedDropoutGradient,
-    affine,
     gradient_of,
-    scaled_product,
+    values_of,
 )
+from sklearn_deep.training.step._products import affine, product
 
 
 def derived_gradient(module: nn.Module, loss: Loss) -> "DerivedGradient | None":
@@ -85,36 +85,41 @@ class DerivedGradient:
             _BlockGradient(block, i == 0 and self.columns is None, in_place)
             for i, block in enumerate(module.hidden)
         ]
-        self._weight, self._bias = module.output.weight.data, module.output.bias.data
-        self._weight_gradient = gradient_of(module.output.weight)
-        self._bias_gradient = gradient_of(module.output.bias)
+        output = module.output
+        self._alone = output.weight.ndim == 2
+        self._weight, self._bias = (
+            values_of(output.weight, 2),
+            values_of(output.bias, 1),
+        )
+        self._weight_gradient = gradient_of(output.weight, 2)
+        self._bias_gradient = gradient_of(output.bias, 1)
         self._narrow = module.output.is_narrow
         self._loss_backward = LOSS_BACKWARD.get((loss.name, loss.kind))
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Compute the batch's loss and write its gradient."""
-        x, scale = batch.x, 1.0
+        x = batch.x.unsqueeze(0) if self._alone else batch.x
         if self.columns is not None:
             x = self.columns.forward(x)
         for block in self.blocks:
-            x = block.forward(x, scale)
-            scale = block.scale
-        raw = self._raw(x, scale)
+            x = block.forward(x)
+        raw = self._raw(x).squeeze(0) if self._alone else self._raw(x)
         loss, g = self._of_loss(raw, batch)
-        scaled_product(g.mT, x, scale, out=self._weight_gradient)
+        g = g.unsqueeze(0) if self._alone else g
+        product(g.mT, x, out=self._weight_gradient)
         torch.sum(g, -2, out=self._bias_gradient)
         if self.blocks or self.columns is not None:
-            g = scaled_product(g, self._weight, scale)
+            g = product(g, self._weight)
         for block in reversed(self.blocks):
             g = block.backward(g)
         if self.columns is not None:
             self.columns.backward(g)
         return loss, raw
 
-    def _raw(self, x: Tensor, scale: float) -> Tensor:
+    def _raw(self, x: Tensor) -> Tensor:
         if self._narrow:  # see Output
-            return affine(self._bias.unsqueeze(-1), self._weight, x.mT, scale).mT
-        return affine(self._bias.unsqueeze(-2), x, self._weight.mT, scale)
+            return affine(self._bias.unsqueeze(-1), self._weight, x.mT).mT
+        return affine(self._bias.unsqueeze(-2), x, self._weight.mT)
 
     def _of_loss(self, raw: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Mean loss of the batch, and its gradient by the raw outputs."""
@@ -145,15 +150,14 @@ class _BlockGradient:
     def __init__(self, block: Block, first: bool, in_place: bool):
         linear, *others = block.layers
         assert isinstance(linear, nn.Linear)
-        self.linear = LinearGradient(linear, first)
-        self.last: RectifiedDropoutGradient | None = None
+        last: list[LayerGradient] = []
         if in_place and RectifiedDropoutGradient.replaces(others):
             dropout = others[-1] if isinstance(others[-1], Dropout) else None
             others = others[: -1 if dropout is None else -2]
-            self.last = RectifiedDropoutGradient(dropout)
-        self.passes: list[LayerGradient] = [self.linear]
+            last.append(RectifiedDropoutGradient(dropout))
+        self.passes: list[LayerGradient] = [LinearGradient(linear, first)]
         self.passes += [LAYER_GRADIENTS[type(layer)](layer) for layer in others]
-        self.passes += [self.last] if self.last else []
+        self.passes += last
         self.first = first
         self.adds_input = block.shortcut is not None
         self.projection = (
@@ -162,14 +166,8 @@ class _BlockGradient:
             else None
         )
 
-    @property
-    def scale(self) -> float:
-        """Factor of the output that the next layer still has to apply."""
-        return 1.0 if self.last is None else self.last.scale
-
-    def forward(self, x: Tensor, scale: float) -> Tensor:
-        """Apply the block to ``scale * x``."""
-        self.linear.scale = scale
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the block."""
         y = x
         for layer in self.passes:
             y = layer.forward(y)

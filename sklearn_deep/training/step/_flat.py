@@ -4,9 +4,11 @@ import copy
 from collections.abc import Mapping, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sklearn_deep.nn._dropout import rate_modules
+from sklearn_deep.training.step._products import padded_size
 
 
 class FlatParameters:
@@ -15,7 +17,8 @@ class FlatParameters:
     The modules' parameters become views of ``values`` and their gradients views of
     ``gradient``, so that a penalty, a norm, an update or a snapshot is one operation,
     whatever the number of layers. The first ``n_penalised`` values of a network are
-    weights (two or more dimensions); biases and normalisation follow.
+    weights (two or more dimensions); biases and normalisation follow. Each parameter
+    begins at a boundary in memory; the values between them are zeros and stay so.
 
     Parameters
     ----------
@@ -39,13 +42,12 @@ class FlatParameters:
             if p.requires_grad
         ]
         params.sort(key=lambda item: item[1].ndim < 2)
-        self.n_penalised = sum(p.numel() for _, p in params if p.ndim >= 2)
         self._shapes = {name: p.shape for name, p in params}
+        self._sizes = [padded_size(p.numel(), p.dtype) for _, p in params]
+        n_matrices = sum(p.ndim >= 2 for _, p in params)
+        self.n_penalised = sum(self._sizes[:n_matrices])
         with torch.no_grad():
-            rows = [
-                torch.cat([m.get_parameter(name).reshape(-1) for name in self._shapes])
-                for m in self.modules
-            ]
+            rows = [self._packed(module) for module in self.modules]
         self.values = torch.stack(rows) if self.stacked else rows[0]
         self.gradient = torch.zeros_like(self.values)
         self._rows = self.values.unbind() if self.stacked else (self.values,)
@@ -58,6 +60,16 @@ class FlatParameters:
                 parameter.data, parameter.grad = value, slope
         if self.stacked:
             self._stack_buffers()
+
+    def _packed(self, module: nn.Module) -> Tensor:
+        """Parameters of a module one behind the other, each at a boundary."""
+        parts = [module.get_parameter(name).reshape(-1) for name in self._shapes]
+        return torch.cat(
+            [
+                F.pad(part, (0, size - len(part)))
+                for part, size in zip(parts, self._sizes, strict=True)
+            ]
+        )
 
     def template(self, nets: slice) -> nn.Module:
         """A module with stacked views of the parameters and buffers of some networks.
@@ -100,8 +112,8 @@ class FlatParameters:
         """
         segments: list[tuple[slice, float]] = []
         stop = 0
-        for name, shape in self._shapes.items():
-            start, stop = stop, stop + shape.numel()
+        for name, size in zip(self._shapes, self._sizes, strict=True):
+            start, stop = stop, stop + size
             joins = segments and not (by_decay and start == self.n_penalised)
             if joins and segments[-1][1] == factors[name]:
                 start = segments.pop()[0].start
@@ -133,12 +145,13 @@ class FlatParameters:
     def _named(self, values: Tensor, gradient: Tensor):
         """Each parameter's name, its part of the values, and of the gradient."""
         start = 0
-        for name, shape in self._shapes.items():
-            stop = start + shape.numel()
-            place = slice(start, stop)
+        for (name, shape), n_padded in zip(
+            self._shapes.items(), self._sizes, strict=True
+        ):
+            place = slice(start, start + shape.numel())
             size = (*values.shape[:-1], *shape)
             yield name, values[..., place].view(size), gradient[..., place].view(size)
-            start = stop
+            start += n_padded
 
     def _stack_buffers(self) -> None:
         self._stacked_buffers: dict[str, Tensor] = {}

@@ -1,8 +1,8 @@
 """Hand-written backward passes, one class per kind of layer.
 
 ``forward`` stores what ``backward`` needs. Gradients of parameters are written into
-``parameter.grad``, which is a view of the flat gradient. Rows are the axis before the
-last; tensors and parameters may have an axis of networks in front.
+``parameter.grad``, which is a view of the flat gradient. Tensors are (networks, rows,
+units); parameters of one network alone have no axis of networks.
 """
 
 from collections.abc import Sequence
@@ -21,35 +21,7 @@ from sklearn_deep.private._torch import (
     layer_norm_backward,
     threshold_backward_into,
 )
-
-# torch multiplies batches of matrices by a loop of its own where a product takes fewer
-# multiply-adds than this, and rounds otherwise than it does for a single pair: such a
-# product of one network is computed as that of a stack of one.
-_SMALL_PRODUCT = 400
-
-
-def affine(bias: Tensor, left: Tensor, right: Tensor, scale: float = 1.0) -> Tensor:
-    """Compute ``bias + scale * left @ right``, of one network or of many."""
-    if left.ndim > 2:
-        return torch.baddbmm(bias, left, right, alpha=scale)
-    if left.numel() * right.size(-1) < _SMALL_PRODUCT:
-        return affine(bias, left[None], right[None], scale)[0]
-    return torch.addmm(bias, left, right, alpha=scale)
-
-
-def scaled_product(
-    left: Tensor, right: Tensor, scale: float, out: Tensor | None = None
-) -> Tensor:
-    """Compute ``scale * left @ right``, of one network or of many."""
-    if left.ndim == 2 and left.numel() * right.size(-1) < _SMALL_PRODUCT:
-        into = None if out is None else out[None]
-        return scaled_product(left[None], right[None], scale, into)[0]
-    if scale == 1.0:
-        return torch.matmul(left, right, out=out)
-    if out is None:
-        out = left.new_empty(*left.shape[:-1], right.shape[-1])
-    product = torch.addmm if left.ndim == 2 else torch.baddbmm
-    return product(out, left, right, beta=0, alpha=scale, out=out)
+from sklearn_deep.training.step._products import affine, product
 
 
 class LayerGradient:
@@ -72,45 +44,45 @@ class LayerGradient:
         raise NotImplementedError
 
 
-def gradient_of(parameter: Tensor) -> Tensor:
-    """The gradient of a parameter, to be written in place."""
+def values_of(parameter: Tensor, n_axes: int) -> Tensor:
+    """The values of a parameter that has so many axes in one network, with one more."""
+    values = parameter.data
+    return values.unsqueeze(0) if values.ndim == n_axes else values
+
+
+def gradient_of(parameter: Tensor, n_axes: int) -> Tensor:
+    """The gradient of a parameter likewise, to be written in place."""
     assert parameter.grad is not None
-    return parameter.grad
+    return values_of(parameter.grad, n_axes)
 
 
 class LinearGradient(LayerGradient):
-    """A linear layer; with ``first`` its input is data, and needs no gradient.
-
-    Attributes
-    ----------
-    scale : float
-        Factor of the input that is still to be applied; the matrix product does so at
-        no cost.
-    """
+    """A linear layer; with ``first`` its input is data, and needs no gradient."""
 
     def __init__(self, layer: nn.Linear, first: bool = False):
         super().__init__(layer)
-        self.first, self.scale = first, 1.0
-        self.weight, self.weight_gradient = layer.weight.data, gradient_of(layer.weight)
+        self.first = first
+        self.weight = values_of(layer.weight, 2)
+        self.weight_gradient = gradient_of(layer.weight, 2)
         self.transposed = self.weight.mT
         self.has_bias = layer.bias is not None
         if self.has_bias:
-            self.bias = layer.bias.data.unsqueeze(-2)
-            self.bias_gradient = gradient_of(layer.bias)
+            self.bias = values_of(layer.bias, 1).unsqueeze(-2)
+            self.bias_gradient = gradient_of(layer.bias, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply, and add the bias."""
         self.x = x
         if self.has_bias:
-            return affine(self.bias, x, self.transposed, self.scale)
-        return scaled_product(x, self.transposed, self.scale)
+            return affine(self.bias, x, self.transposed)
+        return product(x, self.transposed)
 
     def backward(self, g: Tensor) -> Tensor:
         """Write the gradients of weight and bias."""
-        scaled_product(g.mT, self.x, self.scale, out=self.weight_gradient)
+        product(g.mT, self.x, out=self.weight_gradient)
         if self.has_bias:
             torch.sum(g, -2, out=self.bias_gradient)
-        return g if self.first else scaled_product(g, self.weight, self.scale)
+        return g if self.first else product(g, self.weight)
 
 
 class ActivationGradient(LayerGradient):
@@ -150,7 +122,7 @@ class PReLUGradient(LayerGradient):
     def backward(self, g: Tensor) -> Tensor:
         """Write the slope's gradient."""
         below = torch.where(self.x > 0, 0.0, g)
-        out = gradient_of(self.layer.weight)
+        out = gradient_of(self.layer.weight, 1)
         out.copy_((below * self.x).sum((-2, -1)).view_as(out))
         return torch.where(self.x > 0, g, g * self.slope)
 
@@ -212,18 +184,16 @@ class BatchNormGradient(LayerGradient):
 
 def _columns(x: Tensor) -> Tensor:
     """Networks side by side: (k, n, d) -> (n, k * d)."""
-    return x if x.ndim == 2 else x.transpose(0, 1).reshape(x.shape[1], -1)
+    return x.transpose(0, 1).reshape(x.shape[1], -1)
 
 
 def _rows(y: Tensor, shape: torch.Size) -> Tensor:
     """The inverse of ``_columns``."""
-    if len(shape) == 2:
-        return y
     return y.view(shape[1], shape[0], shape[2]).transpose(0, 1)
 
 
 def _put(parameter: Tensor, gradient: Tensor) -> None:
-    place = gradient_of(parameter)
+    place = gradient_of(parameter, 1)
     place.copy_(gradient.view_as(place))
 
 
@@ -247,8 +217,8 @@ class LayerNormGradient(LayerGradient):
 
     def backward(self, g: Tensor) -> Tensor:
         """Write the gradients of weight and bias."""
-        torch.sum(g * self.y, -2, out=gradient_of(self.layer.weight))
-        torch.sum(g, -2, out=gradient_of(self.layer.bias))
+        torch.sum(g * self.y, -2, out=gradient_of(self.layer.weight, 1))
+        torch.sum(g, -2, out=gradient_of(self.layer.bias, 1))
         back, _, _ = layer_norm_backward(
             g * self.weight,
             self.x,
@@ -282,19 +252,12 @@ class DropoutGradient(LayerGradient):
 class RectifiedDropoutGradient(LayerGradient):
     """A ReLU and the dropout after it, in place, in blocks without a shortcut.
 
-    The gradient passes where the output is positive, so no mask is stored. The factor
-    1 / (1 - rate) is left to the matrix product of the next layer.
-
-    Attributes
-    ----------
-    scale : float
-        Factor of the output that the next layer still has to apply.
+    The gradient passes where the output is positive, so no mask is stored.
     """
 
     def __init__(self, dropout: Dropout | None):
         super().__init__(dropout)
-        self.scale = 1.0
-        self._factor: Tensor | None = None
+        self._factor: Any = None
 
     @staticmethod
     def replaces(layers: Sequence[nn.Module]) -> bool:
@@ -307,20 +270,15 @@ class RectifiedDropoutGradient(LayerGradient):
     def forward(self, x: Tensor) -> Tensor:
         """Rectify, and drop units."""
         self.y = torch.relu_(x)
-        self.scale, self._factor = 1.0, None
+        self._factor = None
         if self.layer is None:
             return self.y
         if not self.layer.drops:
             self.layer.source.skip(x)
             return self.y
         kept, rate = self.layer.draw(x)
-        self.y.mul_(kept)
-        if isinstance(rate, Tensor):  # the product of a stack has one factor for all
-            self._factor = 1 / (1 - rate)
-            self.y.mul_(self._factor)
-        else:
-            self.scale = 1 / (1 - rate)
-        return self.y
+        self._factor = 1 / (1 - rate)
+        return self.y.mul_(kept).mul_(self._factor)
 
     def backward(self, g: Tensor) -> Tensor:
         """Pass the gradient where a unit was positive and not dropped."""

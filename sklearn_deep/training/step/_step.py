@@ -196,10 +196,12 @@ class StackedStep:
         if self._fused is not None:
             self._apply_fused(keep, *numbers)
             return
+        dtype = self.values.dtype
         if keep is not None:
-            self.values[..., : self.n_penalised].mul_(keep)
+            self.values[..., : self.n_penalised].mul_(_rounded(keep, dtype))
         for segment in self._segments:
             own = numbers if segment.factor == 1.0 else segment.scaled(numbers)
+            own = [_rounded(number, dtype) for number in own]
             for nets, weights, gradient, slots in segment.pieces:
                 of_piece = own if nets is None else [_of(n, nets) for n in own]
                 self._update(weights, gradient, slots, *of_piece)
@@ -252,6 +254,11 @@ def _weight_mask(flat: FlatParameters, jobs: Sequence[TrainJob]) -> Tensor | Non
     return torch.stack(rows) if flat.stacked else rows[0]
 
 
+def _rounded(number: Number, dtype: torch.dtype) -> Number:
+    """A coefficient in the dtype of the weights, as which a float is taken anyway."""
+    return number.to(dtype) if isinstance(number, Tensor) else number
+
+
 def _of(number: Number, nets: slice) -> Number:
     return number[nets] if isinstance(number, Tensor) else number
 
@@ -296,7 +303,7 @@ def _pieces(
         ):
             yield None, weights, gradient, slots
         return
-    n_rows = max(1, size // values.shape[1])
+    n_rows = max(1, size // max(1, values.shape[1]))
     for start in range(0, len(values), n_rows):
         nets = slice(start, start + n_rows)
         parts = [tensor[nets].split(size, 1) for tensor in tensors]

@@ -12,7 +12,6 @@ from torch.func import functional_call, grad_and_value, vmap
 from sklearn_deep.data._batches import Batch
 from sklearn_deep.data._padded import Padded
 from sklearn_deep.nn._losses import Loss
-from sklearn_deep.training.step._layer_gradients import gradient_of
 
 
 def vmapped_forward(template: nn.Module, x: Tensor | Padded) -> Tensor:
@@ -48,7 +47,9 @@ class VmappedGradient:
 
     def __init__(self, template: nn.Module, loss: Loss):
         self.template, self.loss = template, loss
-        self._gradients = {k: gradient_of(p) for k, p in template.named_parameters()}
+        self._gradients: dict[str, Any] = {
+            name: p.grad for name, p in template.named_parameters()
+        }
         self._weights = {k: p.detach() for k, p in template.named_parameters()}
         self._moments = dict(template.named_buffers())
         for layer in cast("Any", template.modules()):

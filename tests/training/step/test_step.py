@@ -14,6 +14,7 @@ from sklearn_deep.training.job._job import OptimizerSpec, OptimizerState, TrainJ
 from sklearn_deep.training.job._schedules import ScheduleSpec
 from sklearn_deep.training.job._stopping import StoppingSpec
 from sklearn_deep.training.step._flat import FlatParameters
+from sklearn_deep.training.step._products import padded_size
 from sklearn_deep.training.step._step import SingleStep, StackedStep, step_numbers
 
 
@@ -58,7 +59,9 @@ def test_parameters_and_gradients_are_views_of_the_flat_tensors():
 def test_only_weights_stand_in_the_penalised_part():
     module = network()
     flat = FlatParameters([module])
-    assert flat.n_penalised == 3 * 5 + 5 * 2
+    assert flat.n_penalised == sum(
+        padded_size(n, torch.float64) for n in (3 * 5, 5 * 2)
+    )
     flat.values[: flat.n_penalised] = 7.0
     assert (module[0].weight == 7).all()
     assert (module[3].weight == 7).all()
@@ -69,7 +72,20 @@ def test_only_weights_stand_in_the_penalised_part():
 def test_frozen_parameters_are_left_out():
     module = network()
     module[0].weight.requires_grad_(False)
-    assert FlatParameters([module]).values.numel() == 5 + 10 + 12
+    flat = FlatParameters([module])
+    names = {name for name, _ in module.named_parameters()} - {"0.weight"}
+    assert flat.by_name(flat.values).keys() == names
+    sizes = [p.numel() for p in module.parameters() if p.requires_grad]
+    assert flat.values.numel() == sum(padded_size(n, torch.float64) for n in sizes)
+
+
+def test_every_parameter_begins_at_a_boundary_in_memory_and_zeros_stand_between():
+    module = network()
+    flat = FlatParameters([module])
+    start = flat.values.data_ptr()
+    assert all((p.data_ptr() - start) % 128 == 0 for p in module.parameters())
+    outside = flat.flattened(dict(module.named_parameters()), 0.0)
+    assert torch.equal(outside, flat.values)
 
 
 def test_a_snapshot_brings_values_and_buffers_back():
