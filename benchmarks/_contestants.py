@@ -13,7 +13,12 @@ from sklearn.neural_network import MLPClassifier as SklearnClassifier
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
 from sklearn.pipeline import make_pipeline
 
-from sklearn_deep import MLPClassifier, MLPRegressor
+from sklearn_deep import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularClassifier,
+    TabularRegressor,
+)
 
 
 def encoded(classifier, regressor, **params):
@@ -36,7 +41,14 @@ def boosting(table, seed):
     return of_several(model) if table.y.ndim == 2 else model
 
 
+def tabular(table, seed):
+    """Our ensemble of networks, which takes the frame as it is."""
+    cls = TabularClassifier if table.is_classification else TabularRegressor
+    return cls(random_state=seed)
+
+
 CONTESTANTS = {
+    "Tabular": tabular,
     "MLP": encoded(MLPClassifier, MLPRegressor),
     "scikit-learn": encoded(SklearnClassifier, SklearnRegressor, early_stopping=True),
     "HistGB": boosting,

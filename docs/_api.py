@@ -11,8 +11,9 @@ import sklearn_deep
 GROUPS = [
     (
         "Tables",
-        "Rows of numbers: arrays, sparse matrices, frames. :doc:`user_guide/network`.",
-        ["MLPClassifier", "MLPRegressor"],
+        "Frames as they are, with text and missing values: ``Tabular...``. Rows of scaled"
+        " numbers, sparse ones too: ``MLP...``. :doc:`user_guide/network`.",
+        ["MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"],
     ),
     (
         "Images and series",

@@ -363,6 +363,81 @@ net_ : skorch.NeuralNet
        arXiv:1506.01186.
 """,
     },
+    # After "training", of which it replaces entries.
+    "tabular": {
+        "Parameters": """
+hidden_layer_sizes : int or sequence of int
+    Number of units of each hidden layer of each network; an empty sequence gives
+    linear models.
+n_networks : int
+    Number of networks, each with initial values, batches and dropout of its own. They
+    are trained as one stack, and their predictions are averaged: the probabilities of
+    a classifier, the raw outputs of a regressor. 4 is quick, 16 thorough.
+numeric_embedding : {"periodic", "piecewise_linear"} or None
+    What stands for a number before the first layer, beside the number itself: a
+    linear map of sines whose frequencies are learnt, or of the shares of 16 bins
+    between quantiles that it has passed [5]_; None for the number alone.
+categorical_features : "from_dtype", array of bool, int or str, or None
+    Which columns are categories: a mask, places or names. "from_dtype" takes the
+    columns of a frame that are text or categories; None takes none.
+max_one_hot : int
+    Largest number of values with which a category becomes one-hot columns; larger
+    ones have learnt embeddings.
+category_embedding : int
+    Width of these embeddings.
+weight_decay : float or "auto"
+    Decoupled weight decay [3]_; each step multiplies it by the learning rate.
+    "auto" is 0.1 for adamw and 0 for the others.
+optimizer : {"adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "gd"}
+    "gd" (gradient descent) uses all rows in every step. "rmsprop" averages squared
+    gradients with ``betas[1]``.
+learning_rate : float
+    Learning rate at the peak of the schedule.
+layer_rates : {"equal", "fan_in"}
+    Learning rates of the layers. "fan_in" divides those of the weights of a layer by
+    the square root of its number of inputs.
+averaging : float
+    Weights that are validated and kept are moving averages over the epochs: this is
+    the share of the former average, in [0, 1). 0 keeps the weights themselves.
+max_epochs : int or "auto"
+    Largest number of passes over the training rows. "auto" gives about 450 steps, but
+    at least 25 and at most 450 epochs.
+dtype : {"float32", "auto", "float64"}
+    Floating-point type of the networks. Numbers are scaled in float64 in any case, and
+    float32 tells scaled ones apart well. "auto" is the dtype of X on a CPU.
+validation : "folds", float or None
+    Rows from which a network chooses its best epoch. "folds": each network leaves out
+    another fold of rows. A number in (0, 1): this share of the rows, which no network
+    is trained on. None: no rows; the training loss decides. ``X_val`` takes the place
+    of any of them.
+restore_best : bool
+    Whether each network keeps the weights of its best epoch.
+random_state : int, RandomState or None
+    Seed of the initial weights, batches, dropout and folds. None gives different
+    results in each fit; global random generators are never used or changed.
+""",
+        "Attributes": """
+is_categorical_ : ndarray of shape (n_features,)
+    Which columns are categories.
+augmentation_ : tuple
+    Empty: rows of a table are not augmented.
+""",
+        "References": """
+.. [5] Gorishniy et al., "On embeddings for numerical features in tabular deep
+       learning", arXiv:2203.05556.
+""",
+    },
+    "tabular_regressor": {
+        "Parameters": """
+loss_params : dict
+    Parameters of the loss: ``delta`` (huber, in standard deviations of the target,
+    default 1.0); ``quantile`` (in (0, 1), default 0.5), or an increasing sequence
+    of quantiles, which one network then predicts; ``calibrate`` (gaussian and
+    several quantiles, default True): whether predicted spreads are rescaled to
+    match rows that a network was not trained on: those of the folds, or the
+    validation rows.
+""",
+    },
     "module": {
         "Parameters": """
 module : type or callable
@@ -378,6 +453,14 @@ module : type or callable
 
 # Estimator to its groups; of two entries for one name the later group counts.
 SHARED = {
+    "TabularClassifier": ("network", "classifier", "training", "tabular"),
+    "TabularRegressor": (
+        "network",
+        "regressor",
+        "training",
+        "tabular",
+        "tabular_regressor",
+    ),
     "MLPClassifier": ("network", "classifier", "training"),
     "MLPRegressor": ("network", "regressor", "training"),
     "MLPAutoencoder": ("network", "autoencoder", "training"),

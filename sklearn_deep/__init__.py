@@ -41,6 +41,10 @@ if TYPE_CHECKING:
         ModuleRegressor,
     )
     from sklearn_deep.estimators.families._rnn import RNNClassifier, RNNRegressor
+    from sklearn_deep.estimators.families._tabular import (
+        TabularClassifier,
+        TabularRegressor,
+    )
     from sklearn_deep.estimators.meta._holdout import ValidationHoldout
     from sklearn_deep.estimators.meta._lr_finder import LearningRateFinder
     from sklearn_deep.exceptions import (
@@ -127,6 +131,8 @@ _HOMES = {
     "Sliced": "compression._slice",
     "StackingReport": "training.stacking._report",
     "SwapNoise": "augmentation._table",
+    "TabularClassifier": "estimators.families._tabular",
+    "TabularRegressor": "estimators.families._tabular",
     "TimeShift": "augmentation._series",
     "TimeWarp": "augmentation._series",
     "TrainingDivergedError": "exceptions",
@@ -199,6 +205,8 @@ __all__ = [
     "Sliced",
     "StackingReport",
     "SwapNoise",
+    "TabularClassifier",
+    "TabularRegressor",
     "TimeShift",
     "TimeWarp",
     "TrainingDivergedError",

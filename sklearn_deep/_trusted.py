@@ -33,15 +33,26 @@ _PUBLIC = {
     "estimators.families._mlp": ["MLPClassifier", "MLPRegressor"],
     "estimators.families._module": ["ModuleClassifier", "ModuleRegressor"],
     "estimators.families._rnn": ["RNNClassifier", "RNNRegressor"],
+    "estimators.families._tabular": ["TabularClassifier", "TabularRegressor"],
     "serving._estimators": ["OnnxClassifier", "OnnxRegressor", "OnnxTransformer"],
     "transfer._features": ["NetworkFeatures"],
 }
 
 # Types in fitted estimators: plain data and arrays.
 _HELD = {
+    "data._column_codes": ["Categories"],
     "data._features": ["ModuleFeatures", "ReconstructedTable", "TableFeatures"],
+    "data._frame_encoding": ["FrameEncoding"],
+    "data._frame_features": ["FrameFeatures"],
     "data._layout": ["Layout"],
+    "data._learnt_columns": [
+        "BooleanColumn",
+        "CategoryColumn",
+        "NumberColumn",
+        "TimeColumn",
+    ],
     "data._reconstruction": ["Reconstruction"],
+    "data._scaling": ["Scaling"],
     "data._sequence_features": ["SequenceFeatures"],
     "data._series_features": ["SeriesFeatures"],
     "data._spatial_features": ["ReconstructedSpatial"],

@@ -102,6 +102,8 @@ LIGHT = {
     "MLPRegressor": SMALL,
     "RNNClassifier": SMALL_RNN,
     "RNNRegressor": SMALL_RNN,
+    "TabularClassifier": {"n_networks": 2, "hidden_layer_sizes": 16, "max_epochs": 30},
+    "TabularRegressor": {"n_networks": 2, "hidden_layer_sizes": 16, "max_epochs": 60},
 }
 
 # These checks judge what a network has learnt, or ask for equal bits after the whole

@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
@@ -29,6 +30,8 @@ from sklearn_deep import (
     RNNClassifier,
     RNNRegressor,
     Sliced,
+    TabularClassifier,
+    TabularRegressor,
     ValidationHoldout,
     to_onnx,
 )
@@ -45,6 +48,14 @@ SERIES = RNG.normal(size=(24, 2, 5))
 UNEQUAL = [RNG.normal(size=(2, n)) for n in [3, 0, 5, 1, 2, 4] * 4]
 TEXTS = ["ab c", "b", "c a a", "", "a b", "c"] * 4
 TOKENS = [[1, 2], [3], [], [2, 2, 1], [1], [3, 3]] * 4
+FRAME = pd.DataFrame(
+    {
+        "size": np.where(np.arange(24) % 5, ROWS[:, 0], np.nan),
+        "town": ["A", None, "B", "A"] * 6,
+        "shop": [f"s{i % 11}" for i in range(24)],
+        "open": NUMBERS > 0,
+    }
+)
 STEPS = [np.arange(x.shape[1]) % 2 for x in UNEQUAL]
 
 
@@ -69,6 +80,20 @@ FIRST = {"channels": "first"}
 CASES = {
     "mlp": (mlp(normalization="batch", class_weight="balanced"), ROWS, LABELS),
     "regressor": (MLPRegressor((4,), loss="gaussian", **QUICK), ROWS, NUMBERS),
+    "frame": (
+        TabularClassifier(
+            (4,), n_networks=2, categorical_features=["town", "shop"], **QUICK
+        ),
+        FRAME,
+        LABELS,
+    ),
+    "frame regressor": (
+        TabularRegressor(
+            (4,), n_networks=2, numeric_embedding="piecewise_linear", **QUICK
+        ),
+        ROWS,
+        NUMBERS,
+    ),
     "autoencoder": (MLPAutoencoder((4,), code_size=2, **QUICK), ROWS, None),
     "module": (ModuleClassifier(Net, module__width=3, **QUICK), ROWS, LABELS),
     "module regressor": (ModuleRegressor(Net, **QUICK), ROWS, NUMBERS),

@@ -9,6 +9,7 @@ import zipfile
 from importlib import import_module
 
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 from numpy.testing import assert_array_equal
@@ -33,6 +34,7 @@ from sklearn_deep import (
     OnnxRegressor,
     OnnxTransformer,
     RNNClassifier,
+    TabularClassifier,
     to_onnx,
 )
 from sklearn_deep.data._features import Features
@@ -42,6 +44,14 @@ ROWS = RNG.normal(size=(24, 6))
 IMAGES = RNG.integers(0, 256, size=(24, 3, 8, 8)).astype(np.uint8)
 SERIES = RNG.normal(size=(24, 2, 8))
 LABELS = np.arange(24) % 2
+FRAME = pd.DataFrame(
+    {
+        "town": ["A", "B", None] * 8,
+        "size": ROWS[:, 1],
+        "day": pd.date_range("2024-01-01", periods=24, freq="9h"),
+        "open": ROWS[:, 0] > 0,
+    }
+)
 QUICK = {"max_epochs": 2, "random_state": 0}
 
 
@@ -153,6 +163,7 @@ def test_the_list_names_every_public_estimator_and_what_fitted_ones_hold():
         (CNNClassifier((2,), channels="first", **QUICK), IMAGES),
         (CNNAutoencoder((2,), channels="first", **QUICK), IMAGES),
         (RNNClassifier(4, **QUICK), ROWS),
+        (TabularClassifier((4,), n_networks=2, **QUICK), FRAME),
     ]:
         held |= found_types(skops.io.dumps(model.fit(X, LABELS)))
     module = ModuleClassifier(nn.Linear, module__in_features=6, module__out_features=1)

@@ -103,6 +103,10 @@ class Features:
         """The sequences that X holds after a fit; None for other rows."""
         return None
 
+    def texts(self) -> list[str]:
+        """Strings of a fit that no other value of a frame may be written as."""
+        return []
+
     def without_names(self) -> Self:
         """A copy for rows that are arrays by now, whatever they came as."""
         twin = copy.copy(self)

@@ -138,6 +138,12 @@ class FrameFeatures(Features):
         assert self.encoding is not None
         return self.encoding.layout
 
+    def texts(self) -> list[str]:
+        """Categories that are strings."""
+        columns = () if self.encoding is None else self.encoding.columns
+        values = (c.categories.values for c in columns if isinstance(c, CategoryColumn))
+        return [value for each in values for value in each if isinstance(value, str)]
+
     def _first_table(self, X: Any, dtype: Any) -> ColumnTable:
         """Find out what the columns are, and read them."""
         reader = self._reader(X, reset=True)

@@ -42,18 +42,20 @@ class DeepEstimator(TracksSubclasses, TrainsNetwork):
     def _initialized(
         self, architecture: dict[str, Any], loss: Loss, rows: Rows, seed: int
     ) -> nn.Module:
-        owner = type(self).__name__
-        how = Initialization.make(
-            owner,
+        bias = None
+        if self.bias_init == "prior":
+            bias = prior_bias(loss, rows, architecture["n_outputs"])
+        owner, how = type(self).__name__, self._initialization()
+        return initialized(owner, self._network, architecture, how, bias, seed)
+
+    def _initialization(self) -> Initialization:
+        return Initialization.make(
+            type(self).__name__,
             self.weight_init,
             self.weight_init_params,
             self.bias_init,
             *self._nonlinearity(),
         )
-        bias = None
-        if self.bias_init == "prior":
-            bias = prior_bias(loss, rows, architecture["n_outputs"])
-        return initialized(owner, self._network, architecture, how, bias, seed)
 
     def _architecture_key(self, architecture: dict[str, Any]) -> Hashable:
         return architecture_key(self._network, self._of_each, architecture)

@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import math
 import time
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,6 +19,7 @@ from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._split import validation_split
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training._train import train
+from sklearn_deep.training.job._ensemble import ensemble_networks
 from sklearn_deep.training.job._job import TrainJob
 from sklearn_deep.training.job._stopping import StoppingSpec
 from sklearn_deep.training.loop._evaluation import outputs_of
@@ -29,6 +31,21 @@ FEWEST = 20
 _ENOUGH, _MOST = 200, 0.25
 # Targets of a validation part that a correction is learnt from, at least.
 _FEWEST_VALIDATED = 10
+
+
+def with_learnt_correction(job: TrainJob, module: nn.Module) -> Loss:
+    """The loss of a trained job, with the correction of rows not trained on, if any.
+
+    Where each network of an ensemble leaves out rows of its own, these are taken, each
+    with the outputs of the network that has not seen it.
+    """
+    left_out = [(net.module, net.left_out) for net in job.networks if net.left_out]
+    if job.validation is not None or not (job.loss.calibrate and left_out):
+        return corrected(job.loss, module, job.validation)
+    raw = torch.cat([outputs_of(part, rows) for part, rows in left_out])
+    y = torch.cat([rows.y for _, rows in left_out])
+    weights = [rows.weight for _, rows in left_out if rows.weight is not None]
+    return job.loss.calibrated(raw, y, torch.cat(weights) if weights else None)
 
 
 def corrected(loss: Loss, module: nn.Module, rows: Rows | None) -> Loss:
@@ -55,7 +72,7 @@ def with_correction(job: TrainJob, fraction: float) -> TrainJob:
     """
     start = time.monotonic()
     n_aside = _rows_aside(job.rows, fraction)
-    if job.validation is not None or not n_aside:
+    if job.validation is not None or job.stopping.on_validation or not n_aside:
         return job
     limit = job.stopping.time_limit
     job = job.to_device()
@@ -64,9 +81,14 @@ def with_correction(job: TrainJob, fraction: float) -> TrainJob:
     some, aside = (
         job.rows.part(torch.from_numpy(part).to(job.rows.device)) for part in where
     )
+    module: Any = copy.deepcopy(job.module)
+    networks = (
+        ensemble_networks(module.networks, some, job.seed) if job.networks else ()
+    )
     second = dataclasses.replace(
         job,
-        module=copy.deepcopy(job.module),
+        module=module,
+        networks=networks,
         rows=some,
         stopping=_within(job, limit and limit / 2),
         batch_size=min(job.batch_size, len(some)),

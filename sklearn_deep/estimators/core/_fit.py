@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -19,7 +20,10 @@ from sklearn_deep.data._layout import Layout
 from sklearn_deep.data._tasks import Targets, Task
 from sklearn_deep.estimators.core._all_or_nothing import all_or_nothing
 from sklearn_deep.estimators.core._augmenting import augmentations
-from sklearn_deep.estimators.core._calibration import corrected, with_correction
+from sklearn_deep.estimators.core._calibration import (
+    with_correction,
+    with_learnt_correction,
+)
 from sklearn_deep.estimators.core._encode import (
     TORCH_DTYPES,
     each,
@@ -36,6 +40,7 @@ from sklearn_deep.estimators.core._parts import (
     Split,
     fit_dtype,
     hold_out,
+    learn_features,
     task_settings,
     validate,
 )
@@ -54,6 +59,7 @@ from sklearn_deep.estimators.core._specs import (
     optimizer_spec,
     schedule_spec,
     stopping_spec,
+    validation_share,
 )
 from sklearn_deep.estimators.core._watching import make_watchers
 from sklearn_deep.private._sklearn import CallbackSupportMixin, with_callbacks
@@ -72,8 +78,21 @@ class Prepared:
 
 
 class JobData(NamedTuple):
-    """Encoded rows of a fit, and what they say about the network."""
+    """Rows of a fit, and what they say about the network.
 
+    Attributes
+    ----------
+    part : Part
+        The training rows as the user gave them.
+    rows : Rows
+        The same, encoded.
+    validation : Rows or None
+    layout : Layout
+    n_outputs : int
+        Number of raw outputs.
+    """
+
+    part: Part
     rows: Rows
     validation: Rows | None
     layout: Layout
@@ -156,7 +175,7 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
             result = train(job, watching.watchers)
             settings = NetSettings.of(job, int(self.verbose), bool(self.warm_start))
             fitted = fitted.trained(job, result, settings)
-            loss = corrected(job.loss, fitted.module, job.validation)
+            loss = with_learnt_correction(job, fitted.module)
             self._fitted = dataclasses.replace(fitted, loss=loss, net=watching.net)
         return self
 
@@ -180,7 +199,7 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
         )
         layout = split.features.layout(split.whole.X)
         n_raw = targets.n_outputs * loss.raw_per_target
-        architecture = self._architecture(layout, n_raw)
+        architecture = self._architecture(layout, n_raw, targets.kind)
         if before is None:
             module = self._initialized(architecture, loss, rows, seed)
         else:
@@ -196,7 +215,7 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
             history=[] if before is None else before.history,
             weight_mask=None if before is None else mask_on(device, before.weight_mask),
         )
-        data = JobData(rows, validation, layout, n_raw)
+        data = JobData(train, rows, validation, layout, n_raw)
         monitor = make_monitor(self, fitted, split.validation)
         return Prepared(self._job(given, fitted, data, monitor, seed, before), fitted)
 
@@ -214,8 +233,16 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
         else:
             features, dtype = before.features, resumed_dtype(self, before)
         whole = validate(task, features, given, dtype, fresh=before is None)
-        train, validation = hold_out(self, task, features, given, whole, seed)
-        return Split(features, whole, train, validation)
+        share = None
+        if not given.incremental:
+            share = self._validation_share(len(whole), task.strata(whole.y))
+        train, validation = hold_out(task, features, given, whole, share, seed)
+        split = Split(features, whole, train, validation)
+        return learn_features(split) if before is None else split
+
+    def _validation_share(self, n_rows: int, strata: np.ndarray | None) -> float | None:
+        """Share of the rows to hold out; None for none."""
+        return validation_share(self, n_rows, strata)
 
     def _learn_targets(
         self, task: Task, given: FitArguments, split: Split, before: Fitted | None

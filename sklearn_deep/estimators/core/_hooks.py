@@ -34,6 +34,9 @@ class NetworkHooks(BaseEstimator, ABC):
 
     # Parameters of the architecture in which networks of one stack may differ.
     _of_each: ClassVar[frozenset[str]] = frozenset({"dropout"})
+    # What ``max_epochs="auto"`` means: enough steps, within these numbers of epochs.
+    _enough_steps: ClassVar[int] = 2_500
+    _epoch_range: ClassVar[tuple[int, int]] = (12, 200)
     # Lower bound of ``batch_size="auto"``.
     _smallest_batch: ClassVar[int] = 32
     # X may be a ``RowView``: ``fit`` and what predicts read it through ``Features``.
@@ -45,8 +48,10 @@ class NetworkHooks(BaseEstimator, ABC):
     _batches_by_length: ClassVar[bool] = False
 
     @abstractmethod
-    def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
-        """Describe the network in plain data, checked; it has ``n_outputs``."""
+    def _architecture(
+        self, layout: Layout, n_outputs: int, kind: str
+    ) -> dict[str, Any]:
+        """Describe the network in plain data, checked; it has ``n_outputs`` of a kind."""
 
     @abstractmethod
     def _nonlinearity(self) -> tuple[str, float | None]:

@@ -17,12 +17,7 @@ from sklearn_deep.data._split import split_without_copies
 from sklearn_deep.data._tasks import Settings, Task
 from sklearn_deep.data._weights import check_sample_weight
 from sklearn_deep.estimators.core._hooks import NetworkHooks
-from sklearn_deep.estimators.core._specs import batch_rows
 from sklearn_deep.nn._losses import LOSSES
-
-# early_stopping="auto" holds rows out above this many, as HistGradientBoosting does; a
-# classifier also below, see ``NetworkHooks._auto_keeps_best_epoch``.
-MANY_ROWS = 10_000
 
 
 class FitArguments(NamedTuple):
@@ -177,6 +172,19 @@ def validate(
     return replace(part, X=features.encode_tokens(part.X, part.features()))
 
 
+def learn_features(split: Split) -> Split:
+    """Let the features learn from the training rows, and encode both parts."""
+    features, whole, train, validation = split
+    X = features.learn(whole.X, train.index, train.weight)
+    if X is whole.X:
+        return split
+    if validation is not None:
+        of_whole = validation.X is whole.X
+        own = X if of_whole else features.encode(validation.X, whole.dtype)
+        validation = replace(validation, X=own)
+    return Split(features, replace(whole, X=X), replace(train, X=X), validation)
+
+
 def task_settings(estimator: NetworkHooks) -> Settings:
     """Parameters that the task reads."""
     loss = LOSSES.get((estimator.loss, "real"))
@@ -208,21 +216,33 @@ def fit_dtype(estimator: NetworkHooks, device: torch.device) -> Any:
 
 
 def hold_out(
-    estimator: NetworkHooks,
     task: Task,
     features: Features,
     given: FitArguments,
     whole: Part,
+    share: float | None,
     seed: int,
 ) -> tuple[Part, Part | None]:
-    """The training part and, where there is one, the validation part."""
+    """The training part and, where there is one, the validation part.
+
+    Parameters
+    ----------
+    task : Task
+    features : Features
+    given : FitArguments
+        Its validation rows, if any, are taken in place of training rows.
+    whole : Part
+    share : float or None
+        Share of the rows to hold out; None for none.
+    seed : int
+    """
     if (given.X_val is None) != (given.y_val is None):
         raise ValueError(
-            f"{type(estimator).__name__}.fit takes X_val and y_val together; got only"
+            f"{features.owner}.fit takes X_val and y_val together; got only"
             f" {'y_val' if given.X_val is None else 'X_val'}."
         )
     if given.X_val is not None:
-        refuse_missing_targets(given.y_val, type(estimator).__name__, "y_val")
+        refuse_missing_targets(given.y_val, features.owner, "y_val")
         X, y = features.check(given.X_val, given.y_val, whole.X.dtype, reset=False)
         weight = check_sample_weight(
             given.sample_weight_val, X.shape[0], "sample_weight_val"
@@ -231,22 +251,6 @@ def hold_out(
         return whole, part
     if given.sample_weight_val is not None:
         raise ValueError("sample_weight_val was given without X_val and y_val.")
-    strata = task.strata(whole.y)
-    if given.incremental or not _holds_out(estimator, len(whole), strata):
+    if share is None:
         return whole, None
-    return whole.split(estimator.validation_fraction, seed, strata)
-
-
-def _holds_out(estimator: NetworkHooks, n_rows: int, strata: np.ndarray | None) -> bool:
-    """Whether rows are held out, and what ``early_stopping="auto"`` means."""
-    if estimator.early_stopping != "auto":
-        return estimator.early_stopping
-    if n_rows > MANY_ROWS:
-        return True
-    n_aside = round(estimator.validation_fraction * n_rows)
-    n_classes = 1 if strata is None else len(np.unique(strata))
-    return (
-        estimator._auto_keeps_best_epoch
-        and n_aside >= n_classes
-        and batch_rows(estimator, n_rows) < n_rows
-    )
+    return whole.split(share, seed, task.strata(whole.y))

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from sklearn_deep.data._tasks import Targets
 from sklearn_deep.estimators.core._hooks import NetworkHooks
 from sklearn_deep.nn._losses import Loss
@@ -12,8 +14,10 @@ from sklearn_deep.training.job._stopping import StoppingSpec
 
 # learning_rate_scaling takes learning_rate as meant for batches of this many rows.
 REFERENCE_BATCH_SIZE = 256
-# max_epochs="auto" takes so many steps, within these numbers of epochs.
-ENOUGH_STEPS, EPOCHS = 2_500, (12, 200)
+
+# early_stopping="auto" holds rows out above this many, as HistGradientBoosting does; a
+# classifier also below, see ``NetworkHooks._auto_keeps_best_epoch``.
+MANY_ROWS = 10_000
 
 SCALINGS = {None: 0.0, "linear": 1.0, "sqrt": 0.5}
 
@@ -39,12 +43,12 @@ def batch_rows(estimator: NetworkHooks, n_rows: int) -> int:
 
 
 def n_epochs(estimator: NetworkHooks, n_rows: int) -> int:
-    """What ``max_epochs`` means; ``"auto"`` takes about ``ENOUGH_STEPS`` steps."""
+    """What ``max_epochs`` means; ``"auto"`` takes about so many steps as are enough."""
     if estimator.max_epochs != "auto":
         return estimator.max_epochs
     steps = math.ceil(n_rows / batch_rows(estimator, n_rows))
-    fewest, most = EPOCHS
-    return min(most, max(fewest, math.ceil(ENOUGH_STEPS / steps)))
+    fewest, most = estimator._epoch_range
+    return min(most, max(fewest, math.ceil(estimator._enough_steps / steps)))
 
 
 def make_loss(estimator: NetworkHooks, targets: Targets) -> Loss:
@@ -55,6 +59,29 @@ def make_loss(estimator: NetworkHooks, targets: Targets) -> Loss:
         targets.kind,
         estimator.loss_params,
         getattr(estimator, "label_smoothing", 0.0),
+    )
+
+
+def validation_share(
+    estimator: NetworkHooks, n_rows: int, strata: np.ndarray | None
+) -> float | None:
+    """Share of the rows that a fit holds out for early stopping; None for none."""
+    stops = estimator.early_stopping
+    if stops == "auto":
+        stops = n_rows > MANY_ROWS or _keeps_best_epoch(estimator, n_rows, strata)
+    return estimator.validation_fraction if stops else None
+
+
+def _keeps_best_epoch(
+    estimator: NetworkHooks, n_rows: int, strata: np.ndarray | None
+) -> bool:
+    """Whether few rows are enough to choose an epoch by, with one of each class."""
+    n_aside = round(estimator.validation_fraction * n_rows)
+    n_classes = 1 if strata is None else len(np.unique(strata))
+    return (
+        estimator._auto_keeps_best_epoch
+        and n_aside >= n_classes
+        and batch_rows(estimator, n_rows) < n_rows
     )
 
 
@@ -75,6 +102,8 @@ def optimizer_spec(estimator: NetworkHooks, batch_size: int) -> OptimizerSpec:
         (float(estimator.betas[0]), float(estimator.betas[1])),
         float(decay),
         estimator.gradient_clip,
+        getattr(estimator, "layer_rates", "equal"),
+        getattr(estimator, "averaging", 0.0),
     )
 
 

@@ -227,7 +227,9 @@ class MLPAutoencoder(DeepReconstructor, LayeredEstimator):
 
     _network = staticmethod(Autoencoder)
 
-    def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
+    def _architecture(
+        self, layout: Layout, n_outputs: int, kind: str
+    ) -> dict[str, Any]:
         sizes = [int(n) for n in np.atleast_1d(self.hidden_layer_sizes)]
         return {
             "n_features": layout.n_values,

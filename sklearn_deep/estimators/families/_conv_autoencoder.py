@@ -317,7 +317,9 @@ class CNNAutoencoder(DeepReconstructor, ConvolutionalEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
+    def _architecture(
+        self, layout: Layout, n_outputs: int, kind: str
+    ) -> dict[str, Any]:
         channels = [int(n) for n in np.atleast_1d(self.conv_channels)]
         return {
             "layout": layout.plain(),

@@ -52,7 +52,9 @@ class ConvolutionalEstimator(LayeredEstimator):
         tags.input_tags.three_d_array = True
         return tags
 
-    def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
+    def _architecture(
+        self, layout: Layout, n_outputs: int, kind: str
+    ) -> dict[str, Any]:
         row = ARCHITECTURES[self.architecture]
         n_dims = 1 if layout.unequal else len(layout.spatial)
         channels = self._chosen("conv_channels", row.channels[n_dims])

@@ -55,7 +55,9 @@ class _RNNFamily(SequenceEstimator):
     def _nonlinearity(self) -> tuple[str, float | None]:
         return "tanh", None
 
-    def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
+    def _architecture(
+        self, layout: Layout, n_outputs: int, kind: str
+    ) -> dict[str, Any]:
         return {
             "n_channels": layout.n_channels,
             "n_outputs": n_outputs,

@@ -105,7 +105,9 @@ class UserModuleEstimator(DeepEstimator):
     def _make_features(self) -> Features:
         return ModuleFeatures(type(self).__name__)
 
-    def _architecture(self, layout: Layout, n_outputs: int) -> dict[str, Any]:
+    def _architecture(
+        self, layout: Layout, n_outputs: int, kind: str
+    ) -> dict[str, Any]:
         sizes = {
             "n_features": math.prod(layout.row_shape),
             "n_outputs": n_outputs,

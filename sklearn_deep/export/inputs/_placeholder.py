@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_deep._subclasses import TracksSubclasses
+from sklearn_deep.estimators.core._fitted import find_fitted
 from sklearn_deep.export.graph._graph import Graph
 from sklearn_deep.export.inputs._declared import column_values, is_frame
 from sklearn_deep.export.inputs._walk import walk_parts
@@ -51,6 +53,9 @@ def _strings_of_model(model: Any) -> Iterator[str]:
     for part in walk_parts(model):
         for name in _STRING_ATTRIBUTES:
             yield from _strings_in(getattr(part, name, ()))
+        fitted = find_fitted(part) if isinstance(part, TracksSubclasses) else None
+        if fitted is not None:
+            yield from fitted.features.texts()
 
 
 def _strings_in(value: Any) -> Iterator[str]:

@@ -2,5 +2,6 @@
 
 import sklearn_deep.export.networks._autoencoders
 import sklearn_deep.export.networks._features
+import sklearn_deep.export.networks._frames
 import sklearn_deep.export.networks._networks
 import sklearn_deep.export.networks._sequences  # noqa: F401

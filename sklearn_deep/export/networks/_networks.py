@@ -74,21 +74,20 @@ def network_outputs(graph: Graph, model: Any, module: Any, table: Table) -> Valu
     """Compute the outputs of a module of a network estimator."""
     write = find(model, "rows")
     assert write is not None
-    rows = write(graph, model, table, _compute_dtype(graph, model, table))
-    if any(value.dtype in (FLOAT, DOUBLE) for value, _ in table.blocks):
-        refuse_non_finite(graph, rows.x, rows.row_shape, lengths=rows.lengths)
-    return emit_network(graph, module, *rows)
+    return emit_network(graph, module, *write(graph, model, table))
 
 
 @rule("rows", DeepEstimator)
-def rows_of_columns(
-    graph: Graph, model: Any, table: Table, dtype: np.dtype
-) -> NetworkRows:
+def rows_of_columns(graph: Graph, model: Any, table: Table) -> NetworkRows:
     """Make the input rows of a network over numbers."""
-    return NetworkRows(*table.rows(graph, dtype), table.lengths)
+    dtype = compute_dtype(graph, model, table.dtype)
+    rows = NetworkRows(*table.rows(graph, dtype), table.lengths)
+    if any(value.dtype in (FLOAT, DOUBLE) for value, _ in table.blocks):
+        refuse_non_finite(graph, rows.x, rows.row_shape, lengths=rows.lengths)
+    return rows
 
 
-def _compute_dtype(graph: Graph, model: Any, table: Table) -> np.dtype:
+def compute_dtype(graph: Graph, model: Any, of_rows: np.dtype) -> np.dtype:
     """Choose the compute dtype: that of ``predict``, unless the export sets another.
 
     It is float32 for float32 rows, and if onnxruntime has a layer in float32 only.
@@ -96,7 +95,7 @@ def _compute_dtype(graph: Graph, model: Any, table: Table) -> np.dtype:
     asked = graph.settings.get("dtype")
     if asked is not None:
         return np.dtype(asked)
-    single = FLOAT in (fitted_of(model).dtype, table.dtype) or has_float32_layers(
+    single = FLOAT in (fitted_of(model).dtype, of_rows) or has_float32_layers(
         model.module_
     )
     return FLOAT if single else DOUBLE

@@ -29,12 +29,10 @@ _SEPARATORS = {"char": [""], "word": list(WHITE_SPACE)}
 
 
 @rule("rows", SequenceEstimator)
-def _rows(
-    graph: Graph, model: SequenceEstimator, table: Table, dtype: np.dtype
-) -> NetworkRows:
+def _rows(graph: Graph, model: SequenceEstimator, table: Table) -> NetworkRows:
     """Make the input of a network over sequences: numbers, or token codes."""
     if not fitted_of(model).features.of_tokens:
-        return rows_of_columns(graph, model, table, dtype)
+        return rows_of_columns(graph, model, table)
     steps, lengths = table.blocks[0][0], table.lengths
     if table.row_shape == ():
         return _codes_of_texts(graph, model, steps)
