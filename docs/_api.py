@@ -12,7 +12,8 @@ GROUPS = [
     (
         "Tables",
         "Frames as they are, with text and missing values: ``Tabular...``. Rows of scaled"
-        " numbers, sparse ones too: ``MLP...``. :doc:`user_guide/network`.",
+        " numbers, sparse ones too: ``MLP...``. :doc:`user_guide/tables`,"
+        " :doc:`user_guide/network`.",
         ["MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"],
     ),
     (
