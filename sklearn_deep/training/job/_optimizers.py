@@ -8,6 +8,7 @@ because it imports the compiler, which takes seconds, and loops over parameters 
 Python.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -22,6 +23,10 @@ _EPS = 1e-8
 
 # A step so late that moving averages need no bias correction.
 _NO_BIAS = torch.tensor(torch.finfo(torch.float32).max)
+
+
+# NumPy's powers of arrays may differ from those of Python in the last bit.
+_POWERS = np.frompyfunc(math.pow, 2, 1)
 
 
 class Hyper(NamedTuple):
