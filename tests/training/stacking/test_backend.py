@@ -532,7 +532,7 @@ X = np.random.default_rng(0).normal(size=(400, 5))
 y = X[:, 0] > 0
 net = MLPClassifier((8,), max_epochs=10**7, n_iter_no_change=None, random_state=0)
 search = GridSearchCV(net, {{"dropout": [0, .1]}}, cv=2)
-threading.Timer(3, _thread.interrupt_main).start()
+threading.Timer(1.5, _thread.interrupt_main).start()
 start = time.monotonic()
 try:
     with joblib.parallel_config(backend="stacked"{more}):
