@@ -37,7 +37,7 @@ def reconstruct(estimator, X):
 
 @pytest.mark.oldest
 def test_images_become_codes_and_images_again(images):
-    one = net(max_epochs=30).fit(images)
+    one = net(max_epochs=20, learning_rate=0.02).fit(images)
     assert one.transform(images).shape == (300, 6)
     again = reconstruct(one, images)
     assert again.shape == images.shape
@@ -81,7 +81,7 @@ def test_channels_first_is_the_same_network(rng):
 
 def test_pixels_are_reconstructed_in_their_own_units(images):
     X = (images * 255).astype(np.uint8)
-    one = net(max_epochs=30).fit(X)
+    one = net(max_epochs=20, learning_rate=0.02).fit(X)
     again = reconstruct(one, X)
     assert again.max() > 100
     assert -one.score(X) < X.astype(float).var(0).mean() / 2
@@ -123,7 +123,7 @@ def test_any_stage_gives_features(images):
 
 def test_it_stands_behind_a_scaler_and_before_a_classifier():
     X, y = load_digits(return_X_y=True)
-    step = net(input_shape=(8, 8), max_epochs=20)
+    step = net(input_shape=(8, 8), max_epochs=13, learning_rate=0.02)
     pipe = make_pipeline(StandardScaler(), step, LogisticRegression(max_iter=500))
     assert pipe.fit(X[:400], y[:400]).score(X[400:600], y[400:600]) > 0.5
 
