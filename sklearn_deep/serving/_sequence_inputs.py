@@ -122,8 +122,15 @@ def sequence_feeds(X: Any, metadata: dict[str, Any]) -> dict[str, np.ndarray]:
             "X contains texts, but contained lists of tokens at the export. Split the texts,"
             " or export with texts."
         )
-    ragged = to_ragged(items, form)
     strings = part["dtype"] == "string"
+    ragged = _as_exported(to_ragged(items, form), form, strings)
+    steps, lengths = ragged.filled()
+    dtype = object if strings else part["dtype"]
+    return {STEPS: steps.astype(dtype, copy=False), LENGTHS: lengths}
+
+
+def _as_exported(ragged: Ragged, form: dict[str, Any], strings: bool) -> Ragged:
+    """Steps of the type of the export; raise for other tokens, and other channels."""
     if len(ragged.values) and (ragged.dtype == object) != strings:
         raise TypeError(
             f"X contains tokens that are {'integers' if strings else 'text'}, unlike those"
@@ -134,11 +141,10 @@ def sequence_feeds(X: Any, metadata: dict[str, Any]) -> dict[str, np.ndarray]:
             f"X has {ragged.shape[1]} channels, but the model expects"
             f" {form['n_channels']}."
         )
-    if not len(ragged.values):  # no token shows its type
-        ragged = ragged.with_values(ragged.values.astype(object if strings else float))
-    steps, lengths = ragged.filled()
-    dtype = object if strings else part["dtype"]
-    return {STEPS: steps.astype(dtype, copy=False), LENGTHS: lengths}
+    if len(ragged.values):
+        return ragged
+    # No token shows its type.
+    return ragged.with_values(ragged.values.astype(object if strings else float))
 
 
 def _rows(X: Any) -> np.ndarray:
