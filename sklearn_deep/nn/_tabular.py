@@ -85,6 +85,53 @@ class Ensemble(nn.Module):
         """Raw outputs of each network, of shape (n_networks, batch, n_outputs)."""
         return torch.stack([network(x) for network in self.networks])
 
+    def stages(self) -> list[tuple[str, nn.Module]]:
+        """The stages of all networks, side by side, with their names."""
+        networks: Any = list(self.networks)
+        each = zip(*(network.stages() for network in networks), strict=True)
+        stages: list[tuple[str, nn.Module]] = [
+            (parts[0][0], SideBySide([part for _, part in parts], first=i == 0))
+            for i, parts in enumerate(each)
+        ]
+        name, last = stages.pop()
+        return [*stages, (name, nn.Sequential(last, Average(self.kind)))]
+
+
+class SideBySide(nn.Module):
+    """One stage of several networks.
+
+    Shape: (batch, n_networks, n_in) -> (batch, n_networks, n_out)
+
+    Parameters
+    ----------
+    parts : sequence of torch.nn.Module
+        One per network.
+    first : bool
+        Whether the input is the rows themselves, (batch, n_in).
+    """
+
+    def __init__(self, parts: Sequence[nn.Module], first: bool):
+        super().__init__()
+        self.parts, self.first = nn.ModuleList(parts), first
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the part of each network to what this network has so far."""
+        own = [x] * len(self.parts) if self.first else x.unbind(1)
+        parts = zip(self.parts, own, strict=True)
+        return torch.stack([part(each) for part, each in parts], 1)
+
+
+class Average(nn.Module):
+    """Raw outputs of the average: (batch, n_networks, n_outputs) -> (batch, n_outputs)."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Average, as the ensemble does."""
+        return AVERAGES[self.kind](raw.movedim(1, 0))
+
 
 def drawn_ensemble(
     architecture: dict[str, Any],

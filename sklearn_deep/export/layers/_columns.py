@@ -26,7 +26,7 @@ from sklearn_deep.nn._columns import (
     PiecewiseLinearEmbedding,
 )
 from sklearn_deep.nn._mlp import MLP, Block
-from sklearn_deep.nn._tabular import Ensemble, TabularNetwork
+from sklearn_deep.nn._tabular import Average, Ensemble, SideBySide, TabularNetwork
 
 
 def _exact(tensor: Tensor) -> Tensor:
@@ -165,6 +165,21 @@ def _ensemble(graph: Graph, module: Ensemble, x: Value) -> Value:
     return AVERAGES[module.kind](graph, raw)
 
 
+def _side_by_side(graph: Graph, module: SideBySide, x: Value) -> Value:
+    """Write the parts one by one, and put their outputs (n, h) side by side."""
+    axis = graph.constant(np.array([1], np.int64))
+    outputs = [
+        emit(graph, part, x if module.first else graph.column(x, k))
+        for k, part in enumerate(module.parts)
+    ]
+    return graph.concat([graph.node("Unsqueeze", out, axis) for out in outputs])
+
+
+def _average(graph: Graph, module: Average, x: Value) -> Value:
+    raw = graph.node("Transpose", x, perm=[1, 0, 2])
+    return AVERAGES[module.kind](graph, raw)
+
+
 def _alike(networks: Sequence[Any]) -> bool:
     """Tell whether networks differ in the values of linear layers alone."""
     shapes = {tuple(p.shape for p in network.parameters()) for network in networks}
@@ -224,3 +239,5 @@ AVERAGES: dict[str, Callable[[Graph, Value], Value]] = {
 LAYERS[Columns] = _columns
 LAYERS[TabularNetwork] = _tabular
 LAYERS[Ensemble] = _ensemble
+LAYERS[SideBySide] = _side_by_side
+LAYERS[Average] = _average

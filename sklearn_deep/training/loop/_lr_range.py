@@ -35,7 +35,8 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
     Parameters
     ----------
     job : TrainJob
-        Its module and state are not changed.
+        Its module and state are not changed. Of an ensemble the first network is trained:
+        the others are of the same architecture.
     low, high : float
         First and last learning rate; they grow geometrically.
     n_steps : int
@@ -46,6 +47,11 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
     ValueError
         When not even the lowest rates give a finite loss.
     """
+    if job.networks:
+        first = job.networks[0]
+        job = dataclasses.replace(
+            job, module=first.module, rows=first.rows, networks=()
+        )
     trial = dataclasses.replace(
         job.to_device(),
         module=copy_to_train(job.module).train(),

@@ -49,7 +49,7 @@ from sklearn_deep.nn._rnn import (
     Mean,
 )
 from sklearn_deep.nn._stages import Tapped, UpTo
-from sklearn_deep.nn._tabular import Ensemble, TabularNetwork
+from sklearn_deep.nn._tabular import Average, Ensemble, SideBySide, TabularNetwork
 
 
 def mlp(**changed):
@@ -84,6 +84,7 @@ OF_TABLES = {
     Columns: lambda: Columns(3, 1, (), "periodic", 2),
     TabularNetwork: lambda: TabularNetwork(**TABLE),
     Ensemble: lambda: Ensemble(3, "softmax", **TABLE),
+    SideBySide: lambda: SideBySide([nn.Linear(4, 3), nn.Linear(4, 3)], first=True),
 }
 
 EXAMPLES = {
@@ -196,6 +197,7 @@ OVER_STEPS = {
     Max: lambda: Max(4, False),
     Attention: lambda: Attention(4, False),
     Every: lambda: Every(4, True),
+    Average: lambda: Average("softmax"),
     RNN: lambda: RNN(
         4,
         2,
