@@ -42,7 +42,7 @@ def check_sample_weight(
         ) from error
     if weight.shape != (n_samples,):
         raise ValueError(
-            f"{name} must have shape ({n_samples},), one weight a row of X; got"
+            f"{name} must have shape ({n_samples},), one weight per row of X; got"
             f" shape {weight.shape}."
         )
     if (weight < 0).any():
