@@ -118,11 +118,15 @@ class StackedStep:
                 slot.mul_(self._weight_mask)
         norms = [job.optimizer.gradient_clip or math.inf for job in jobs]
         self._norm = None if min(norms) == math.inf else column(norms, self.values)
-        spec = jobs[0].optimizer
+        self._set_rule(flat, jobs[0].optimizer, [self.values, self.gradient_, *slots])
+
+    def _set_rule(
+        self, flat: FlatParameters, spec: OptimizerSpec, tensors: list[Tensor]
+    ) -> None:
+        """Choose the optimizer's rule, and the segments that each call of it updates."""
         self._update: Any = OPTIMIZERS[spec.name].update
         self._fused: Any = fused_update(self.values, spec)
         factors = LAYER_RATES[spec.layer_rates](self.module)
-        tensors = [self.values, self.gradient_, *slots]
 
         def segments(by_decay: bool) -> list[_Segment]:
             return [
