@@ -177,7 +177,16 @@ def _fine_tuning(
     changes: dict[str, Any] = {}
     if module is not None:
         mask = None if job.weight_mask is None else mask_of_nonzero(module)
-        changes = {"module": module, "architecture_key": None, "weight_mask": mask}
+        changes = {
+            "module": module,
+            "networks": (),
+            "architecture_key": None,
+            "weight_mask": mask,
+        }
+        stopping = dataclasses.replace(
+            stopping,
+            on_validation=stopping.on_validation and job.validation is not None,
+        )
     return dataclasses.replace(
         job, optimizer=optimizer, stopping=stopping, state=state, **changes
     )

@@ -37,9 +37,16 @@ from sklearn_deep.nn._quantized_rnn import (
 )
 from sklearn_deep.nn._rnn import RNN, Embed, Layer
 from sklearn_deep.nn._stages import Stages
+from sklearn_deep.nn._tabular import Average, Ensemble, SideBySide
 
 # Networks that can be quantized: all their layers have a rule here.
-NETWORKS: tuple[type[nn.Module], ...] = (MLP, CNN, ConvAutoencoder, RNN)
+NETWORKS: tuple[type[nn.Module], ...] = (
+    MLP,
+    CNN,
+    ConvAutoencoder,
+    Ensemble,
+    RNN,
+)
 
 # Networks of which only the weights are quantized.
 WEIGHTS_ONLY: tuple[type[nn.Module], ...] = (RNN,)
@@ -138,7 +145,7 @@ def with_fake_quant(network: Any, bits: int) -> Staged:
     walk = _Walk(LIMITS[bits], weights_only=weights_only)
     stages: Stages = [
         (name, nn.Sequential(*walk.sequence([stage])))
-        for name, stage in network.stages()
+        for name, stage in _stages(network)
     ]
     n_encoding = len(network.encoder()) if hasattr(network, "encoder") else 0
     staged = Staged(stages, n_encoding).float()
@@ -151,6 +158,18 @@ def with_fake_quant(network: Any, bits: int) -> Staged:
     if hasattr(network, "positions"):
         staged.positions = network.positions
     return staged
+
+
+def _stages(network: Any) -> Stages:
+    """What is converted one after the other: of an ensemble, each network as a whole."""
+    if not isinstance(network, Ensemble):
+        return network.stages()
+    networks: Any = network.networks
+    wholes = [
+        nn.Sequential(*(stage for _, stage in each.stages())) for each in networks
+    ]
+    both = SideBySide(wholes, first=True), Average(network.kind)
+    return list(zip(("networks", "average"), both, strict=True))
 
 
 class _Walk:
@@ -181,6 +200,10 @@ class _Walk:
                 out += self._onto_grid()
                 parts = [self._beside([branch]) for branch in layer.branches]
                 out.append(Branches(parts))
+                self.grid = None
+            elif isinstance(layer, SideBySide):
+                whole = [self._beside([part]) for part in layer.parts]
+                out.append(SideBySide(whole, layer.first))
                 self.grid = None
             elif isinstance(layer, Embed):
                 out.append(FakeQuantizeEmbed(layer, self.limit))
