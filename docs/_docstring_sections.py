@@ -419,6 +419,9 @@ random_state : int, RandomState or None
         "Attributes": """
 is_categorical_ : ndarray of shape (n_features,)
     Which columns are categories.
+estimators_ : list of estimators
+    Fitted estimators with one of the networks each. How far their predictions differ
+    tells how sure the ensemble is.
 augmentation_ : tuple
     Empty: rows of a table are not augmented.
 """,

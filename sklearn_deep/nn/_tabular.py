@@ -85,6 +85,16 @@ class Ensemble(nn.Module):
         """Raw outputs of each network, of shape (n_networks, batch, n_outputs)."""
         return torch.stack([network(x) for network in self.networks])
 
+    def members(self) -> list["Ensemble"]:
+        """Ensembles of one network each, which share their values with this one."""
+        members = []
+        for network in self.networks:
+            alone = Ensemble.__new__(Ensemble)
+            nn.Module.__init__(alone)
+            alone.kind, alone.networks = self.kind, nn.ModuleList([network])
+            members.append(alone.eval())
+        return members
+
     def stages(self) -> list[tuple[str, nn.Module]]:
         """The stages of all networks, side by side, with their names."""
         networks: Any = list(self.networks)

@@ -18,7 +18,12 @@ from sklearn_deep.data._folds import fold_numbers
 from sklearn_deep.data._frame_features import FrameFeatures
 from sklearn_deep.data._layout import Layout, TabularLayout
 from sklearn_deep.estimators.core._fit import JobData
-from sklearn_deep.estimators.core._fitted import Fitted, FittedAttribute
+from sklearn_deep.estimators.core._fitted import (
+    Fitted,
+    FittedAttribute,
+    find_fitted,
+    with_fitted,
+)
 from sklearn_deep.estimators.core._networks import prior_bias
 from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.estimators.families._family import LayeredEstimator
@@ -98,6 +103,27 @@ class TabularEstimator(LayeredEstimator):
     is_categorical_ = FittedAttribute(
         lambda f: f.features.is_categorical, "Which columns are categories."
     )
+
+    @property
+    def estimators_(self):
+        """Fitted estimators with one of the networks each."""
+        fitted = find_fitted(self)
+        if fitted is None or not isinstance(fitted.module, Ensemble):
+            why = "before it is fitted" if fitted is None else "once it is quantized"
+            raise AttributeError(f"{type(self).__name__} has no estimators_ {why}.")
+        architecture = {**fitted.architecture, "n_networks": 1}
+        alone = dataclasses.replace(
+            fitted,
+            architecture=architecture,
+            weight_mask=None,
+            optimizer=None,
+            optimizer_state=None,
+            net=None,
+        )
+        return [
+            with_fitted(self, dataclasses.replace(alone, module=member), n_networks=1)
+            for member in fitted.module.members()
+        ]
 
     def _make_features(self) -> Features:
         return FrameFeatures(
@@ -358,6 +384,9 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
         The same network for code that expects skorch.
     is_categorical_ : ndarray of shape (n_features,)
         Which columns are categories.
+    estimators_ : list of estimators
+        Fitted estimators with one of the networks each. How far their predictions differ
+        tells how sure the ensemble is.
 
     See Also
     --------
@@ -665,6 +694,9 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
         The same network for code that expects skorch.
     is_categorical_ : ndarray of shape (n_features,)
         Which columns are categories.
+    estimators_ : list of estimators
+        Fitted estimators with one of the networks each. How far their predictions differ
+        tells how sure the ensemble is.
 
     See Also
     --------
