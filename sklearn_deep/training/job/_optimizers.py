@@ -161,7 +161,8 @@ def _adam_numbers(h: Hyper) -> tuple:
     unbias1, unbias2 = 1 - _power(h.beta1, h.step), 1 - _power(h.beta2, h.step)
     # Both bias corrections are part of two scalars: that saves two passes over the
     # weights.
-    root = np.sqrt(unbias2)
+    # A float of Python: torch takes scalars of NumPy several times as slowly.
+    root = math.sqrt(unbias2) if isinstance(unbias2, float) else np.sqrt(unbias2)
     return h.learning_rate * root / unbias1, 1 - h.beta1, 1 - h.beta2, _EPS * root
 
 

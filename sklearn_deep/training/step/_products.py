@@ -21,8 +21,10 @@ _START = 64
 
 def affine(bias: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """Compute ``bias + left @ right``, of shape (n_nets, n_rows, n_columns)."""
+    if _is_plain(left, right):
+        return torch.baddbmm(bias, left, right)
     padded = _without_vectors(left, right)
-    if len(left) == 1:  # the library allocates memory that begins at a boundary
+    if len(left) == 1:
         return _part(torch.baddbmm(bias, *padded), left, right)
     out = _empty(padded, left)
     torch.baddbmm(bias, *map(_on_boundaries, padded), out=out)
@@ -38,6 +40,8 @@ def product(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
     out : Tensor, optional
         Where the product is written; it is returned.
     """
+    if _is_plain(left, right) and (out is None or out.data_ptr() % _START == 0):
+        return torch.bmm(left, right, out=out)
     padded = _without_vectors(left, right)
     if len(left) > 1:
         padded = _on_boundaries(padded[0]), _on_boundaries(padded[1])
@@ -46,6 +50,14 @@ def product(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
     into = None if len(left) == 1 else _empty(padded, left)
     found = _part(torch.bmm(*padded, out=into), left, right)
     return found if out is None else out.copy_(found)
+
+
+def _is_plain(left: Tensor, right: Tensor) -> bool:
+    """Whether this is a product of one network, of matrices that are no vectors.
+
+    The library itself allocates memory for it that begins at a boundary.
+    """
+    return left.size(0) == 1 and left.size(1) > 1 and right.size(2) > 1
 
 
 def _without_vectors(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
