@@ -410,6 +410,10 @@ validation : "folds", float or None
     another fold of rows. A number in (0, 1): this share of the rows, which no network
     is trained on. None: no rows; the training loss decides. ``X_val`` takes the place
     of any of them.
+n_iter_no_change : int, "auto" or None
+    Training stops after this number of epochs without an improvement by ``tol`` of the
+    mean over the networks; "auto" is a fifth of ``max_epochs``, and at least 10; None
+    turns this off.
 restore_best : bool
     Whether each network keeps the weights of its best epoch.
 random_state : int, RandomState or None

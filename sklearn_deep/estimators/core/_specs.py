@@ -19,6 +19,9 @@ REFERENCE_BATCH_SIZE = 256
 # classifier also below, see ``NetworkHooks._auto_keeps_best_epoch``.
 MANY_ROWS = 10_000
 
+# n_iter_no_change="auto" waits for this share of the epochs, and for so many at least.
+_SHARE_WAITED, _FEWEST_WAITED = 0.2, 10
+
 SCALINGS = {None: 0.0, "linear": 1.0, "sqrt": 0.5}
 
 
@@ -127,11 +130,20 @@ def stopping_spec(
     estimator: NetworkHooks, n_rows: int, on_validation: bool, incremental: bool
 ) -> StoppingSpec:
     """When the training ends; ``partial_fit`` is one epoch."""
+    max_epochs = 1 if incremental else n_epochs(estimator, n_rows)
     return StoppingSpec(
-        max_epochs=1 if incremental else n_epochs(estimator, n_rows),
-        n_iter_no_change=None if incremental else estimator.n_iter_no_change,
+        max_epochs=max_epochs,
+        n_iter_no_change=None if incremental else _patience(estimator, max_epochs),
         tol=estimator.tol,
         restore_best=estimator.restore_best,
         time_limit=estimator.time_limit,
         on_validation=on_validation,
     )
+
+
+def _patience(estimator: NetworkHooks, max_epochs: int) -> int | None:
+    """What ``n_iter_no_change`` means; ``"auto"`` is a share of the epochs."""
+    patience = estimator.n_iter_no_change
+    if patience == "auto":
+        return max(_FEWEST_WAITED, round(_SHARE_WAITED * max_epochs))
+    return patience

@@ -72,6 +72,7 @@ _RULES: Rules = {
         OneOf("from_dtype"),
         InstanceOf((list, tuple, np.ndarray), "an array of bool, int or str"),
     ),
+    "n_iter_no_change": (NONE, OneOf("auto"), _POSITIVE_INT),
     "max_one_hot": (Number(Integral, 0),),
     "category_embedding": (_POSITIVE_INT,),
     # lbfgs trains one network.
@@ -325,9 +326,10 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
         another fold of rows. A number in (0, 1): this share of the rows, which no network
         is trained on. None: no rows; the training loss decides. ``X_val`` takes the place
         of any of them.
-    n_iter_no_change : int or None, default=None
-        Training stops after this number of epochs without an improvement by ``tol``;
-        None turns this off.
+    n_iter_no_change : int, "auto" or None, default="auto"
+        Training stops after this number of epochs without an improvement by ``tol`` of the
+        mean over the networks; "auto" is a fifth of ``max_epochs``, and at least 10; None
+        turns this off.
     tol : float, default=0.0001
         Smallest decrease of the loss, or increase of the score, that is an improvement.
     restore_best : bool, default=True
@@ -466,7 +468,7 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
         schedule_params=None,
         warmup=0,
         validation="folds",
-        n_iter_no_change=None,
+        n_iter_no_change="auto",
         tol=1e-4,
         restore_best=True,
         time_limit=None,
@@ -637,9 +639,10 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
         another fold of rows. A number in (0, 1): this share of the rows, which no network
         is trained on. None: no rows; the training loss decides. ``X_val`` takes the place
         of any of them.
-    n_iter_no_change : int or None, default=None
-        Training stops after this number of epochs without an improvement by ``tol``;
-        None turns this off.
+    n_iter_no_change : int, "auto" or None, default="auto"
+        Training stops after this number of epochs without an improvement by ``tol`` of the
+        mean over the networks; "auto" is a fifth of ``max_epochs``, and at least 10; None
+        turns this off.
     tol : float, default=0.0001
         Smallest decrease of the loss, or increase of the score, that is an improvement.
     restore_best : bool, default=True
@@ -767,7 +770,7 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
         schedule_params=None,
         warmup=0,
         validation="folds",
-        n_iter_no_change=None,
+        n_iter_no_change="auto",
         tol=1e-4,
         restore_best=True,
         time_limit=None,

@@ -463,6 +463,17 @@ def test_a_stacked_search_gives_the_bits_of_single_fits():
     assert sum(report.stacks) > 48  # a last odd one may train alone
 
 
+def test_training_waits_for_a_fifth_of_the_epochs():
+    noise = np.random.default_rng(0).permutation(LABELS)
+    model = TabularClassifier(**{**SMALL, "max_epochs": 100}).fit(MATRIX, noise)
+    assert model.stop_reason_ == "early_stopping"
+    assert 20 < model.n_iter_ < 100
+    patient = TabularClassifier(n_iter_no_change=None, **{**SMALL, "max_epochs": 100})
+    assert patient.fit(MATRIX, noise).n_iter_ == 100
+    short = TabularClassifier(**{**SMALL, "max_epochs": 20})
+    assert job_of(short).stopping.n_iter_no_change == 10
+
+
 def test_early_stopping_and_a_time_limit_end_the_training():
     stopped = TabularClassifier(
         **{**SMALL, "max_epochs": 400, "n_iter_no_change": 3, "averaging": 0.0}
