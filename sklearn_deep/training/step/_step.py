@@ -200,12 +200,13 @@ class StackedStep:
         if self._fused is not None:
             self._apply_fused(keep, *numbers)
             return
-        dtype = self.values.dtype
         if keep is not None:
-            self.values[..., : self.n_penalised].mul_(_rounded(keep, dtype))
+            keep = keep if self.alone else _rounded(keep, self.values.dtype)
+            self.values[..., : self.n_penalised].mul_(keep)
         for segment in self._segments:
             own = numbers if segment.factor == 1.0 else segment.scaled(numbers)
-            own = [_rounded(number, dtype) for number in own]
+            if not self.alone:
+                own = [_rounded(number, self.values.dtype) for number in own]
             for nets, weights, gradient, slots in segment.pieces:
                 of_piece = own if nets is None else [_of(n, nets) for n in own]
                 self._update(weights, gradient, slots, *of_piece)
