@@ -1,7 +1,7 @@
 """An exported file in memory, and the base class of the Onnx estimators."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
@@ -30,6 +30,10 @@ from sklearn_deep.serving._metadata import (
 from sklearn_deep.serving._metadata_and_graph import check_metadata_and_graph
 from sklearn_deep.serving._outputs import check_no_refusals, output_names, refused_rows
 from sklearn_deep.serving._sequence_inputs import row_lengths
+
+# Rows that are predicted at once: what a network computes of them fits the processor's
+# cache.
+_PIECE = 1024
 
 
 class OnnxSession:
@@ -63,16 +67,46 @@ class OnnxSession:
         feeds, names = make_feeds(X, self.metadata), output_names(role)
         refusals = self.metadata.get("refusals")  # absent from older files
         requested = names if refusals is None else [*names, refusals["name"]]
-        with as_file_error("onnxruntime cannot run it on these rows"):
-            outputs = self.session.run(requested, feeds)
-        _check_rows(outputs, len(next(iter(feeds.values()))))
         lengths = row_lengths(feeds, self.metadata)
+        n_rows = len(next(iter(feeds.values())))
+        # Padded steps are as many as the longest row of all has.
+        size = _PIECE if lengths is None else n_rows
+        with as_file_error("onnxruntime cannot run it on these rows"):
+            pieces = [
+                self.session.run(requested, piece)
+                for piece in _pieces(feeds, n_rows, size)
+            ]
+            outputs = [_joined(parts) for parts in zip(*pieces, strict=True)]
+        _check_rows(outputs, n_rows)
         if refusals is not None:
             marks = outputs.pop()
             with as_file_error("it does not show which rows it refuses"):
                 refused = refused_rows(marks, refusals["form"], lengths)
             check_no_refusals(refused, self.metadata["estimator"])
         return outputs, lengths
+
+
+def _pieces(
+    feeds: dict[str, np.ndarray], n_rows: int, size: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """The rows in pieces; no rows are one piece."""
+    if n_rows <= size:
+        yield feeds
+        return
+    for start in range(0, n_rows, size):
+        yield {name: rows[start : start + size] for name, rows in feeds.items()}
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """One output of all rows, from those of the pieces."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if isinstance(first, list) and _of_arrays(first):  # one array per target
+        return [_joined(targets) for targets in zip(*parts, strict=True)]
+    if isinstance(first, list):  # a mapping per row
+        return [row for part in parts for row in part]
+    return np.concatenate(parts) if np.ndim(first) else first
 
 
 def _check_rows(outputs: list[Any], n_rows: int) -> None:
