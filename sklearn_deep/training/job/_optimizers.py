@@ -189,8 +189,8 @@ def _subtract(w: Tensor, step: Tensor, rate: Number) -> None:
 def _subtract_ratio(
     w: Tensor, numerator: Tensor, denominator: Tensor, rate: Number
 ) -> None:
-    """Do ``w -= rate * numerator / denominator``; the denominator is overwritten."""
-    w.sub_(torch.div(numerator, denominator, out=denominator).mul_(rate))
+    """Do ``w -= rate * numerator / denominator``."""
+    w.addcdiv_(numerator * rate, denominator, value=-1)
 
 
 _FUSED_IF_THERE = None if fused_adamw is None else _adam_fused
