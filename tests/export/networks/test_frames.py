@@ -39,11 +39,12 @@ FRAME = pd.DataFrame(
         "grade": pd.Categorical([["b", "a", None][i % 3] for i in range(N_ROWS)]),
         "code": np.arange(N_ROWS) % 13,
         "level": [[0.5, 1.25, np.nan][i % 3] for i in range(N_ROWS)],
+        "half": [[1.0, 2.0, np.nan][i % 3] for i in range(N_ROWS)],
         "same": 3.0,
         "count": pd.array([[1, 2, None][i % 3] for i in range(N_ROWS)], "Int64"),
     }
 )
-CATEGORIES = ["shop", "town", "grade", "code", "level"]
+CATEGORIES = ["shop", "town", "grade", "code", "level", "half"]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,8 @@ UNUSUAL = {
     "missing text": {"shop": None, "town": None},
     "unseen number": {"code": 99},
     "number between categories": {"level": 1.0},
-    "missing number": {"size": np.nan, "level": np.nan},
+    "fraction beside whole categories": {"half": 1.5},
+    "missing number": {"half": np.nan, "size": np.nan, "level": np.nan},
     "far number": {"size": 1e30},
     "missing boolean": {"full": None},
 }
