@@ -5,7 +5,12 @@ import itertools
 import pytest
 import torch
 
+from library_rounding import rounds_alike
 from sklearn_deep.training.step._products import affine, product
+
+needs_equal_rounding = pytest.mark.skipif(
+    not rounds_alike(), reason="the library rounds one product otherwise than many"
+)
 
 # Products that libraries have code of their own for: small ones, vectors, rows that do not
 # fill a register, matrices of which every second one is at an odd place in memory.
@@ -22,6 +27,7 @@ def draw(request):
     return draw
 
 
+@needs_equal_rounding
 @pytest.mark.parametrize("n_rows", ROWS)
 def test_a_product_has_the_same_bits_alone_and_in_a_stack(draw, n_rows):
     for n_inputs, n_units in itertools.product(INPUTS, UNITS):
@@ -40,6 +46,7 @@ def test_a_product_has_the_same_bits_alone_and_in_a_stack(draw, n_rows):
             assert torch.equal(product(own_g, own_weight), by_input[k])
 
 
+@needs_equal_rounding
 @pytest.mark.parametrize("function", [torch.sigmoid, torch.nn.functional.silu])
 def test_functions_of_a_product_have_the_same_bits_alone_and_in_a_stack(draw, function):
     left, right = draw(3, 7, 5), draw(3, 5, 3)
