@@ -379,7 +379,7 @@ numeric_embedding : {"periodic", "piecewise_linear"} or None
     between quantiles that it has passed [5]_; None for the number alone.
 categorical_features : "from_dtype", array of bool, int or str, or None
     Which columns are categories: a mask, places or names. "from_dtype" takes the
-    columns of a frame that are text or categories; None takes none.
+    columns of a frame that are text, categories or booleans; None takes none.
 max_one_hot : int
     Largest number of values with which a category becomes one-hot columns; larger
     ones have learnt embeddings.

@@ -74,6 +74,18 @@ def test_later_training_keeps_what_was_pruned():
     assert all((p[zero] == 0).all() for p, zero in zip(after, zeros, strict=True))
 
 
+def test_later_training_of_one_network_keeps_what_was_pruned_and_no_other_network():
+    model = Pruned(network(), 0.5).fit(FRAME, LABELS).estimator_
+    expected = model.predict_proba(FRAME)
+    member = model.estimators_[1]
+    zeros = [p == 0 for p in member.module_.parameters() if p.ndim == 2]
+    member.partial_fit(FRAME, LABELS)
+    after = [p for p in member.module_.parameters() if p.ndim == 2]
+    assert any(zero.any() for zero in zeros)
+    assert all((p[zero] == 0).all() for p, zero in zip(after, zeros, strict=True))
+    assert_array_equal(model.predict_proba(FRAME), expected)
+
+
 def test_an_ensemble_is_not_sliced_and_the_error_says_what_to_take():
     with pytest.raises(
         TypeError, match=r"TabularClassifier .* Pruned takes any network"

@@ -44,6 +44,8 @@ def with_learnt_correction(job: TrainJob, module: nn.Module) -> Loss:
         return corrected(job.loss, module, job.validation)
     raw = torch.cat([outputs_of(part, rows) for part, rows in left_out])
     y = torch.cat([rows.y for _, rows in left_out])
+    if len(y) < _FEWEST_VALIDATED:
+        return job.loss
     weights = [rows.weight for _, rows in left_out if rows.weight is not None]
     return job.loss.calibrated(raw, y, torch.cat(weights) if weights else None)
 

@@ -116,14 +116,19 @@ class TabularEstimator(LayeredEstimator):
         alone = dataclasses.replace(
             fitted,
             architecture=architecture,
-            weight_mask=None,
             optimizer=None,
             optimizer_state=None,
             net=None,
         )
         return [
-            with_fitted(self, dataclasses.replace(alone, module=member), n_networks=1)
-            for member in fitted.module.members()
+            with_fitted(
+                self,
+                dataclasses.replace(
+                    alone, module=member, weight_mask=_mask_of(fitted.weight_mask, k)
+                ),
+                n_networks=1,
+            )
+            for k, member in enumerate(fitted.module.members())
         ]
 
     def _make_features(self) -> Features:
@@ -200,6 +205,18 @@ class TabularEstimator(LayeredEstimator):
         )
 
 
+def _mask_of(mask: dict[str, Tensor] | None, k: int) -> dict[str, Tensor] | None:
+    """The mask of pruned weights of one network, as that of an ensemble of one."""
+    if mask is None:
+        return None
+    before = f"networks.{k}."
+    return {
+        f"networks.0.{name.removeprefix(before)}": part
+        for name, part in mask.items()
+        if name.startswith(before)
+    }
+
+
 def _first_column(y: Tensor) -> np.ndarray:
     return (y if y.ndim == 1 else y[:, 0]).cpu().numpy()
 
@@ -236,7 +253,7 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
     categorical_features : "from_dtype", array of bool, int or str, or None, \
             default="from_dtype"
         Which columns are categories: a mask, places or names. "from_dtype" takes the
-        columns of a frame that are text or categories; None takes none.
+        columns of a frame that are text, categories or booleans; None takes none.
     max_one_hot : int, default=8
         Largest number of values with which a category becomes one-hot columns; larger
         ones have learnt embeddings.
@@ -550,7 +567,7 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
     categorical_features : "from_dtype", array of bool, int or str, or None, \
             default="from_dtype"
         Which columns are categories: a mask, places or names. "from_dtype" takes the
-        columns of a frame that are text or categories; None takes none.
+        columns of a frame that are text, categories or booleans; None takes none.
     max_one_hot : int, default=8
         Largest number of values with which a category becomes one-hot columns; larger
         ones have learnt embeddings.

@@ -132,10 +132,9 @@ def _booleans(graph: Graph, encoding: FrameEncoding, table: Table) -> Iterable[_
     missing = graph.node("IsNaN", values, dtype=BOOL)
     signs = graph.math("Sub", graph.math("Mul", values, 2.0), 1.0)
     filled = graph.node("Where", missing, graph.constant(0.0), signs, dtype=DOUBLE)
-    far = graph.compare("Greater", graph.node("Abs", filled), 1.0)
-    within = graph.compare("Less", graph.node("Abs", filled), 1.0)
-    other = graph.node("Xor", missing, graph.node("Or", far, within))
-    refuse_where(graph, other, (len(columns),))
+    boolean = graph.compare("Equal", graph.node("Abs", filled), 1.0)
+    known = graph.node("Or", missing, boolean)
+    refuse_where(graph, graph.node("Not", known), (len(columns),))
     used = [i for i, column in enumerate(columns) if not column.constant]
     if used:
         taken = graph.node("Gather", filled, graph.constant(np.array(used)), axis=1)

@@ -135,9 +135,8 @@ class StackedStep:
             ]
 
         self._segments = segments(by_decay=False)
-        # The fused rule takes one weight decay for all values of a call. Networks without
-        # weight decay keep the whole segments, in a stack with others too: at the ends of
-        # a segment the rule rounds otherwise than inside.
+        # The fused rule takes one weight decay for all values of a call; without weight
+        # decay one call updates a whole segment.
         self._by_decay = segments(by_decay=True) if self._fused is not None else []
 
     def choose_gradient(self) -> None:

@@ -179,9 +179,9 @@ def test_a_validation_share_teaches_no_scale():
     model = TabularClassifier(validation=0.25, **QUICK).fit(MATRIX, LABELS)
     job = prepare(model, FitArguments(MATRIX, LABELS)).job
     assert len(job.validation) == N_ROWS // 4
-    seen = MATRIX[job.rows.index.numpy()] if job.rows.index is not None else None
+    seen = MATRIX[job.rows.index.numpy()]
     center = [c.scaling.center for c in fitted_of(model).features.encoding.columns]
-    assert seen is None or np.allclose(center, seen.mean(0))
+    assert_allclose(center, seen.mean(0), rtol=1e-9)
     assert not np.allclose(center, MATRIX.mean(0))
 
 
@@ -253,6 +253,15 @@ def test_gaussian_spreads_are_calibrated_by_the_rows_that_networks_left_out():
     mean, std = model.predict(later, return_std=True)
     assert 0.8 < np.mean(((y - mean) / std) ** 2) < 1.3
     assert np.median(std[later[:, 0] > 0]) > 2 * np.median(std[later[:, 0] < 0])
+
+
+def test_few_rows_correct_no_spread():
+    model = TabularRegressor(loss="gaussian", **QUICK)
+    few, enough = (
+        model.fit(MATRIX[:n], NUMBERS[:n]) and fitted_of(model) for n in (12, 80)
+    )
+    assert few.loss.calibration is None
+    assert enough.loss.calibration is not None
 
 
 def test_several_quantiles_have_their_shares_below_them():
