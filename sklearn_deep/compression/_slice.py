@@ -50,7 +50,8 @@ class Sliced(Compression):
     The importance of a unit is the standard deviation of its activation times the norm
     of its outgoing weights [1]_. The mean activation of removed units is added to the
     biases of the next layer. Units that a residual connection adds up are removed
-    together. Inputs, outputs, codes of autoencoders and embeddings keep their widths.
+    together. Inputs, outputs, codes of autoencoders and embeddings keep their widths. The
+    networks of an ensemble keep the same number of units, each its own ones.
 
     Parameters
     ----------

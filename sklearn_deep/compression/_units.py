@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from sklearn_deep.nn._columns import Columns
 from sklearn_deep.nn._conv_autoencoder import Restore
 from sklearn_deep.nn._convolutions import (
     CHANNEL_NORMALIZATIONS,
@@ -22,6 +23,7 @@ from sklearn_deep.nn._convolutions import (
 from sklearn_deep.nn._mlp import NORMALIZATIONS, Block
 from sklearn_deep.nn._rnn import Attention, Embed, Layer
 from sklearn_deep.nn._stages import stages_of
+from sklearn_deep.nn._tabular import SideBySide
 
 
 class Group:
@@ -237,6 +239,20 @@ def _side_by_side(units: Units, layer: Any, inputs: Segments) -> Segments:
     return [s for branch in layer.branches for s in units.walk(branch, inputs)]
 
 
+def _of_networks(units: Units, layer: Any, inputs: Segments) -> Segments:
+    """One stage of several networks: the inputs of each are an equal share of ``inputs``."""
+    parts = list(layer.parts)
+    n = len(inputs) // len(parts)
+    each = [inputs[k * n : (k + 1) * n] for k in range(len(parts))]
+    walked = [units.walk(part, own) for part, own in zip(parts, each, strict=True)]
+    return [segment for segments in walked for segment in segments]
+
+
+def _columns(units: Units, layer: Any, inputs: Segments) -> Segments:
+    """Embedded columns of a table keep their width."""
+    return [Segment(Group(units.name(layer), layer.width, fixed=True))]
+
+
 def _unflatten(units: Units, layer: Any, inputs: Segments) -> Segments:
     """Rows of a matrix become channels of several positions."""
     (segment,) = inputs
@@ -294,6 +310,8 @@ _WALKS: dict[type, Callable[[Units, Any, Segments], Segments]] = {
     Block: _added,
     Residual: _added,
     Branches: _side_by_side,
+    SideBySide: _of_networks,
+    Columns: _columns,
     Flatten: _flatten,
     nn.Unflatten: _unflatten,
     Embed: _embedding,

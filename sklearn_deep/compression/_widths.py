@@ -16,6 +16,7 @@ from sklearn_deep.nn._conv_autoencoder import ConvAutoencoder
 from sklearn_deep.nn._convolutions import Residual
 from sklearn_deep.nn._mlp import MLP
 from sklearn_deep.nn._rnn import RNN
+from sklearn_deep.nn._tabular import Ensemble
 
 # Constructor argument that sets a width, and the index in it.
 WidthArgument = tuple[str, int]
@@ -25,6 +26,15 @@ WidthArguments = dict[str, WidthArgument]
 def _of_mlp(network: Any) -> WidthArguments:
     return {
         f"hidden.{i}.": ("hidden_layer_sizes", i) for i in range(len(network.hidden))
+    }
+
+
+def _of_ensemble(ensemble: Any) -> WidthArguments:
+    """Each network chooses its own units; all have the same number of them."""
+    return {
+        f"networks.{k}.{start}": argument
+        for k, network in enumerate(ensemble.networks)
+        for start, argument in _of_mlp(network).items()
     }
 
 
@@ -69,6 +79,7 @@ def _of_rnn(network: Any) -> WidthArguments:
 
 WIDTH_ARGUMENTS: dict[type[nn.Module], Callable[[Any], WidthArguments]] = {
     MLP: _of_mlp,
+    Ensemble: _of_ensemble,
     Autoencoder: _of_autoencoder,
     CNN: _of_cnn,
     ConvAutoencoder: _of_conv_autoencoder,

@@ -17,6 +17,7 @@ from sklearn_deep import (
     ModuleClassifier,
     RNNClassifier,
     Sliced,
+    TabularClassifier,
 )
 from sklearn_deep.compression._widths import Widths
 from sklearn_deep.estimators.core._parts import FitArguments
@@ -58,6 +59,11 @@ FAMILIES = {
     "mlp-selu-dropout": (MLPClassifier((8, 6), activation="selu", dropout=0.1), table),
     "mlp-residual": (MLPClassifier((8, 8, 12, 12), residual=True), table),
     "mlp-residual-inputs": (MLPClassifier((6, 6, 10), residual=True), table),
+    "ensemble": (TabularClassifier((8, 6), n_networks=3), table),
+    "ensemble-dropout": (
+        TabularClassifier((8, 6), n_networks=2, activation="prelu", dropout=0.1),
+        table,
+    ),
     "cnn": (CNNClassifier((8, 4), hidden_layer_sizes=(6,)), images),
     "cnn-biases": (CNNClassifier((8, 4), normalization=None), images),
     "cnn-strided": (CNNClassifier((8, 4), pooling=None, stride=2), images),
