@@ -50,6 +50,12 @@ GROUPS = [
         ],
     ),
     (
+        "Checkpoints",
+        "Fits and searches that continue after an interruption."
+        " :doc:`user_guide/files`.",
+        ["Checkpoint"],
+    ),
+    (
         "Compression",
         "Smaller and faster networks. :doc:`user_guide/compression`.",
         ["Pruned", "Quantized", "Sliced"],
@@ -119,6 +125,7 @@ GROUPS = [
         "All are :class:`SklearnDeepError` or :class:`SklearnDeepWarning`."
         " :doc:`user_guide/errors`.",
         [
+            "CheckpointWarning",
             "InvalidParameterError",
             "MissingDependencyError",
             "OnnxExportError",

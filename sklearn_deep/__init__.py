@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sklearn_deep.estimators.meta._holdout import ValidationHoldout
     from sklearn_deep.estimators.meta._lr_finder import LearningRateFinder
     from sklearn_deep.exceptions import (
+        CheckpointWarning,
         InvalidParameterError,
         MissingDependencyError,
         OnnxExportError,
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
         OnnxRegressor,
         OnnxTransformer,
     )
+    from sklearn_deep.training.job._checkpoint import Checkpoint
     from sklearn_deep.training.stacking._report import StackingReport, stacking_report
     from sklearn_deep.transfer._features import NetworkFeatures
 
@@ -85,6 +87,8 @@ _HOMES = {
     "CNNAutoencoder": "estimators.families._conv_autoencoder",
     "CNNClassifier": "estimators.families._cnn",
     "CNNRegressor": "estimators.families._cnn",
+    "Checkpoint": "training.job._checkpoint",
+    "CheckpointWarning": "exceptions",
     "CompressionDisplay": "inspection._compression_display",
     "CompressionReport": "inspection._compression_report",
     "Contrast": "augmentation._colour",
@@ -159,6 +163,8 @@ __all__ = [
     "CNNAutoencoder",
     "CNNClassifier",
     "CNNRegressor",
+    "Checkpoint",
+    "CheckpointWarning",
     "CompressionDisplay",
     "CompressionReport",
     "Contrast",

@@ -13,11 +13,13 @@
     └── MissingDependencyError(ImportError)           an optional library is not installed
 
     SklearnDeepWarning(UserWarning)
+    ├── CheckpointWarning                             a state of a fit that cannot be used or stored
     ├── ScoreDropWarning                              a compressed network scores lower
     └── TrainingWarning                               a fit with a probably useless result
 """
 
 __all__ = [
+    "CheckpointWarning",
     "InvalidParameterError",
     "MissingDependencyError",
     "OnnxExportError",
@@ -190,6 +192,14 @@ class MissingDependencyError(SklearnDeepError, ImportError):
 
 class SklearnDeepWarning(UserWarning):
     """Base class of every warning that sklearn_deep defines."""
+
+
+class CheckpointWarning(SklearnDeepWarning):
+    """A stored state of a fit cannot be used, or the state cannot be stored.
+
+    The message names the file and the reason. The fit itself is not affected: it
+    continues from an earlier state or from the beginning, and gives the same network.
+    """
 
 
 class ScoreDropWarning(SklearnDeepWarning):

@@ -24,6 +24,7 @@ ORDER = [
     "augmentation",
     "nn",
     "training/job",
+    "training/checkpoints",
     "training/step",
     "training/loop",
     "training/stacking",

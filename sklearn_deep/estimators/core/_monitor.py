@@ -101,6 +101,12 @@ class Monitor:
         if not _takes_weights(scorer):
             self._weights = {}
 
+    def fingerprint_parts(self) -> tuple[Any, ...]:
+        """What decides the scores, beside the module."""
+        part = self._part
+        rows = part.X, part.index, self._y, part.weight
+        return type(self._network), self._monitor, rows, self._fitted.targets
+
     def __call__(self, module: nn.Module) -> float:
         """Score the network; higher is better."""
         fitted = replace(self._fitted, module=module)

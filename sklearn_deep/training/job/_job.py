@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._layout import Layout
 from sklearn_deep.nn._losses import Loss
+from sklearn_deep.training.job._checkpoint import Checkpoint
 from sklearn_deep.training.job._schedules import ScheduleSpec
 from sklearn_deep.training.job._stopping import StoppingSpec
 
@@ -131,6 +132,8 @@ class TrainJob:
         all: its networks, trained at once and stopped at one epoch. The monitored loss is
         that of ``validation`` by the whole ensemble, or the mean of the networks' losses
         on the rows that each leaves out.
+    checkpoint : Checkpoint or None
+        Where the state of the training is stored; None for nowhere. It changes no result.
     """
 
     owner: str
@@ -152,6 +155,7 @@ class TrainJob:
     augmentation: tuple[Any, ...] = ()
     weight_mask: Mapping[str, Tensor] | None = None
     networks: tuple[JobNetwork, ...] = ()
+    checkpoint: Checkpoint | None = None
 
     def each_network(self) -> "list[TrainJob]":
         """The job of each network of an ensemble; for other jobs the job itself."""
@@ -167,6 +171,7 @@ class TrainJob:
                 monitor=None,
                 weight_mask=self._mask_of(network.module),
                 networks=(),
+                checkpoint=None,  # the ensemble has one state
             )
             for network in self.networks
         ]

@@ -1,0 +1,301 @@
+"""The fingerprint of a job: equal for jobs that come to the same network.
+
+A value is taken apart down to numbers, strings and arrays, each with its type and its
+length. Nothing depends on addresses, on the order of sets, or on ``PYTHONHASHSEED``.
+"""
+
+import enum
+import functools
+import hashlib
+import struct
+import types
+import weakref
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor, nn
+
+from sklearn_deep.nn._hooks import all_hooks
+from sklearn_deep.training.checkpoints._code import (
+    is_versioned,
+    name_of,
+    parts_of_class,
+    parts_of_code,
+    parts_of_function,
+    parts_of_property,
+)
+from sklearn_deep.training.checkpoints._contents import Contents
+from sklearn_deep.training.checkpoints._versions import versions
+from sklearn_deep.training.job._job import TrainJob
+
+# Fields of a job that change nothing in its result.
+_UNDECIDING = {"architecture_key", "checkpoint"}
+
+# Attributes that torch sets on every module, and those of one fit.
+_OF_TORCH = set(vars(nn.Module())) - {"training"}
+_OF_FIT = {"source", "under_vmap"}
+
+
+def fingerprint(job: TrainJob, contents: Contents | None = None) -> str:
+    """Fingerprint of what decides the result of a job that has not been trained.
+
+    The device, watchers and the checkpoint are no part of it; the versions of this
+    package, torch, NumPy, SciPy and scikit-learn are.
+
+    Parameters
+    ----------
+    job : TrainJob
+    contents : Contents or None
+        Remembers large arrays that several jobs of one search share.
+
+    Raises
+    ------
+    TypeError
+        For a part of the job, such as an attribute of the user's module, that cannot be
+        compared between processes. The message names its type.
+    """
+    decisive = {
+        field.name: getattr(job, field.name)
+        for field in fields(job)
+        if field.name not in _UNDECIDING
+    }
+    walk = _Walk(contents or Contents())
+    return walk.digest([versions(), decisive]).hex()
+
+
+class _Walk:
+    """Digests of a value and of all that it holds."""
+
+    def __init__(self, contents: Contents):
+        self.contents = contents
+        # By address: the number of each function and class in the order in which they
+        # were met, and the depth of each other object around the current one.
+        self._met: dict[int, int] = {}
+        self._around: dict[int, int] = {}
+
+    def digest(self, value: Any) -> bytes:
+        """Digest of a value by the rule of its type."""
+        kind = type(value)
+        if is_dataclass(kind):
+            return self._inside(value, _dataclass)
+        for base in kind.__mro__:
+            if base in _LEAVES:
+                return _join(base.__name__, [_LEAVES[base](value)])
+            if base in _RULES:
+                return self._inside(value, _RULES[base])
+        return self._inside(value, _object)
+
+    def joined(self, name: str, values: Iterable[Any]) -> bytes:
+        """Digest of a sequence of values."""
+        return _join(name, [self.digest(value) for value in values])
+
+    def unordered(self, name: str, values: Iterable[Any]) -> bytes:
+        """Digest of values whose order is no part of them."""
+        each = [_Walk(self.contents).digest(value) for value in values]
+        return _join(name, sorted(each))
+
+    def once(self, value: Any, parts: Callable[[Any], Iterable[Any]]) -> bytes:
+        """Digest of a function or class; where it is met again, of its number."""
+        if id(value) in self._met:
+            return _join("met", [str(self._met[id(value)]).encode()])
+        self._met[id(value)] = len(self._met)
+        return self.joined("code", parts(value))
+
+    def _inside(self, value: Any, rule: "_Rule") -> bytes:
+        """Digest of a value that may hold itself."""
+        depth = len(self._around)
+        if self._around.setdefault(id(value), depth) < depth:
+            return _join("around", [str(depth - self._around[id(value)]).encode()])
+        try:
+            return rule(value, self)
+        finally:
+            del self._around[id(value)]
+
+
+_Rule = Callable[[Any, _Walk], bytes]
+
+
+def _join(name: str, parts: Iterable[bytes]) -> bytes:
+    digest = hashlib.sha256(name.encode() + b"\0")
+    for part in parts:
+        digest.update(struct.pack("<Q", len(part)))
+        digest.update(part)
+    return digest.digest()
+
+
+def _type_name(value: Any) -> str:
+    return ".".join(name_of(type(value)))
+
+
+def _sequence(value: Any, walk: _Walk) -> bytes:
+    return walk.joined(_type_name(value), value)
+
+
+def _set(value: Any, walk: _Walk) -> bytes:
+    return walk.unordered(_type_name(value), value)
+
+
+def _mapping(value: Any, walk: _Walk) -> bytes:
+    by_key = sorted((_Walk(walk.contents).digest(key), key) for key in value)
+    parts = (part for key, k in by_key for part in (key, walk.digest(value[k])))
+    return _join("dict", parts)
+
+
+def _scalar(value: Any, walk: _Walk) -> bytes:
+    item = value.item()
+    if isinstance(item, np.generic):  # no number of Python is as precise
+        return _join(value.dtype.str, [value.tobytes()])
+    return walk.digest(item)
+
+
+def _array(value: Any, walk: _Walk) -> bytes:
+    if value.dtype.hasobject:
+        return walk.joined("array", [value.shape, value.tolist()])
+    content = walk.contents.of(value)
+    return _join(
+        "array", [value.dtype.str.encode(), str(value.shape).encode(), content]
+    )
+
+
+def _tensor(value: Any, walk: _Walk) -> bytes:
+    if value.layout is not torch.strided:
+        value = value.to_dense()
+    content, shape = walk.contents.of(value), str(tuple(value.shape))
+    return _join("tensor", [str(value.dtype).encode(), shape.encode(), content])
+
+
+def _sparse(value: Any, walk: _Walk) -> bytes:
+    rows = value.tocsr()
+    return walk.joined("csr", [rows.shape, rows.indptr, rows.indices, rows.data])
+
+
+def _dataclass(value: Any, walk: _Walk) -> bytes:
+    values = {field.name: getattr(value, field.name) for field in fields(value)}
+    return walk.joined("dataclass", [type(value), values])
+
+
+def _module(value: nn.Module, walk: _Walk) -> bytes:
+    """Digest of a module: which tensors are one, too."""
+    number: dict[int, int] = {}
+    parts: list[Any] = []
+    for name, child in value.named_modules(remove_duplicate=False):
+        parts += [name, type(child), _attributes(child)]
+        for named in (child.named_parameters, child.named_buffers):
+            for own, tensor in named(recurse=False, remove_duplicate=False):
+                place = number.setdefault(id(tensor), len(number))
+                parts += [own, place, tensor.requires_grad, tensor]
+    return walk.joined("module", parts)
+
+
+def _attributes(module: nn.Module) -> list[Any]:
+    left_out = _OF_TORCH | _OF_FIT
+    own = {name: v for name, v in vars(module).items() if name not in left_out}
+    return [own, [list(each.values()) for each in all_hooks(module)]]
+
+
+def _class(value: type, walk: _Walk) -> bytes:
+    if is_versioned(value):
+        return walk.joined("class", name_of(value))
+    return walk.once(value, lambda cls: [name_of(cls), *parts_of_class(cls)])
+
+
+def _function(value: types.FunctionType, walk: _Walk) -> bytes:
+    if is_versioned(value):
+        return walk.joined("function", [*name_of(value), value.__closure__ is None])
+    return walk.once(value, parts_of_function)
+
+
+def _builtin(value: Any, walk: _Walk) -> bytes:
+    owner = getattr(value, "__self__", None)
+    bound = None if isinstance(owner, types.ModuleType) else owner
+    return walk.joined("builtin", [*name_of(value), bound])
+
+
+def _object(value: Any, walk: _Walk) -> bytes:
+    """Digest of another object by the parts that it names, or what pickle would take."""
+    if hasattr(value, "fingerprint_parts"):
+        return walk.joined("parts", [type(value), *value.fingerprint_parts()])
+    try:
+        reduced = value.__reduce_ex__(2)
+    except Exception as error:
+        name = _type_name(value)
+        raise TypeError(f"an object of type {name} has no fingerprint") from error
+    if isinstance(reduced, str):  # a global object
+        return walk.joined("global", [type(value), reduced, *_wrapped(value)])
+    function, arguments, *state = reduced
+    parts = [None if part is None else _listed(part) for part in state]
+    return walk.joined("object", [type(value), function, arguments, *parts])
+
+
+def _listed(part: Any) -> Any:
+    """The items of an iterator, which pickle takes for those of a list or a dict."""
+    return list(part) if hasattr(part, "__next__") else part
+
+
+def _wrapped(value: Any) -> list[Any]:
+    return [value.__wrapped__] if hasattr(value, "__wrapped__") else []
+
+
+def _parts(name: str, parts: Callable[[Any], Iterable[Any]]) -> _Rule:
+    return lambda value, walk: walk.joined(name, parts(value))
+
+
+def _text(value: Any) -> bytes:
+    return str(value).encode("utf-8", "surrogatepass")
+
+
+_LEAVES: dict[type, Callable[[Any], bytes]] = {
+    type(None): _text,
+    type(...): _text,
+    type(NotImplemented): _text,
+    bool: _text,
+    int: lambda value: _text(int(value)),
+    float: lambda value: struct.pack("<d", value),
+    complex: lambda value: struct.pack("<dd", value.real, value.imag),
+    str: lambda value: value.encode("utf-8", "surrogatepass"),
+    bytes: bytes,
+    torch.dtype: _text,
+    torch.device: _text,
+    torch.layout: _text,
+    torch.memory_format: _text,
+    types.ModuleType: lambda value: _text(value.__name__),
+}
+
+_RULES: dict[type, _Rule] = {
+    enum.Enum: _parts("enum", lambda value: [type(value), value.name]),
+    np.generic: _scalar,
+    np.ndarray: _array,
+    np.ufunc: _parts("ufunc", lambda value: [value.__name__]),
+    Tensor: _tensor,
+    torch.Generator: _parts("generator", lambda value: [value.get_state()]),
+    nn.Module: _module,
+    sp.spmatrix: _sparse,
+    sp.sparray: _sparse,
+    tuple: _sequence,
+    list: _sequence,
+    set: _set,
+    frozenset: _set,
+    dict: _mapping,
+    OrderedDict: _mapping,
+    defaultdict: _parts(
+        "defaultdict", lambda value: [value.default_factory, {**value}]
+    ),
+    types.MappingProxyType: _mapping,
+    type: _class,
+    types.FunctionType: _function,
+    types.BuiltinFunctionType: _builtin,
+    types.MethodType: _parts("method", lambda value: [value.__func__, value.__self__]),
+    types.CodeType: _parts("instructions", parts_of_code),
+    staticmethod: _parts("staticmethod", lambda value: [value.__func__]),
+    classmethod: _parts("classmethod", lambda value: [value.__func__]),
+    property: _parts("property", parts_of_property),
+    functools.partial: _parts(
+        "partial", lambda value: [value.func, value.args, value.keywords]
+    ),
+    weakref.ref: _parts("weakref", lambda value: [value()]),
+}

@@ -1,0 +1,164 @@
+"""The format of a state file.
+
+.. code-block:: text
+
+    8 bytes   magic number
+    32 bytes  SHA-256 of all that follows
+    4 bytes   version of the format, little-endian like all integers
+    8 bytes   length of the header
+    header    JSON: key, owner, numbers; name, dtype and shape of each array; then spaces
+    arrays    raw bytes, C-contiguous, each at a multiple of 64 bytes from the beginning
+
+Nothing in it is code, and nothing is parsed before the checksum has been compared.
+"""
+
+import hashlib
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sklearn_deep.training.checkpoints._json import from_json, to_json
+from sklearn_deep.training.checkpoints._run_state import RunState
+
+MAGIC = b"\x93SKDFIT\n"
+VERSION = 1
+_SIZES = struct.Struct("<IQ")
+_START = len(MAGIC) + 32
+_ALIGNMENT = 64
+_KINDS = "biufc"
+
+
+class StateFileError(ValueError):
+    """A state file cannot be used; the message says why, without its name."""
+
+
+@dataclass(frozen=True)
+class StateHeader:
+    """What a state file holds beside its arrays.
+
+    Attributes
+    ----------
+    key : str
+        Fingerprint of the fit.
+    owner : str
+        Name of the estimator.
+    numbers : dict of str
+        As in ``RunState``.
+    arrays : list of (name, dtype, shape)
+    """
+
+    key: str
+    owner: str
+    numbers: dict[str, Any]
+    arrays: list[tuple[str, np.dtype, tuple[int, ...]]]
+
+
+def encode(key: str, owner: str, state: RunState) -> list[Any]:
+    """The pieces of a state file, to be written one behind the other.
+
+    Raises
+    ------
+    TypeError
+        For an array of objects or strings, or a number that JSON does not hold.
+    """
+    arrays = {name: np.asarray(a, order="C") for name, a in state.arrays.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind not in _KINDS:
+            raise TypeError(f"a state holds no array of {array.dtype}: {name!r}")
+    described = [[name, a.dtype.str, list(a.shape)] for name, a in arrays.items()]
+    header = to_json(
+        {"key": key, "owner": owner, "numbers": state.numbers, "arrays": described}
+    )
+    header += b" " * (-(_START + _SIZES.size + len(header)) % _ALIGNMENT)
+    body = [_SIZES.pack(VERSION, len(header)), header, *_aligned(arrays.values())]
+    return [MAGIC, _sha256(body), *body]
+
+
+def decode(content: bytearray) -> tuple[StateHeader, RunState]:
+    """The state in the content of a file; arrays are views of the content.
+
+    Raises
+    ------
+    StateFileError
+        Where it is damaged, of another kind or of another version.
+    """
+    view = memoryview(content)
+    if view[: len(MAGIC)] != MAGIC:
+        raise StateFileError("it is not a state file")
+    if _sha256([view[_START:]]) != view[len(MAGIC) : _START]:
+        raise StateFileError("it is damaged: its checksum differs")
+    try:
+        return _parse(view[_START:])
+    except StateFileError:
+        raise
+    except Exception as error:
+        raise StateFileError(f"its content is invalid: {error}") from error
+
+
+def read_header(head: bytes) -> StateHeader | None:
+    """The header from the first bytes of a file, unchecked; None if there is none.
+
+    ``head`` must reach to the end of the header.
+    """
+    try:
+        body = memoryview(head)[_START:]
+        is_state = head[: len(MAGIC)] == MAGIC
+        return _header(body)[0] if is_state else None
+    except Exception:
+        return None
+
+
+def _parse(body: memoryview) -> tuple[StateHeader, RunState]:
+    header, start = _header(body)
+    arrays, place = {}, 0
+    for name, dtype, shape in header.arrays:
+        place += -place % _ALIGNMENT
+        count = int(np.prod(shape, dtype=object))
+        flat = np.frombuffer(body, dtype, count, start + place)
+        arrays[name] = flat.reshape(shape)
+        place += flat.nbytes
+    if start + place != len(body):
+        raise StateFileError("its length does not fit its content")
+    return header, RunState(header.numbers, arrays)
+
+
+def _header(body: memoryview) -> tuple[StateHeader, int]:
+    version, length = _SIZES.unpack_from(body)
+    if version != VERSION:
+        raise StateFileError(
+            f"it has format {version}, and this version of sklearn_deep reads {VERSION}"
+        )
+    end = _SIZES.size + length
+    found = from_json(bytes(body[_SIZES.size : end]))
+    arrays = [
+        (str(name), _dtype(dtype), tuple(map(int, shape)))
+        for name, dtype, shape in found["arrays"]
+    ]
+    header = StateHeader(found["key"], found["owner"], found["numbers"], arrays)
+    return header, end
+
+
+def _dtype(name: str) -> np.dtype:
+    dtype = np.dtype(name)
+    if dtype.kind not in _KINDS:
+        raise StateFileError(f"it holds an array of {dtype}")
+    return dtype
+
+
+def _aligned(arrays: Any) -> Iterator[Any]:
+    """The bytes of the arrays, with zeros between them."""
+    place = 0
+    for array in arrays:
+        yield bytes(-place % _ALIGNMENT)
+        yield array.reshape(-1).view(np.uint8)
+        place += -place % _ALIGNMENT + array.nbytes
+
+
+def _sha256(pieces: Sequence[Any]) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
