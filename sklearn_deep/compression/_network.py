@@ -79,6 +79,7 @@ def with_module(
         "weight_mask": mask,
         "optimizer": None,  # its state belongs to the other module
         "optimizer_state": None,
+        "importances": None,  # of the other module too
         "net": None,
         **fields,
     }

@@ -176,7 +176,8 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
             settings = NetSettings.of(job, int(self.verbose), bool(self.warm_start))
             fitted = fitted.trained(job, result, settings)
             loss = with_learnt_correction(job, fitted.module)
-            self._fitted = dataclasses.replace(fitted, loss=loss, net=watching.net)
+            fitted = dataclasses.replace(fitted, loss=loss, net=watching.net)
+            self._fitted = self._measured(job, fitted)
         return self
 
     def _prepare(

@@ -71,6 +71,9 @@ class Fitted:
         Per parameter: 1 where later training may change a value, 0 where it was pruned.
     bits : int or None
         Bits per weight of a quantized network.
+    importances : tuple of two ndarrays, or None
+        Permutation importances of the columns and their standard errors, if this fit
+        measured them.
     net : skorch.NeuralNet or None
         The net that the callbacks of this process saw. It is never pickled.
     """
@@ -93,6 +96,7 @@ class Fitted:
     optimizer_state: OptimizerState | None = None
     weight_mask: dict[str, Tensor] | None = None
     bits: int | None = None
+    importances: tuple[np.ndarray, np.ndarray] | None = None
     net: Any = None
 
     def encode(self, X: Any) -> Any:

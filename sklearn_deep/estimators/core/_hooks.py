@@ -18,6 +18,7 @@ from sklearn_deep.data._layout import Layout
 from sklearn_deep.data._tasks import Task
 from sklearn_deep.estimators.core._fitted import Fitted
 from sklearn_deep.nn._losses import Loss
+from sklearn_deep.training.job._job import TrainJob
 
 
 class NetworkHooks(BaseEstimator, ABC):
@@ -66,6 +67,10 @@ class NetworkHooks(BaseEstimator, ABC):
         self, architecture: dict[str, Any], loss: Loss, rows: Rows, seed: int
     ) -> nn.Module:
         """Build the network with initial values, in float32 on the CPU."""
+
+    def _measured(self, job: TrainJob, fitted: Fitted) -> Fitted:
+        """The fitted state after a training, with what is measured on rows of its job."""
+        return fitted
 
     @abstractmethod
     def _architecture_key(self, architecture: dict[str, Any]) -> Hashable:

@@ -24,6 +24,10 @@ from sklearn_deep.estimators.core._fitted import (
     find_fitted,
     with_fitted,
 )
+from sklearn_deep.estimators.core._importances import (
+    judged_rows,
+    permutation_importances,
+)
 from sklearn_deep.estimators.core._networks import prior_bias
 from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.estimators.families._family import LayeredEstimator
@@ -46,6 +50,11 @@ from sklearn_deep.training.job._seeds import generator, network_seed
 
 # Each network leaves out one of so many folds, or of as many as there are networks.
 _N_FOLDS = 10
+
+_WITHOUT_IMPORTANCES = (
+    "from its last training. Set importance_repeats, to 5 for instance, before fit, or take"
+    " sklearn.inspection.permutation_importance with rows that it was not trained on"
+)
 
 _POSITIVE_INT = Number(Integral, 1)
 _WITHOUT = {
@@ -72,6 +81,7 @@ _RULES: Rules = {
         OneOf("from_dtype"),
         InstanceOf((list, tuple, np.ndarray), "an array of bool, int or str"),
     ),
+    "importance_repeats": (Number(Integral, 0),),
     "n_iter_no_change": (NONE, OneOf("auto"), _POSITIVE_INT),
     "max_one_hot": (Number(Integral, 0),),
     "category_embedding": (_POSITIVE_INT,),
@@ -118,6 +128,7 @@ class TabularEstimator(LayeredEstimator):
             architecture=architecture,
             optimizer=None,
             optimizer_state=None,
+            importances=None,
             net=None,
         )
         return [
@@ -130,6 +141,23 @@ class TabularEstimator(LayeredEstimator):
             )
             for k, member in enumerate(fitted.module.members())
         ]
+
+    @property
+    def feature_importances_(self):
+        """Mean increase of the loss by permuting each feature."""
+        return self._importances("feature_importances_")[0]
+
+    @property
+    def feature_importances_error_(self):
+        """Standard errors of ``feature_importances_``."""
+        return self._importances("feature_importances_error_")[1]
+
+    def _importances(self, name: str) -> Any:
+        fitted = find_fitted(self)
+        if fitted is not None and fitted.importances is not None:
+            return fitted.importances
+        why = "before it is fitted" if fitted is None else _WITHOUT_IMPORTANCES
+        raise AttributeError(f"{type(self).__name__} has no {name} {why}.")
 
     def _make_features(self) -> Features:
         return FrameFeatures(
@@ -191,11 +219,46 @@ class TabularEstimator(LayeredEstimator):
         networks = ensemble_networks(module.networks, data.rows, seed, folds)
         judged = job.stopping.on_validation or folds is not None
         stopping = dataclasses.replace(job.stopping, on_validation=judged)
-        return dataclasses.replace(job, networks=networks, stopping=stopping)
+        job = dataclasses.replace(job, networks=networks, stopping=stopping)
+        if before is None and not given.incremental:
+            self._check_importance_repeats(job)
+        return job
+
+    def _check_importance_repeats(self, job: TrainJob) -> None:
+        if self.importance_repeats and not judged_rows(job):
+            raise ValueError(
+                f"{type(self).__name__} with"
+                f" importance_repeats={self.importance_repeats} needs rows that a network"
+                f" is not trained on: validation={self.validation!r} leaves none of"
+                f" {len(job.rows)} rows out. Set validation='folds' (for at least"
+                f" {self._n_folds} rows) or a share, pass X_val and y_val, or set"
+                " importance_repeats=0."
+            )
+
+    def _measured(self, job: TrainJob, fitted: Fitted) -> Fitted:
+        """Add importances, if rows were left out to measure them on."""
+        judged = judged_rows(job)
+        if not (self.importance_repeats and judged):
+            return fitted
+        features = fitted.features
+        importances = permutation_importances(
+            judged,
+            job.loss,
+            features.encoding.sources,
+            len(features.kinds),
+            self.importance_repeats,
+            job.seed,
+        )
+        both = importances.mean, importances.error
+        return dataclasses.replace(fitted, importances=both)
+
+    @property
+    def _n_folds(self) -> int:
+        return max(_N_FOLDS, self.n_networks)
 
     def _folds(self, data: JobData, seed: int) -> np.ndarray | None:
         """Number of each row's fold; None where there are validation rows, or few rows."""
-        n_folds = max(_N_FOLDS, self.n_networks)
+        n_folds = self._n_folds
         if data.validation is not None or len(data.rows) < n_folds:
             return None
         part = data.part
@@ -351,6 +414,9 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
         Smallest decrease of the loss, or increase of the score, that is an improvement.
     restore_best : bool, default=True
         Whether each network keeps the weights of its best epoch.
+    importance_repeats : int, default=0
+        How often each column is permuted after ``fit``, for ``feature_importances_``; 5
+        is enough for most purposes. 0 measures no importances.
     time_limit : float, default=None
         Seconds after which training ends.
     warm_start : bool, default=False
@@ -406,6 +472,14 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
     estimators_ : list of estimators
         Fitted estimators with one of the networks each. How far their predictions differ
         tells how sure the ensemble is.
+    feature_importances_ : ndarray of shape (n_features,)
+        Mean increase of the loss of a row, as in ``valid_loss``, when the values of a
+        feature are permuted between the rows that a network left out (the validation
+        rows, if there are some) [6]_. A mean over networks, rows and
+        ``importance_repeats`` permutations; about 0 for a feature that tells nothing.
+        Missing if ``importance_repeats`` was 0.
+    feature_importances_error_ : ndarray of shape (n_features,)
+        Standard errors of ``feature_importances_`` over the rows.
 
     See Also
     --------
@@ -428,6 +502,7 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
            arXiv:1711.05101.
     .. [5] Gorishniy et al., "On embeddings for numerical features in tabular deep
            learning", arXiv:2203.05556.
+    .. [6] Breiman, "Random forests", Machine Learning 45, 2001.
 
     Examples
     --------
@@ -488,6 +563,7 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
         n_iter_no_change="auto",
         tol=1e-4,
         restore_best=True,
+        importance_repeats=0,
         time_limit=None,
         warm_start=False,
         callbacks=None,
@@ -531,6 +607,7 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.restore_best = restore_best
+        self.importance_repeats = importance_repeats
         self.time_limit = time_limit
         self.warm_start = warm_start
         self.callbacks = callbacks
@@ -664,6 +741,9 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
         Smallest decrease of the loss, or increase of the score, that is an improvement.
     restore_best : bool, default=True
         Whether each network keeps the weights of its best epoch.
+    importance_repeats : int, default=0
+        How often each column is permuted after ``fit``, for ``feature_importances_``; 5
+        is enough for most purposes. 0 measures no importances.
     time_limit : float, default=None
         Seconds after which training ends.
     warm_start : bool, default=False
@@ -717,6 +797,15 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
     estimators_ : list of estimators
         Fitted estimators with one of the networks each. How far their predictions differ
         tells how sure the ensemble is.
+    feature_importances_ : ndarray of shape (n_features,)
+        Mean increase of the loss of a row, as in ``valid_loss``, when the values of a
+        feature are permuted between the rows that a network left out (the validation
+        rows, if there are some) [6]_. A mean over networks, rows and
+        ``importance_repeats`` permutations; about 0 for a feature that tells nothing.
+        The loss is that of scaled targets: for "squared_error" the importance is the
+        decrease of R^2. Missing if ``importance_repeats`` was 0.
+    feature_importances_error_ : ndarray of shape (n_features,)
+        Standard errors of ``feature_importances_`` over the rows.
 
     See Also
     --------
@@ -740,6 +829,7 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
            arXiv:1711.05101.
     .. [5] Gorishniy et al., "On embeddings for numerical features in tabular deep
            learning", arXiv:2203.05556.
+    .. [6] Breiman, "Random forests", Machine Learning 45, 2001.
 
     Examples
     --------
@@ -790,6 +880,7 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
         n_iter_no_change="auto",
         tol=1e-4,
         restore_best=True,
+        importance_repeats=0,
         time_limit=None,
         warm_start=False,
         callbacks=None,
@@ -831,6 +922,7 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.restore_best = restore_best
+        self.importance_repeats = importance_repeats
         self.time_limit = time_limit
         self.warm_start = warm_start
         self.callbacks = callbacks

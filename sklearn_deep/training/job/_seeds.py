@@ -19,6 +19,7 @@ STREAMS = {
     "policy": 5,
     "pruning": 6,
     "network": 7,
+    "importance": 8,
 }
 
 
