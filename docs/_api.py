@@ -39,6 +39,12 @@ GROUPS = [
         ["CNNAutoencoder", "MLPAutoencoder", "NetworkFeatures"],
     ),
     (
+        "Networks from elsewhere",
+        "Weights that another library trained, as fitted networks; and the way back."
+        " :doc:`user_guide/conversion`.",
+        ["from_sklearn", "to_sklearn"],
+    ),
+    (
         "Search and validation",
         "Learning rates, early stopping without leaks, and what the stacked backend did."
         " :doc:`user_guide/stacking`, :doc:`user_guide/validation`.",

@@ -79,6 +79,8 @@ if TYPE_CHECKING:
     from sklearn_deep.training.job._checkpoint import Checkpoint
     from sklearn_deep.training.stacking._report import StackingReport, stacking_report
     from sklearn_deep.transfer._features import NetworkFeatures
+    from sklearn_deep.transfer.conversion._from_sklearn import from_sklearn
+    from sklearn_deep.transfer.conversion._to_sklearn import to_sklearn
 
 _HOMES = {
     "Augmentation": "augmentation._base",
@@ -148,9 +150,11 @@ _HOMES = {
     "WindowSlice": "augmentation._series",
     "augmentation_preview": "inspection._augmentation_preview",
     "compression_report": "inspection._compression_report",
+    "from_sklearn": "transfer.conversion._from_sklearn",
     "register_onnx_layer": "export.layers._feed_forward",
     "stacking_report": "training.stacking._report",
     "to_onnx": "export._to_onnx",
+    "to_sklearn": "transfer.conversion._to_sklearn",
 }
 
 # Optional libraries, and the extra that installs each.
@@ -224,9 +228,11 @@ __all__ = [
     "WindowSlice",
     "augmentation_preview",
     "compression_report",
+    "from_sklearn",
     "register_onnx_layer",
     "stacking_report",
     "to_onnx",
+    "to_sklearn",
 ]
 
 # joblib knows the backend named "stacked", likewise.

@@ -36,6 +36,7 @@ ORDER = [
     "estimators",
     "compression",
     "transfer",
+    "transfer/conversion",
     "serving",
     "export/graph",
     "export/inputs",

@@ -56,6 +56,7 @@ from sklearn_deep.estimators.core._resume import (
 from sklearn_deep.estimators.core._specs import (
     batch_rows,
     make_loss,
+    n_epochs,
     optimizer_spec,
     schedule_spec,
     stopping_spec,
@@ -345,3 +346,62 @@ def encode_rows(network: TrainsNetwork, part: Part) -> Rows:
     fitted = fitted_of(network)
     task = network._task(task_settings(network))
     return encode(task, fitted.targets, part, device_of(fitted.module))
+
+
+def adopt(
+    network: TrainsNetwork,
+    features: Any,
+    layout: Layout,
+    targets: Targets,
+    values: dict[str, Any],
+    history: list[dict[str, Any]],
+) -> None:
+    """Make an estimator fitted with a network that was trained elsewhere.
+
+    Parameters
+    ----------
+    network : DeepEstimator
+        Not fitted; its parameters describe the network.
+    features : Features
+        What is known of X.
+    layout : Layout
+        The layout of a row.
+    targets : Targets
+        What is known of y.
+    values : dict of str to ndarray
+        Parameters and buffers of the module, in one floating-point dtype.
+    history : list of dict
+        One row per epoch of the training, as far as it is known; may be empty.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter of the estimator is not allowed.
+    """
+    check_params(network, network._rules)
+    loss = make_loss(network, targets)
+    n_raw = targets.n_outputs * loss.raw_per_target
+    floating = [v.dtype for v in values.values() if v.dtype.kind == "f"]
+    fitted = Fitted(
+        module=nn.Identity(),
+        architecture=network._architecture(layout, n_raw, targets.kind),
+        features=features,
+        targets=targets,
+        loss=loss,
+        seed=draw_seed(network.random_state),
+        dtype=np.dtype(floating[0]),
+        history=history,
+        best_epoch=len(history),
+        stop_reason="max_epochs",
+    )
+    # A row is enough for the settings of a training that there was not.
+    batch, spec = batch_rows(network, 1), optimizer_spec(network, 1)
+    settings = NetSettings(
+        type(network).__name__, spec, n_epochs(network, 1), batch, n_raw
+    )
+    network._fitted = dataclasses.replace(
+        fitted,
+        module=network._load_module(fitted, values),
+        learning_rate=spec.learning_rate,
+        net_settings=settings,
+    )

@@ -1,0 +1,1 @@
+"""Networks that were trained elsewhere, as fitted estimators of ours; and the way back."""
