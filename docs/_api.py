@@ -102,15 +102,17 @@ GROUPS = [
     (" Policies", "", ["AutoAugment", "Policy", "RandAugment", "TrivialAugment"]),
     (
         "Export and files",
-        "One ONNX file, what reads it, and what skops may load."
-        " :doc:`user_guide/export`, :doc:`user_guide/files`.",
+        "Model files, one ONNX file, what reads it, and what skops may load."
+        " :doc:`user_guide/files`, :doc:`user_guide/export`.",
         [
             "OnnxClassifier",
             "OnnxExport",
             "OnnxRegressor",
             "OnnxTransformer",
             "SKOPS_TRUSTED_TYPES",
+            "load",
             "register_onnx_layer",
+            "save",
             "to_onnx",
         ],
     ),
@@ -134,6 +136,7 @@ GROUPS = [
             "CheckpointWarning",
             "InvalidParameterError",
             "MissingDependencyError",
+            "ModelFileError",
             "OnnxExportError",
             "OnnxFileError",
             "OnnxParityError",

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         CheckpointWarning,
         InvalidParameterError,
         MissingDependencyError,
+        ModelFileError,
         OnnxExportError,
         OnnxFileError,
         OnnxParityError,
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
     )
     from sklearn_deep.export._to_onnx import OnnxExport, to_onnx
     from sklearn_deep.export.layers._feed_forward import register_onnx_layer
+    from sklearn_deep.files._load import load
+    from sklearn_deep.files._save import save
     from sklearn_deep.inspection._augmentation_preview import augmentation_preview
     from sklearn_deep.inspection._compression_display import CompressionDisplay
     from sklearn_deep.inspection._compression_report import (
@@ -110,6 +113,7 @@ _HOMES = {
     "MagnitudeScaling": "augmentation._series",
     "MissingDependencyError": "exceptions",
     "Mixup": "augmentation._mix",
+    "ModelFileError": "exceptions",
     "ModuleClassifier": "estimators.families._module",
     "ModuleRegressor": "estimators.families._module",
     "NetworkFeatures": "transfer._features",
@@ -151,7 +155,9 @@ _HOMES = {
     "augmentation_preview": "inspection._augmentation_preview",
     "compression_report": "inspection._compression_report",
     "from_sklearn": "transfer.conversion._from_sklearn",
+    "load": "files._load",
     "register_onnx_layer": "export.layers._feed_forward",
+    "save": "files._save",
     "stacking_report": "training.stacking._report",
     "to_onnx": "export._to_onnx",
     "to_sklearn": "transfer.conversion._to_sklearn",
@@ -188,6 +194,7 @@ __all__ = [
     "MagnitudeScaling",
     "MissingDependencyError",
     "Mixup",
+    "ModelFileError",
     "ModuleClassifier",
     "ModuleRegressor",
     "NetworkFeatures",
@@ -229,7 +236,9 @@ __all__ = [
     "augmentation_preview",
     "compression_report",
     "from_sklearn",
+    "load",
     "register_onnx_layer",
+    "save",
     "stacking_report",
     "to_onnx",
     "to_sklearn",

@@ -51,6 +51,7 @@ _HELD = {
         "NumberColumn",
         "TimeColumn",
     ],
+    "data._ragged": ["_SeriesLayout"],
     "data._reconstruction": ["Reconstruction"],
     "data._scaling": ["Scaling"],
     "data._sequence_features": ["SequenceFeatures"],
@@ -61,12 +62,18 @@ _HELD = {
     "training.job._job": ["NetSettings", "OptimizerSpec"],
 }
 
-# Types in a fitted search of scikit-learn with default scoring that skops does not
-# trust by default; the metadata requests only up to scikit-learn 1.8.
-_OF_SEARCHES = [
+# Types that hold data in fitted searches with default scoring, ensembles and calibrations
+# of scikit-learn, and that skops does not trust by default; the metadata requests only up to
+# scikit-learn 1.8.
+_OF_SCIKIT_LEARN = [
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
     "sklearn.metrics._scorer._PassthroughScorer",
     "sklearn.model_selection._split.KFold",
     "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn.multiclass._ConstantPredictor",
+    "sklearn.utils._bunch.Bunch",
     "sklearn.utils._metadata_requests.MetadataRequest",
     "sklearn.utils._metadata_requests.MethodMetadataRequest",
 ]
@@ -78,7 +85,7 @@ SKOPS_TRUSTED_TYPES = [
         for module, names in table.items()
         for name in names
     ),
-    *_OF_SEARCHES,
+    *_OF_SCIKIT_LEARN,
 ]
 """Names of the types in fitted estimators of this package, for ``skops.io.load``.
 

@@ -9,7 +9,8 @@
     ├── OnnxExportError(ValueError)                   a model without an ONNX form
     │   ├── OnnxParityError                           an ONNX form with other predictions
     │   └── UnsupportedVersionError(ImportError)      an ONNX library of an unknown version
-    ├── OnnxFileError(ValueError)                     a file that cannot be read
+    ├── OnnxFileError(ValueError)                     an ONNX file that cannot be read
+    ├── ModelFileError(ValueError)                    a model file that cannot be read or written
     └── MissingDependencyError(ImportError)           an optional library is not installed
 
     SklearnDeepWarning(UserWarning)
@@ -22,6 +23,7 @@ __all__ = [
     "CheckpointWarning",
     "InvalidParameterError",
     "MissingDependencyError",
+    "ModelFileError",
     "OnnxExportError",
     "OnnxFileError",
     "OnnxParityError",
@@ -163,6 +165,13 @@ class UnsupportedVersionError(OnnxExportError, ImportError):
 
 class OnnxFileError(SklearnDeepError, ValueError):
     """A file is not an ONNX model of this package, or was changed after the export."""
+
+
+class ModelFileError(SklearnDeepError, ValueError):
+    """A file is not one of :func:`save`, is damaged, or holds what may not be loaded.
+
+    The message says what came and what to do. Nothing of the file was run.
+    """
 
 
 class MissingDependencyError(SklearnDeepError, ImportError):

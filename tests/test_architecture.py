@@ -37,6 +37,7 @@ ORDER = [
     "compression",
     "transfer",
     "transfer/conversion",
+    "files",
     "serving",
     "export/graph",
     "export/inputs",
@@ -55,6 +56,7 @@ LAZY = {
     "augmentation/_kornia.py": {"kornia"},
     "estimators/core/_base.py": {"pandas", "sklearn_deep.training.loop._skorch"},
     "estimators/core/_watching.py": {"sklearn_deep.training.loop._skorch_callbacks"},
+    "files/_skops.py": {"skops.io"},
     "serving/_session.py": {"onnxruntime"},
     "inspection/_compression_report.py": {
         "pandas",
@@ -69,6 +71,7 @@ LAZY = {
 HOMES = {
     "joblib": {"training/stacking/_backend.py", "training/stacking/_registration.py"},
     "kornia": {"augmentation/_kornia.py"},
+    "skops": {"files/_skops.py"},
     "skorch": {"training/loop/_skorch.py"},
 }
 

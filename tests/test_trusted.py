@@ -161,6 +161,10 @@ def test_the_list_names_every_public_estimator_and_what_fitted_ones_hold():
         (MLPRegressor((4,), **QUICK), ROWS),
         (MLPAutoencoder((4,), **QUICK), ROWS),
         (CNNClassifier((2,), channels="first", **QUICK), IMAGES),
+        (
+            CNNClassifier((2,), **QUICK),
+            [SERIES[0].T, *SERIES[1:, :, :5].swapaxes(1, 2)],
+        ),
         (CNNAutoencoder((2,), channels="first", **QUICK), IMAGES),
         (RNNClassifier(4, **QUICK), ROWS),
         (TabularClassifier((4,), n_networks=2, **QUICK), FRAME),

@@ -26,6 +26,7 @@ from sklearn_deep.estimators.core._networks import (
     without_values,
 )
 from sklearn_deep.estimators.core._state import fill_module
+from sklearn_deep.estimators.core._unpacking import check_packed
 from sklearn_deep.nn._initializers import Initialization
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training.loop._forward import raw_outputs
@@ -175,6 +176,7 @@ class DeepEstimator(TracksSubclasses, TrainsNetwork):
         fields = state.pop("_fitted", None)
         super().__setstate__(state)
         if fields is not None:
+            check_packed(self, fields)
             self._fitted = Fitted.unpack(fields, self._load_module)
 
     def __copy__(self):

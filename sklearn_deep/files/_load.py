@@ -1,0 +1,69 @@
+"""From a file to a fitted estimator."""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from sklearn_deep.files import _skops
+from sklearn_deep.files._container import Container
+from sklearn_deep.files._walk import networks_in
+from sklearn_deep.training.job._devices import resolve_device
+
+
+def load(
+    path: str | os.PathLike,
+    *,
+    trusted: Iterable[str | type] = (),
+    device: str = "cpu",
+) -> Any:
+    """Read a fitted estimator from a file of :func:`save`.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Name of the file.
+    trusted : iterable of str or type, default=()
+        Types that may be built beside those of this package, of scikit-learn and of plain
+        data: classes of your own modules, augmentations, callbacks, scorers. A file with
+        other types is refused, and the error lists them.
+    device : {"cpu", "cuda", "mps", "auto"}, default="cpu"
+        Where the networks are put and predict.
+
+    Returns
+    -------
+    model : estimator
+        It predicts the same bits as the one that was saved, and goes on training.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no file.
+    ModelFileError
+        For a file that is none of :func:`save`, is damaged, or holds types that are not
+        trusted or values that its own types do not take.
+
+    See Also
+    --------
+    save : Write the file.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_deep import MLPClassifier, load, save
+    >>> X, y = load_iris(return_X_y=True)
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.skd")
+    >>> save(MLPClassifier((8,), max_epochs=2, random_state=0).fit(X, y), path)
+    >>> load(path).predict(X).shape
+    (150,)
+    """
+    file = Container.read(path)
+    model = model_in(file, trusted)
+    for network in networks_in(model):
+        network.module_.to(resolve_device("load", device))
+    return model
+
+
+def model_in(file: Container, trusted: Iterable[str | type]) -> Any:
+    """The model in a file whose sums are right."""
+    return _skops.load(file.data, file.path, trusted)
