@@ -59,7 +59,12 @@ GROUPS = [
         "Checkpoints",
         "Fits and searches that continue after an interruption."
         " :doc:`user_guide/files`.",
-        ["Checkpoint"],
+        [
+            "Checkpoint",
+            "CheckpointReport",
+            "checkpoint_report",
+            "clear_checkpoints",
+        ],
     ),
     (
         "Compression",

@@ -79,6 +79,11 @@ if TYPE_CHECKING:
         OnnxRegressor,
         OnnxTransformer,
     )
+    from sklearn_deep.training.checkpoints._report import (
+        CheckpointReport,
+        checkpoint_report,
+        clear_checkpoints,
+    )
     from sklearn_deep.training.job._checkpoint import Checkpoint
     from sklearn_deep.training.stacking._report import StackingReport, stacking_report
     from sklearn_deep.transfer._features import NetworkFeatures
@@ -93,6 +98,7 @@ _HOMES = {
     "CNNClassifier": "estimators.families._cnn",
     "CNNRegressor": "estimators.families._cnn",
     "Checkpoint": "training.job._checkpoint",
+    "CheckpointReport": "training.checkpoints._report",
     "CheckpointWarning": "exceptions",
     "CompressionDisplay": "inspection._compression_display",
     "CompressionReport": "inspection._compression_report",
@@ -153,6 +159,8 @@ _HOMES = {
     "ValidationHoldout": "estimators.meta._holdout",
     "WindowSlice": "augmentation._series",
     "augmentation_preview": "inspection._augmentation_preview",
+    "checkpoint_report": "training.checkpoints._report",
+    "clear_checkpoints": "training.checkpoints._report",
     "compression_report": "inspection._compression_report",
     "from_sklearn": "transfer.conversion._from_sklearn",
     "load": "files._load",
@@ -174,6 +182,7 @@ __all__ = [
     "CNNClassifier",
     "CNNRegressor",
     "Checkpoint",
+    "CheckpointReport",
     "CheckpointWarning",
     "CompressionDisplay",
     "CompressionReport",
@@ -234,6 +243,8 @@ __all__ = [
     "ValidationHoldout",
     "WindowSlice",
     "augmentation_preview",
+    "checkpoint_report",
+    "clear_checkpoints",
     "compression_report",
     "from_sklearn",
     "load",

@@ -64,6 +64,7 @@ LAZY = {
         "sklearn_deep.serving._session",
         "sklearn_deep.export._to_onnx",
     },
+    "training/checkpoints/_report.py": {"pandas"},
     "training/stacking/_registration.py": {"sklearn_deep.training.stacking._backend"},
 }
 

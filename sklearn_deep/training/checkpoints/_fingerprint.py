@@ -36,6 +36,9 @@ from sklearn_deep.training.job._job import TrainJob
 # Fields of a job that change nothing in its result.
 _UNDECIDING = {"architecture_key", "checkpoint"}
 
+# Values of no more bytes take part in a digest themselves; all longer ones by their own.
+_LONGEST_LEAF = 24
+
 # Attributes that torch sets on every module, and those of one fit.
 _OF_TORCH = set(vars(nn.Module())) - {"training"}
 _OF_FIT = {"source", "under_vmap"}
@@ -73,21 +76,21 @@ class _Walk:
 
     def __init__(self, contents: Contents):
         self.contents = contents
-        # By address: the number of each function and class in the order in which they
-        # were met, and the depth of each other object around the current one.
+        # By address: the number of each function, class, module and parameter in the
+        # order in which they were met, and the depth of each object around this one.
         self._met: dict[int, int] = {}
         self._around: dict[int, int] = {}
 
     def digest(self, value: Any) -> bytes:
         """Digest of a value by the rule of its type."""
         kind = type(value)
-        if is_dataclass(kind):
-            return self._inside(value, _dataclass)
         for base in kind.__mro__:
             if base in _LEAVES:
-                return _join(base.__name__, [_LEAVES[base](value)])
+                return _leaf(base.__name__, _LEAVES[base](value))
             if base in _RULES:
                 return self._inside(value, _RULES[base])
+        if is_dataclass(kind):
+            return self._inside(value, _dataclass)
         return self._inside(value, _object)
 
     def joined(self, name: str, values: Iterable[Any]) -> bytes:
@@ -100,17 +103,23 @@ class _Walk:
         return _join(name, sorted(each))
 
     def once(self, value: Any, parts: Callable[[Any], Iterable[Any]]) -> bytes:
-        """Digest of a function or class; where it is met again, of its number."""
-        if id(value) in self._met:
-            return _join("met", [str(self._met[id(value)]).encode()])
-        self._met[id(value)] = len(self._met)
+        """Digest of a function, class or module; where it is met again, of its number."""
+        number = self.number_of(value)
+        if number is not None:
+            return _leaf("met", str(number).encode())
         return self.joined("code", parts(value))
+
+    def number_of(self, value: Any) -> int | None:
+        """Number of an object that was met before; else it gets one, and it is None."""
+        number = len(self._met)
+        found = self._met.setdefault(id(value), number)
+        return None if found == number else found
 
     def _inside(self, value: Any, rule: "_Rule") -> bytes:
         """Digest of a value that may hold itself."""
         depth = len(self._around)
         if self._around.setdefault(id(value), depth) < depth:
-            return _join("around", [str(depth - self._around[id(value)]).encode()])
+            return _leaf("around", str(depth - self._around[id(value)]).encode())
         try:
             return rule(value, self)
         finally:
@@ -121,11 +130,17 @@ _Rule = Callable[[Any, _Walk], bytes]
 
 
 def _join(name: str, parts: Iterable[bytes]) -> bytes:
-    digest = hashlib.sha256(name.encode() + b"\0")
+    """Digest of parts, each with its length."""
+    pieces = [name.encode()]
     for part in parts:
-        digest.update(struct.pack("<Q", len(part)))
-        digest.update(part)
-    return digest.digest()
+        pieces += [b"%d:" % len(part), part]
+    return hashlib.sha256(b"\0".join(pieces)).digest()
+
+
+def _leaf(name: str, content: bytes) -> bytes:
+    """A value that holds no other: itself with its type, or a digest where it is long."""
+    leaf = name.encode() + b"\0" + content
+    return leaf if len(leaf) < _LONGEST_LEAF else _join("leaf", [leaf])
 
 
 def _type_name(value: Any) -> str:
@@ -180,16 +195,22 @@ def _dataclass(value: Any, walk: _Walk) -> bytes:
 
 
 def _module(value: nn.Module, walk: _Walk) -> bytes:
-    """Digest of a module: which tensors are one, too."""
-    number: dict[int, int] = {}
-    parts: list[Any] = []
-    for name, child in value.named_modules(remove_duplicate=False):
-        parts += [name, type(child), _attributes(child)]
-        for named in (child.named_parameters, child.named_buffers):
-            for own, tensor in named(recurse=False, remove_duplicate=False):
-                place = number.setdefault(id(tensor), len(number))
-                parts += [own, place, tensor.requires_grad, tensor]
-    return walk.joined("module", parts)
+    """Digest of a module; modules and parameters of several places are one."""
+    return walk.once(value, lambda module: _parts_of_module(module, walk))
+
+
+def _parts_of_module(module: nn.Module, walk: _Walk) -> list[Any]:
+    parts: list[Any] = [type(module), *_attributes(module)]
+    for named in (module.named_parameters, module.named_buffers):
+        for name, tensor in named(recurse=False, remove_duplicate=False):
+            number = walk.number_of(tensor)
+            parts += [name, number]
+            if number is None:
+                parts += [tensor.requires_grad, tensor]
+    for name, child in module.named_modules(remove_duplicate=False):
+        if name and "." not in name:  # unlike named_children, with those met before
+            parts += [name, child]
+    return parts
 
 
 def _attributes(module: nn.Module) -> list[Any]:

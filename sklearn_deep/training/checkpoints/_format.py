@@ -16,7 +16,7 @@ import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -56,6 +56,13 @@ class StateHeader:
     arrays: list[tuple[str, np.dtype, tuple[int, ...]]]
 
 
+def is_state(file: BinaryIO) -> bool:
+    """Whether a file begins as a state file does; the position is not moved."""
+    begin = file.read(len(MAGIC))
+    file.seek(0)
+    return begin == MAGIC
+
+
 def encode(key: str, owner: str, state: RunState) -> list[Any]:
     """The pieces of a state file, to be written one behind the other.
 
@@ -78,16 +85,14 @@ def encode(key: str, owner: str, state: RunState) -> list[Any]:
 
 
 def decode(content: bytearray) -> tuple[StateHeader, RunState]:
-    """The state in the content of a file; arrays are views of the content.
+    """The state in the content of a state file; arrays are views of the content.
 
     Raises
     ------
     StateFileError
-        Where it is damaged, of another kind or of another version.
+        Where it is damaged or of another version.
     """
     view = memoryview(content)
-    if view[: len(MAGIC)] != MAGIC:
-        raise StateFileError("it is not a state file")
     if _sha256([view[_START:]]) != view[len(MAGIC) : _START]:
         raise StateFileError("it is damaged: its checksum differs")
     try:
@@ -96,19 +101,6 @@ def decode(content: bytearray) -> tuple[StateHeader, RunState]:
         raise
     except Exception as error:
         raise StateFileError(f"its content is invalid: {error}") from error
-
-
-def read_header(head: bytes) -> StateHeader | None:
-    """The header from the first bytes of a file, unchecked; None if there is none.
-
-    ``head`` must reach to the end of the header.
-    """
-    try:
-        body = memoryview(head)[_START:]
-        is_state = head[: len(MAGIC)] == MAGIC
-        return _header(body)[0] if is_state else None
-    except Exception:
-        return None
 
 
 def _parse(body: memoryview) -> tuple[StateHeader, RunState]:
@@ -138,6 +130,9 @@ def _header(body: memoryview) -> tuple[StateHeader, int]:
         for name, dtype, shape in found["arrays"]
     ]
     header = StateHeader(found["key"], found["owner"], found["numbers"], arrays)
+    negative = any(size < 0 for _, _, shape in arrays for size in shape)
+    if negative or not isinstance(header.numbers, dict):
+        raise StateFileError("its header is invalid")
     return header, end
 
 

@@ -5,9 +5,7 @@ moment the folder holds the state before or the one after, and nothing between.
 """
 
 import os
-import re
 import secrets
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,17 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from sklearn_deep.exceptions import CheckpointWarning
-from sklearn_deep.training.checkpoints._format import StateFileError, decode, encode
+from sklearn_deep.training.checkpoints._files import (
+    delete_left_behind,
+    state_file,
+    temporary_file,
+)
+from sklearn_deep.training.checkpoints._format import (
+    StateFileError,
+    StateHeader,
+    decode,
+    encode,
+    is_state,
+)
 from sklearn_deep.training.checkpoints._run_state import RunState
 from sklearn_deep.training.job._checkpoint import Checkpoint
-
-SUFFIX = ".state"
-
-# Temporary files have a folder of their own, which is quickly listed: those of processes
-# that were killed are deleted when they are older than this many seconds.
-_TEMPORARY = "unfinished"
-_LEFT_BEHIND = 3600.0
-_TEMPORARY_NAME = re.compile(r"[0-9a-f]+-[0-9a-f]{16}\.part")
 
 
 class Store:
@@ -43,7 +44,7 @@ class Store:
         self._checkpoint, self._owner = checkpoint, owner
         self._folder = checkpoint.path.absolute()
         self._warned = False
-        self._delete_left_behind()
+        delete_left_behind(self._folder)
 
     def read(self, key: str) -> RunState | None:
         """The last state of a fit that can be read; None without one.
@@ -53,15 +54,11 @@ class Store:
         """
         for path in self._paths(key):
             try:
-                content = _content_of(path)
-                if content is None:
-                    continue
-                header, state = decode(content)
-                if header.key != key:
-                    raise StateFileError("it is the state of another fit")
-                return state
-            except (OSError, StateFileError) as error:
-                self._warn(f"cannot continue from {path}: {_reason(error)}.")
+                return _state_of(path, key)
+            except FileNotFoundError:
+                continue
+            except (OSError, StateFileError, MemoryError) as error:
+                self._warn(f"cannot continue from {path}: {reason(error)}.")
         return None
 
     def write(self, key: str, state: RunState) -> None:
@@ -70,22 +67,17 @@ class Store:
         The first failure gives a ``CheckpointWarning``; further ones are silent.
         """
         pieces = encode(key, self._owner, state)
-        temporary = self._folder / _TEMPORARY / f"{key}-{secrets.token_hex(8)}.part"
+        temporary = temporary_file(self._folder, key, secrets.token_hex(8))
         try:
             temporary.parent.mkdir(parents=True, exist_ok=True)
             _write(temporary, pieces)
             self._make_room(key)
-            os.replace(temporary, self._path(key, 0))
+            os.replace(temporary, state_file(self._folder, key))
             _sync_folder(self._folder)
         except OSError as error:
             with suppress(OSError):
                 temporary.unlink()
-            if not self._warned:
-                self._warned = True
-                self._warn(
-                    f"cannot store its state in {self._folder}: {_reason(error)}."
-                    " Training goes on without."
-                )
+            self._warn_once(error)
 
     def remove(self, key: str) -> None:
         """Delete the states of a fit."""
@@ -93,14 +85,10 @@ class Store:
             with suppress(OSError):
                 path.unlink()
 
-    def _path(self, key: str, n: int) -> Path:
-        """File of the ``n``-th state before the last one."""
-        return self._folder / (f"{key}.{n}{SUFFIX}" if n else key + SUFFIX)
-
     def _paths(self, key: str) -> Iterator[Path]:
         """Files of the states of a fit, from the last one back."""
         for n in count():
-            path = self._path(key, n)
+            path = state_file(self._folder, key, n)
             # While states are renamed, one number is missing.
             if n > self._checkpoint.keep and not path.exists():
                 return
@@ -110,30 +98,49 @@ class Store:
         """Rename the states of a fit that are kept beside the next one."""
         for n in range(self._checkpoint.keep - 1, 0, -1):
             with suppress(FileNotFoundError):
-                os.replace(self._path(key, n - 1), self._path(key, n))
+                older, newer = (state_file(self._folder, key, i) for i in (n, n - 1))
+                os.replace(newer, older)
 
-    def _delete_left_behind(self) -> None:
-        """Delete temporary files of processes that were killed a while ago."""
-        with suppress(OSError):
-            for entry in os.scandir(self._folder / _TEMPORARY):
-                old = entry.stat().st_mtime < time.time() - _LEFT_BEHIND
-                if old and _TEMPORARY_NAME.fullmatch(entry.name):
-                    os.unlink(entry.path)
+    def _warn_once(self, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(
+                f"cannot store its state in {self._folder}: {reason(error)}. Training"
+                " goes on without."
+            )
 
     def _warn(self, message: str) -> None:
-        warnings.warn(f"{self._owner} {message}", CheckpointWarning, stacklevel=2)
+        warnings.warn(f"{self._owner} {message}", CheckpointWarning, stacklevel=3)
 
 
-def _content_of(path: Path) -> bytearray | None:
-    """The content of a file; None if there is none."""
-    try:
-        with open(path, "rb") as file:
-            content = bytearray(os.fstat(file.fileno()).st_size)
-            n_read = file.readinto(content)
-    except FileNotFoundError:
-        return None
+def read_file(path: Path) -> tuple[StateHeader, RunState]:
+    """The content of a state file.
+
+    Raises
+    ------
+    OSError, StateFileError
+        Where it cannot be read or used.
+    """
+    with open(path, "rb") as file:
+        if not is_state(file):  # a foreign file may be of any size
+            raise StateFileError("it is not a state file")
+        content = bytearray(os.fstat(file.fileno()).st_size)
+        n_read = file.readinto(content)
     del content[n_read:]
-    return content
+    return decode(content)
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be used, without its name."""
+    described = isinstance(error, OSError) and error.strerror
+    return described or str(error) or type(error).__name__
+
+
+def _state_of(path: Path, key: str) -> RunState:
+    header, state = read_file(path)
+    if header.key != key:
+        raise StateFileError("it is the state of another fit")
+    return state
 
 
 def _write(path: Path, pieces: list[Any]) -> None:
@@ -152,7 +159,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _reason(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error)

@@ -7,43 +7,11 @@ import warnings
 import numpy as np
 import pytest
 
-from sklearn_deep import Checkpoint, CheckpointWarning
+from run_states import assert_same, make_state
+from sklearn_deep import CheckpointWarning
 from sklearn_deep.training.checkpoints._run_state import RunState
-from sklearn_deep.training.checkpoints._store import Store
 
 KEY, OTHER = "3a" * 32, "5b" * 32
-
-
-def make_state(epoch=3):
-    numbers = {
-        "epoch": epoch,
-        "history": [{"train_loss": 0.1 + 0.2, "valid_loss": None}],
-        "done": False,
-        "stop_reason": "max_epochs",
-    }
-    rng = np.random.default_rng(epoch)
-    arrays = {
-        "weights": rng.normal(size=(7, 3)).astype(np.float32),
-        "scalar": np.asarray(epoch),
-        "empty": np.empty((0, 4)),
-        "flags": rng.random(5) < 0.5,
-        "transposed": rng.normal(size=(2, 3)).T,
-    }
-    return RunState(numbers, arrays)
-
-
-def assert_same(one, other):
-    assert one.numbers == other.numbers
-    assert list(one.arrays) == list(other.arrays)
-    for name, array in one.arrays.items():
-        found = other.arrays[name]
-        assert (found.dtype, found.shape) == (array.dtype, array.shape)
-        assert found.tobytes() == array.tobytes()
-
-
-@pytest.fixture
-def make_store(tmp_path):
-    return lambda **given: Store(Checkpoint(tmp_path, **given), "MLPClassifier")
 
 
 def test_a_state_comes_back_as_it_was_stored(make_store):
