@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
+from sklearn_deep.training.checkpoints._recorder import recording
 from sklearn_deep.training.job._job import TrainJob, TrainResult
 from sklearn_deep.training.loop._run import Watcher
+from sklearn_deep.training.stacking._entries import Member
 from sklearn_deep.training.stacking._stack import train_by_itself
 from sklearn_deep.training.stacking._tasks import current_task
 
 
 def train(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
-    """Train the job's module in place.
+    """Train the job's module in place; continue where its checkpoint has a state.
 
     Raises
     ------
@@ -17,6 +19,8 @@ def train(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
         When the loss or a weight is no longer finite after an epoch.
     """
     task = current_task()
-    if task is None:
-        return train_by_itself(job, watchers)
-    return task.call.scheduler.train(task, job, watchers)
+    with recording(job) as recorder:
+        finished = recorder is not None and recorder.finished
+        if task is None or finished:
+            return train_by_itself(job, watchers, recorder)
+        return task.call.scheduler.train(task, Member(job, watchers, recorder))

@@ -173,3 +173,16 @@ class Schedule:
         if self._waited > self._spec.params["patience"]:
             self._reduction *= self._spec.params["factor"]
             self._waited = 0
+
+    def state(self) -> dict[str, Any]:
+        """What it has observed so far, as plain numbers."""
+        return {
+            "reduction": self._reduction,
+            "best": self._best,
+            "waited": self._waited,
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state."""
+        self._reduction, self._best = state["reduction"], state["best"]
+        self._waited = state["waited"]

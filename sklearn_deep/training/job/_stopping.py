@@ -1,7 +1,9 @@
 """When training ends, and which epoch's weights it keeps."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -67,3 +69,17 @@ class Stopper:
     def out_of_time(self, seconds: float) -> bool:
         """Tell whether the time limit has passed."""
         return self._spec.time_limit is not None and seconds >= self._spec.time_limit
+
+    def state(self) -> dict[str, Any]:
+        """What it has observed so far, as plain numbers."""
+        return {
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "reference": self._reference,
+            "waited": self._waited,
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state."""
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        self._reference, self._waited = state["reference"], state["waited"]

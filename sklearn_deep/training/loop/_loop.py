@@ -6,6 +6,7 @@ from torch import Tensor
 
 from sklearn_deep.data._batches import Batch, batch_bounds
 from sklearn_deep.nn._fast_float64 import has_float64_kernels
+from sklearn_deep.training.checkpoints._recorder import Recorder
 from sklearn_deep.training.job._devices import step_multiply_adds, threads_for
 from sklearn_deep.training.job._job import TrainJob, TrainResult
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
@@ -14,8 +15,12 @@ from sklearn_deep.training.loop._run import Watcher
 from sklearn_deep.training.loop._single_run import SingleRun
 
 
-def train_alone(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
-    """Train the job's module in place.
+def train_alone(
+    job: TrainJob,
+    watchers: Sequence[Watcher] = (),
+    recorder: Recorder | None = None,
+) -> TrainResult:
+    """Train the job's module in place; from the recorder's state, if it has one.
 
     Raises
     ------
@@ -26,9 +31,10 @@ def train_alone(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
     multiply_adds = step_multiply_adds(job.module, job.batch_size, job.rows.x)
     float64 = has_float64_kernels(job.module)
     with threads_for(multiply_adds, job.rows.device, float64):
-        single = SingleRun(job, watchers)
+        single = SingleRun(job, watchers, recorder)
         loop = run_epochs if OPTIMIZERS[job.optimizer.name].update else run_lbfgs
-        loop(single)
+        if single.run.stop_reason is None:
+            loop(single)
         return single.finish()
 
 

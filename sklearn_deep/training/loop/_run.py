@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -9,17 +10,27 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from sklearn_deep.data._batches import Batch
-from sklearn_deep.exceptions import TrainingDivergedError
+from sklearn_deep.exceptions import CheckpointWarning, TrainingDivergedError
 from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.training.checkpoints._recorder import Recorder
+from sklearn_deep.training.checkpoints._run_state import RunState
 from sklearn_deep.training.job._job import OptimizerState, TrainJob, TrainResult
 from sklearn_deep.training.job._schedules import Schedule
 from sklearn_deep.training.job._stopping import Stopper
+from sklearn_deep.training.loop._capture import (
+    captured,
+    put_back,
+    weights_as_tensors,
+)
 from sklearn_deep.training.step._flat import FlatParameters
 
 # The monitored training loss is the mean of this many epochs: that of one epoch is
 # noisy because of batches and dropout, and its minimum is a lucky value that a falling
 # learning rate takes long to reach again.
 _SMOOTHED = 5
+
+# Attributes of a run that are numbers of its state.
+_NUMBERS = ("learning_rate", "stop_reason", "best_epoch", "seconds")
 
 
 class Watcher:
@@ -81,6 +92,8 @@ class Run:
     watchers : sequence of Watcher
     clock : callable ``() -> float``
         Seconds of training so far; by default counted from now.
+    recorder : Recorder or None
+        Stores the state of the run.
 
     Attributes
     ----------
@@ -88,6 +101,8 @@ class Run:
         Whether the job's schedule sets the learning rate; a watcher may take that over.
     interrupted : bool
         A watcher sets it to end training after the current batch.
+    cancelled : bool
+        Whether the run ends because nobody needs its result.
     best_epoch : int
         Epoch, from 1, of the weights that are kept; known once training has ended.
     """
@@ -97,26 +112,28 @@ class Run:
         job: TrainJob,
         watchers: Sequence[Watcher] = (),
         clock: Callable[[], float] | None = None,
+        recorder: Recorder | None = None,
     ):
-        self.job, self.watchers = job, watchers
+        self.job, self.watchers, self.recorder = job, watchers, recorder
         self.history: list[dict[str, Any]] = []
         self.stop_reason: str | None = None
         self.state = job.state or OptimizerState()
         self.schedule = Schedule(job.schedule)
         self.learning_rate = job.optimizer.learning_rate
         self.follows_schedule, self.interrupted = True, False
+        self.cancelled = False
         self.best_epoch = 0
         self._stopper = Stopper(job.stopping)
         self._best: list[list[Tensor]] | None = None
         self._recent: deque[float] = deque(maxlen=_SMOOTHED)
         for watcher in watchers:
             watcher.train_begin(self)
-        self._clock = clock or stopwatch()
+        self._earlier, self._clock = 0.0, clock or stopwatch()
 
     @property
     def seconds(self) -> float:
-        """Seconds since training began."""
-        return self._clock()
+        """Seconds since training began, without those between two processes."""
+        return self._earlier + self._clock()
 
     @property
     def out_of_time(self) -> bool:
@@ -162,11 +179,10 @@ class Run:
     def finish(self, flat: FlatParameters, nets: Sequence[int] = (0,)) -> TrainResult:
         """Restore the best weights and return the result."""
         assert self.stop_reason is not None
-        self.best_epoch = len(self.history)
-        if self._best is not None:
-            for k, best in zip(nets, self._best, strict=True):
-                flat.restore(best, k)
-            self.best_epoch = self._stopper.best_epoch
+        if not self.best_epoch:  # a finished run has the weights of its best epoch
+            self._restore_best(flat, nets)
+        if self.recorder is not None and not self.cancelled:
+            self.recorder.end(lambda: self.capture(flat, nets))
         self.job.module.eval()
         for watcher in self.watchers:
             watcher.train_end(self)
@@ -176,6 +192,69 @@ class Run:
         return TrainResult(
             self.job.module, self.history, self.best_epoch, self.stop_reason, self.state
         )
+
+    def capture(
+        self, flat: FlatParameters, nets: Sequence[int] = (0,), **numbers: Any
+    ) -> RunState:
+        """State after an epoch, from which ``resume`` continues; further numbers in it."""
+        done = self.stop_reason is not None
+        numbers |= {name: getattr(self, name) for name in _NUMBERS}
+        numbers |= {
+            "done": done,
+            "history": list(self.history),
+            "recent": list(self._recent),
+            "schedule": self.schedule.state(),
+            "stopper": self._stopper.state(),
+        }
+        return captured(
+            numbers,
+            self.state,
+            flat,
+            nets,
+            None if done else self._best,
+            with_optimizer=not done or self.job.state is not None,
+        )
+
+    def resume(
+        self, flat: FlatParameters, nets: Sequence[int] = (0,)
+    ) -> RunState | None:
+        """Continue from the recorder's state, if there is one; return it."""
+        found = None if self.recorder is None else self.recorder.take()
+        if self.recorder is None or found is None:
+            return None
+        if not put_back(found, self.state, flat, nets):
+            self.recorder.refuse()
+            warnings.warn(
+                f"{self.job.owner} begins anew: its stored state has other parameters"
+                " in training. A callback may have frozen some.",
+                CheckpointWarning,
+                stacklevel=2,
+            )
+            return None
+        self._continue_from(found)
+        return found
+
+    def _continue_from(self, found: RunState) -> None:
+        numbers = found.numbers
+        self.history = list(numbers["history"])
+        self.stop_reason, self.best_epoch = (
+            numbers["stop_reason"],
+            numbers["best_epoch"],
+        )
+        self.learning_rate = numbers["learning_rate"]
+        self.schedule.resume(numbers["schedule"])
+        self._stopper.resume(numbers["stopper"])
+        self._recent.extend(numbers["recent"])
+        self._best = weights_as_tensors("best", found.arrays) or None
+        self._earlier = numbers["seconds"] - self._clock()
+
+    def _restore_best(self, flat: FlatParameters, nets: Sequence[int]) -> None:
+        """Restore the weights of the best epoch where they are kept."""
+        self.best_epoch = len(self.history)
+        if self._best is not None:
+            for k, best in zip(nets, self._best, strict=True):
+                flat.restore(best, k)
+            self.best_epoch = self._stopper.best_epoch
 
     @property
     def _restores(self) -> bool:

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sklearn_deep.data._batches import Batch, epoch_batches
 from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.training.checkpoints._recorder import Recorder
+from sklearn_deep.training.checkpoints._run_state import RunState
 from sklearn_deep.training.job._job import TrainJob, TrainResult
+from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.training.job._seeds import reseed
 from sklearn_deep.training.loop._evaluation import evaluate, to_numbers
+from sklearn_deep.training.loop._evaluations import Evaluations
 from sklearn_deep.training.loop._run import Run, Watcher
 from sklearn_deep.training.step._augmenting import Augmenter
 from sklearn_deep.training.step._averaging import averaged_weights
@@ -20,10 +25,18 @@ from sklearn_deep.training.step._step import SingleStep
 class SingleRun:
     """A run with its optimizer steps and its streams of random numbers."""
 
-    def __init__(self, job: TrainJob, watchers: Sequence[Watcher]):
+    def __init__(
+        self,
+        job: TrainJob,
+        watchers: Sequence[Watcher],
+        recorder: Recorder | None = None,
+    ):
         self.job = job
-        self.run = Run(job, watchers)  # its watchers may freeze parameters
+        # Its watchers may freeze parameters.
+        self.run = Run(job, watchers, recorder=recorder)
         self.stepper = SingleStep(job, self.run.state)
+        self.evaluations = self._make_evaluations()
+        self.run.resume(self.stepper.flat)
         for watcher in watchers:
             watcher.optimizer_ready(self.run, self.stepper)
         self.order = torch.Generator()
@@ -73,8 +86,41 @@ class SingleRun:
         if self.job.validation is not None:
             tensors += evaluate(self.job, self.job.validation)
         (numbers,) = to_numbers(tensors)
-        return self.run.end_epoch(numbers, stepper.flat)
+        ends = self.run.end_epoch(numbers, stepper.flat)
+        if not ends:
+            self._record()
+        return ends
 
     def finish(self) -> TrainResult:
         """Return the result."""
         return self.run.finish(self.stepper.flat)
+
+    def _record(self) -> None:
+        """Let the recorder store the state after an epoch."""
+        recorder, evaluations = self.run.recorder, self.evaluations
+        if recorder is not None and (evaluations is None or evaluations.complete):
+            recorder.end_epoch(self._captured)
+
+    def _captured(self) -> RunState:
+        state = self.run.capture(self.stepper.flat)
+        if self.evaluations is not None:
+            state.arrays.update(self.evaluations.arrays())
+        return state
+
+    def _make_evaluations(self) -> Evaluations | None:
+        """The record of L-BFGS: the stored one, where SciPy repeats it, or a new one."""
+        recorder, values = self.run.recorder, self.stepper.values.cpu().numpy()
+        if recorder is None or OPTIMIZERS[self.job.optimizer.name].update is not None:
+            return None
+        found = recorder.found
+        # A state that does not fit the network is refused with a warning.
+        if found is not None and not recorder.finished and self._fits(found):
+            n_iterations = len(found.numbers["history"])
+            record = Evaluations.from_arrays(found.arrays, n_iterations)
+            if record.lead_to(found.arrays["weights.0.0"]):
+                return record
+            recorder.refuse()
+        return Evaluations(values.astype(np.float64), values.dtype)
+
+    def _fits(self, found: RunState) -> bool:
+        return found.arrays["weights.0.0"].shape == tuple(self.stepper.values.shape)

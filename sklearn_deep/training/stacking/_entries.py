@@ -6,12 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklearn_deep.data._batches import batch_bounds
+from sklearn_deep.training.checkpoints._recorder import Recorder
+from sklearn_deep.training.checkpoints._run_state import RunState
 from sklearn_deep.training.job._job import TrainJob, TrainResult
 from sklearn_deep.training.loop._evaluation import evaluate
 from sklearn_deep.training.loop._run import EpochNumbers, Run, Watcher
+from sklearn_deep.training.step._flat import FlatParameters
+from sklearn_deep.training.step._step import make_slots
 
 
 @dataclass
@@ -22,6 +26,8 @@ class Member:
     ----------
     job : TrainJob
     watchers : sequence of Watcher
+    recorder : Recorder or None
+        Stores the state of its training.
     cancelled : bool
         Set by other threads, also during training: the result is not needed any more.
     result : TrainResult or None
@@ -31,6 +37,7 @@ class Member:
 
     job: TrainJob
     watchers: Sequence[Watcher] = ()
+    recorder: Recorder | None = None
     cancelled: bool = False
     result: TrainResult | None = None
     error: BaseException | None = None
@@ -60,9 +67,27 @@ class Entry:
         clock: Callable[[], float],
     ):
         self.member, self.job = member, job
-        self.run = Run(job, member.watchers, clock)
+        self.run = Run(job, member.watchers, clock, member.recorder)
+        found = self._resume([own.module for own in each])
         self.nets = [Net(self, own) for own in each]
         self.places: list[int] = []
+        if found is not None:
+            for net, step in zip(
+                self.nets, found.numbers.get("steps", ()), strict=False
+            ):
+                net.step = step
+
+    def _resume(self, modules: Sequence[nn.Module]) -> RunState | None:
+        """Continue from a stored state, if there is one; the modules get its values."""
+        if self.run.recorder is None or self.run.recorder.found is None:
+            return None
+        flat = FlatParameters(modules, stacked=bool(self.job.networks))
+        make_slots(self.run.state, self.job, flat.values)
+        nets = range(len(modules))
+        found = self.run.resume(flat, nets)
+        for k in nets:
+            flat.release(k)
+        return found
 
     @property
     def cut_short(self) -> bool:

@@ -11,12 +11,12 @@ trained without the rest.
 
 import threading
 from collections import Counter, deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from sklearn_deep.training.job._devices import available_memory, one_thread
-from sklearn_deep.training.job._job import TrainJob, TrainResult
+from sklearn_deep.training.job._job import TrainResult
 from sklearn_deep.training.loop._run import Run, Watcher
 from sklearn_deep.training.stacking._entries import Member
 from sklearn_deep.training.stacking._grouping import (
@@ -236,12 +236,9 @@ class StackScheduler:
                 task.call.tasks.discard(task)
                 self._ended(task)
 
-    def train(
-        self, task: Task, job: TrainJob, watchers: Sequence[Watcher]
-    ) -> TrainResult:
+    def train(self, task: Task, member: Member) -> TrainResult:
         """Wait until the job is trained, in a stack with those of other tasks."""
-        member = Member(job, watchers)
-        size = 0 if task.shares_rows else held_bytes(job)
+        size = 0 if task.shares_rows else held_bytes(member.job)
         shape, width = full_width(member)
         with self._changing():
             self._check(task)
@@ -374,7 +371,8 @@ class _StopsWhenCancelled(Watcher):
 
     def epoch_end(self, run: Run, row: dict[str, Any]) -> bool:
         """Stop where the member is cancelled."""
-        return self._member.cancelled
+        run.cancelled = self._member.cancelled
+        return run.cancelled
 
 
 def _train(unit: TrainingUnit) -> None:
@@ -385,4 +383,4 @@ def _train(unit: TrainingUnit) -> None:
         return
     (member,) = unit.members
     watchers = [*member.watchers, _StopsWhenCancelled(member)]
-    member.result = train_by_itself(member.job, watchers)
+    member.result = train_by_itself(member.job, watchers, member.recorder)

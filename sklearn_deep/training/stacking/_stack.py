@@ -17,6 +17,8 @@ from sklearn_deep.data._batches import Batch, Rows, epoch_order
 from sklearn_deep.data._stacked_rows import StackedRows, plan_steps, shared_features
 from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.nn._running import Running
+from sklearn_deep.training.checkpoints._recorder import Recorder
+from sklearn_deep.training.checkpoints._run_state import RunState
 from sklearn_deep.training.job._devices import step_multiply_adds, threads_for
 from sklearn_deep.training.job._job import OptimizerSpec, TrainJob, TrainResult
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
@@ -52,7 +54,11 @@ def train_stack(members: Sequence[Member]) -> None:
         stack.epoch()
 
 
-def train_by_itself(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
+def train_by_itself(
+    job: TrainJob,
+    watchers: Sequence[Watcher] = (),
+    recorder: Recorder | None = None,
+) -> TrainResult:
     """Train one job: a network, or an ensemble, whose networks are a stack.
 
     Raises
@@ -61,8 +67,8 @@ def train_by_itself(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainRes
         When the loss or a weight is no longer finite after an epoch.
     """
     if not job.networks:
-        return train_alone(job, watchers)
-    member = Member(job, watchers)
+        return train_alone(job, watchers, recorder)
+    member = Member(job, watchers, recorder)
     multiply_adds = step_multiply_adds(job.module, job.batch_size, job.rows.x)
     with threads_for(multiply_adds, job.rows.device):
         train_stack([member])
@@ -100,6 +106,10 @@ class Stack:
             except Exception as error:
                 member.error = error
         self._compose(entries)
+        for entry in entries:
+            if entry.run.stop_reason is not None:
+                self._try(entry, self._finish, entry)
+        self._part()
 
     def epoch(self) -> None:
         """Train an epoch; remove the jobs that have finished."""
@@ -319,7 +329,17 @@ class Stack:
         if run.end_epoch(entry.joint(numbers), self._flat, entry.places):
             if entry.job.state is not None:
                 self._save_state(entry)
-            entry.member.result = run.finish(self._flat, entry.places)
+            self._finish(entry)
+        elif run.recorder is not None and not entry.cut_short:
+            run.recorder.end_epoch(lambda: self._captured(entry))
+
+    def _finish(self, entry: Entry) -> None:
+        entry.member.result = entry.run.finish(self._flat, entry.places)
+
+    def _captured(self, entry: Entry) -> RunState:
+        self._save_state(entry)
+        steps = [net.step for net in entry.nets]
+        return entry.run.capture(self._flat, entry.places, steps=steps)
 
     def _try(self, entry: Entry, call: Callable[..., Any], *args: Any) -> None:
         """Call a function whose failure concerns one job alone."""

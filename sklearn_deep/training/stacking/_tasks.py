@@ -3,11 +3,10 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from sklearn_deep.training.job._job import TrainJob, TrainResult
-from sklearn_deep.training.loop._run import Watcher
+from sklearn_deep.training.job._job import TrainResult
 from sklearn_deep.training.stacking._entries import Member
 from sklearn_deep.training.stacking._grouping import TrainingUnit
 
@@ -52,9 +51,7 @@ class Outcome:
 class Scheduler(Protocol):
     """Trains the jobs of tasks; implemented in ``_scheduler.py``."""
 
-    def train(
-        self, task: Task, job: TrainJob, watchers: Sequence[Watcher]
-    ) -> TrainResult:
+    def train(self, task: Task, member: Member) -> TrainResult:
         """Train the job of a task."""
 
 

@@ -1,0 +1,157 @@
+"""When the state of a fit is stored: now and then, at its end, and before a signal ends it."""
+
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sklearn_deep.exceptions import CheckpointWarning
+from sklearn_deep.training.checkpoints._budget import BUDGET
+from sklearn_deep.training.checkpoints._contents import Contents
+from sklearn_deep.training.checkpoints._fingerprint import fingerprint
+from sklearn_deep.training.checkpoints._run_state import RunState
+from sklearn_deep.training.checkpoints._signals import (
+    live,
+    signals_held,
+    storing_on_signals,
+)
+from sklearn_deep.training.checkpoints._store import Store
+from sklearn_deep.training.job._checkpoint import Checkpoint
+from sklearn_deep.training.job._job import TrainJob
+
+# Seconds between two copies of the state in memory; the last one is stored where a signal
+# ends the fit in the middle of an epoch.
+_PAUSE = 0.5
+
+# The pause is so many times as long as a copy takes, at least.
+_FACTOR = 100
+
+# Whoever ends the process waits this many seconds for a thread that stores a state.
+_PATIENCE = 1.0
+
+Capture = Callable[[], RunState]
+
+
+class Recorder:
+    """Stores the state of one fit, and reads it when the fit begins.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    owner : str
+        Name of the estimator.
+    key : str
+        Fingerprint of the job.
+
+    Attributes
+    ----------
+    found : RunState or None
+        The state from which the fit continues; None without one, or once it is taken.
+    finished : bool
+        Whether it is that of a finished fit.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, owner: str, key: str):
+        self._checkpoint, self._key = checkpoint, key
+        self._store = Store(checkpoint, owner)
+        self.found = self._store.read(key)
+        self.finished = self.found is not None and bool(self.found.numbers["done"])
+        self._snapshot: RunState | None = None  # not stored yet
+        self._lock, self._process = threading.Lock(), os.getpid()
+        self._n_epochs = 0
+        self._stored_at = self._copied_at = time.monotonic()
+        self._pause = _PAUSE
+
+    def take(self) -> RunState | None:
+        """The state from which the fit continues; it is not kept here any longer."""
+        found, self.found = self.found, None
+        return found
+
+    def refuse(self) -> None:
+        """Note that the fit does not continue from the state, but begins anew."""
+        self.found, self.finished = None, False
+
+    def end_epoch(self, capture: Capture) -> None:
+        """Note that an epoch has ended, and training goes on."""
+        self._n_epochs += 1
+        now = time.monotonic()
+        if self._is_due(now):
+            self._snapshot = capture()
+            with BUDGET.spending():
+                self.flush()
+        elif now - self._copied_at >= self._pause:
+            self._snapshot = capture()
+            self._copied_at = time.monotonic()
+            self._pause = max(_PAUSE, _FACTOR * (self._copied_at - now))
+
+    def end(self, capture: Capture) -> None:
+        """Note that the fit has ended by itself."""
+        self._snapshot = None
+        if self.finished:
+            return
+        if self._checkpoint.on_done == "remove":
+            self._store.remove(self._key)
+            return
+        self._snapshot = capture()
+        self.flush()
+
+    def flush(self) -> None:
+        """Store the last copy of the state, if it is not stored yet."""
+        if self._process != os.getpid():
+            return  # a fork has no part in the training of its parent
+        with signals_held():
+            acquired = self._lock.acquire(timeout=_PATIENCE)
+            try:
+                state, self._snapshot = self._snapshot, None
+                if state is not None:
+                    self._store.write(self._key, state)
+                    self._stored_at = self._copied_at = time.monotonic()
+            finally:
+                if acquired:
+                    self._lock.release()
+
+    def _is_due(self, now: float) -> bool:
+        checkpoint = self._checkpoint
+        if checkpoint.every_epochs and self._n_epochs % checkpoint.every_epochs == 0:
+            return True
+        pause = checkpoint.every_seconds
+        if pause is None or now - self._stored_at < pause:
+            return False
+        return pause == 0 or BUDGET.allows(now)
+
+
+@contextmanager
+def recording(
+    job: TrainJob, contents: Contents | None = None
+) -> Iterator[Recorder | None]:
+    """The recorder of a job, which signals and errors cause to store its state.
+
+    It is None for a job without a checkpoint. ``contents`` are those of the search that
+    the job belongs to.
+    """
+    recorder = None if job.checkpoint is None else _recorder_of(job, contents)
+    if recorder is None:
+        yield None
+        return
+    with storing_on_signals(), BUDGET.shared(), live(recorder):
+        try:
+            yield recorder
+        except BaseException:
+            recorder.flush()
+            raise
+
+
+def _recorder_of(job: TrainJob, contents: Contents | None) -> Recorder | None:
+    assert job.checkpoint is not None
+    try:
+        key = fingerprint(job, contents)
+    except TypeError as error:
+        warnings.warn(
+            f"{job.owner} stores no state of its training: {error}.",
+            CheckpointWarning,
+            stacklevel=2,
+        )
+        return None
+    return Recorder(job.checkpoint, job.owner, key)
