@@ -24,6 +24,7 @@ import sklearn_deep
 from sklearn_deep import (
     SKOPS_TRUSTED_TYPES,
     Augmentation,
+    Checkpoint,
     CNNAutoencoder,
     CNNClassifier,
     MLPAutoencoder,
@@ -154,10 +155,11 @@ def test_a_reader_predicts_the_same_bits_after_loading(reader, model, method):
     )
 
 
-def test_the_list_names_every_public_estimator_and_what_fitted_ones_hold():
+def test_the_list_names_every_public_estimator_and_what_fitted_ones_hold(tmp_path):
     held = set()
     for model, X in [
         (mlp(), ROWS),
+        (mlp().set_params(checkpoint=Checkpoint(str(tmp_path)), random_state=0), ROWS),
         (MLPRegressor((4,), **QUICK), ROWS),
         (MLPAutoencoder((4,), **QUICK), ROWS),
         (CNNClassifier((2,), channels="first", **QUICK), IMAGES),

@@ -55,6 +55,7 @@ from sklearn_deep.estimators.core._resume import (
 )
 from sklearn_deep.estimators.core._specs import (
     batch_rows,
+    check_repeatable,
     make_loss,
     n_epochs,
     optimizer_spec,
@@ -65,6 +66,7 @@ from sklearn_deep.estimators.core._specs import (
 from sklearn_deep.estimators.core._watching import make_watchers
 from sklearn_deep.private._sklearn import CallbackSupportMixin, with_callbacks
 from sklearn_deep.training._train import train
+from sklearn_deep.training.job._checkpoint import make_checkpoint
 from sklearn_deep.training.job._devices import device_of, resolve_device
 from sklearn_deep.training.job._job import NetSettings, TrainJob
 from sklearn_deep.training.job._seeds import draw_seed
@@ -162,6 +164,7 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
     @with_callbacks
     def _fit(self, given: FitArguments):
         check_params(self, self._rules)
+        check_repeatable(self)
         resumes = given.incremental or self.warm_start
         before = find_fitted(self) if resumes else None
         prepared = self._prepare(given, before)
@@ -303,6 +306,7 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
             n_outputs=data.n_outputs,
             augmentation=augmentations(self, data.layout),
             weight_mask=fitted.weight_mask,
+            checkpoint=make_checkpoint(owner, self.checkpoint),
         )
 
 

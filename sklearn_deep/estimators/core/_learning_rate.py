@@ -3,6 +3,7 @@
 import dataclasses
 
 from sklearn_deep.estimators.core._fitted import Fitted
+from sklearn_deep.training.checkpoints._remembered import remembered
 from sklearn_deep.training.job._job import TrainJob
 from sklearn_deep.training.loop._lr_range import range_test
 
@@ -17,6 +18,8 @@ def with_found_rate(job: TrainJob, before: Fitted | None) -> TrainJob:
     if job.state is not None and before is not None:
         rate = before.learning_rate  # partial_fit: the first call has found it
     else:
-        rate = range_test(job, *RANGE_TEST).suggestion
+        rate = remembered(
+            job, "learning rate", lambda: range_test(job, *RANGE_TEST).suggestion
+        )
     optimizer = dataclasses.replace(job.optimizer, learning_rate=rate)
     return dataclasses.replace(job, optimizer=optimizer)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from sklearn_deep.augmentation._policies import Policy
 from sklearn_deep.data._split import validation_split
 from sklearn_deep.exceptions import InvalidParameterError, TrainingDivergedError
 from sklearn_deep.nn._randomness import copy_to_train
+from sklearn_deep.training.checkpoints._recorder import recording
+from sklearn_deep.training.checkpoints._remembered import remembered
 from sklearn_deep.training.job._job import OptimizerState, TrainJob
 from sklearn_deep.training.job._seeds import generator
 from sklearn_deep.training.job._stopping import StoppingSpec
@@ -71,14 +74,22 @@ def _search(job: TrainJob, search: AutoAugment, before: tuple, after: tuple) -> 
     assert job.layout is not None
     draws = generator(job.seed, "policy")
     policies = candidates(search, job.layout.kind, draws)
-    job = _child(job.to_device(), search)
+    trials = [(*before, *policy, *after) for policy in policies]
+    best = remembered(
+        job, "policy", lambda: _best_of(_child(job.to_device(), search), trials)
+    )
+    return policies[best]
+
+
+def _best_of(job: TrainJob, trials: Sequence[tuple]) -> int:
+    """Number of the augmentations with which a short training has the lowest loss."""
     jobs = [
         dataclasses.replace(
             job,
             module=copy_to_train(job.module),
-            augmentation=(*before, *policy, *after),
+            augmentation=augmentation,
         )
-        for policy in policies
+        for augmentation in trials
     ]
     members = _trained(jobs)
     losses = [_lowest_loss(member) for member in members]
@@ -86,7 +97,7 @@ def _search(job: TrainJob, search: AutoAugment, before: tuple, after: tuple) -> 
     best = int(np.argmin(losses))
     if (error := members[best].error) is not None:  # all of them diverged
         raise error
-    return policies[best]
+    return best
 
 
 def _child(job: TrainJob, search: AutoAugment) -> TrainJob:
@@ -126,19 +137,23 @@ def _split(job: TrainJob, share: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _trained(jobs: Sequence[TrainJob]) -> list[Member]:
     """Train jobs, stacked if that is faster; each member gets its result or error."""
-    members = [Member(job) for job in jobs]
-    # Plan for one core: other fits may use the others.
-    for unit in plan_units(members, cores=1):
-        if len(unit.members) > 1:
-            train_stack(unit.members)
-        else:
-            _train_one(unit.members[0])
+    with ExitStack() as recorders:
+        members = [
+            Member(job, recorder=recorders.enter_context(recording(job)))
+            for job in jobs
+        ]
+        # Plan for one core: other fits may use the others.
+        for unit in plan_units(members, cores=1):
+            if len(unit.members) > 1:
+                train_stack(unit.members)
+            else:
+                _train_one(unit.members[0])
     return members
 
 
 def _train_one(member: Member) -> None:
     try:
-        member.result = train_alone(member.job)
+        member.result = train_alone(member.job, recorder=member.recorder)
     except TrainingDivergedError as error:
         member.error = error
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from sklearn_deep.data._tasks import Targets
 from sklearn_deep.estimators.core._hooks import NetworkHooks
+from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training.job._job import OptimizerSpec
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
@@ -23,6 +24,17 @@ MANY_ROWS = 10_000
 _SHARE_WAITED, _FEWEST_WAITED = 0.2, 10
 
 SCALINGS = {None: 0.0, "linear": 1.0, "sqrt": 0.5}
+
+
+def check_repeatable(estimator: NetworkHooks) -> None:
+    """Raise where no fit could find the state that another one has stored."""
+    if estimator.checkpoint is None or estimator.random_state is not None:
+        return
+    raise InvalidParameterError(
+        f"The 'checkpoint' parameter of {type(estimator).__name__} needs a random_state:"
+        " with None each fit draws other initial weights, and none continues another."
+        " Set random_state to an integer."
+    )
 
 
 def auto_batch_size(n_rows: int, smallest: int = 32) -> int:

@@ -176,6 +176,12 @@ class CNNClassifier(SequenceClassifier, SeriesEstimator):
         skorch callbacks, or pairs of a name and a callback. Their parameters are
         ``callbacks__<name>__<parameter>``; the name defaults to that of the callback's
         class. (scikit-learn's callbacks are set with ``set_callbacks``.)
+    checkpoint : str, path or Checkpoint, default=None
+        Folder in which the fit stores its state every 30 seconds and at its end; a
+        :class:`Checkpoint` says how often. A fit with the same parameters, data and
+        ``random_state`` that was interrupted continues from there, to the same network; one
+        that has finished is not trained again. It needs a ``random_state``. Callbacks are
+        not compared, and see only the epochs that are trained now.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Device for training and prediction; "auto" uses an accelerator if there is one.
     dtype : {"auto", "float32", "float64"}, default="auto"
@@ -306,6 +312,7 @@ class CNNClassifier(SequenceClassifier, SeriesEstimator):
         time_limit=None,
         warm_start=False,
         callbacks=None,
+        checkpoint=None,
         device="auto",
         dtype="auto",
         verbose=0,
@@ -358,6 +365,7 @@ class CNNClassifier(SequenceClassifier, SeriesEstimator):
         self.time_limit = time_limit
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.device = device
         self.dtype = dtype
         self.verbose = verbose
@@ -528,6 +536,12 @@ class CNNRegressor(SequenceRegressor, SeriesEstimator):
         skorch callbacks, or pairs of a name and a callback. Their parameters are
         ``callbacks__<name>__<parameter>``; the name defaults to that of the callback's
         class. (scikit-learn's callbacks are set with ``set_callbacks``.)
+    checkpoint : str, path or Checkpoint, default=None
+        Folder in which the fit stores its state every 30 seconds and at its end; a
+        :class:`Checkpoint` says how often. A fit with the same parameters, data and
+        ``random_state`` that was interrupted continues from there, to the same network; one
+        that has finished is not trained again. It needs a ``random_state``. Callbacks are
+        not compared, and see only the epochs that are trained now.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Device for training and prediction; "auto" uses an accelerator if there is one.
     dtype : {"auto", "float32", "float64"}, default="auto"
@@ -656,6 +670,7 @@ class CNNRegressor(SequenceRegressor, SeriesEstimator):
         time_limit=None,
         warm_start=False,
         callbacks=None,
+        checkpoint=None,
         device="auto",
         dtype="auto",
         verbose=0,
@@ -706,6 +721,7 @@ class CNNRegressor(SequenceRegressor, SeriesEstimator):
         self.time_limit = time_limit
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.device = device
         self.dtype = dtype
         self.verbose = verbose

@@ -1,6 +1,7 @@
 """Parameter rules shared by all families of networks."""
 
 from numbers import Integral
+from os import PathLike
 
 from sklearn.metrics import get_scorer_names
 
@@ -20,6 +21,7 @@ from sklearn_deep._params import (
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._initializers import INITIALIZERS
 from sklearn_deep.nn._mlp import NORMALIZATIONS
+from sklearn_deep.training.job._checkpoint import Checkpoint
 from sklearn_deep.training.job._devices import DEVICES
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.training.job._schedules import SCHEDULES
@@ -95,6 +97,12 @@ TRAINING_RULES: Rules = {
     "time_limit": (NONE, _POSITIVE),
     "warm_start": (BOOLEAN,),
     "callbacks": (NONE, InstanceOf((list, tuple), "a list of skorch callbacks")),
+    "checkpoint": (
+        NONE,
+        InstanceOf(
+            (str, PathLike, Checkpoint), "a folder (a str or a path), a Checkpoint"
+        ),
+    ),
     "device": (OneOf(*DEVICES),),
     "dtype": (OneOf("auto", "float32", "float64"),),
     "verbose": (Number(Integral, 0), BOOLEAN),

@@ -425,6 +425,12 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
         skorch callbacks, or pairs of a name and a callback. Their parameters are
         ``callbacks__<name>__<parameter>``; the name defaults to that of the callback's
         class. (scikit-learn's callbacks are set with ``set_callbacks``.)
+    checkpoint : str, path or Checkpoint, default=None
+        Folder in which the fit stores its state every 30 seconds and at its end; a
+        :class:`Checkpoint` says how often. A fit with the same parameters, data and
+        ``random_state`` that was interrupted continues from there, to the same network; one
+        that has finished is not trained again. It needs a ``random_state``. Callbacks are
+        not compared, and see only the epochs that are trained now.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Device for training and prediction; "auto" uses an accelerator if there is one.
     dtype : {"float32", "auto", "float64"}, default="float32"
@@ -567,6 +573,7 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
         time_limit=None,
         warm_start=False,
         callbacks=None,
+        checkpoint=None,
         device="auto",
         dtype="float32",
         verbose=0,
@@ -611,6 +618,7 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
         self.time_limit = time_limit
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.device = device
         self.dtype = dtype
         self.verbose = verbose
@@ -752,6 +760,12 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
         skorch callbacks, or pairs of a name and a callback. Their parameters are
         ``callbacks__<name>__<parameter>``; the name defaults to that of the callback's
         class. (scikit-learn's callbacks are set with ``set_callbacks``.)
+    checkpoint : str, path or Checkpoint, default=None
+        Folder in which the fit stores its state every 30 seconds and at its end; a
+        :class:`Checkpoint` says how often. A fit with the same parameters, data and
+        ``random_state`` that was interrupted continues from there, to the same network; one
+        that has finished is not trained again. It needs a ``random_state``. Callbacks are
+        not compared, and see only the epochs that are trained now.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Device for training and prediction; "auto" uses an accelerator if there is one.
     dtype : {"float32", "auto", "float64"}, default="float32"
@@ -884,6 +898,7 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
         time_limit=None,
         warm_start=False,
         callbacks=None,
+        checkpoint=None,
         device="auto",
         dtype="float32",
         verbose=0,
@@ -926,6 +941,7 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
         self.time_limit = time_limit
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.device = device
         self.dtype = dtype
         self.verbose = verbose

@@ -131,10 +131,11 @@ def recording(
     It is None for a job without a checkpoint. ``contents`` are those of the search that
     the job belongs to.
     """
-    recorder = None if job.checkpoint is None else _recorder_of(job, contents)
-    if recorder is None:
+    key = key_of(job, contents)
+    if job.checkpoint is None or key is None:
         yield None
         return
+    recorder = Recorder(job.checkpoint, job.owner, key)
     with storing_on_signals(), BUDGET.shared(), live(recorder):
         try:
             yield recorder
@@ -143,10 +144,12 @@ def recording(
             raise
 
 
-def _recorder_of(job: TrainJob, contents: Contents | None) -> Recorder | None:
-    assert job.checkpoint is not None
+def key_of(job: TrainJob, contents: Contents | None = None) -> str | None:
+    """Fingerprint of a job with a checkpoint, unless it has a part without one."""
+    if job.checkpoint is None:
+        return None
     try:
-        key = fingerprint(job, contents)
+        return fingerprint(job, contents)
     except TypeError as error:
         warnings.warn(
             f"{job.owner} stores no state of its training: {error}.",
@@ -154,4 +157,3 @@ def _recorder_of(job: TrainJob, contents: Contents | None) -> Recorder | None:
             stacklevel=2,
         )
         return None
-    return Recorder(job.checkpoint, job.owner, key)
