@@ -359,6 +359,10 @@ augmentation_ : tuple of augmentations
     ``Policy`` that it found, or left out if it found none.
 module_ : torch.nn.Module
     The network, in evaluation mode.
+layers_ : DataFrame (a list of dicts without pandas)
+    One row per layer with values of its own: layer (its name in ``module_``), kind,
+    shape (of its weights), parameters (their number), trainable (whether training
+    changes any).
 net_ : skorch.NeuralNet
     The same network for code that expects skorch.
 """,

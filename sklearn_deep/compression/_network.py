@@ -77,6 +77,7 @@ def with_module(
     changes = {
         "module": module.eval(),
         "weight_mask": mask,
+        "frozen": (),
         "optimizer": None,  # its state belongs to the other module
         "optimizer_state": None,
         "importances": None,  # of the other module too
@@ -189,7 +190,13 @@ def _fine_tuning(
             on_validation=stopping.on_validation and job.validation is not None,
         )
     return dataclasses.replace(
-        job, optimizer=optimizer, stopping=stopping, state=state, **changes
+        job,
+        optimizer=optimizer,
+        stopping=stopping,
+        state=state,
+        # What compression takes away, all parameters that are left make up for.
+        frozen=frozenset(),
+        **changes,
     )
 
 

@@ -18,6 +18,7 @@ from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.estimators.core._fit import TrainsNetwork
 from sklearn_deep.estimators.core._fitted import Fitted, FittedAttribute, find_fitted
 from sklearn_deep.estimators.core._html import with_network_section
+from sklearn_deep.estimators.core._layers import as_frame, layers_of
 from sklearn_deep.estimators.core._named_lists import inner_params, set_inner_params
 from sklearn_deep.estimators.core._networks import (
     architecture_key,
@@ -84,6 +85,18 @@ class DeepEstimator(TracksSubclasses, TrainsNetwork):
     )
 
     @property
+    def layers_(self):
+        """One row per layer with parameters: name, kind, shape, parameters, trainable.
+
+        A DataFrame where pandas is installed, else a list of dicts.
+        """
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError(
+                f"{type(self).__name__} has no layers_ before it is fitted."
+            )
+        return as_frame(layers_of(self._fitted.module, self._fitted.frozen))
+
+    @property
     def n_features_in_(self):
         """Number of columns of X; missing for sequences."""
         return self._of_columns("n_features_in_", "n_features_in")
@@ -115,12 +128,7 @@ class DeepEstimator(TracksSubclasses, TrainsNetwork):
             raise AttributeError(
                 f"{type(self).__name__} has no history_ before it is fitted."
             )
-        history = self._fitted.history
-        try:
-            import pandas as pd
-        except ImportError:
-            return [dict(row) for row in history]
-        return pd.DataFrame(history)
+        return as_frame(self._fitted.history)
 
     @property
     def net_(self):

@@ -219,6 +219,7 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
             dtype=split.whole.dtype,
             history=[] if before is None else before.history,
             weight_mask=None if before is None else mask_on(device, before.weight_mask),
+            frozen=() if before is None else before.frozen,
         )
         data = JobData(train, rows, validation, layout, n_raw)
         monitor = make_monitor(self, fitted, split.validation)
@@ -307,6 +308,7 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
             augmentation=augmentations(self, data.layout),
             weight_mask=fitted.weight_mask,
             checkpoint=make_checkpoint(owner, self.checkpoint),
+            frozen=frozenset(fitted.frozen),
         )
 
 

@@ -74,6 +74,8 @@ class Fitted:
     importances : tuple of two ndarrays, or None
         Permutation importances of the columns and their standard errors, if this fit
         measured them.
+    frozen : tuple of str
+        Names of parameters and buffers that training leaves as they are.
     net : skorch.NeuralNet or None
         The net that the callbacks of this process saw. It is never pickled.
     """
@@ -97,6 +99,7 @@ class Fitted:
     weight_mask: dict[str, Tensor] | None = None
     bits: int | None = None
     importances: tuple[np.ndarray, np.ndarray] | None = None
+    frozen: tuple[str, ...] = ()
     net: Any = None
 
     def encode(self, X: Any) -> Any:

@@ -197,6 +197,10 @@ class MLPAutoencoder(DeepReconstructor, LayeredEstimator):
         The network, in evaluation mode.
     net_ : skorch.NeuralNet
         The same network for code that expects skorch.
+    layers_ : DataFrame (a list of dicts without pandas)
+        One row per layer with values of its own: layer (its name in ``module_``), kind,
+        shape (of its weights), parameters (their number), trainable (whether training
+        changes any).
 
     See Also
     --------

@@ -190,6 +190,10 @@ class CNNAutoencoder(DeepReconstructor, ConvolutionalEstimator):
         The network, in evaluation mode.
     net_ : skorch.NeuralNet
         The same network for code that expects skorch.
+    layers_ : DataFrame (a list of dicts without pandas)
+        One row per layer with values of its own: layer (its name in ``module_``), kind,
+        shape (of its weights), parameters (their number), trainable (whether training
+        changes any).
 
     See Also
     --------

@@ -222,6 +222,10 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
         The network, in evaluation mode.
     net_ : skorch.NeuralNet
         The same network for code that expects skorch.
+    layers_ : DataFrame (a list of dicts without pandas)
+        One row per layer with values of its own: layer (its name in ``module_``), kind,
+        shape (of its weights), parameters (their number), trainable (whether training
+        changes any).
 
     See Also
     --------
@@ -525,6 +529,10 @@ class MLPRegressor(DeepRegressor, _MLPFamily):
         The network, in evaluation mode.
     net_ : skorch.NeuralNet
         The same network for code that expects skorch.
+    layers_ : DataFrame (a list of dicts without pandas)
+        One row per layer with values of its own: layer (its name in ``module_``), kind,
+        shape (of its weights), parameters (their number), trainable (whether training
+        changes any).
 
     See Also
     --------

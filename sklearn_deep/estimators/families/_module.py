@@ -164,6 +164,10 @@ class ModuleClassifier(DeepClassifier, UserModuleEstimator):
         The network, in evaluation mode.
     net_ : skorch.NeuralNet
         The same network for code that expects skorch.
+    layers_ : DataFrame (a list of dicts without pandas)
+        One row per layer with values of its own: layer (its name in ``module_``), kind,
+        shape (of its weights), parameters (their number), trainable (whether training
+        changes any).
 
     See Also
     --------
@@ -448,6 +452,10 @@ class ModuleRegressor(DeepRegressor, UserModuleEstimator):
         The network, in evaluation mode.
     net_ : skorch.NeuralNet
         The same network for code that expects skorch.
+    layers_ : DataFrame (a list of dicts without pandas)
+        One row per layer with values of its own: layer (its name in ``module_``), kind,
+        shape (of its weights), parameters (their number), trainable (whether training
+        changes any).
 
     See Also
     --------

@@ -271,6 +271,10 @@ class RNNClassifier(SequenceClassifier, _RNNFamily):
         The network, in evaluation mode.
     net_ : skorch.NeuralNet
         The same network for code that expects skorch.
+    layers_ : DataFrame (a list of dicts without pandas)
+        One row per layer with values of its own: layer (its name in ``module_``), kind,
+        shape (of its weights), parameters (their number), trainable (whether training
+        changes any).
 
     See Also
     --------
@@ -613,6 +617,10 @@ class RNNRegressor(SequenceRegressor, _RNNFamily):
         The network, in evaluation mode.
     net_ : skorch.NeuralNet
         The same network for code that expects skorch.
+    layers_ : DataFrame (a list of dicts without pandas)
+        One row per layer with values of its own: layer (its name in ``module_``), kind,
+        shape (of its weights), parameters (their number), trainable (whether training
+        changes any).
 
     See Also
     --------

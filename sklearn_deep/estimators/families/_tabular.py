@@ -486,6 +486,10 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
         Missing if ``importance_repeats`` was 0.
     feature_importances_error_ : ndarray of shape (n_features,)
         Standard errors of ``feature_importances_`` over the rows.
+    layers_ : DataFrame (a list of dicts without pandas)
+        One row per layer with values of its own: layer (its name in ``module_``), kind,
+        shape (of its weights), parameters (their number), trainable (whether training
+        changes any).
 
     See Also
     --------
@@ -820,6 +824,10 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
         decrease of R^2. Missing if ``importance_repeats`` was 0.
     feature_importances_error_ : ndarray of shape (n_features,)
         Standard errors of ``feature_importances_`` over the rows.
+    layers_ : DataFrame (a list of dicts without pandas)
+        One row per layer with values of its own: layer (its name in ``module_``), kind,
+        shape (of its weights), parameters (their number), trainable (whether training
+        changes any).
 
     See Also
     --------

@@ -134,6 +134,12 @@ class TrainJob:
         on the rows that each leaves out.
     checkpoint : Checkpoint or None
         Where the state of the training is stored; None for nowhere. It changes no result.
+    frozen : frozenset of str
+        Names of parameters and buffers that stay as they are. Layers without others are
+        in evaluation mode.
+    rates : mapping of str to float, or None
+        By name of a parameter: factor on its learning rate and weight decay, beside
+        those of ``optimizer.layer_rates``; 1 for others.
     """
 
     owner: str
@@ -156,38 +162,56 @@ class TrainJob:
     weight_mask: Mapping[str, Tensor] | None = None
     networks: tuple[JobNetwork, ...] = ()
     checkpoint: Checkpoint | None = None
+    frozen: frozenset[str] = frozenset()
+    rates: Mapping[str, float] | None = None
 
     def each_network(self) -> "list[TrainJob]":
         """The job of each network of an ensemble; for other jobs the job itself."""
         if not self.networks:
             return [self]
         return [
-            replace(
-                self,
-                module=network.module,
+            self.with_part(
+                network.module,
                 seed=network.seed,
                 rows=network.rows,
                 validation=network.left_out,
                 monitor=None,
-                weight_mask=self._mask_of(network.module),
                 networks=(),
                 checkpoint=None,  # the ensemble has one state
             )
             for network in self.networks
         ]
 
-    def _mask_of(self, part: nn.Module) -> Mapping[str, Tensor] | None:
-        """The weight mask by the names that parameters have in a part of the module."""
-        if self.weight_mask is None:
+    def with_part(self, part: nn.Module, **changes: Any) -> "TrainJob":
+        """The job of a part of its module, with what belongs to its parameters."""
+        return replace(
+            self,
+            module=part,
+            weight_mask=self._by_part(self.weight_mask, part),
+            frozen=self._names_in(part),
+            rates=self._by_part(self.rates, part),
+            **changes,
+        )
+
+    def _by_part(
+        self, named: Mapping[str, Any] | None, part: nn.Module
+    ) -> Mapping[str, Any] | None:
+        """Values by the names that parameters have in a part of the module."""
+        if named is None:
             return None
-        masks = {
-            id(p): self.weight_mask[name]
+        of = {
+            id(p): named[name]
             for name, p in self.module.named_parameters()
-            if name in self.weight_mask
+            if name in named
         }
-        return {
-            name: masks[id(p)] for name, p in part.named_parameters() if id(p) in masks
-        }
+        return {name: of[id(p)] for name, p in part.named_parameters() if id(p) in of}
+
+    def _names_in(self, part: nn.Module) -> frozenset[str]:
+        """What is frozen, by the names that it has in a part of the module."""
+        if not self.frozen:
+            return self.frozen
+        those = {id(t) for name, t in _tensors(self.module) if name in self.frozen}
+        return frozenset(name for name, t in _tensors(part) if id(t) in those)
 
     def to_device(self) -> "TrainJob":
         """The job with its features on the device of its targets."""
@@ -196,6 +220,10 @@ class TrainJob:
             shares = validation.x is self.rows.x
             validation = validation.to_device(rows.x if shares else None)
         return replace(self, rows=rows, validation=validation)
+
+
+def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+    return [*module.named_parameters(), *module.named_buffers()]
 
 
 @dataclass(frozen=True)

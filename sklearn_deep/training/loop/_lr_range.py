@@ -9,6 +9,7 @@ import torch
 from sklearn_deep.data._batches import epoch_batches
 from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.nn._fast_float64 import has_float64_kernels
+from sklearn_deep.nn._frozen import begin_training
 from sklearn_deep.nn._randomness import copy_to_train
 from sklearn_deep.training.job._devices import step_multiply_adds, threads_for
 from sklearn_deep.training.job._job import OptimizerState, TrainJob
@@ -49,12 +50,10 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
     """
     if job.networks:
         first = job.networks[0]
-        job = dataclasses.replace(
-            job, module=first.module, rows=first.rows, networks=()
-        )
+        job = job.with_part(first.module, rows=first.rows, networks=())
     trial = dataclasses.replace(
         job.to_device(),
-        module=copy_to_train(job.module).train(),
+        module=begin_training(copy_to_train(job.module), job.frozen),
         state=OptimizerState(),
     )
     stepper = SingleStep(trial)

@@ -10,6 +10,7 @@ from sklearn_deep.data._batches import Batch, epoch_batches
 from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.training.checkpoints._recorder import Recorder
 from sklearn_deep.training.checkpoints._run_state import RunState
+from sklearn_deep.nn._frozen import begin_training
 from sklearn_deep.training.job._job import TrainJob, TrainResult
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.training.job._seeds import reseed
@@ -53,7 +54,7 @@ class SingleRun:
         self.rewind_masks()
         if self._augmenter is not None:
             self._augmenter.begin(self.run.state.epoch)
-        self.job.module.train()
+        begin_training(self.job.module, self.job.frozen)
         self.run.begin_epoch()
         if self._average is not None:
             self._average.begin_epoch()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Batch
+from sklearn_deep.nn._frozen import begin_training
 from sklearn_deep.training.job._job import NetSettings, TrainJob
 from sklearn_deep.training.loop._evaluation import judge
 from sklearn_deep.training.loop._run import Run, Watcher
@@ -107,7 +108,7 @@ class SkorchCallbacks(Watcher):
         if not self._sets_rate and run.job.schedule.moves:
             self._group["lr"] = self._rate = run.learning_rate
         self._tell(run, "on_batch_begin", batch=self._pair(batch), training=True)
-        run.job.module.train()  # a callback may have predicted
+        begin_training(run.job.module, run.job.frozen)  # a callback may have predicted
 
     def gradient_ready(self, run: Run, batch: Batch) -> None:
         """Let callbacks look at the gradient, or change it in place."""

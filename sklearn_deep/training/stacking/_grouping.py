@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -130,11 +130,21 @@ def stack_key(job: TrainJob) -> Hashable:
         (bool(job.augmentation), mixes(job)),
         (job.optimizer.name, job.optimizer.layer_rates),
         (job.loss.name, job.loss.kind, tuple(sorted(job.loss.params.items()))),
+        (job.frozen, _sorted_items(job.rates)),
         job.batch_size,
         (job.rows.device, torch_dtype(job.rows.x), tuple(job.rows.x.shape[1:])),
         (job.rows.y.dtype, job.rows.y.shape[1:]),
         job.validation is not None and isinstance(job.validation.x, Ragged),
     )
+
+
+def _sorted_items(rates: Mapping[str, float] | None) -> tuple:
+    return tuple(sorted((rates or {}).items()))
+
+
+def _is_plain(job: TrainJob) -> bool:
+    """Tell whether the gradient of a job is derived by hand."""
+    return not job.frozen and is_plain(job.module)
 
 
 def even_width(n_networks: int, widest: int, cores: int) -> int:
@@ -174,7 +184,7 @@ def _stacks(members: list[Member], cores: int, left_over: str) -> list[TrainingU
         return [TrainingUnit(members, left_over)]
     on_cpu = job.rows.device.type == "cpu"
     few = len(members) < n_stacks * _VMAP_PAYS
-    if on_cpu and few and not is_plain(job.module):
+    if on_cpu and few and not _is_plain(job):
         reason = TOO_FEW.format(len(members))
         return [TrainingUnit([member], reason) for member in members]
     # Sorted by number of rows, adjacent networks have batches of equal size to the
@@ -221,7 +231,7 @@ def _limit(job: TrainJob) -> tuple[int, str]:
 def _width_on_cpu(job: TrainJob) -> int:
     size = step_bytes(job)
     width = int(_CACHE_BYTES // size)
-    if is_plain(job.module):
+    if _is_plain(job):
         return max(width, _NARROW) if size <= _FILLING_BYTES else 1
     return width if width >= _VMAP_PAYS else 1
 

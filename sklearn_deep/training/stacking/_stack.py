@@ -16,6 +16,7 @@ from torch import Tensor
 from sklearn_deep.data._batches import Batch, Rows, epoch_order
 from sklearn_deep.data._stacked_rows import StackedRows, plan_steps, shared_features
 from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.nn._frozen import begin_training
 from sklearn_deep.nn._running import Running
 from sklearn_deep.training.checkpoints._recorder import Recorder
 from sklearn_deep.training.checkpoints._run_state import RunState
@@ -144,7 +145,8 @@ class Stack:
         for entry in entries:
             entry.places = [place_of[id(net)] for net in entry.nets]
         jobs = [net.job for net in self.nets]
-        self._flat = FlatParameters([job.module for job in jobs], stacked=True)
+        modules = [job.module for job in jobs]
+        self._flat = FlatParameters(modules, stacked=True, frozen=jobs[0].frozen)
         self._load_states()
         self._rows = StackedRows([job.rows for job in jobs])
         self._plan = plan_steps([len(job.rows) for job in jobs], jobs[0].batch_size)
@@ -321,7 +323,7 @@ class Stack:
             weights = [b.weight for b in batches if b.weight is not None]
             weight = torch.cat(weights, 1) if weights else None
             judged = judge(jobs[0].loss, raw, y, weight)
-        template.train()
+        begin_training(template, jobs[0].frozen)
         return judged
 
     def _end_epoch(self, entry: Entry, numbers: Sequence[EpochNumbers]) -> None:

@@ -1,13 +1,15 @@
 """The parameters of one network, or of many of one architecture, as one tensor."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sklearn_deep.nn._dropout import rate_modules
+from sklearn_deep.nn._frozen import begin_training
 from sklearn_deep.training.step._products import padded_size
 
 
@@ -26,14 +28,24 @@ class FlatParameters:
         Of one architecture.
     stacked : bool
         Whether tensors have an axis of networks; without, there is one module.
+    frozen : collection of str
+        Names of parameters that are not trained. Until ``release`` they need no gradient.
 
     Attributes
     ----------
     values, gradient : Tensor of shape (n_values,), or (n_nets, n_values) if stacked
     """
 
-    def __init__(self, modules: Sequence[nn.Module], stacked: bool = False):
+    def __init__(
+        self,
+        modules: Sequence[nn.Module],
+        stacked: bool = False,
+        frozen: Collection[str] = (),
+    ):
         self.modules, self.stacked = list(modules), stacked
+        self._frozen = frozen
+        for module in self.modules if frozen else ():
+            _require_gradients(module, frozen, required=False)
         if stacked:
             self._pattern = _pattern(self.modules)
         params = [
@@ -59,7 +71,7 @@ class FlatParameters:
                 parameter = module.get_parameter(name)
                 parameter.data, parameter.grad = value, slope
         if self.stacked:
-            self._stack_buffers()
+            self._stack_constants()
 
     def _packed(self, module: nn.Module) -> Tensor:
         """Parameters of a module one behind the other, each at a boundary."""
@@ -85,10 +97,9 @@ class FlatParameters:
             parameter = nn.Parameter(value)
             parameter.grad = slope
             owner.register_parameter(leaf, parameter)
-        for name, buffer in self._stacked_buffers.items():
-            owner, leaf = _owner(template, name)
-            setattr(owner, leaf, buffer[nets])
-        return template.train()
+        for name, constant in self._constants.items():
+            _set_tensor(template, name, constant[nets])
+        return begin_training(template, self._frozen)
 
     def flattened(self, named: Mapping[str, Tensor], fill: float) -> Tensor:
         """Flatten tensors by name to (n_values,); other parameters get ``fill``."""
@@ -104,13 +115,13 @@ class FlatParameters:
         return {name: part for name, part, _ in self._named(flat, flat)}
 
     def segments(
-        self, factors: Mapping[str, float], by_decay: bool
-    ) -> list[tuple[slice, float]]:
+        self, factors: Mapping[str, Any], by_decay: bool
+    ) -> list[tuple[slice, Any]]:
         """Adjacent values with one factor, given by name of the parameter.
 
         With ``by_decay`` no segment holds both penalised values and others.
         """
-        segments: list[tuple[slice, float]] = []
+        segments: list[tuple[slice, Any]] = []
         stop = 0
         for name, size in zip(self._shapes, self._sizes, strict=True):
             start, stop = stop, stop + size
@@ -135,9 +146,9 @@ class FlatParameters:
             parameter = self.modules[k].get_parameter(name)
             parameter.data, parameter.grad = parameter.data.clone(), None
         if self.stacked:
-            for name in self._stacked_buffers:
-                owner, leaf = _owner(self.modules[k], name)
-                setattr(owner, leaf, self._stacked_buffers[name][k].clone())
+            for name in self._constants:
+                _set_tensor(self.modules[k], name, self._constants[name][k].clone())
+        _require_gradients(self.modules[k], self._frozen, required=True)
 
     def _tensors(self, k: int) -> list[Tensor]:
         return [self._rows[k], *self.modules[k].buffers()]
@@ -153,14 +164,16 @@ class FlatParameters:
             yield name, values[..., place].view(size), gradient[..., place].view(size)
             start += n_padded
 
-    def _stack_buffers(self) -> None:
-        self._stacked_buffers: dict[str, Tensor] = {}
-        for name, _ in self.modules[0].named_buffers():
-            stacked = torch.stack([m.get_buffer(name) for m in self.modules])
-            self._stacked_buffers[name] = stacked
-            for module, buffer in zip(self.modules, stacked.unbind(), strict=True):
-                owner, leaf = _owner(module, name)
-                setattr(owner, leaf, buffer)
+    def _stack_constants(self) -> None:
+        """Stack what is not trained by a gradient: buffers and frozen parameters."""
+        self._constants: dict[str, Tensor] = {}
+        first = self.modules[0]
+        names = [name for name, p in first.named_parameters() if not p.requires_grad]
+        for name in [*names, *(name for name, _ in first.named_buffers())]:
+            rows = [_tensor(module, name).detach() for module in self.modules]
+            self._constants[name] = stacked = torch.stack(rows)
+            for module, row in zip(self.modules, stacked.unbind(), strict=True):
+                _set_tensor(module, name, row)
 
 
 def _pattern(modules: list[nn.Module]) -> nn.Module:
@@ -173,6 +186,32 @@ def _pattern(modules: list[nn.Module]) -> nn.Module:
         for t in (*richest.parameters(), *richest.buffers())
     }
     return copy.deepcopy(richest, memo)
+
+
+def _require_gradients(
+    module: nn.Module, names: Collection[str], required: bool
+) -> None:
+    for name, parameter in module.named_parameters():
+        if name in names:
+            parameter.requires_grad_(required)
+
+
+def _tensor(module: nn.Module, name: str) -> Tensor:
+    owner, leaf = _owner(module, name)
+    value: Tensor = getattr(owner, leaf)
+    return value
+
+
+def _set_tensor(module: nn.Module, name: str, value: Any) -> None:
+    """Set a buffer, or the values of a parameter that is not trained."""
+    owner, leaf = _owner(module, name)
+    before = getattr(owner, leaf)
+    if isinstance(before, nn.Parameter):
+        before.data = value
+    elif leaf in owner._parameters:  # of a pattern, which holds tensors in their place
+        owner.register_parameter(leaf, nn.Parameter(value, requires_grad=False))
+    else:
+        setattr(owner, leaf, value)
 
 
 def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:

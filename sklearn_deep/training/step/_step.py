@@ -104,6 +104,7 @@ class StackedStep:
         self.n_penalised = flat.n_penalised
         self.module: nn.Module = flat.template(nets)
         self.loss = self._joint_loss([job.loss for job in jobs])
+        self._frozen = jobs[0].frozen
         if not self.alone:
             self._set_rates([job.module for job in jobs])
         self.choose_gradient()
@@ -118,30 +119,38 @@ class StackedStep:
                 slot.mul_(self._weight_mask)
         norms = [job.optimizer.gradient_clip or math.inf for job in jobs]
         self._norm = None if min(norms) == math.inf else column(norms, self.values)
-        self._set_rule(flat, jobs[0].optimizer, [self.values, self.gradient_, *slots])
+        self._set_rule(flat, jobs[0], [self.values, self.gradient_, *slots])
 
     def _set_rule(
-        self, flat: FlatParameters, spec: OptimizerSpec, tensors: list[Tensor]
+        self, flat: FlatParameters, job: TrainJob, tensors: list[Tensor]
     ) -> None:
         """Choose the optimizer's rule, and the segments that each call of it updates."""
+        spec, rates = job.optimizer, job.rates or {}
         self._update: Any = OPTIMIZERS[spec.name].update
         self._fused: Any = fused_update(self.values, spec)
         factors = LAYER_RATES[spec.layer_rates](self.module)
+        pairs = {
+            name: (factor * rates.get(name, 1.0), rates.get(name, 1.0))
+            for name, factor in factors.items()
+        }
 
         def segments(by_decay: bool) -> list[_Segment]:
             return [
-                _Segment(factor, place.start < self.n_penalised, tensors, place)
-                for place, factor in flat.segments(factors, by_decay)
+                _Segment(factor, place.start < self.n_penalised, rate, tensors, place)
+                for place, (factor, rate) in flat.segments(pairs, by_decay)
             ]
 
         self._segments = segments(by_decay=False)
         # The fused rule takes one weight decay for all values of a call; without weight
         # decay one call updates a whole segment.
-        self._by_decay = segments(by_decay=True) if self._fused is not None else []
+        split = self._fused is not None or job.rates is not None
+        self._by_decay = segments(by_decay=True) if split else []
 
     def choose_gradient(self) -> None:
         """Use the hand-derived gradient where there is one: not with hooks."""
-        derived: Any = derived_gradient(self.module, self.loss)
+        derived: Any = None
+        if not self._frozen:
+            derived = derived_gradient(self.module, self.loss)
         if derived is None and not self.alone:
             derived = VmappedGradient(self.module, self.loss)
         self._derived = derived
@@ -200,8 +209,7 @@ class StackedStep:
             self._apply_fused(keep, *numbers)
             return
         if keep is not None:
-            keep = keep if self.alone else _rounded(keep, self.values.dtype)
-            self.values[..., : self.n_penalised].mul_(keep)
+            self._decay(keep if self.alone else _rounded(keep, self.values.dtype))
         for segment in self._segments:
             own = numbers if segment.factor == 1.0 else segment.scaled(numbers)
             if not self.alone:
@@ -209,6 +217,14 @@ class StackedStep:
             for nets, weights, gradient, slots in segment.pieces:
                 of_piece = own if nets is None else [_of(n, nets) for n in own]
                 self._update(weights, gradient, slots, *of_piece)
+
+    def _decay(self, keep: Number) -> None:
+        """Multiply the weights by the factor of decoupled weight decay."""
+        if not self._by_decay:
+            self.values[..., : self.n_penalised].mul_(keep)
+        for segment in self._by_decay:
+            if segment.decays:
+                segment.weights.mul_(segment.kept(keep))
 
     def _apply_fused(self, keep: Number | None, *numbers: Number) -> None:
         """Update the weights by the fused rule: of all networks at once where they agree."""
@@ -231,7 +247,7 @@ class StackedStep:
         for segment in self._segments if keep == 1.0 else self._by_decay:
             tensors = segment.nets if nets is None else [t[nets] for t in segment.nets]
             weights, gradients, *slots = tensors
-            own_keep = keep if segment.decays else 1.0
+            own_keep = segment.kept(keep) if segment.decays else 1.0
             of_segment = segment.scaled(numbers)
             self._fused(own_keep, weights, gradients, slots, *of_segment)
 
@@ -275,6 +291,10 @@ class _Segment:
     factor : float
     decays : bool
         Whether weight decay applies.
+    rate : float
+        Factor on the weight decay.
+    weights : Tensor
+        The values of all networks.
     nets : list of list of Tensor
         Weights, gradients and each slot: lists over the networks.
     pieces : list of (nets, weights, gradient, slots)
@@ -282,10 +302,16 @@ class _Segment:
     """
 
     def __init__(
-        self, factor: float, decays: bool, tensors: list[Tensor], place: slice
+        self,
+        factor: float,
+        decays: bool,
+        rate: float,
+        tensors: list[Tensor],
+        place: slice,
     ):
-        self.factor, self.decays = factor, decays
+        self.factor, self.decays, self.rate = factor, decays, rate
         parts = [tensor[..., place] for tensor in tensors]
+        self.weights = parts[0]
         self.pieces = list(_pieces(parts))
         alone = parts[0].ndim == 1
         self.nets = [[part] if alone else list(part.unbind()) for part in parts]
@@ -293,6 +319,10 @@ class _Segment:
     def scaled(self, numbers: Sequence[Number]) -> list[Number]:
         """Coefficients of the rule, of which the first is a learning rate."""
         return [numbers[0] * self.factor, *numbers[1:]]
+
+    def kept(self, keep: Number) -> Number:
+        """Factor of weight decay at the rate of this segment."""
+        return keep if self.rate == 1.0 else 1 - (1 - keep) * self.rate
 
 
 def _pieces(
@@ -328,7 +358,7 @@ class SingleStep(StackedStep):
     """Optimizer steps of one job: ``step(batch, learning_rate) -> loss``."""
 
     def __init__(self, job: TrainJob, state: OptimizerState | None = None):
-        self.flat = FlatParameters([job.module])
+        self.flat = FlatParameters([job.module], frozen=job.frozen)
         self.spec = job.optimizer
         self.state = state or OptimizerState()
         make_slots(self.state, job, self.flat.values)

@@ -48,10 +48,13 @@ class VmappedGradient:
     def __init__(self, template: nn.Module, loss: Loss):
         self.template, self.loss = template, loss
         self._gradients: dict[str, Any] = {
-            name: p.grad for name, p in template.named_parameters()
+            name: p.grad
+            for name, p in template.named_parameters()
+            if p.grad is not None
         }
-        self._weights = {k: p.detach() for k, p in template.named_parameters()}
-        self._moments = dict(template.named_buffers())
+        named = {k: p.detach() for k, p in template.named_parameters()}
+        self._weights = {k: named.pop(k) for k in self._gradients}
+        self._moments = {**named, **dict(template.named_buffers())}
         for layer in cast("Any", template.modules()):
             if hasattr(layer, "under_vmap"):
                 layer.under_vmap = True
