@@ -8,9 +8,9 @@ from torch import Tensor
 
 from sklearn_deep.data._batches import Batch, epoch_batches
 from sklearn_deep.nn._dropout import set_source
+from sklearn_deep.nn._frozen import begin_training
 from sklearn_deep.training.checkpoints._recorder import Recorder
 from sklearn_deep.training.checkpoints._run_state import RunState
-from sklearn_deep.nn._frozen import begin_training
 from sklearn_deep.training.job._job import TrainJob, TrainResult
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.training.job._seeds import reseed
