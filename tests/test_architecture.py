@@ -54,7 +54,8 @@ ORDER = [
 LAZY = {
     "_plotting.py": {"matplotlib"},
     "augmentation/_kornia.py": {"kornia"},
-    "estimators/core/_base.py": {"pandas", "sklearn_deep.training.loop._skorch"},
+    "estimators/core/_base.py": {"sklearn_deep.training.loop._skorch"},
+    "estimators/core/_layers.py": {"pandas"},
     "estimators/core/_watching.py": {"sklearn_deep.training.loop._skorch_callbacks"},
     "files/_skops.py": {"skops.io"},
     "serving/_session.py": {"onnxruntime"},

@@ -208,7 +208,7 @@ def _set_tensor(module: nn.Module, name: str, value: Any) -> None:
     before = getattr(owner, leaf)
     if isinstance(before, nn.Parameter):
         before.data = value
-    elif leaf in owner._parameters:  # of a pattern, which holds tensors in their place
+    elif leaf in dict(owner.named_parameters(recurse=False)):  # a pattern: no Parameter
         owner.register_parameter(leaf, nn.Parameter(value, requires_grad=False))
     else:
         setattr(owner, leaf, value)
