@@ -74,9 +74,11 @@ class Store:
             self._make_room(key)
             os.replace(temporary, state_file(self._folder, key))
             _sync_folder(self._folder)
-        except OSError as error:
+        except BaseException as error:
             with suppress(OSError):
                 temporary.unlink()
+            if not isinstance(error, OSError):
+                raise
             self._warn_once(error)
 
     def remove(self, key: str) -> None:
