@@ -59,6 +59,7 @@ _HELD = {
     "data._spatial_features": ["ReconstructedSpatial"],
     "data._targets": ["ClassTargets", "RealTargets"],
     "nn._losses": ["Loss"],
+    "training.job._checkpoint": ["Checkpoint"],
     "training.job._job": ["NetSettings", "OptimizerSpec"],
 }
 

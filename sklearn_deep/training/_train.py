@@ -19,7 +19,8 @@ def train(job: TrainJob, watchers: Sequence[Watcher] = ()) -> TrainResult:
         When the loss or a weight is no longer finite after an epoch.
     """
     task = current_task()
-    with recording(job) as recorder:
+    contents = None if task is None else task.call.scheduler.contents
+    with recording(job, contents) as recorder:
         finished = recorder is not None and recorder.finished
         if task is None or finished:
             return train_by_itself(job, watchers, recorder)

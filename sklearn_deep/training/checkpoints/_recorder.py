@@ -29,7 +29,7 @@ _PAUSE = 0.5
 _FACTOR = 100
 
 # Whoever ends the process waits this many seconds for a thread that stores a state.
-_PATIENCE = 1.0
+_PATIENCE = 10.0
 
 Capture = Callable[[], RunState]
 
@@ -97,8 +97,11 @@ class Recorder:
         self._snapshot = capture()
         self.flush()
 
-    def flush(self) -> None:
-        """Store the last copy of the state, if it is not stored yet."""
+    def flush(self, durable: bool = True) -> None:
+        """Store the last copy of the state, if it is not stored yet.
+
+        Without ``durable`` it outlives this process, and not a failure of the power.
+        """
         if self._process != os.getpid():
             return  # a fork has no part in the training of its parent
         with signals_held():
@@ -106,7 +109,7 @@ class Recorder:
             try:
                 state, self._snapshot = self._snapshot, None
                 if state is not None:
-                    self._store.write(self._key, state)
+                    self._store.write(self._key, state, durable)
                     self._stored_at = self._copied_at = time.monotonic()
             finally:
                 if acquired:

@@ -15,7 +15,7 @@ _DEFAULTS: dict[int, Any] = {
 
 
 class _Flushes(Protocol):
-    def flush(self) -> None:
+    def flush(self, durable: bool = True) -> None:
         """Store what is not stored yet."""
 
 
@@ -85,7 +85,7 @@ def _handle(number: int, frame: Any) -> None:
         return
     for recorder in list(_live.values()):
         with suppress(Exception):  # a warning may be an error: the signal comes first
-            recorder.flush()
+            recorder.flush(durable=False)  # there may be many, and little time
     if number == signal.SIGINT:
         signal.default_int_handler(number, frame)
     signal.signal(number, signal.SIG_DFL)

@@ -61,8 +61,10 @@ class Store:
                 self._warn(f"cannot continue from {path}: {reason(error)}.")
         return None
 
-    def write(self, key: str, state: RunState) -> None:
+    def write(self, key: str, state: RunState, durable: bool = True) -> None:
         """Store a state, as a whole or not at all.
+
+        Without ``durable`` the system may bring it to the disk later.
 
         The first failure gives a ``CheckpointWarning``; further ones are silent.
         """
@@ -70,15 +72,14 @@ class Store:
         temporary = temporary_file(self._folder, key, secrets.token_hex(8))
         try:
             temporary.parent.mkdir(parents=True, exist_ok=True)
-            _write(temporary, pieces)
+            _write(temporary, pieces, durable)
             self._make_room(key)
             os.replace(temporary, state_file(self._folder, key))
-            _sync_folder(self._folder)
-        except BaseException as error:
+            if durable:
+                _sync_folder(self._folder)
+        except OSError as error:
             with suppress(OSError):
                 temporary.unlink()
-            if not isinstance(error, OSError):
-                raise
             self._warn_once(error)
 
     def remove(self, key: str) -> None:
@@ -145,12 +146,13 @@ def _state_of(path: Path, key: str) -> RunState:
     return state
 
 
-def _write(path: Path, pieces: list[Any]) -> None:
+def _write(path: Path, pieces: list[Any], durable: bool) -> None:
     with open(path, "xb") as file:
         for piece in pieces:
             file.write(piece)
         file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -15,8 +15,10 @@ from joblib.parallel import (
 )
 
 from sklearn_deep._params import NONE, Number, check_value
+from sklearn_deep.training.checkpoints._signals import storing_on_signals
 from sklearn_deep.training.stacking._scheduler import MOST_IN_FLIGHT, StackScheduler
 from sklearn_deep.training.stacking._shared_folds import FoldLender
+from sklearn_deep.training.stacking._stored import stores_states
 from sklearn_deep.training.stacking._tasks import Call, Outcome, Task, current_task
 
 _CORES = (NONE, Number(Integral, 1))
@@ -38,6 +40,7 @@ class StackedBackend(ParallelBackendBase):
         self._scheduler: StackScheduler
         self._warnings: Any = None
         self._lender = FoldLender()
+        self._signals: ExitStack | None = None
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """Networks that may be in flight; memory may keep them fewer."""
@@ -69,11 +72,15 @@ class StackedBackend(ParallelBackendBase):
             assert isinstance(scheduler, StackScheduler)
             self._scheduler = scheduler
         self._call = self._scheduler.open_call(self._n_jobs, parent)
-        self._lender = FoldLender()
+        self._lender, self._signals = FoldLender(), None
 
     def submit(self, func: Callable[[], Any], callback: Any = None) -> Task:
         """Submit a task."""
         assert self._call is not None
+        if self._signals is None:  # the first task, which the caller's thread submits
+            self._signals = ExitStack()
+            if stores_states(func):
+                self._signals.enter_context(storing_on_signals())
         shares_rows = self._lender.lend(func)
         task = Task(func, callback, self._call)
         task.shares_rows = shares_rows
@@ -113,6 +120,8 @@ class StackedBackend(ParallelBackendBase):
         if call is None:
             return
         self._scheduler.close_call(call)
+        if self._signals is not None:
+            self._signals.close()
         if call.parent is None:
             self._scheduler.record.end()
             self._warnings.__exit__(None, None, None)

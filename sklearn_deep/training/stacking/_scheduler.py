@@ -15,6 +15,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from sklearn_deep.training.checkpoints._contents import Contents
 from sklearn_deep.training.job._devices import available_memory, one_thread
 from sklearn_deep.training.job._job import TrainResult
 from sklearn_deep.training.loop._run import Run, Watcher
@@ -56,7 +57,7 @@ class StackScheduler:
 
     def __init__(self, cores: int):
         self.cores = cores
-        self.record = Recorder()
+        self.record, self.contents = Recorder(), Contents()
         self._lock = threading.Lock()
         self._free_slots = cores
         self._waiting: deque[Task] = deque()  # for a slot

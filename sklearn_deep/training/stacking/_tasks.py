@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from sklearn_deep.training.checkpoints._contents import Contents
 from sklearn_deep.training.job._job import TrainResult
 from sklearn_deep.training.stacking._entries import Member
 from sklearn_deep.training.stacking._grouping import TrainingUnit
@@ -49,7 +50,15 @@ class Outcome:
 
 
 class Scheduler(Protocol):
-    """Trains the jobs of tasks; implemented in ``_scheduler.py``."""
+    """Trains the jobs of tasks; implemented in ``_scheduler.py``.
+
+    Attributes
+    ----------
+    contents : Contents
+        Digests of the arrays that fits of the outermost call share.
+    """
+
+    contents: Contents
 
     def train(self, task: Task, member: Member) -> TrainResult:
         """Train the job of a task."""
