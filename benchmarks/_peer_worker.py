@@ -30,6 +30,11 @@ def frame(given, part):
     return pd.DataFrame(columns)
 
 
+def plain(labels):
+    """Labels as an array of numbers or of text."""
+    return labels.astype(str) if labels.dtype == object else labels
+
+
 def fitted(task, X, y):
     """One estimator per target."""
     kind = "Classifier" if task["classes"] else "Regressor"
@@ -50,7 +55,8 @@ def main():
     before, start = peak(), time.process_time()
     models = fitted(task, X, y)
     answer = {"seconds": time.process_time() - start, "megabytes": peak() - before}
-    predictions = [model.predict(X_test) for model in models]
+    # Labels of text come as objects, which no file without pickles holds.
+    predictions = [plain(model.predict(X_test)) for model in models]
     one = y.ndim == 1
     answer["predictions"] = predictions[0] if one else np.column_stack(predictions)
     if task["classes"]:

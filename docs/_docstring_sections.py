@@ -274,11 +274,11 @@ momentum : float
 betas : tuple of float
     Decay rates of the two moving averages of adam and adamw, each in [0, 1).
 batch_size : int or "auto"
-    Rows per step. "auto" is the power of two near ``n_samples / 20``, in
-    [{smallest_batch}, 256]; with up to 32 rows, all of them.
+    Rows per step. "auto" is the power of two near ``n_samples / {n_steps}``, in
+    [{smallest}, {largest}]; with up to 32 rows, all of them.
 max_epochs : int or "auto"
     Largest number of passes over the training rows (for lbfgs: of iterations).
-    "auto" gives about 2,500 steps, but at least 12 and at most 200 epochs.
+    "auto" gives about {steps} steps, but at least {fewest} and at most {most} epochs.
 learning_rate_schedule : {"constant", "step", "exponential", "cosine", \
         "one_cycle", "plateau", "warm_restarts"}
     How the learning rate changes over the ``max_epochs`` epochs.
@@ -410,8 +410,8 @@ averaging : float
     Weights that are validated and kept are moving averages over the epochs: this is
     the share of the former average, in [0, 1). 0 keeps the weights themselves.
 max_epochs : int or "auto"
-    Largest number of passes over the training rows. "auto" gives about 450 steps, but
-    at least 25 and at most 450 epochs.
+    Largest number of passes over the training rows. "auto" gives about {steps} steps, but
+    at least {fewest} and at most {most} epochs.
 dtype : {"float32", "auto", "float64"}
     Floating-point type of the networks. Numbers are scaled in float64 in any case, and
     float32 tells scaled ones apart well. "auto" is the dtype of X on a CPU.

@@ -70,11 +70,24 @@ def _with_default(cls, entry, parameter):
     if parameter.default is not parameter.empty:
         default = repr(parameter.default).replace("'", '"')
         header += f", default={default}"
-    about = about.replace("{smallest_batch}", str(cls._smallest_batch))
+    for name, value in _settings(cls).items():
+        about = about.replace(f"{{{name}}}", value)
     about = about.replace(
         "{auto_early_stopping}", AUTO_EARLY_STOPPING[cls._auto_keeps_best_epoch]
     )
     return f"{_continued(header)}\n{about}"
+
+
+def _settings(cls):
+    """What the "auto" of parameters means for a class."""
+    fewest, most = cls._epoch_range
+    settings = {
+        **cls._auto_batch._asdict(),
+        "steps": cls._enough_steps,
+        "fewest": fewest,
+        "most": most,
+    }
+    return {name: f"{value:,}" for name, value in settings.items()}
 
 
 def _continued(header):

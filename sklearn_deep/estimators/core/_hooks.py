@@ -6,7 +6,7 @@ type and read its parameters; they call no hook, and know nothing of ``fit``.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from sklearn.base import BaseEstimator
 from torch import nn
@@ -19,6 +19,14 @@ from sklearn_deep.data._tasks import Task
 from sklearn_deep.estimators.core._fitted import Fitted
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training.job._job import TrainJob
+
+
+class AutoBatch(NamedTuple):
+    """What ``batch_size="auto"`` means: about ``n_steps`` an epoch, within bounds."""
+
+    n_steps: int = 20
+    smallest: int = 32
+    largest: int = 256
 
 
 class NetworkHooks(BaseEstimator, ABC):
@@ -38,8 +46,8 @@ class NetworkHooks(BaseEstimator, ABC):
     # What ``max_epochs="auto"`` means: enough steps, within these numbers of epochs.
     _enough_steps: ClassVar[int] = 2_500
     _epoch_range: ClassVar[tuple[int, int]] = (12, 200)
-    # Lower bound of ``batch_size="auto"``.
-    _smallest_batch: ClassVar[int] = 32
+    # What ``batch_size="auto"`` means.
+    _auto_batch: ClassVar[AutoBatch] = AutoBatch()
     # X may be a ``RowView``: ``fit`` and what predicts read it through ``Features``.
     _takes_row_views: ClassVar[bool] = True
     # Whether ``early_stopping="auto"`` holds rows out of small sets too. Steps that use

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from sklearn_deep.data._tasks import Targets
-from sklearn_deep.estimators.core._hooks import NetworkHooks
+from sklearn_deep.estimators.core._hooks import AutoBatch, NetworkHooks
 from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.training.job._job import OptimizerSpec
@@ -19,6 +19,9 @@ REFERENCE_BATCH_SIZE = 256
 # early_stopping="auto" holds rows out above this many, as HistGradientBoosting does; a
 # classifier also below, see ``NetworkHooks._auto_keeps_best_epoch``.
 MANY_ROWS = 10_000
+
+# batch_size="auto" takes up to so many rows at once.
+FEW_ROWS = 32
 
 # n_iter_no_change="auto" waits for this share of the epochs, and for so many at least.
 _SHARE_WAITED, _FEWEST_WAITED = 0.2, 10
@@ -37,15 +40,16 @@ def check_repeatable(estimator: NetworkHooks) -> None:
     )
 
 
-def auto_batch_size(n_rows: int, smallest: int = 32) -> int:
-    """What ``batch_size="auto"`` means: the power of two near n / 20, up to 256.
+def auto_batch_size(n_rows: int, rule: AutoBatch) -> int:
+    """What ``batch_size="auto"`` means: the power of two near ``n_rows / n_steps``.
 
     A small data set gets small batches, for an epoch to have enough steps; up to 32
     rows a step takes them all.
     """
-    if n_rows <= 32:
+    if n_rows <= FEW_ROWS:
         return n_rows
-    return min(256, max(smallest, 1 << round(math.log2(n_rows / 20))))
+    near = 1 << max(0, round(math.log2(n_rows / rule.n_steps)))
+    return min(rule.largest, max(rule.smallest, near))
 
 
 def batch_rows(estimator: NetworkHooks, n_rows: int) -> int:
@@ -53,7 +57,7 @@ def batch_rows(estimator: NetworkHooks, n_rows: int) -> int:
     if OPTIMIZERS[estimator.optimizer].full_batch:
         return n_rows
     if estimator.batch_size == "auto":
-        return auto_batch_size(n_rows, estimator._smallest_batch)
+        return min(auto_batch_size(n_rows, estimator._auto_batch), n_rows)
     return min(estimator.batch_size, n_rows)
 
 

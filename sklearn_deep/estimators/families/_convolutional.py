@@ -7,6 +7,7 @@ import numpy as np
 
 from sklearn_deep._params import NONE, Number, OneOf, Rules, SequenceOf
 from sklearn_deep.data._layout import Layout
+from sklearn_deep.estimators.core._hooks import AutoBatch
 from sklearn_deep.estimators.families._family import LayeredEstimator
 from sklearn_deep.estimators.families._rules import (
     HIDDEN_LAYER_SIZES,
@@ -43,7 +44,7 @@ class ConvolutionalEstimator(LayeredEstimator):
     _network = staticmethod(CNN)
     # Steps of few rows are efficient, since each row is costly, and small data needs many
     # steps: 36 series make 5 per epoch.
-    _smallest_batch = 8
+    _auto_batch = AutoBatch(smallest=8)
 
     def __sklearn_tags__(self):
         """Declare that sparse X is refused, and 3-D X accepted."""

@@ -24,6 +24,7 @@ from sklearn_deep.estimators.core._fitted import (
     find_fitted,
     with_fitted,
 )
+from sklearn_deep.estimators.core._hooks import AutoBatch
 from sklearn_deep.estimators.core._importances import (
     judged_rows,
     permutation_importances,
@@ -102,6 +103,7 @@ class TabularEstimator(LayeredEstimator):
     """Builds and trains the networks of the classifier and the regressor."""
 
     _network = staticmethod(Ensemble)
+    _auto_batch = AutoBatch(n_steps=128, smallest=128, largest=512)
     _enough_steps, _epoch_range = 450, (25, 450)
 
     # What other families have as parameters.
@@ -384,9 +386,9 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
         Momentum of "momentum" and "nesterov", in [0, 1).
     betas : tuple of float, default=(0.9, 0.95)
         Decay rates of the two moving averages of adam and adamw, each in [0, 1).
-    batch_size : int or "auto", default=128
-        Rows per step. "auto" is the power of two near ``n_samples / 20``, in
-        [32, 256]; with up to 32 rows, all of them.
+    batch_size : int or "auto", default="auto"
+        Rows per step. "auto" is the power of two near ``n_samples / 128``, in
+        [128, 512]; with up to 32 rows, all of them.
     max_epochs : int or "auto", default="auto"
         Largest number of passes over the training rows. "auto" gives about 450 steps, but
         at least 25 and at most 450 epochs.
@@ -564,7 +566,7 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
         averaging=0.7,
         momentum=0.9,
         betas=(0.9, 0.95),
-        batch_size=128,
+        batch_size="auto",
         max_epochs="auto",
         learning_rate_schedule="cosine",
         schedule_params=None,
@@ -723,12 +725,12 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
         Momentum of "momentum" and "nesterov", in [0, 1).
     betas : tuple of float, default=(0.9, 0.95)
         Decay rates of the two moving averages of adam and adamw, each in [0, 1).
-    batch_size : int or "auto", default=128
-        Rows per step. "auto" is the power of two near ``n_samples / 20``, in
-        [32, 256]; with up to 32 rows, all of them.
+    batch_size : int or "auto", default="auto"
+        Rows per step. "auto" is the power of two near ``n_samples / 128``, in
+        [128, 512]; with up to 32 rows, all of them.
     max_epochs : int or "auto", default="auto"
-        Largest number of passes over the training rows. "auto" gives about 450 steps, but
-        at least 25 and at most 450 epochs.
+        Largest number of passes over the training rows. "auto" gives about 640 steps, but
+        at least 50 and at most 450 epochs.
     learning_rate_schedule : {"constant", "step", "exponential", "cosine", \
             "one_cycle", "plateau", "warm_restarts"}, default="cosine"
         How the learning rate changes over the ``max_epochs`` epochs.
@@ -863,6 +865,9 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
     True
     """
 
+    # Numbers take longer than classes to be learnt.
+    _enough_steps, _epoch_range = 640, (50, 450)
+
     _rules = {**_RULES, "loss": (OneOf(*REGRESSOR_LOSSES),)}
 
     @names_unknown_arguments
@@ -893,7 +898,7 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
         averaging=0.7,
         momentum=0.9,
         betas=(0.9, 0.95),
-        batch_size=128,
+        batch_size="auto",
         max_epochs="auto",
         learning_rate_schedule="cosine",
         schedule_params=None,
