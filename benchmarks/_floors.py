@@ -2,6 +2,7 @@
 
 import numpy as np
 from _common import verdict
+from _tables import SCALING
 
 # contestant, peer, share of the sets on which its error is below the peer's
 SHARES = [
@@ -15,6 +16,12 @@ SHARES = [
 NEVER_WORSE = [
     ("Tabular", "scikit-learn"),
     ("MLP", "scikit-learn"),
+]
+
+# contestant, peer: at most so many times its CPU time, in all and on each set
+TIMES = [
+    ("Tabular", "MLP", 3),
+    ("Tabular", "RealMLP_TD_S", 1 / 3),
 ]
 
 # contestant, set, error
@@ -36,6 +43,8 @@ def differences(fits, contestant, peer, field):
 
 def verdicts(found):
     """Lines on the floors whose contestants were run."""
+    yield from _times(found)
+    found = {name: fits for name, fits in found.items() if name not in SCALING}
     for contestant, peer, share in SHARES:
         gaps = [differences(fits, contestant, peer, "error") for fits in found.values()]
         won = [gap.mean() < 0 for gap in gaps if len(gap)]
@@ -62,6 +71,30 @@ def verdicts(found):
             yield verdict(
                 mean <= error, f"{contestant} on {name}: error {error:.3f} or less"
             )
+
+
+def _seconds(fits):
+    return np.mean([fit["seconds"] for fit in fits.values()])
+
+
+def _times(found):
+    for contestant, peer, most in TIMES:
+        both = {
+            name: (_seconds(fits[contestant]), _seconds(fits[peer]))
+            for name, fits in found.items()
+            if contestant in fits and peer in fits
+        }
+        if not both:
+            continue
+        ours, theirs = map(sum, zip(*both.values(), strict=True))
+        above = [name for name, (own, other) in both.items() if own > most * other]
+        text = (
+            f"{contestant} at most {most:.2f} of the CPU time of {peer}"
+            f" ({ours / theirs:.2f})"
+        )
+        yield verdict(ours <= most * theirs, text) + (
+            f"; more on {', '.join(above)}" * bool(above)
+        )
 
 
 def _worse(gap):

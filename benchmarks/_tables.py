@@ -1,7 +1,8 @@
 """The tabular sets of the accuracy benchmark: reading, splits, preprocessing, score.
 
 ``adult:2000`` is a bootstrap sample of 2,000 training rows of adult, and
-``adult:2000:flip`` one of a set in which a fifth of the labels were exchanged.
+``adult:2000:flip`` one of a set in which a fifth of the labels were exchanged. In
+``adult:2000:x4`` every column stands beside three copies with their rows permuted.
 """
 
 import json
@@ -54,6 +55,11 @@ _NOISY_BASES = [
 ]
 NOISY = [
     f"{name}:{kind}" for kind in ("1000", "5000", "2000:flip") for name in _NOISY_BASES
+]
+
+SCALING = [
+    *(f"adult:{n_rows}" for n_rows in (1_000, 10_000, 100_000, 200_000)),
+    *(f"adult:10000:x{times}" for times in (2, 4, 8)),
 ]
 
 FLIPPED = 0.2
@@ -171,8 +177,28 @@ def load(folder, name):
     table = _read(folder, name)
     if not noise:
         return table
-    noisy = replace(table, name=":".join([name, *noise]), n_drawn=int(noise[0]))
-    return replace(noisy, y=_flipped(table.y)) if "flip" in noise else noisy
+    table = replace(table, name=":".join([name, *noise]), n_drawn=int(noise[0]))
+    for kind in noise[1:]:
+        table = _with_flipped(table) if kind == "flip" else _wider(table, int(kind[1:]))
+    return table
+
+
+def _with_flipped(table):
+    return replace(table, y=_flipped(table.y))
+
+
+def _wider(table, times):
+    """The table so many times side by side: only in the first one do the rows fit y."""
+    orders = [
+        np.random.default_rng(i).permutation(len(table.y)) for i in range(1, times)
+    ]
+    copies = [
+        table.X.iloc[order].reset_index(drop=True).add_suffix(f"_{i}")
+        for i, order in enumerate(orders, 1)
+    ]
+    names = [f"{c}_{i}" for i in range(1, times) for c in table.categorical]
+    X = pd.concat([table.X.reset_index(drop=True), *copies], axis=1)
+    return replace(table, X=X, categorical=[*table.categorical, *names])
 
 
 def _flipped(y):

@@ -1,6 +1,7 @@
 """Accuracy, time and memory of the defaults on tables, beside the usual peers.
 
     python benchmarks/accuracy.py --data DIR [--sets adult ...] [--noisy]
+        [--scaling]
         [--contestants MLP HistGB ...] [--peers] [--splits 3] [--results FILE]
 
 Every contestant has its defaults and a table's frame: networks behind scaling and
@@ -9,7 +10,8 @@ networks of pytabkit, in an environment of their own that the first run installs
 Published splits are used where there are any (repeated with other seeds where there is
 one), else random 80/20 splits; sets of fewer than 2,000 rows are run on four times as
 many. ``--noisy`` adds bootstrap samples of 1,000 and 5,000 training rows, and samples of
-2,000 rows with a fifth of all labels exchanged.
+2,000 rows with a fifth of all labels exchanged. ``--scaling`` takes samples of adult instead,
+of 1,000 to 200,000 rows and of up to 112 columns.
 
 With ``--results`` every fit is kept in that file, and a run goes on where the last one
 ended; the tables are printed of all that the file has for the asked sets.
@@ -28,7 +30,7 @@ import numpy as np
 from _common import print_table, print_versions
 from _contestants import CONTESTANTS, PEERS
 from _floors import verdicts
-from _tables import NOISY, PUBLISHED, SETS, load
+from _tables import NOISY, PUBLISHED, SCALING, SETS, load
 
 
 class Results:
@@ -154,14 +156,17 @@ def main():
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder of the data sets")
-    parser.add_argument("--sets", nargs="+", choices=[*SETS, *NOISY], metavar="SET")
+    known = [*SETS, *NOISY, *SCALING]
+    parser.add_argument("--sets", nargs="+", choices=known, metavar="SET")
     parser.add_argument("--noisy", action="store_true")
+    parser.add_argument("--scaling", action="store_true")
     parser.add_argument("--contestants", nargs="+", choices=[*CONTESTANTS, *PEERS])
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--results", help="JSON file that fits are kept in")
     args = parser.parse_args()
-    args.sets = args.sets or [*SETS, *(NOISY if args.noisy else ())]
+    ordinary = SCALING if args.scaling else [*SETS, *(NOISY if args.noisy else ())]
+    args.sets = args.sets or ordinary
     every = [*CONTESTANTS, *(PEERS if args.peers else ())]
     args.contestants = args.contestants or every
     print_versions()
