@@ -4,8 +4,11 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from sklearn_deep.estimators.core._unpacking import checking_with
+from sklearn_deep.exceptions import ModelFileError
 from sklearn_deep.files import _skops
 from sklearn_deep.files._container import Container
+from sklearn_deep.files._validate import check_model, check_packed_network
 from sklearn_deep.files._walk import networks_in
 from sklearn_deep.training.job._devices import resolve_device
 
@@ -66,4 +69,10 @@ def load(
 
 def model_in(file: Container, trusted: Iterable[str | type]) -> Any:
     """The model in a file whose sums are right."""
-    return _skops.load(file.data, file.path, trusted)
+    with checking_with(check_packed_network):
+        model = _skops.load(file.data, file.path, trusted)
+    try:
+        check_model(model)
+    except Exception as error:  # whatever attributes of a wrong type raise
+        raise ModelFileError(f"{file.path!r} cannot be used: {error}") from error
+    return model

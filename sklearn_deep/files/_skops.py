@@ -85,8 +85,8 @@ def _load(data: bytes, path: str, trusted: list[str]) -> Any:
     io = _skops()
     try:
         return io.loads(data, trusted=trusted)
-    except ModelFileError:
-        raise
+    except ModelFileError as error:
+        raise ModelFileError(f"{path!r} cannot be loaded: {error}") from error
     except io.exceptions.UntrustedTypesFoundException as error:
         names = set(io.get_untrusted_types(data=data)) - set(trusted)
         raise ModelFileError(_not_trusted(path, names)) from error

@@ -1,0 +1,113 @@
+"""Checks of a model on its way in: a file with right sums may still hold anything."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_deep._params import Rules, shown
+from sklearn_deep.compression._base import Compression
+from sklearn_deep.data._features import Features
+from sklearn_deep.estimators.meta._holdout import ValidationHoldout
+from sklearn_deep.exceptions import ModelFileError
+from sklearn_deep.files._packed import FITTED, problems_of_parts
+from sklearn_deep.files._values import FIELDS, RELATIONS
+from sklearn_deep.files._walk import inside
+from sklearn_deep.transfer._features import NetworkFeatures
+
+# Ours that predict by a fitted estimator inside.
+_WRAPPERS = (Compression, NetworkFeatures, ValidationHoldout)
+
+
+def check_packed_network(estimator: Any, fields: Any) -> None:
+    """Check what a network is built of.
+
+    Raises
+    ------
+    ModelFileError
+        That names the field.
+    """
+    owner = type(estimator).__name__
+    if not isinstance(fields, dict) or fields.keys() != FITTED.keys():
+        raise ModelFileError(f"{owner} has not the fields of a fitted network.")
+    _check_fields(owner, fields, FITTED)
+    for value in inside(fields):
+        _check_value(value)
+    for problem in problems_of_parts(estimator, fields):
+        raise ModelFileError(f"{owner} has {problem}.")
+
+
+def check_model(model: Any) -> None:
+    """Check what was built: estimators are whole, and sparse matrices are within bounds."""
+    if not isinstance(model, BaseEstimator):
+        raise ModelFileError(f"It holds no estimator, but a {type(model).__name__}.")
+    for value in inside(model):
+        if isinstance(value, BaseEstimator):
+            _check_estimator(value)
+        elif sparse.issparse(value):
+            _check_sparse(value)
+        else:
+            _check_value(value)
+
+
+def _check_value(value: Any) -> None:
+    """A value of ours has the fields of its table."""
+    rules = FIELDS.get(type(value))
+    if rules is None:
+        return
+    owner, fields = type(value).__name__, vars(value)
+    _refuse_unknown(owner, fields, rules)
+    missing = [n for n in rules if n not in fields and not hasattr(type(value), n)]
+    optional = _OPTIONAL if isinstance(value, Features) else set()
+    if set(missing) - optional:
+        raise ModelFileError(f"{owner} lacks {missing[0]!r}.")
+    _check_fields(owner, fields, rules)
+    for cls, relations in RELATIONS.items():
+        for relation in relations if isinstance(value, cls) else ():
+            if not relation.allows(value):
+                raise ModelFileError(f"{owner} has not {relation}.")
+
+
+# Sequences of tokens have no channels.
+_OPTIONAL = {"n_channels"}
+
+
+def _refuse_unknown(owner: str, names: Iterable[Any], rules: Rules) -> None:
+    unknown = [name for name in names if name not in rules]
+    if unknown:
+        raise ModelFileError(f"{owner} has an unknown field {unknown[0]!r}.")
+
+
+def _check_fields(owner: str, fields: Any, rules: Rules) -> None:
+    for name, value in fields.items():
+        if not any(rule.allows(value) for rule in rules[name]):
+            raise ModelFileError(
+                f"{name!r} of {owner} must be {' or '.join(map(str, rules[name]))}; it is"
+                f" {shown(value)}."
+            )
+
+
+def _check_estimator(estimator: Any) -> None:
+    """An estimator of ours has its parameters, and nothing in the place of a method."""
+    cls = type(estimator)
+    if not cls.__module__.startswith("sklearn_deep."):
+        return
+    names = vars(estimator)
+    hidden = [name for name in names if callable(getattr(cls, name, None))]
+    if hidden:
+        raise ModelFileError(f"{cls.__name__} has a wrong attribute {hidden[0]!r}.")
+    try:
+        estimator.get_params(deep=False)
+    except AttributeError as error:
+        raise ModelFileError(f"{cls.__name__} lacks a parameter: {error}") from error
+    if isinstance(estimator, _WRAPPERS) and "estimator_" in names:
+        check_is_fitted(estimator.estimator_)
+
+
+def _check_sparse(matrix: Any) -> None:
+    """Products of a sparse matrix read memory at its indices."""
+    check = getattr(matrix, "check_format", None)
+    if check is not None:
+        check(full_check=True)
