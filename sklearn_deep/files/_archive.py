@@ -196,6 +196,9 @@ class _Check:
                 yield from self._walk(item)
 
     def _check_node(self, node: dict[str, Any]) -> None:
+        parts = (node.get(key) for key in ("__class__", "__module__", "__loader__"))
+        if not all(isinstance(part, str) for part in parts):
+            self.refuse("an object without a type")
         number = node.get("__id__")
         if number is not None and self.first.setdefault(number, node) != node:
             self.refuse("two objects of one number")

@@ -39,14 +39,18 @@ _BODY = _HEAD.size + _SUM_SIZE
 # Bytes that a manifest may have: it lists at most 200 names a field.
 MANIFEST_LIMIT = 1 << 19
 
+_ZLIB = (
+    "compressed by zlib, as joblib.dump with compress= writes it; if you trust its author,"
+    " read it with joblib.load and save it again with sklearn_deep.save"
+)
+
 # How other files begin, and what to do with them.
 _OTHERS: Mapping[bytes, str] = {
     b"PK": "a ZIP archive: a skops file is read by skops.io.load, one of torch.save by"
     " torch.load",
     b"\x80": "a pickle, which may run any code when it is loaded; if you trust its author,"
     " read it with joblib.load or pickle.load and save it again with sklearn_deep.save",
-    b"x\x9c": "compressed by zlib, as joblib.dump with compress= writes it; if you trust its"
-    " author, read it with joblib.load and save it again with sklearn_deep.save",
+    **dict.fromkeys((b"x\x01", b"x^", b"x\x9c", b"x\xda"), _ZLIB),
     b"\x1f\x8b": "compressed by gzip: decompress it first",
     b"\x93NUMPY": "an array of NumPy: read it with numpy.load",
     b"\x89HDF": "an HDF5 file, as Keras writes them",

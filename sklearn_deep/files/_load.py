@@ -8,6 +8,7 @@ from sklearn_deep.estimators.core._unpacking import checking_with
 from sklearn_deep.exceptions import ModelFileError
 from sklearn_deep.files import _skops
 from sklearn_deep.files._container import Container
+from sklearn_deep.files._manifest import Manifest
 from sklearn_deep.files._validate import check_model, check_packed_network
 from sklearn_deep.files._walk import networks_in
 from sklearn_deep.training.job._devices import resolve_device
@@ -61,6 +62,7 @@ def load(
     (150,)
     """
     file = Container.read(path)
+    Manifest.parse(file.manifest, file.path)
     model = model_in(file, trusted)
     for network in networks_in(model):
         network.module_.to(resolve_device("load", device))

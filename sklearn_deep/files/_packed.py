@@ -27,7 +27,16 @@ from sklearn_deep.data._series_features import SeriesFeatures
 from sklearn_deep.data._spatial_features import ReconstructedSpatial
 from sklearn_deep.data._targets import ClassTargets, RealTargets
 from sklearn_deep.estimators.core._networks import without_values
-from sklearn_deep.files._values import COUNT, FINITE, INTEGER, SIZE, SIZES, TEXT, a
+from sklearn_deep.files._values import (
+    COUNT,
+    FINITE,
+    INTEGER,
+    NUMBERS,
+    SIZE,
+    SIZES,
+    TEXT,
+    a,
+)
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._autoencoder import Autoencoder
 from sklearn_deep.nn._cnn import ARCHITECTURES, CNN
@@ -74,6 +83,12 @@ def _is_state(value: Any) -> bool:
     )
 
 
+def _are_importances(value: Any) -> bool:
+    return (
+        isinstance(value, tuple) and len(value) == 2 and all(map(NUMBERS.allows, value))
+    )
+
+
 _STATE = {"slots", "step", "epoch", "weights"}
 
 
@@ -105,6 +120,8 @@ FITTED: Rules = {
     "optimizer_state": (NONE, Satisfies(_is_state, "the state of an optimizer")),
     "weight_mask": (NONE, _ARRAYS),
     "bits": (NONE, OneOf(*LIMITS)),
+    "frozen": (Satisfies(_are(str), "a tuple of names"),),
+    "importances": (NONE, Satisfies(_are_importances, "two arrays of numbers")),
 }
 
 _POOLING = NONE, OneOf("max", "average")
@@ -203,7 +220,7 @@ def _outputs_fit(estimator: Any, fields: dict[str, Any]) -> list[str]:
 
 
 def _masks_fit(estimator: Any, fields: dict[str, Any]) -> list[str]:
-    mask, module = fields["weight_mask"] or {}, fields["module"]
+    mask, module = fields.get("weight_mask") or {}, fields["module"]
     wrong = [
         name
         for name, kept in mask.items()
@@ -276,7 +293,7 @@ _MADE_INSIDE = {"n_features"}
 def _values_fit(network: Any, fields: dict[str, Any]) -> list[str]:
     """Arrays have the names, shapes and dtypes of the module."""
     like: Any = SimpleNamespace(
-        bits=fields["bits"], architecture=fields["architecture"]
+        bits=fields.get("bits"), architecture=fields["architecture"]
     )
     expected = without_values(network, like).state_dict()
     given = fields["module"]

@@ -119,11 +119,19 @@ def _strange(node: dict[str, Any]) -> set[str]:
     """The type of a node, where it is called and is none of those that may be."""
     loader = node["__loader__"]
     if loader == "RandomGeneratorNode":
-        pool = node["content"]["seed_seq"]["content"]["pool_size"]["content"]
-        return set() if 0 < int(pool) <= _LARGEST_POOL else {_type(node)}
+        return set() if _has_small_pool(node) else {_type(node)}
     if loader == "NdArrayNode":
         return set() if node["__module__"] == "numpy" else {_type(node)}
     return {_type(node)} - _CALLED.get(loader, {_type(node)})
+
+
+def _has_small_pool(node: dict[str, Any]) -> bool:
+    """Whether the seed of a random generator takes little memory."""
+    try:
+        pool = node["content"]["seed_seq"]["content"]["pool_size"]["content"]
+        return 0 < int(pool) <= _LARGEST_POOL
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _not_trusted(path: str, names: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """Checks of a model on its way in: a file with right sums may still hold anything."""
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,12 +11,20 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_deep._params import Rules, shown
 from sklearn_deep.compression._base import Compression
 from sklearn_deep.data._features import Features
+from sklearn_deep.estimators.core._fitted import Fitted
 from sklearn_deep.estimators.meta._holdout import ValidationHoldout
 from sklearn_deep.exceptions import ModelFileError
 from sklearn_deep.files._packed import FITTED, problems_of_parts
 from sklearn_deep.files._values import FIELDS, RELATIONS
 from sklearn_deep.files._walk import inside
 from sklearn_deep.transfer._features import NetworkFeatures
+
+# Fields that a file of an earlier version may lack: they have defaults.
+_NEEDED = {
+    field.name
+    for field in dataclasses.fields(Fitted)
+    if field.default is field.default_factory  # both are MISSING
+}
 
 # Ours that predict by a fitted estimator inside.
 _WRAPPERS = (Compression, NetworkFeatures, ValidationHoldout)
@@ -30,8 +39,11 @@ def check_packed_network(estimator: Any, fields: Any) -> None:
         That names the field.
     """
     owner = type(estimator).__name__
-    if not isinstance(fields, dict) or fields.keys() != FITTED.keys():
+    if not isinstance(fields, dict):
         raise ModelFileError(f"{owner} has not the fields of a fitted network.")
+    _refuse_unknown(owner, fields, FITTED)
+    for name in _NEEDED - fields.keys():
+        raise ModelFileError(f"{owner} lacks {name!r}.")
     _check_fields(owner, fields, FITTED)
     for value in inside(fields):
         _check_value(value)
@@ -48,8 +60,6 @@ def check_model(model: Any) -> None:
             _check_estimator(value)
         elif sparse.issparse(value):
             _check_sparse(value)
-        else:
-            _check_value(value)
 
 
 def _check_value(value: Any) -> None:

@@ -117,7 +117,7 @@ def _are_finite(value: Any) -> bool:
 
 
 _SHAPE = Satisfies(_is_shape, "a shape of one to three axes")
-_NUMBERS = Satisfies(_are_finite, "an array of finite numbers")
+NUMBERS = Satisfies(_are_finite, "an array of finite numbers")
 _FLAGS = an_array("b", 1, "an array of booleans")
 _NAMES = an_array("OU", 1, "an array of names")
 _TOKENS = Satisfies(_are_tokens, "an array of tokens")
@@ -155,8 +155,8 @@ _LAYOUT: Rules = {
     "pixels": (BOOLEAN,),
 }
 _REAL: Rules = {
-    "center": (_NUMBERS,),
-    "scale": (_NUMBERS,),
+    "center": (NUMBERS,),
+    "scale": (NUMBERS,),
     "flat": (BOOLEAN,),
     "dtype": (OneOf("float16", "float32", "float64", "longdouble"),),
     "scaling": (OneOf("standard", "mean", None),),

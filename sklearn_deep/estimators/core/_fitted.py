@@ -157,7 +157,7 @@ class Fitted:
         """Invert ``pack``; ``build`` makes the module of its values, on the CPU."""
         fields = {**fields, "dtype": np.dtype(fields["dtype"])}
         values = fields.pop("module")
-        if fields["optimizer_state"] is not None:
+        if fields.get("optimizer_state") is not None:
             fields["optimizer_state"] = unpack_optimizer(fields["optimizer_state"])
         fitted = cls(module=nn.Identity(), **fields)
         module = build(fitted, values)
