@@ -42,7 +42,7 @@ GROUPS = [
         "Networks from elsewhere",
         "Weights that another library trained, as fitted networks; and the way back."
         " :doc:`user_guide/conversion`.",
-        ["from_sklearn", "to_sklearn"],
+        ["from_onnx", "from_sklearn", "to_sklearn"],
     ),
     (
         "Search and validation",
@@ -144,6 +144,7 @@ GROUPS = [
             "ModelFileError",
             "OnnxExportError",
             "OnnxFileError",
+            "OnnxImportError",
             "OnnxParityError",
             "ScoreDropError",
             "ScoreDropWarning",

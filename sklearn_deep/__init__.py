@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         ModelFileError,
         OnnxExportError,
         OnnxFileError,
+        OnnxImportError,
         OnnxParityError,
         ScoreDropError,
         ScoreDropWarning,
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
     from sklearn_deep.training.job._checkpoint import Checkpoint
     from sklearn_deep.training.stacking._report import StackingReport, stacking_report
     from sklearn_deep.transfer._features import NetworkFeatures
+    from sklearn_deep.transfer.conversion._from_onnx import from_onnx
     from sklearn_deep.transfer.conversion._from_sklearn import from_sklearn
     from sklearn_deep.transfer.conversion._to_sklearn import to_sklearn
 
@@ -127,6 +129,7 @@ _HOMES = {
     "OnnxExport": "export._to_onnx",
     "OnnxExportError": "exceptions",
     "OnnxFileError": "exceptions",
+    "OnnxImportError": "exceptions",
     "OnnxParityError": "exceptions",
     "OnnxRegressor": "serving._estimators",
     "OnnxTransformer": "serving._estimators",
@@ -162,6 +165,7 @@ _HOMES = {
     "checkpoint_report": "training.checkpoints._report",
     "clear_checkpoints": "training.checkpoints._report",
     "compression_report": "inspection._compression_report",
+    "from_onnx": "transfer.conversion._from_onnx",
     "from_sklearn": "transfer.conversion._from_sklearn",
     "load": "files._load",
     "register_onnx_layer": "export.layers._feed_forward",
@@ -211,6 +215,7 @@ __all__ = [
     "OnnxExport",
     "OnnxExportError",
     "OnnxFileError",
+    "OnnxImportError",
     "OnnxParityError",
     "OnnxRegressor",
     "OnnxTransformer",
@@ -246,6 +251,7 @@ __all__ = [
     "checkpoint_report",
     "clear_checkpoints",
     "compression_report",
+    "from_onnx",
     "from_sklearn",
     "load",
     "register_onnx_layer",

@@ -10,6 +10,7 @@
     │   ├── OnnxParityError                           an ONNX form with other predictions
     │   └── UnsupportedVersionError(ImportError)      an ONNX library of an unknown version
     ├── OnnxFileError(ValueError)                     an ONNX file that cannot be read
+    ├── OnnxImportError(ValueError)                   an ONNX model that is no network of ours
     ├── ModelFileError(ValueError)                    a model file that cannot be read or written
     └── MissingDependencyError(ImportError)           an optional library is not installed
 
@@ -26,6 +27,7 @@ __all__ = [
     "ModelFileError",
     "OnnxExportError",
     "OnnxFileError",
+    "OnnxImportError",
     "OnnxParityError",
     "ScoreDropError",
     "ScoreDropWarning",
@@ -172,6 +174,10 @@ class ModelFileError(SklearnDeepError, ValueError):
 
     The message says what came and what to do. Nothing of the file was run.
     """
+
+
+class OnnxImportError(SklearnDeepError, ValueError):
+    """An ONNX model cannot become an estimator; the message says what is in the way."""
 
 
 class MissingDependencyError(SklearnDeepError, ImportError):

@@ -241,8 +241,8 @@ def test_a_library_is_imported_in_its_own_files_only(library, files):
 @pytest.mark.parametrize(
     ("library", "folders"),
     {
-        "onnx": ("export/",),
-        "onnxruntime": ("export/", "serving/"),
+        "onnx": ("export/", "transfer/conversion/"),
+        "onnxruntime": ("export/", "serving/", "transfer/conversion/"),
         "skl2onnx": ("export/skl2onnx/",),
     }.items(),
 )
