@@ -1,9 +1,11 @@
 """The files' half of survival.py: kills while saving, damaged files, hostile files, costs."""
 
+import dataclasses
 import io
 import json
+import os
+import pickle
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -16,11 +18,13 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+import skops.io
 import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_deep import (
+    SKOPS_TRUSTED_TYPES,
     CNNClassifier,
     MLPClassifier,
     MLPRegressor,
@@ -28,10 +32,13 @@ from sklearn_deep import (
     Quantized,
     RNNClassifier,
     TabularClassifier,
+    load,
     save,
 )
 from sklearn_deep.files._archive import SCHEMA
 from sklearn_deep.files._container import Container
+from sklearn_deep.files._load import model_in
+from sklearn_deep.files._manifest import Manifest
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(60, 6))
@@ -76,21 +83,6 @@ def models():
 
 # Kills
 
-# Saves two models in turn; the line tells when the next save begins.
-_SAVER = """
-import sys
-import numpy as np
-from sklearn_deep.files._container import Container
-path, first, second = sys.argv[1:]
-files = [Container.read(name) for name in (first, second)]
-import dataclasses
-files = [dataclasses.replace(file, path=path) for file in files]
-print("ready", flush=True)
-while True:
-    for file in files:
-        file.write()
-"""
-
 
 def kills(n, megabytes=8):
     """Kill a process that writes a file again and again; count torn files.
@@ -101,18 +93,37 @@ def kills(n, megabytes=8):
         Number of kills, of those in the middle of a write (a temporary file was there),
         of torn files, and of the same with ``joblib.dump`` and ``torch.save``.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        files = _two_files(Path(folder), megabytes)
-        result = {"kills": n, **_killed(n, Path(folder), files, _SAVER, _opens)}
-        few = max(n // 10, 10)
-        for name, (code, opens) in _PEERS.items():
-            torn = _killed(few, Path(folder), files, code, opens)["torn"]
-            result[f"torn of {name}, of {few}"] = torn
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path, few = folder / "target", max(n // 10, 10)
+        files = [
+            dataclasses.replace(Container.read(file), path=str(path))
+            for file in _two_files(folder, megabytes)
+        ]
+        result = {
+            "kills": n,
+            **_killed(n, path, Container.write, files, Container.read),
+        }
+        arrays = [np.random.default_rng(i).normal(size=(1000, 1000)) for i in range(2)]
+        for peer, (write, read) in PEERS.items():
+            writes = lambda array, write=write: write(array, path)  # noqa: E731
+            torn = _killed(few, path, writes, arrays, read)["torn"]
+            result[f"torn of {peer}, of {few}"] = torn
     return result
+
+
+PEERS = {
+    "joblib.dump": (joblib.dump, joblib.load),
+    "torch.save": (
+        lambda array, path: torch.save(torch.from_numpy(array), path),
+        torch.load,
+    ),
+}
 
 
 def _two_files(folder, megabytes):
     """Two model files of about this size."""
+    folder.mkdir(exist_ok=True)
     width = int((megabytes * 1e6 / 4) ** 0.5)
     paths = []
     for seed in range(2):
@@ -125,72 +136,34 @@ def _two_files(folder, megabytes):
     return paths
 
 
-def _killed(n, folder, files, code, opens):
-    path = folder / "target"
+def _killed(n, path, write, items, read):
+    """Kill a process that writes the items in turn, ``n`` times at random moments."""
     torn = middle = 0
-    random_state = random.Random(0)
+    rng = random.Random(0)
     for _ in range(n):
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, str(path), *map(str, files)],
-            stdout=subprocess.PIPE,
-        )
-        kills_left = 1
-        process.stdout.readline()
-        time.sleep(random_state.uniform(0, 0.05))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        parts = list(folder.glob(".target.*.tmp"))
-        middle += bool(parts) * kills_left
-        torn += path.exists() and not opens(path)
+        child = os.fork()
+        if child == 0:
+            while True:
+                for item in items:
+                    write(item)
+        time.sleep(rng.uniform(0.01, 0.1))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        parts = list(path.parent.glob(".target.*.tmp"))
+        middle += bool(parts)
+        torn += path.exists() and not _opens(read, path)
         for part in parts:
             part.unlink()
     path.unlink(missing_ok=True)
     return {"in the middle of a write": middle, "torn": torn}
 
 
-def _opens(path):
+def _opens(read, path):
     try:
-        Container.read(path)
-    except ModelFileError:
+        read(path)
+    except Exception:
         return False
     return True
-
-
-def _opens_with(read):
-    def opens(path):
-        try:
-            read(path)
-        except Exception:
-            return False
-        return True
-
-    return opens
-
-
-_PEER = """
-import sys
-import numpy as np
-{imports}
-arrays = [np.random.default_rng(i).normal(size=(1000, 1000)) for i in range(2)]
-print("ready", flush=True)
-while True:
-    for array in arrays:
-        {write}
-"""
-_PEERS = {
-    "joblib.dump": (
-        _PEER.format(imports="import joblib", write="joblib.dump(array, sys.argv[1])"),
-        _opens_with(joblib.load),
-    ),
-    "torch.save": (
-        _PEER.format(
-            imports="import torch",
-            write="torch.save(torch.from_numpy(array), sys.argv[1])",
-        ),
-        _opens_with(torch.load),
-    ),
-}
 
 
 # Damaged files
@@ -511,9 +484,6 @@ class Watch:
 
 def tried(file, X, watch):
     """What a file does: "refused", "loaded" (and predicts or refuses X), or another error."""
-    from sklearn_deep.files._load import model_in
-    from sklearn_deep.files._manifest import Manifest
-
     watch.on = True
     try:
         Manifest.parse(file.manifest, file.path)
@@ -544,7 +514,7 @@ def hostile(n):
         )
     watch, rng = Watch(), random.Random(0)
     counts, names, kinds = {"files": n}, sorted(contents), list(HOSTILE)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak(reset=True)
     warnings.simplefilter("ignore")
     for i in range(n):
         name, kind = rng.choice(names), kinds[i % len(kinds)]
@@ -557,5 +527,118 @@ def hostile(n):
             what if what.startswith(("refused", "loaded")) else f"{name} {kind}: {what}"
         )
         counts[what] = counts.get(what, 0) + 1
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak
-    return {**counts, "events": watch.seen[:5], "peak grew by, MB": grown / 1024}
+        if i % 5000 == 4999:
+            print(counts, len(watch.seen), file=sys.stderr, flush=True)
+    grown = (peak() - before) / 1e6
+    return {**counts, "events": len(watch.seen), "peak grew by, MB": grown}
+
+
+# Costs
+
+_PEAK = """
+import sys
+from _survival_files import peak
+from sklearn_deep import load
+load(sys.argv[1])
+before = peak(reset=True)
+load(sys.argv[2])
+print(peak() - before)
+"""
+
+
+def peak(reset=False):
+    """The largest resident size of this process, since the last reset; bytes, on Linux."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+
+def memory(megabytes=120):
+    """Peak of the memory that loading a file takes, in multiples of the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = (
+            _two_files(Path(folder) / name, size)[0]
+            for name, size in (("small", 0.1), ("large", megabytes))
+        )
+        out = subprocess.run(
+            [sys.executable, "-c", _PEAK, str(small), str(large)],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parent,
+        )
+        size = large.stat().st_size
+        return {"file, MB": size / 1e6, "peak / file": int(out.stdout) / size}
+
+
+def _torch_load(path):
+    return torch.load(path, weights_only=False)
+
+
+WAYS = {
+    "sklearn_deep.save": (save, load),
+    "skops": (
+        skops.io.dump,
+        lambda path: skops.io.load(path, trusted=SKOPS_TRUSTED_TYPES),
+    ),
+    "joblib": (joblib.dump, joblib.load),
+    "pickle": (
+        lambda model, path: Path(path).write_bytes(pickle.dumps(model)),
+        lambda path: pickle.loads(Path(path).read_bytes()),
+    ),
+    "torch.save": (torch.save, _torch_load),
+}
+
+
+def costs(widths=(100, 1000), repeats=5):
+    """Bytes and seconds of each way to store a pipeline; the median of some repeats."""
+    rows = []
+    for width in widths:
+        pipe = make_pipeline(
+            StandardScaler(),
+            MLPClassifier((width, width), max_epochs=2, random_state=0),
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pipe.fit(ROWS, LABELS)
+        for name, (write, read) in WAYS.items():
+            rows.append(
+                {"width": width, "way": name, **_cost(pipe, write, read, repeats)}
+            )
+    return rows
+
+
+def _cost(model, write, read, repeats):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model")
+        write(model, path)
+        read(path)
+        times = np.array(
+            [
+                [_seconds(write, model, path), _seconds(read, path)]
+                for _ in range(repeats)
+            ]
+        )
+        saving, loading = np.median(times, 0)
+        return {
+            "kB": os.path.getsize(path) / 1e3,
+            "save, ms": saving * 1e3,
+            "load, ms": loading * 1e3,
+        }
+
+
+def _seconds(call, *args):
+    start = time.perf_counter()
+    call(*args)
+    return time.perf_counter() - start
+
+
+def rows(short):
+    """All of the above, one line after the other."""
+    yield "kills while saving", kills(20 if short else 1000)
+    yield "damaged files", damaged(2000 if short else 100_000)
+    yield "hostile files with right sums", hostile(800 if short else 50_000)
+    yield "memory of loading", memory(20 if short else 120)
+    for row in costs((100,) if short else (100, 1000)):
+        yield "cost", row
