@@ -66,8 +66,10 @@ if TYPE_CHECKING:
     )
     from sklearn_deep.export._to_onnx import OnnxExport, to_onnx
     from sklearn_deep.export.layers._feed_forward import register_onnx_layer
+    from sklearn_deep.files._describe import describe
     from sklearn_deep.files._load import load
     from sklearn_deep.files._save import save
+    from sklearn_deep.files._signature import sign
     from sklearn_deep.inspection._augmentation_preview import augmentation_preview
     from sklearn_deep.inspection._compression_display import CompressionDisplay
     from sklearn_deep.inspection._compression_report import (
@@ -167,9 +169,11 @@ _HOMES = {
     "compression_report": "inspection._compression_report",
     "from_onnx": "transfer.conversion._from_onnx",
     "from_sklearn": "transfer.conversion._from_sklearn",
+    "describe": "files._describe",
     "load": "files._load",
     "register_onnx_layer": "export.layers._feed_forward",
     "save": "files._save",
+    "sign": "files._signature",
     "stacking_report": "training.stacking._report",
     "to_onnx": "export._to_onnx",
     "to_sklearn": "transfer.conversion._to_sklearn",
@@ -253,9 +257,11 @@ __all__ = [
     "compression_report",
     "from_onnx",
     "from_sklearn",
+    "describe",
     "load",
     "register_onnx_layer",
     "save",
+    "sign",
     "stacking_report",
     "to_onnx",
     "to_sklearn",

@@ -57,6 +57,7 @@ LAZY = {
     "estimators/core/_base.py": {"sklearn_deep.training.loop._skorch"},
     "estimators/core/_layers.py": {"pandas"},
     "estimators/core/_watching.py": {"sklearn_deep.training.loop._skorch_callbacks"},
+    "files/_signature.py": {"cryptography"},
     "files/_skops.py": {"skops.io"},
     "serving/_session.py": {"onnxruntime"},
     "inspection/_compression_report.py": {
@@ -71,6 +72,7 @@ LAZY = {
 
 # The only files that import a library.
 HOMES = {
+    "cryptography": {"files/_signature.py"},
     "joblib": {"training/stacking/_backend.py", "training/stacking/_registration.py"},
     "kornia": {"augmentation/_kornia.py"},
     "skops": {"files/_skops.py"},

@@ -4,14 +4,16 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from sklearn_deep._params import OneOf, check_value
 from sklearn_deep.estimators.core._unpacking import checking_with
 from sklearn_deep.exceptions import ModelFileError
 from sklearn_deep.files import _skops
 from sklearn_deep.files._container import Container
 from sklearn_deep.files._manifest import Manifest
+from sklearn_deep.files._signature import check_signature
 from sklearn_deep.files._validate import check_model, check_packed_network
 from sklearn_deep.files._walk import networks_in
-from sklearn_deep.training.job._devices import resolve_device
+from sklearn_deep.training.job._devices import DEVICES, resolve_device
 
 
 def load(
@@ -19,6 +21,7 @@ def load(
     *,
     trusted: Iterable[str | type] = (),
     device: str = "cpu",
+    public_key: Any = None,
 ) -> Any:
     """Read a fitted estimator from a file of :func:`save`.
 
@@ -32,6 +35,9 @@ def load(
         other types is refused, and the error lists them.
     device : {"cpu", "cuda", "mps", "auto"}, default="cpu"
         Where the networks are put and predict.
+    public_key : Ed25519PublicKey of cryptography, bytes (PEM) or None, default=None
+        Where it is given, only a file that :func:`sign` signed with its private key is
+        loaded.
 
     Returns
     -------
@@ -43,12 +49,16 @@ def load(
     FileNotFoundError
         Where there is no file.
     ModelFileError
-        For a file that is none of :func:`save`, is damaged, or holds types that are not
-        trusted or values that its own types do not take.
+        For a file that is none of :func:`save`, is damaged, is not signed with the key,
+        or holds types that are not trusted or values that its own types do not take.
+    MissingDependencyError
+        Without skops, which the extra ``files`` installs.
 
     See Also
     --------
     save : Write the file.
+    describe : What is in a file, without loading it.
+    sign : Sign a file.
 
     Examples
     --------
@@ -62,10 +72,14 @@ def load(
     (150,)
     """
     file = Container.read(path)
+    if public_key is not None:
+        check_signature(file, public_key)
     Manifest.parse(file.manifest, file.path)
+    check_value("load", "device", device, (OneOf(*DEVICES),))
+    where = resolve_device("load", device)
     model = model_in(file, trusted)
     for network in networks_in(model):
-        network.module_.to(resolve_device("load", device))
+        network.module_.to(where)
     return model
 
 
