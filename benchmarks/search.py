@@ -21,6 +21,7 @@ import torch
 from _common import best_times, print_table, print_versions, verdict
 from _search_cases import cases, roofline
 from _search_cases import stacked as all_at_once
+from _table_cases import search as search_of_tables
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import (
@@ -284,6 +285,37 @@ def against_processes(rounds, data):
     print(verdict(worst <= 1, "never slower than our default backend"), "\n")
 
 
+# Rows of the table, and networks of an ensemble.
+TABLE_SIZES = [(2000, 1), (500, 8), (2000, 8)]
+
+
+def on_tables(rounds):
+    """20 settings of an ensemble for tables: seconds of one stacked search and of 20 fits."""
+    rows = []
+    for size in TABLE_SIZES:
+        runs = {
+            "alone": lambda size=size: search_of_tables(*size),
+            "stacked": lambda size=size: all_at_once(lambda: search_of_tables(*size)),
+        }
+        torch.set_num_threads(1)
+        with threadpool_limits(1):
+            cpu = best_times(runs, rounds)
+        torch.set_num_threads(joblib.cpu_count())
+        runs["n_jobs=-1"] = lambda size=size: search_of_tables(*size, n_jobs=-1)
+        runs["n_jobs=-1"]()
+        wall = best_times(runs, rounds, time.perf_counter)
+        ratios = [wall["stacked"] / wall[name] for name in ("alone", "n_jobs=-1")]
+        ratio = cpu["stacked"] / cpu["alone"]
+        rows.append(
+            [f"{size[0]:,}", size[1], *cpu.values(), ratio, *wall.values(), *ratios]
+        )
+    head = ["rows", "networks", "alone, CPU s", "stacked, CPU s", "stacked / alone"]
+    head += ["alone, wall s", "stacked, wall s", "n_jobs=-1, wall s"]
+    print_table([*head, "stacked / alone", "stacked / n_jobs=-1"], rows)
+    worst = max(row[4] for row in rows)
+    print(verdict(worst <= 1, "no more CPU time than the fits alone"), "\n")
+
+
 def growth():
     """CPU time a fit as the number of fits grows."""
     X, y = data()
@@ -438,6 +470,7 @@ def main():
         "edges": lambda: at_the_edges(args.rounds),
         "roofline": lambda: products_share(args.rounds),
         "cases": lambda: against_processes(args.rounds, args.data),
+        "tables": lambda: on_tables(args.rounds),
         "growth": growth,
         "memory": memory,
         "folds": memory_of_folds,
