@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_deep._version import __version__
 from sklearn_deep.exceptions import OnnxExportError, OnnxFileError, OnnxParityError
 from sklearn_deep.export._metadata import make_metadata, write_metadata
-from sklearn_deep.export.graph._graph import rename_values
+from sklearn_deep.export.graph._graph import NO_INPUT, rename_values
 from sklearn_deep.export.inputs._declared import Input, as_rows, declare_inputs
 from sklearn_deep.export.inputs._placeholder import choose_placeholder, is_lookup_key
 from sklearn_deep.export.inputs._probe import predict_error
@@ -357,7 +357,7 @@ def _give_names(proto: Any, inputs: list[Input]) -> list[Input]:
     read = {name for node in graph.node for name in node.input}
     used = [i for k, i in enumerate(inputs) if f"input_{k}" in read]
     for i in used:
-        if i.refusal:
+        if i.refusal and i.dtype == NO_INPUT:
             raise OnnxExportError(i.refusal)
     kept = [info for info in graph.input if info.name in read]
     del graph.input[:]

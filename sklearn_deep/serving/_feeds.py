@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_deep.data._missing import is_missing
+from sklearn_deep.data._times import time_dtype, whole_microseconds
 from sklearn_deep.serving._sequence_inputs import sequence_feeds
 
 
@@ -147,7 +148,8 @@ def _by_column(block: np.ndarray, dtype: str) -> bool:
 
     That is so if the columns can differ in type, or if an error has to name the column.
     """
-    return block.dtype == object or (dtype in _INTEGRAL and block.dtype != dtype)
+    other = dtype in (*_INTEGRAL, *_TIMES) and block.dtype != dtype
+    return block.dtype == object or other
 
 
 def _label(metadata: dict[str, Any], index: int) -> str:
@@ -174,6 +176,8 @@ def _check_rows(n_rows: int) -> None:
 
 _INTEGRAL = ("int64", "bool")  # dtypes without missing values and fractions
 
+_TIMES = {"datetime64[us]": "dates", "timedelta64[us]": "durations"}
+
 
 def _convert(
     values: np.ndarray, part: dict[str, Any], label: str, metadata: dict[str, Any]
@@ -184,6 +188,8 @@ def _convert(
         if metadata.get("missing_is_looked_up"):
             _check_placeholder(values, label, metadata["missing"])
         return strings
+    if dtype in _TIMES:
+        return _times(values, dtype, label)
     if values.dtype == object:
         values = _numbers_of_objects(values, dtype, label)
     if values.dtype.kind not in "fiub":
@@ -197,6 +203,17 @@ def _convert(
     if dtype == "bool":
         _check_boolean(values, label)
     return np.ascontiguousarray(values, dtype)
+
+
+def _times(values: np.ndarray, dtype: str, label: str) -> np.ndarray:
+    """Whole microseconds of a column of dates or durations."""
+    found = time_dtype(values)
+    if found != dtype and not all(is_missing(value) for value in values):
+        raise TypeError(
+            f"Column {label} must contain {_TIMES[dtype]}, as at the export; got"
+            f" {values.dtype}."
+        )
+    return whole_microseconds(values)
 
 
 def _numbers_of_objects(values: np.ndarray, dtype: str, label: str) -> np.ndarray:

@@ -13,6 +13,8 @@ _TYPES = {
     "bool": "tensor(bool)",
     "uint8": "tensor(uint8)",
     "string": "tensor(string)",
+    "datetime64[us]": "tensor(int64)",
+    "timedelta64[us]": "tensor(int64)",
 }
 _FORMS = {
     "tensor": "tensor(",

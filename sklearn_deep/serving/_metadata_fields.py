@@ -172,11 +172,14 @@ def _scalar(value: Any, path: str) -> None:
 # The table of fields. Fields added by later versions are optional, so that older files
 # can be read.
 
+_TIMES = ("datetime64[us]", "timedelta64[us]")
 _INPUT = _fields(
     {
         "name": _text,
         "columns": _list(_integer()),
-        "dtype": _one_of("float32", "float64", "int64", "bool", "uint8", "string"),
+        "dtype": _one_of(
+            "float32", "float64", "int64", "bool", "uint8", "string", *_TIMES
+        ),
     },
     {"row_shape": _list(_optional(_integer()))},
 )

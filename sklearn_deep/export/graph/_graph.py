@@ -40,9 +40,11 @@ class Value:
     name : str
         Name in the graph.
     dtype : numpy.dtype
-        One of ``ELEMENT_TYPES``, or ``NO_INPUT``.
+        One of ``ELEMENT_TYPES``, ``NO_INPUT``, or a dtype of dates or durations, whose
+        values are integers.
     refusal : str
-        Message of the error that is raised if a node reads a value of ``NO_INPUT``.
+        Message of the error that is raised if a node reads a value of another dtype than
+        those of ``ELEMENT_TYPES``.
     """
 
     name: str

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import get_tags
 
-from sklearn_deep.export.graph._graph import BOOL, DOUBLE, FLOAT, STRING, Graph
+from sklearn_deep.export.graph._graph import BOOL, DOUBLE, FLOAT, Graph
 from sklearn_deep.export.graph._refusals import refuse_non_finite, refuse_where
 from sklearn_deep.export.graph._table import Table
 
@@ -29,6 +29,8 @@ _METHODS = (
 # Just below and above the largest float32.
 _BELOW_FLOAT32_MAX, _ABOVE_FLOAT32_MAX = 3.4e38, 3.5e38
 _OPEN_LENGTH = 8
+# Kinds of dtypes: strings, and dates and durations, which a step may pass on.
+_NO_NUMBERS = "UMm"
 
 
 def skip_probing(*classes: type) -> None:
@@ -51,7 +53,9 @@ def refuse_by_limits(graph: Graph, model: Any, method: str, table: Table) -> Non
     if method not in _METHODS or isinstance(model, tuple(NOT_PROBED)):
         return
     numbers = Table(
-        tuple(block for block in table.blocks if block[0].dtype != STRING),
+        tuple(
+            block for block in table.blocks if block[0].dtype.kind not in _NO_NUMBERS
+        ),
         table.row_shape,
     )
     if not numbers.blocks or numbers.dtype == BOOL:

@@ -10,6 +10,7 @@ from sklearn.utils import get_tags
 
 from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.data._missing import is_missing
+from sklearn_deep.data._times import time_dtype
 from sklearn_deep.estimators.core._fitted import fitted_of
 from sklearn_deep.estimators.families._lengths import VariableLengthEstimator
 from sklearn_deep.estimators.families._sequences import SequenceEstimator
@@ -49,7 +50,8 @@ class Input:
         Shape of a row; None for an axis of any length.
     refusal : str
         Error message for a column that no ONNX input can hold, raised if a step reads
-        it. Empty for other columns.
+        it; for dates and durations, if another step than a network for tables does. Empty
+        for other columns.
     """
 
     name: str
@@ -311,6 +313,10 @@ def _declare_columns(model: Any, X: Any) -> list[Input]:
 
 
 def _declare(name: str, index: int, values: np.ndarray, kind: str = "") -> Input:
+    times = time_dtype(values)
+    if times is not None:
+        message = _only_read_by_networks(name, kind or _content(values))
+        return Input(name, (index,), times, (1,), message)
     dtype = None if kind else _dtype_or_none(values)
     if dtype is None:
         message = _unsupported_column(name, kind or _content(values))
@@ -387,6 +393,14 @@ def _content(values: np.ndarray) -> str:
         return f"{values.dtype} values"
     kinds = {type(value).__name__ for value in values.ravel() if not is_missing(value)}
     return f"values of {', '.join(sorted(kinds))}"
+
+
+def _only_read_by_networks(name: str, what: str) -> str:
+    return (
+        f"Column {name!r} contains {what}, which in ONNX only TabularClassifier and"
+        " TabularRegressor read, as dates or durations that are no categories. Convert the"
+        " column to numbers before other steps."
+    )
 
 
 def _unsupported_column(name: str, what: str) -> str:

@@ -16,6 +16,7 @@ from sklearn_deep.data._learnt_columns import (
     CategoryColumn,
     LearntColumn,
     NumberColumn,
+    TimeColumn,
 )
 from sklearn_deep.data._scaling import FARTHEST
 from sklearn_deep.estimators.core._fitted import fitted_of
@@ -27,6 +28,7 @@ from sklearn_deep.export.graph._registry import rule
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.inputs._placeholder import placeholder_of
 from sklearn_deep.export.networks._networks import NetworkRows, compute_dtype
+from sklearn_deep.export.networks._times import phases, with_numbers
 
 # Parts of an encoded row.
 _NUMERIC, _PLAIN, _CODES = range(3)
@@ -47,6 +49,7 @@ def _rows(graph: Graph, model: Any, table: Table) -> NetworkRows:
     """Encode columns as ``FrameEncoding.encode`` does: numbers in float64, then cast."""
     encoding = fitted_of(model).features.encoding
     dtype = compute_dtype(graph, model, fitted_of(model).dtype)
+    table = with_numbers(graph, encoding, table)
     parts = [part for write in _WRITERS for part in write(graph, encoding, table)]
     if not parts:
         return NetworkRows(_nothing(graph, table, dtype), (1,))
@@ -123,6 +126,18 @@ def _scaled(
     return graph.node("Div", z, size)
 
 
+def _cycles(graph: Graph, encoding: FrameEncoding, table: Table) -> Iterable[_Part]:
+    """Phases of the calendar, from days since 1970; behind the indicator of a column."""
+    for column in _columns_of(encoding, TimeColumn):
+        if column.dropped:
+            continue
+        days = _matrix(graph, table, [column])
+        first = int(column.scaling.has_indicator)
+        for i, cycle in enumerate(column.cycles):
+            places = [(_PLAIN, column.place, first + 2 * i + k) for k in range(2)]
+            yield _Part(places, phases(graph, cycle, days))
+
+
 def _booleans(graph: Graph, encoding: FrameEncoding, table: Table) -> Iterable[_Part]:
     """1 for true, -1 for false, 0 for a missing value; other numbers are refused."""
     columns = _columns_of(encoding, BooleanColumn)
@@ -159,6 +174,7 @@ def _categories(graph: Graph, encoding: FrameEncoding, table: Table) -> Iterable
 
 def _codes(graph: Graph, column: CategoryColumn, value: Value) -> Value:
     """Codes of a column (n, 1): 0 for values that are missing or unknown."""
+    value.check_readable()
     values = column.categories.values
     texts = [isinstance(item, str) for item in values]
     if all(texts) != (value.dtype == STRING) or any(texts) != all(texts):
@@ -209,4 +225,4 @@ def _codes_by_comparison(graph: Graph, numbers: np.ndarray, value: Value) -> Val
 
 
 _Writer = Callable[[Graph, FrameEncoding, Table], Iterable[_Part]]
-_WRITERS: list[_Writer] = [_numbers, _booleans, _categories]
+_WRITERS: list[_Writer] = [_numbers, _cycles, _booleans, _categories]

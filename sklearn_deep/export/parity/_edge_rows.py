@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 
 from sklearn_deep.data._missing import is_missing
+from sklearn_deep.estimators.families._tabular import TabularEstimator
 from sklearn_deep.export.inputs._declared import column_values, is_frame
 from sklearn_deep.export.inputs._probe import predict_error
 from sklearn_deep.export.inputs._walk import walk_parts
@@ -139,7 +140,19 @@ def _frame_edge_values(model: Any, X: Any) -> list[_EdgeValue]:
     known = _missing_categories(model)
     default = np.nan if hasattr(X, "iloc") else None
     columns = [column_values(X, j) for j in range(len(X.columns))]
-    return _edge_values(columns, [known.get(name, default) for name in X.columns])
+    found = _edge_values(columns, [known.get(name, default) for name in X.columns])
+    return [*found, *_missing_times(model, columns)]
+
+
+def _missing_times(model: Any, columns: list[np.ndarray]) -> list[_EdgeValue]:
+    """Missing dates and durations, where a network for tables may read them."""
+    if not any(isinstance(part, TabularEstimator) for part in walk_parts(model)):
+        return []
+    return [
+        _EdgeValue(_Kind.MISSING_NUMBER, j, type(values[0])("NaT"))
+        for j, values in enumerate(columns)
+        if values.dtype.kind in "mM" and values.ndim == 1
+    ]
 
 
 def _threshold_edge_values(model: Any, X: Any) -> list[_EdgeValue]:

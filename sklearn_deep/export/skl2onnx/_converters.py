@@ -23,6 +23,8 @@ from skl2onnx.common.data_types import (
 from sklearn.base import is_classifier, is_regressor
 
 from sklearn_deep._subclasses import TracksSubclasses
+from sklearn_deep.data._column_kinds import DURATION, TIME
+from sklearn_deep.data._times import TIME_DTYPES
 from sklearn_deep.estimators.core._fitted import fitted_of
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import (
@@ -61,7 +63,17 @@ class UnreadableTensorType(Int64TensorType):
         self.refusal = refusal
 
 
+class DateTensorType(UnreadableTensorType):
+    """Type of a column of dates, in microseconds, which networks for tables read."""
+
+
+class DurationTensorType(UnreadableTensorType):
+    """Type of a column of durations, in microseconds."""
+
+
 TYPES: dict[np.dtype, Any] = {
+    TIME_DTYPES[TIME]: DateTensorType,  # before their base class
+    TIME_DTYPES[DURATION]: DurationTensorType,
     NO_INPUT: UnreadableTensorType,  # before its base class
     FLOAT: FloatTensorType,
     DOUBLE: DoubleTensorType,

@@ -173,10 +173,3 @@ def test_rows_of_another_type_than_in_the_fit_are_an_error_that_names_the_column
     missing = pd.DataFrame({"shop": pd.Series([None] * 4, dtype=object)})
     with pytest.raises(OnnxExportError, match=r"'shop' .* categories such as 'shop 0'"):
         to_onnx(model, missing)
-
-
-def test_a_date_is_an_error_that_names_the_column():
-    days = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=N_ROWS)})
-    model = TabularClassifier(**QUICK).fit(days, LABELS)
-    with pytest.raises(OnnxExportError, match="'day'"):
-        to_onnx(model, days)
