@@ -19,13 +19,14 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_deep import Checkpoint, MLPClassifier, TabularClassifier
+from sklearn_deep import Checkpoint, CNNClassifier, MLPClassifier, TabularClassifier
 from sklearn_deep.training.loop._run import Run
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 5))
 Y = (X[:, 0] + 0.5 * RNG.normal(size=120) > 0).astype(int)
 EPOCHS = 5
+IMAGES = RNG.normal(size=(60, 1, 5, 5))
 GRID = {"learning_rate": [0.003, 0.01], "dropout": [0.0, 0.3]}
 
 
@@ -90,6 +91,22 @@ def tabular(folder):
     return searched(GridSearchCV(ensemble(folder), {"dropout": [0.0, 0.2]}, cv=2))
 
 
+def images(folder):
+    cnn = CNNClassifier(
+        (4,),
+        max_epochs=EPOCHS,
+        batch_size=8,
+        random_state=0,
+        checkpoint=checkpoint(folder),
+    )
+    search = GridSearchCV(cnn, {"learning_rate": [0.001, 0.003, 0.01]}, cv=3)
+    search.fit(IMAGES, Y[:60])
+    return {
+        "scores": search.cv_results_["mean_test_score"],
+        "best": search.predict_proba(IMAGES),
+    }
+
+
 def nested(folder):
     inner = GridSearchCV(net(folder), {"dropout": [0.0, 0.3]}, cv=2)
     found = cross_validate(inner, X, Y, cv=2, return_estimator=True)
@@ -125,6 +142,7 @@ SEARCHES = {
         halving,
         pipeline,
         tabular,
+        images,
         nested,
         validated,
         bagged,

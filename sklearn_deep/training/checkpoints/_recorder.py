@@ -51,6 +51,9 @@ class Recorder:
         The state from which the fit continues; None without one, or once it is taken.
     finished : bool
         Whether it is that of a finished fit.
+    of_stack : bool or None
+        Whether the network was trained in a stack so far; None where nothing of its
+        training is left to continue.
     """
 
     def __init__(self, checkpoint: Checkpoint, owner: str, key: str):
@@ -58,6 +61,7 @@ class Recorder:
         self._store = Store(checkpoint, owner)
         self.found = self._store.read(key)
         self.finished = self.found is not None and bool(self.found.numbers["done"])
+        self.of_stack = self._of_stack()
         self._snapshot: RunState | None = None  # not stored yet
         self._lock, self._process = threading.Lock(), os.getpid()
         self._n_epochs = 0
@@ -71,7 +75,7 @@ class Recorder:
 
     def refuse(self) -> None:
         """Note that the fit does not continue from the state, but begins anew."""
-        self.found, self.finished = None, False
+        self.found, self.finished, self.of_stack = None, False, None
 
     def end_epoch(self, capture: Capture) -> None:
         """Note that an epoch has ended, and training goes on."""
@@ -114,6 +118,11 @@ class Recorder:
             finally:
                 if acquired:
                     self._lock.release()
+
+    def _of_stack(self) -> bool | None:
+        if self.found is None or self.finished:
+            return None
+        return "steps" in self.found.numbers
 
     def _is_due(self, now: float) -> bool:
         checkpoint = self._checkpoint

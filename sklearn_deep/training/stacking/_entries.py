@@ -14,6 +14,7 @@ from sklearn_deep.training.checkpoints._run_state import RunState
 from sklearn_deep.training.job._job import TrainJob, TrainResult
 from sklearn_deep.training.loop._evaluation import evaluate
 from sklearn_deep.training.loop._run import EpochNumbers, Run, Watcher
+from sklearn_deep.training.step._derived import is_plain
 from sklearn_deep.training.step._flat import FlatParameters
 from sklearn_deep.training.step._step import make_slots
 
@@ -46,6 +47,16 @@ class Member:
     def ended(self) -> bool:
         """Whether there is a result or an error."""
         return self.result is not None or self.error is not None
+
+    @property
+    def continues_stack(self) -> bool | None:
+        """Whether its training began in a stack whose products round otherwise.
+
+        None where that makes no difference: it has not begun, or has the same bits.
+        """
+        if self.recorder is None or is_plain(self.job.module):
+            return None
+        return self.recorder.of_stack
 
 
 class Entry:

@@ -118,6 +118,7 @@ def reason_not_stackable(member: Member) -> str | None:
         ),
         "a network without a declared shape": job.architecture_key is None,
         "frozen parameters": not all(p.requires_grad for p in job.module.parameters()),
+        "continued by itself": member.continues_stack is False,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 
@@ -183,7 +184,9 @@ def _stacks(members: list[Member], cores: int, left_over: str) -> list[TrainingU
     if len(members) == 1:
         return [TrainingUnit(members, left_over)]
     on_cpu = job.rows.device.type == "cpu"
-    few = len(members) < n_stacks * _VMAP_PAYS
+    # A stack that was interrupted may have few members left.
+    fresh = not any(member.continues_stack for member in members)
+    few = fresh and len(members) < n_stacks * _VMAP_PAYS
     if on_cpu and few and not _is_plain(job):
         reason = TOO_FEW.format(len(members))
         return [TrainingUnit([member], reason) for member in members]

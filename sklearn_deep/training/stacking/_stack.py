@@ -28,6 +28,7 @@ from sklearn_deep.training.loop._evaluation import evaluate, judge, to_numbers
 from sklearn_deep.training.loop._loop import train_alone
 from sklearn_deep.training.loop._run import EpochNumbers, Watcher, stopwatch
 from sklearn_deep.training.stacking._entries import Entry, Member
+from sklearn_deep.training.stacking._grouping import reason_not_stackable
 from sklearn_deep.training.step._augmenting import Augmenter, augmented_together
 from sklearn_deep.training.step._averaging import averaged_weights, averages
 from sklearn_deep.training.step._flat import FlatParameters
@@ -67,9 +68,10 @@ def train_by_itself(
     TrainingDivergedError
         When the loss or a weight is no longer finite after an epoch.
     """
-    if not job.networks:
-        return train_alone(job, watchers, recorder)
     member = Member(job, watchers, recorder)
+    stays = member.continues_stack and reason_not_stackable(member) is None
+    if not (job.networks or stays):
+        return train_alone(job, watchers, recorder)
     multiply_adds = step_multiply_adds(job.module, job.batch_size, job.rows.x)
     with threads_for(multiply_adds, job.rows.device):
         train_stack([member])

@@ -103,6 +103,7 @@ EARLY, LATE = 7, 27
         ("grid default", LATE),
         ("pipeline stacked", LATE),
         ("tabular stacked", EARLY),
+        pytest.param("images stacked", 31, marks=pytest.mark.slow),
         ("halving stacked", LATE),
         ("nested stacked", LATE),
         ("bagged stacked", EARLY),
