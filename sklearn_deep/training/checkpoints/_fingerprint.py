@@ -246,8 +246,8 @@ def _object(value: Any, walk: _Walk) -> bytes:
     except Exception as error:
         name = _type_name(value)
         raise TypeError(f"an object of type {name} has no fingerprint") from error
-    if isinstance(reduced, str):  # a global object
-        return walk.joined("global", [type(value), reduced, *_wrapped(value)])
+    if isinstance(reduced, str):  # a global object, which has a name
+        return walk.joined("global", [*name_of(value), reduced, *_wrapped(value)])
     function, arguments, *state = reduced
     parts = [None if part is None else _listed(part) for part in state]
     return walk.joined("object", [type(value), function, arguments, *parts])
@@ -269,6 +269,15 @@ def _parts(name: str, parts: Callable[[Any], Iterable[Any]]) -> _Rule:
 def _text(value: Any) -> bytes:
     return str(value).encode("utf-8", "surrogatepass")
 
+
+# Attributes of classes that were not written in Python.
+_OF_COMPILED_CLASSES = (
+    types.ClassMethodDescriptorType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+)
 
 _LEAVES: dict[type, Callable[[Any], bytes]] = {
     type(None): _text,
@@ -310,6 +319,7 @@ _RULES: dict[type, _Rule] = {
     type: _class,
     types.FunctionType: _function,
     types.BuiltinFunctionType: _builtin,
+    **dict.fromkeys(_OF_COMPILED_CLASSES, _parts("descriptor", name_of)),
     types.MethodType: _parts("method", lambda value: [value.__func__, value.__self__]),
     types.CodeType: _parts("instructions", parts_of_code),
     staticmethod: _parts("staticmethod", lambda value: [value.__func__]),

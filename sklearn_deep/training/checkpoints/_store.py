@@ -77,9 +77,11 @@ class Store:
             os.replace(temporary, state_file(self._folder, key))
             if durable:
                 _sync_folder(self._folder)
-        except OSError as error:
+        except BaseException as error:
             with suppress(OSError):
                 temporary.unlink()
+            if not isinstance(error, OSError):
+                raise
             self._warn_once(error)
 
     def remove(self, key: str) -> None:

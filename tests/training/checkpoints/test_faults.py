@@ -215,6 +215,22 @@ def test_a_disk_that_fails_at_any_call_leaves_the_last_state(
     assert_same(make_state(1), store.read(KEY))
 
 
+def test_an_interrupt_leaves_the_last_state_and_no_temporary_file(
+    make_store, tmp_path, monkeypatch
+):
+    store = make_store()
+    store.write(KEY, make_state(1))
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        store.write(KEY, make_state(2))
+    assert files_in(tmp_path) == [f"{KEY}.state"]
+    assert_same(make_state(1), store.read(KEY))
+
+
 @contextmanager
 def as_a_user():
     """Without the rights of root, which no folder is read-only for."""
