@@ -39,6 +39,11 @@ GROUPS = [
         ["CNNAutoencoder", "MLPAutoencoder", "NetworkFeatures"],
     ),
     (
+        "Fine-tuning",
+        "Networks that begin where others ended. :doc:`user_guide/fine_tuning`.",
+        ["FineTuned"],
+    ),
+    (
         "Networks from elsewhere",
         "Weights that another library trained, as fitted networks; and the way back."
         " :doc:`user_guide/conversion`.",
@@ -144,6 +149,8 @@ GROUPS = [
             "InvalidParameterError",
             "MissingDependencyError",
             "ModelFileError",
+            "NegativeTransferError",
+            "NegativeTransferWarning",
             "OnnxExportError",
             "OnnxFileError",
             "OnnxImportError",

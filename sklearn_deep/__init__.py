@@ -52,6 +52,8 @@ if TYPE_CHECKING:
         InvalidParameterError,
         MissingDependencyError,
         ModelFileError,
+        NegativeTransferError,
+        NegativeTransferWarning,
         OnnxExportError,
         OnnxFileError,
         OnnxImportError,
@@ -93,6 +95,7 @@ if TYPE_CHECKING:
     from sklearn_deep.transfer.conversion._from_onnx import from_onnx
     from sklearn_deep.transfer.conversion._from_sklearn import from_sklearn
     from sklearn_deep.transfer.conversion._to_sklearn import to_sklearn
+    from sklearn_deep.transfer.fine_tuning._fine_tuned import FineTuned
 
 _HOMES = {
     "Augmentation": "augmentation._base",
@@ -111,6 +114,7 @@ _HOMES = {
     "CutMix": "augmentation._mix",
     "Erasing": "augmentation._image",
     "FeatureMask": "augmentation._table",
+    "FineTuned": "transfer.fine_tuning._fine_tuned",
     "FitCurveDisplay": "inspection._fit_curve",
     "Flip": "augmentation._image",
     "GaussianNoise": "augmentation._table",
@@ -122,6 +126,8 @@ _HOMES = {
     "MLPRegressor": "estimators.families._mlp",
     "MagnitudeScaling": "augmentation._series",
     "MissingDependencyError": "exceptions",
+    "NegativeTransferError": "exceptions",
+    "NegativeTransferWarning": "exceptions",
     "Mixup": "augmentation._mix",
     "ModelFileError": "exceptions",
     "ModuleClassifier": "estimators.families._module",
@@ -199,6 +205,7 @@ __all__ = [
     "CutMix",
     "Erasing",
     "FeatureMask",
+    "FineTuned",
     "FitCurveDisplay",
     "Flip",
     "GaussianNoise",
@@ -210,6 +217,8 @@ __all__ = [
     "MLPRegressor",
     "MagnitudeScaling",
     "MissingDependencyError",
+    "NegativeTransferError",
+    "NegativeTransferWarning",
     "Mixup",
     "ModelFileError",
     "ModuleClassifier",

@@ -36,6 +36,7 @@ _PUBLIC = {
     "estimators.families._tabular": ["TabularClassifier", "TabularRegressor"],
     "serving._estimators": ["OnnxClassifier", "OnnxRegressor", "OnnxTransformer"],
     "transfer._features": ["NetworkFeatures"],
+    "transfer.fine_tuning._fine_tuned": ["FineTuned"],
 }
 
 # Types in fitted estimators: plain data and arrays.

@@ -6,6 +6,7 @@
     ├── InvalidParameterError(ValueError, TypeError)  an invalid constructor argument
     ├── TrainingDivergedError(ArithmeticError)        the loss or a weight became NaN or infinite
     ├── ScoreDropError(ValueError)                    a compressed network scores too low
+    ├── NegativeTransferError(ValueError)             fine-tuning scores below its source
     ├── OnnxExportError(ValueError)                   a model without an ONNX form
     │   ├── OnnxParityError                           an ONNX form with other predictions
     │   └── UnsupportedVersionError(ImportError)      an ONNX library of an unknown version
@@ -16,6 +17,7 @@
 
     SklearnDeepWarning(UserWarning)
     ├── CheckpointWarning                             a state of a fit that cannot be used or stored
+    ├── NegativeTransferWarning                       fine-tuning scores below its source
     ├── ScoreDropWarning                              a compressed network scores lower
     └── TrainingWarning                               a fit with a probably useless result
 """
@@ -24,6 +26,8 @@ __all__ = [
     "CheckpointWarning",
     "InvalidParameterError",
     "MissingDependencyError",
+    "NegativeTransferError",
+    "NegativeTransferWarning",
     "ModelFileError",
     "OnnxExportError",
     "OnnxFileError",
@@ -85,6 +89,15 @@ class TrainingDivergedError(SklearnDeepError, ArithmeticError):
             " gradient_clip=1.0, or scale the features, e.g. with a StandardScaler in"
             " a Pipeline."
         )
+
+
+class NegativeTransferError(SklearnDeepError, ValueError):
+    """A fine-tuned network scores below a new head on the frozen pretrained network.
+
+    The message gives both scores. ``on_worse="warn"`` gives a
+    :class:`NegativeTransferWarning` instead, and ``on_worse="fall_back"`` the network with
+    the new head.
+    """
 
 
 class ScoreDropError(SklearnDeepError, ValueError):
@@ -214,6 +227,14 @@ class CheckpointWarning(SklearnDeepWarning):
 
     The message names the file and the reason. The fit itself is not affected: it
     continues from an earlier state or from the beginning, and gives the same network.
+    """
+
+
+class NegativeTransferWarning(SklearnDeepWarning):
+    """A fine-tuned network scores below a new head on the frozen pretrained network.
+
+    The message gives both scores and what to do. With ``on_worse="raise"`` it is a
+    :class:`NegativeTransferError` instead.
     """
 
 

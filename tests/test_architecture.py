@@ -38,6 +38,7 @@ ORDER = [
     "transfer",
     "transfer/conversion",
     "files",
+    "transfer/fine_tuning",
     "serving",
     "export/graph",
     "export/inputs",

@@ -12,6 +12,7 @@ import pytest
 import sklearn.utils.estimator_checks as checks
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -84,6 +85,14 @@ COMPRESSED = {
     "Sliced": {"fine_tune_epochs": 5},
 }
 
+
+def fitted_before(inner):
+    """A pretrained network, of three columns; the checks have other numbers of them."""
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    network = inner(**SMALL, random_state=0).fit(X, (X[:, 0] > 0).astype(int))
+    return FrozenEstimator(network)
+
+
 # What the fast tests run of networks whose defaults take long; the slow ones run those.
 LIGHT = {
     "CNNClassifier": {
@@ -147,7 +156,15 @@ def default_instances():
         seed = None if "random_state" in cls._rules else 0
         for inner in (MLPClassifier, MLPRegressor):
             network = inner(**SMALL, random_state=seed)
-            yield f"{name}({inner.__name__})", cls(network, **COMPRESSED.get(name, {}))
+            settings = dict(COMPRESSED.get(name, {}))
+            if "pretrained" in cls._rules:
+                settings = {
+                    "pretrained": fitted_before(inner),
+                    "freeze": None,
+                    "layer_decay": 1.0,
+                    "columns": "position",
+                }
+            yield f"{name}({inner.__name__})", cls(network, **settings)
 
 
 def holdouts_around_pipelines():

@@ -9,6 +9,7 @@ import pytest
 import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
@@ -18,6 +19,7 @@ from sklearn_deep import (
     CNNAutoencoder,
     CNNClassifier,
     CNNRegressor,
+    FineTuned,
     LearningRateFinder,
     MLPAutoencoder,
     MLPClassifier,
@@ -76,6 +78,7 @@ def rnn(**params):
     return RNNClassifier(4, **{**QUICK, **params})
 
 
+PRETRAINED = mlp().fit(ROWS, LABELS)
 FIRST = {"channels": "first"}
 CASES = {
     "mlp": (mlp(normalization="batch", class_weight="balanced"), ROWS, LABELS),
@@ -119,6 +122,7 @@ CASES = {
     "Pruned": (Pruned(mlp(), 0.5, fine_tune_epochs=1), ROWS, LABELS),
     "Sliced": (Sliced(mlp(), 0.5, fine_tune_epochs=1), ROWS, LABELS),
     "NetworkFeatures": (NetworkFeatures(mlp(), layer="hidden.0"), ROWS, LABELS),
+    "FineTuned": (FineTuned(mlp(), FrozenEstimator(PRETRAINED)), ROWS, LABELS),
     "ValidationHoldout": (
         ValidationHoldout(make_pipeline(StandardScaler(), mlp(early_stopping=True))),
         ROWS,

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.metrics import get_scorer_names
+from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import (
     UNUSED,
     MetadataRouter,
@@ -40,7 +41,7 @@ from sklearn_deep.nn._quantization import QuantizedNetwork
 def network_in(estimator: Any) -> Any:
     """Unwrap nested compressions and FrozenEstimators down to the network."""
     estimator = unwrap_frozen(estimator)
-    if isinstance(estimator, Compression):
+    if isinstance(estimator, Delegating):
         inside = vars(estimator).get("estimator_", estimator.estimator)
         return network_in(inside)
     return estimator
@@ -195,6 +196,12 @@ class Compression(TracksSubclasses, Delegating, ABC):
                 passed = dict(process_routing(self, "fit", **passed).estimator.fit)
             trained = self._trained(X, y, passed)
             network = network_in(trained)
+            if isinstance(network, Pipeline):
+                raise ValueError(
+                    f"{type(self).__name__} cannot compress a network behind the"
+                    " transformers of its pretrained Pipeline. Transform X before, and"
+                    " pass the last step of the Pipeline as pretrained."
+                )
             if isinstance(network.module_, QuantizedNetwork):
                 raise ValueError(
                     f"{type(self).__name__} got a quantized {type(network).__name__}:"

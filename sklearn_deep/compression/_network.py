@@ -219,6 +219,9 @@ class Scorer:
             callable(scoring) or isinstance(network, DeepReconstructor)
         )
 
+    def __len__(self) -> int:
+        return len(self._part)
+
     def __call__(self, network: DeepEstimator) -> float:
         """Compute the score; higher is better."""
         part = self._part

@@ -1,6 +1,5 @@
 """What every network estimator does beside its fit: attributes, outputs, pickles."""
 
-import copy
 import math
 from collections.abc import Hashable
 from functools import partial
@@ -191,13 +190,6 @@ class DeepEstimator(TracksSubclasses, TrainsNetwork):
         """Copy the attributes, and share the network."""
         fresh = object.__new__(type(self))
         fresh.__dict__.update(vars(self))
-        return fresh
-
-    def __deepcopy__(self, memo):
-        """Copy everything, the network included."""
-        fresh = object.__new__(type(self))
-        memo[id(self)] = fresh
-        fresh.__setstate__(copy.deepcopy(self.__getstate__(), memo))
         return fresh
 
     def get_params(self, deep=True):

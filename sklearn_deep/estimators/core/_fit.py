@@ -234,17 +234,20 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
         seed: int,
     ) -> Split:
         """Validated rows, and those that are held out of them."""
+        fresh = before is None and given.features is None
         if before is None:
-            features, dtype = self._make_features(), fit_dtype(self, device)
+            features = self._make_features() if fresh else given.features
+            dtype = fit_dtype(self, device)
         else:
             features, dtype = before.features, resumed_dtype(self, before)
-        whole = validate(task, features, given, dtype, fresh=before is None)
+        assert features is not None
+        whole = validate(task, features, given, dtype, fresh=fresh)
         share = None
         if not given.incremental:
             share = self._validation_share(len(whole), task.strata(whole.y))
         train, validation = hold_out(task, features, given, whole, share, seed)
         split = Split(features, whole, train, validation)
-        return learn_features(split) if before is None else split
+        return learn_features(split) if fresh else split
 
     def _validation_share(self, n_rows: int, strata: np.ndarray | None) -> float | None:
         """Share of the rows to hold out; None for none."""

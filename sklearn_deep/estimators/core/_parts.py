@@ -31,6 +31,8 @@ class FitArguments(NamedTuple):
     sample_weight_val: Any = None
     classes: Any = None
     incremental: bool = False
+    # Features that have learnt before, from other rows; None learns from these.
+    features: Features | None = None
 
 
 @dataclass(frozen=True)

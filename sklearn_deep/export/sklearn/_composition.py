@@ -17,7 +17,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from sklearn_deep.compression._base import Compression
+from sklearn_deep.compression._delegation import Delegating
 from sklearn_deep.estimators.meta._holdout import ValidationHoldout
 from sklearn_deep.exceptions import OnnxExportError
 from sklearn_deep.export.graph._graph import Graph
@@ -35,7 +35,7 @@ SEARCHES = (
 # Estimators that delegate all methods to another one, and how to get it.
 WRAPPERS: dict[type, Callable[[Any], Any]] = {
     FrozenEstimator: lambda model: model.estimator,
-    Compression: lambda model: model.estimator_,
+    Delegating: lambda model: model.estimator_,
     ValidationHoldout: lambda model: model.estimator_,
     **dict.fromkeys(SEARCHES, lambda model: _best(model)),
 }

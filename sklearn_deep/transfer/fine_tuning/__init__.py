@@ -1,0 +1,1 @@
+"""Fine-tuning: networks that begin where others ended."""
