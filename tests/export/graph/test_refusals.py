@@ -23,6 +23,7 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
@@ -393,7 +394,9 @@ def every_estimator():
             continue
         if issubclass(cls, (OnnxEstimator, sklearn_deep.Augmentation)):
             continue
-        if "estimator" in cls._rules:
+        if "pretrained" in cls._rules:
+            yield name, cls(network(), FrozenEstimator(network().fit(X, Y)))
+        elif "estimator" in cls._rules:
             yield name, cls(network())
         elif "module" in cls._rules:
             yield name, cls(Net, max_epochs=1)
