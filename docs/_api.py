@@ -47,7 +47,7 @@ GROUPS = [
         "Networks from elsewhere",
         "Weights that another library trained, as fitted networks; and the way back."
         " :doc:`user_guide/conversion`.",
-        ["from_onnx", "from_sklearn", "to_sklearn"],
+        ["from_keras", "from_onnx", "from_sklearn", "to_sklearn"],
     ),
     (
         "Search and validation",

@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from sklearn_deep.training.job._checkpoint import Checkpoint
     from sklearn_deep.training.stacking._report import StackingReport, stacking_report
     from sklearn_deep.transfer._features import NetworkFeatures
+    from sklearn_deep.transfer.conversion._from_keras import from_keras
     from sklearn_deep.transfer.conversion._from_onnx import from_onnx
     from sklearn_deep.transfer.conversion._from_sklearn import from_sklearn
     from sklearn_deep.transfer.conversion._to_sklearn import to_sklearn
@@ -173,6 +174,7 @@ _HOMES = {
     "checkpoint_report": "training.checkpoints._report",
     "clear_checkpoints": "training.checkpoints._report",
     "compression_report": "inspection._compression_report",
+    "from_keras": "transfer.conversion._from_keras",
     "from_onnx": "transfer.conversion._from_onnx",
     "from_sklearn": "transfer.conversion._from_sklearn",
     "describe": "files._describe",
@@ -264,6 +266,7 @@ __all__ = [
     "checkpoint_report",
     "clear_checkpoints",
     "compression_report",
+    "from_keras",
     "from_onnx",
     "from_sklearn",
     "describe",

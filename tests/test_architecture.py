@@ -68,6 +68,7 @@ LAZY = {
         "sklearn_deep.export._to_onnx",
     },
     "training/checkpoints/_report.py": {"pandas"},
+    "transfer/conversion/_from_keras.py": {"keras"},
     "training/stacking/_registration.py": {"sklearn_deep.training.stacking._backend"},
 }
 
@@ -75,6 +76,7 @@ LAZY = {
 HOMES = {
     "cryptography": {"files/_signature.py"},
     "joblib": {"training/stacking/_backend.py", "training/stacking/_registration.py"},
+    "keras": {"transfer/conversion/_from_keras.py"},
     "kornia": {"augmentation/_kornia.py"},
     "skops": {"files/_skops.py"},
     "skorch": {"training/loop/_skorch.py"},

@@ -37,9 +37,7 @@ class Body:
     dtype: np.dtype
 
 
-def read_graph(
-    drawing: Drawing, steps: tuple[Step, ...], start: str, end: str, rows: InputRows
-) -> OnnxGraph:
+def read_graph(drawing: Drawing, start: str, end: str, rows: InputRows) -> OnnxGraph:
     """The steps between two values as a network.
 
     Raises
@@ -47,6 +45,7 @@ def read_graph(
     OnnxImportError
         If there is nothing to train.
     """
+    steps = needed_for(drawing.steps, [end])
     _refuse_labels(steps)
     front = {out for s in needed_for(steps, [start]) for out in s.outputs}
     steps = tuple(s for s in steps if not front.intersection(s.outputs))
@@ -86,28 +85,38 @@ def _with_any_batch(step: Step, batch: int | None) -> Step:
     return replace(step, attributes={**step.attributes, "shape": [rows, *shape[1:]]})
 
 
-def make_body(graph: OnnxGraph, head: Head, end: End, X: np.ndarray) -> Body:
-    """The network with outputs of the form that an estimator has.
+def raw_shape(graph: OnnxGraph, head: Head, end: End, X: np.ndarray) -> tuple[int, ...]:
+    """Shape of the raw outputs of rows.
 
     Raises
     ------
     OnnxImportError
-        If it does not run, or does not give one result per row.
+        If the network does not run, or does not give one result per row.
     """
-    dtype = floating_dtype(graph.arrays)
-    raw = _run(graph, head, X, dtype)
+    raw = _run(graph, head, X, floating_dtype(graph.arrays))
     if raw.shape[:1] != (len(X),):
         raise OnnxImportError(
             f"The output {end.output!r} of the ONNX model has shape {raw.shape} for"
             f" {len(X)} rows: not one result per row. Pass another output, or export the"
             " network with a batch axis of any length in front."
         )
+    return raw.shape
+
+
+def make_body(
+    graph: OnnxGraph, end: End, X: np.ndarray, shape: tuple[int, ...]
+) -> Body:
+    """The network with outputs of the form that an estimator has.
+
+    ``shape`` is that of its raw outputs for X.
+    """
+    dtype = floating_dtype(graph.arrays)
     chain = None
     if X.ndim == 2 and not graph.of_integers:
         chain = find_chain(graph.steps, graph.arrays, graph.input, graph.output)
-    width = int(np.prod(raw.shape[1:], dtype=int))
+    width = int(np.prod(shape[1:], dtype=int))
     matrix = _outputs(end, width)
-    graph = _flat(graph, raw.ndim)
+    graph = _flat(graph, len(shape))
     if matrix is not None:
         graph, chain = _with_matrix(graph, matrix), chain and _in_order(chain, matrix)
         width = matrix.shape[1]
@@ -139,6 +148,8 @@ def _outputs(end: End, width: int) -> np.ndarray | None:
     if not end.classifies or end.is_multilabel(width):
         return None
     order = end.order(max(2, width))
+    if width > 2 and np.array_equal(order, np.arange(width)):
+        return None
     sides = np.eye(max(2, width))[:, order]
     if end.is_pair(width):
         return sides[:, 1:] - sides[:, :1]

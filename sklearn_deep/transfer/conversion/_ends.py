@@ -44,6 +44,17 @@ class End:
         """Whether two raw outputs are those of two classes."""
         return self.classifies and width == 2 and self.tail.kind != "sigmoid"
 
+    def of_rows(self, shape: tuple[int, ...]) -> "End":
+        """What the outputs are as those of whole rows, where raw ones have this shape.
+
+        A softmax at each step of a row makes no class of the row: then it stays part of
+        the network, whose outputs are numbers.
+        """
+        steps = sum(n > 1 for n in shape[1:]) > 1
+        if not (steps and self.classifies) or self.tail.kind == "sigmoid":
+            return self
+        return End(self.output, Tail(self.output), False, None)
+
     def order(self, n_classes: int) -> np.ndarray:
         """Places of the sorted labels among the outputs.
 

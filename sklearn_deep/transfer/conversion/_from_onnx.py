@@ -13,7 +13,13 @@ from sklearn_deep.estimators.families._mlp import MLPClassifier, MLPRegressor
 from sklearn_deep.estimators.families._module import ModuleClassifier, ModuleRegressor
 from sklearn_deep.exceptions import InvalidParameterError
 from sklearn_deep.transfer.conversion._adopted import adopted, real_targets
-from sklearn_deep.transfer.conversion._body import Body, as_ours, make_body, read_graph
+from sklearn_deep.transfer.conversion._body import (
+    Body,
+    as_ours,
+    make_body,
+    raw_shape,
+    read_graph,
+)
 from sklearn_deep.transfer.conversion._check import (
     check_difference,
     difference,
@@ -121,14 +127,17 @@ def from_onnx(
     end = find_end(drawing, metadata, task, output, classes)
     start = _TABLE if rows.widths else rows.inputs[0].name
     drawing = simplified(joined(drawing, rows, start), drops_zeros=False)
-    steps = needed_for(drawing.steps, [end.tail.raw])
-    head = Head(steps, drawing.arrays)
+    head = Head(needed_for(drawing.steps, [end.tail.raw]), drawing.arrays)
     if len(rows.row_shape) == 1 and not rows.of_integers:
         start = head.read(start, rows.row_shape[0])
     X = rows_to_compare(drawing, rows, X_check, head.like)
-    body = make_body(
-        read_graph(drawing, steps, start, end.tail.raw, rows), head, end, X
-    )
+    graph = read_graph(drawing, start, end.tail.raw, rows)
+    shape = raw_shape(graph, head, end, X)
+    if end.of_rows(shape) is not end:
+        end = end.of_rows(shape)
+        graph = read_graph(drawing, start, end.tail.raw, rows)
+        shape = raw_shape(graph, head, end, X)
+    body = make_body(graph, end, X, shape)
     network = _network(body, end, rows)
     model = make_pipeline(*head.transformers, network) if head.transformers else network
     network.receipt_ = _receipt(model, network, proto, rows, end, X)

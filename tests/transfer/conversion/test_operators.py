@@ -29,7 +29,55 @@ FIELDS = "op", "shape", "arrays", "attributes"
 # What comes in, further inputs ("" for one that is left out), attributes.
 PLAIN = {
     op: [(ROWS, [], {})]
-    for op in ["Abs", "ArgMax", "ArgMin", "Ceil", "Celu", "Clip", "Cos", "Elu", "Erf", "Exp", "Flatten", "Floor", "Gelu", "HardSigmoid", "HardSwish", "Identity", "IsInf", "IsNaN", "LeakyRelu", "LogSoftmax", "LpNormalization", "Mish", "Neg", "Reciprocal", "ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Round", "Selu", "Shape", "Sigmoid", "Sign", "Sin", "Size", "Softmax", "Softplus", "Softsign", "Tanh", "ThresholdedRelu", "Transpose"]
+    for op in [
+        "Abs",
+        "ArgMax",
+        "ArgMin",
+        "Ceil",
+        "Celu",
+        "Clip",
+        "Cos",
+        "Elu",
+        "Erf",
+        "Exp",
+        "Flatten",
+        "Floor",
+        "Gelu",
+        "HardSigmoid",
+        "HardSwish",
+        "Identity",
+        "IsInf",
+        "IsNaN",
+        "LeakyRelu",
+        "LogSoftmax",
+        "LpNormalization",
+        "Mish",
+        "Neg",
+        "Reciprocal",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceLogSumExp",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSum",
+        "ReduceSumSquare",
+        "Relu",
+        "Round",
+        "Selu",
+        "Shape",
+        "Sigmoid",
+        "Sign",
+        "Sin",
+        "Size",
+        "Softmax",
+        "Softplus",
+        "Softsign",
+        "Tanh",
+        "ThresholdedRelu",
+        "Transpose",
+    ]
 }
 SPECIAL = {
     "Add": [(ROWS, [real(4)], {}), (ROWS, [real(3, 1)], {})],
@@ -193,9 +241,35 @@ SPECIAL = {
     },
 }
 # Operators that take other values than numbers, or need other ones: in formulas below.
-ELSEWHERE = set(
-    ["And", "ArrayFeatureExtractor", "Binarizer", "Cast", "CastLike", "ConstantOfShape", "Equal", "FusedMatMul", "Greater", "GreaterOrEqual", "GroupNormalization", "Imputer", "Less", "LessOrEqual", "Log", "Normalizer", "Not", "OneHot", "Or", "RMSNormalization", "Range", "ReduceLogSum", "Scaler", "Sqrt", "Swish", "Where", "Xor"]
-)
+ELSEWHERE = {
+    "And",
+    "ArrayFeatureExtractor",
+    "Binarizer",
+    "Cast",
+    "CastLike",
+    "ConstantOfShape",
+    "Equal",
+    "FusedMatMul",
+    "Greater",
+    "GreaterOrEqual",
+    "GroupNormalization",
+    "Imputer",
+    "Less",
+    "LessOrEqual",
+    "Log",
+    "Normalizer",
+    "Not",
+    "OneHot",
+    "Or",
+    "RMSNormalization",
+    "Range",
+    "ReduceLogSum",
+    "Scaler",
+    "Sqrt",
+    "Swish",
+    "Where",
+    "Xor",
+}
 CASES = [
     pytest.param(op, *case, id=f"{op}{i}")
     for op in {**PLAIN, **SPECIAL}
