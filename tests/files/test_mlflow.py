@@ -20,6 +20,7 @@ def test_a_logged_pipeline_gives_the_same_bits(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # no database is needed
     mlflow.set_tracking_uri(tmp_path.as_uri())
+    mlflow.set_experiment("files")
     network = MLPClassifier((4,), max_epochs=2, random_state=0)
     pipe = make_pipeline(StandardScaler(), network).fit(ROWS, LABELS)
     with mlflow.start_run():
