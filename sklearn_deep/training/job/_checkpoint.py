@@ -35,8 +35,9 @@ class Checkpoint:
         Folder of the states; it is created if there is none. Any number of fits,
         searches and processes may share it.
     every_seconds : float or None, default=30
-        Seconds after which the state is stored, at the next end of an epoch. 0 stores
-        each epoch; None sets no such time.
+        Seconds after which the state is stored, at the next end of an epoch; later where
+        storing would take more than a fiftieth of the time. 0 stores each epoch; None
+        sets no such time.
     every_epochs : int or None, default=None
         Number of epochs after which the state is stored; None sets no such number. The
         state at the end of the fit is always stored.
