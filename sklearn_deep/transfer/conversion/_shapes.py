@@ -132,7 +132,9 @@ def _expand(step: Step, x: Tensor, shape: Tensor | None = None) -> Tensor:
 
 
 def _tile(step: Step, x: Tensor, repeats: Tensor | None = None) -> Tensor:
-    return x.repeat(setting(step, "repeats", repeats))
+    times = setting(step, "repeats", repeats)
+    _check_cells(step, x.numel() * float(np.prod(times, dtype=float)))
+    return x.repeat(times)
 
 
 def _constant_of_shape(step: Step, shape: Tensor | None = None) -> Tensor:
@@ -142,8 +144,19 @@ def _constant_of_shape(step: Step, shape: Tensor | None = None) -> Tensor:
     return filled.to(device).expand(setting(step, "shape", shape)).clone()
 
 
+# Largest number of values that a step may make of a few numbers.
+_MOST_CELLS = 2**28
+
+
+def _check_cells(step: Step, n_cells: float) -> None:
+    """Raise before a damaged or hostile file fills the memory."""
+    if n_cells > _MOST_CELLS:
+        raise ValueError(f"{step.op} ({step.outputs[0]}) makes {n_cells:.2g} values")
+
+
 def _range(step: Step, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     bounds = start.item(), limit.item(), delta.item()
+    _check_cells(step, (bounds[1] - bounds[0]) / (bounds[2] or 1))
     return torch.arange(*bounds, dtype=start.dtype, device=start.device)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sklearn_deep.exceptions import OnnxFileError
 from sklearn_deep.transfer.conversion._graph import Step, uses_of
 from sklearn_deep.transfer.conversion._operators import OPERATORS, run_step
 from sklearn_deep.transfer.conversion._reading import Drawing, with_settings
@@ -77,8 +78,14 @@ def _is_tied(step: Step, arrays: Arrays, uses: Mapping[str, Any]) -> bool:
 
 def _computed(step: Step, arrays: Arrays, dtype: np.dtype) -> Arrays:
     inputs = [torch.tensor(arrays[n]) if n else None for n in step.inputs]
-    with torch.no_grad():
-        outs = run_step(step, inputs, torch.from_numpy(np.empty(0, dtype)).dtype)
+    try:
+        with torch.no_grad():
+            outs = run_step(step, inputs, torch.from_numpy(np.empty(0, dtype)).dtype)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        raise OnnxFileError(
+            f"{step.op} ({step.outputs[0]!r}) of the ONNX model cannot be computed:"
+            f" {error}. The file is damaged, or not to be trusted: export it again."
+        ) from error
     return {
         name: out.numpy() for name, out in zip(step.outputs, outs, strict=False) if name
     }

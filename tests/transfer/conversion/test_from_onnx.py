@@ -525,6 +525,23 @@ def test_a_model_without_weights_or_with_texts_is_refused():
         from_onnx(model)
 
 
+def test_a_constant_of_absurd_size_is_refused_before_it_is_made():
+    nodes = [
+        helper.make_node("Range", ["zero", "many", "one"], ["r"]),
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+        helper.make_node("Cast", ["r"], ["c"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["y", "c"], ["z"]),
+    ]
+    arrays = {
+        "w": np.ones((4, 3), np.float32),
+        **{n: np.int64(v) for n, v in (("zero", 0), ("many", 10**13), ("one", 1))},
+    }
+    arrays = {n: np.asarray(a) for n, a in arrays.items()}
+    model = file_of(nodes, [("x", TensorProto.FLOAT, ["n", 4])], ["z"], arrays)
+    with pytest.raises(OnnxFileError, match="makes 1e\\+13 values"):
+        from_onnx(model)
+
+
 def test_an_old_operator_set_is_named():
     model = linear()
     model.opset_import[0].version = 6

@@ -423,6 +423,18 @@ def test_newer_operators_and_those_of_onnxruntime():
     compare(nodes, real(*ROWS), {"w": real(5, 4), "a": real(5)}, "y", 23)
 
 
+@pytest.mark.parametrize(
+    ("op", "inputs"),
+    [
+        ("Range", [torch.tensor(0), torch.tensor(10**12), torch.tensor(1)]),
+        ("Tile", [torch.ones(1), torch.tensor([10**12])]),
+    ],
+)
+def test_a_step_that_would_fill_the_memory_is_refused(op, inputs):
+    with pytest.raises(ValueError, match=r"\(y\) makes 1e\+12 values"):
+        OPERATORS[op].run(Step(op, ("x",), ("y",)), *inputs)
+
+
 def test_swish_is_the_product_with_a_sigmoid():
     x = torch.from_numpy(real(3, 4))
     ours = OPERATORS["Swish"].run(Step("Swish", ("x",), ("y",), {"alpha": 2.0}), x)
