@@ -13,6 +13,7 @@ import tempfile
 import time
 import warnings
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import joblib
@@ -512,6 +513,8 @@ def hostile(n):
         assert tried(Container.parse("", data), fitted[name][1], Watch()).startswith(
             "load"
         )
+    for name in SKOPS_TRUSTED_TYPES:  # a file may name each of them
+        import_module(name.rpartition(".")[0])
     watch, rng = Watch(), random.Random(0)
     counts, names, kinds = {"files": n}, sorted(contents), list(HOSTILE)
     before = peak(reset=True)
