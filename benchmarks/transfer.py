@@ -1,0 +1,102 @@
+"""Fine-tuning: the cost of the frozen part, and a pretrained network of other classes.
+
+    python benchmarks/transfer.py --data DIR [--sections once negative]
+
+A convolutional network of five classes of Fashion-MNIST begins as the network of the other
+five. ``once`` compares a search that computes the frozen part once per row with one that
+computes it in every step; ``negative`` compares with pixels and a linear model. CPU time.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from _common import print_table, print_versions
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_deep import CNNClassifier, FineTuned
+from sklearn_deep.transfer.fine_tuning import _phases
+
+# T-shirt, pullover, coat, sandal, ankle boot.
+KNOWN = (0, 2, 4, 5, 9)
+
+
+def fashion(folder):
+    """Pixels in [0, 1] with one channel, and labels, of both official parts."""
+    path = Path(folder) / "fashion_mnist" / "fashion_mnist_60k.npz"
+    with np.load(path) as data:
+        train, y, test, y_test = (
+            data[k] for k in ("X_train", "y_train", "X_test", "y_test")
+        )
+    images = [x.reshape(-1, 28, 28, 1).astype(np.float32) / 255 for x in (train, test)]
+    return images[0], y, images[1], y_test
+
+
+def network(**params):
+    return CNNClassifier(**{"random_state": 0, "max_epochs": 15, **params})
+
+
+def pretrained(X, y):
+    known = np.flatnonzero(np.isin(y, KNOWN))[:3000]
+    return FrozenEstimator(network(max_epochs=6).fit(X[known], y[known]))
+
+
+def once(X, y, source):
+    """CPU seconds of a search over heads, with the frozen part once and in every step."""
+    rows = np.flatnonzero(~np.isin(y, KNOWN))[:300]
+    grid = {"estimator__learning_rate": [0.001, 0.003, 0.01]}
+    search = GridSearchCV(FineTuned(network(), source), grid, cv=3)
+    times = {}
+    for name, cut in (("once", _phases.cut_of), ("in every step", lambda *args: None)):
+        with mock.patch.object(_phases, "cut_of", cut):
+            start = time.process_time()
+            search.fit(X[rows], y[rows])
+            times[name] = time.process_time() - start
+    ratio = times["in every step"] / times["once"]
+    print_table(["frozen part", "CPU seconds"], list(map(list, times.items())))
+    print(f"{ratio:.1f} times faster\n")
+
+
+def negative(X, y, X_test, y_test, source):
+    """Accuracy on five other classes, by the number of labels."""
+    others = np.flatnonzero(~np.isin(y, KNOWN))
+    test = ~np.isin(y_test, KNOWN)
+    rows = []
+    for n in (25, 100, 500):
+        some = others[:n]
+        pixels = LogisticRegression(max_iter=2000)
+        pixels.fit(X[some].reshape(n, -1), y[some])
+        models = {
+            "head": FineTuned(network(), source),
+            "all": FineTuned(network(), source, freeze=None),
+            "from nothing": network(),
+        }
+        scores = [
+            model.fit(X[some], y[some]).score(X_test[test], y_test[test])
+            for model in models.values()
+        ]
+        flat = X_test[test].reshape(test.sum(), -1)
+        rows.append([n, *scores, pixels.score(flat, y_test[test])])
+    print_table(["labels", *models, "pixels, linear"], rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--sections", nargs="+", default=["once", "negative"])
+    arguments = parser.parse_args()
+    print_versions()
+    X, y, X_test, y_test = fashion(arguments.data)
+    source = pretrained(X, y)
+    if "once" in arguments.sections:
+        once(X, y, source)
+    if "negative" in arguments.sections:
+        negative(X, y, X_test, y_test, source)
+
+
+if __name__ == "__main__":
+    main()
