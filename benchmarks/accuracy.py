@@ -103,6 +103,10 @@ def means(fits, field):
     return values.mean(), error
 
 
+def _shown(mean, error):
+    return f"{mean:.4f}" + ("" if np.isnan(error) else f" ± {error:.4f}")
+
+
 def print_scores(found, contestants, field):
     """Mean and standard error by set, and the mean rank of each contestant."""
     lines, ranks, of_errors = [], [], field == "error"
@@ -111,8 +115,7 @@ def print_scores(found, contestants, field):
         if any(fit[field] is None for c in has for fit in fits[c].values()):
             continue
         cells = {c: means(fits[c], field) for c in has}
-        shown = (f"{cells[c][0]:.4f} ± {cells[c][1]:.4f}" if c in has else "-"
-                 for c in contestants)  # fmt: skip
+        shown = (_shown(*cells[c]) if c in has else "-" for c in contestants)
         error, source = PUBLISHED.get(name, (None, ""))
         published = "" if error is None else f"{error:.4g}"
         lines.append([name, *shown, *([published, source] if of_errors else [])])
