@@ -52,6 +52,8 @@ def verdicts(found):
             text = f"{contestant} better than {peer} on {share:.0%} of the sets"
             yield verdict(np.mean(won) >= share, f"{text} ({np.mean(won):.0%})")
     for contestant, peer in NEVER_WORSE:
+        if not any(contestant in fits and peer in fits for fits in found.values()):
+            continue
         for field in ("error", "log_loss"):
             missed = [
                 name
