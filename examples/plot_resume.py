@@ -128,7 +128,7 @@ for name, colour in [("train_loss", "C0"), ("valid_loss", "C1")]:
     )  # fmt: skip
 ax.axvline(killed_at + 0.5, color="C3", linewidth=1)
 ax.annotate(
-    "killed here", (killed_at + 0.5, ax.get_ylim()[1]), (6, -12),
+    "killed here", (killed_at + 0.5, ax.get_ylim()[0]), (6, 6),
     textcoords="offset points", color="C3",
 )  # fmt: skip
 ax.plot([], [], color="C7", linewidth=7, alpha=0.3, label="never interrupted")
