@@ -1,6 +1,7 @@
 """Checks of a model on its way in: a file with right sums may still hold anything."""
 
 import dataclasses
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -100,20 +101,39 @@ def _check_fields(owner: str, fields: Any, rules: Rules) -> None:
 
 
 def _check_estimator(estimator: Any) -> None:
-    """An estimator of ours has its parameters, and nothing in the place of a method."""
-    cls = type(estimator)
+    """An estimator of ours has its parameters, and nothing in the place of a method.
+
+    One of scikit-learn has the parameters without defaults: others may be newer than it.
+    """
+    cls, names = type(estimator), vars(estimator)
+    for name in _needed_parameters(cls) - names.keys():
+        raise ModelFileError(f"{cls.__name__} lacks the parameter {name!r}.")
     if not cls.__module__.startswith("sklearn_deep."):
         return
-    names = vars(estimator)
     hidden = [name for name in names if callable(getattr(cls, name, None))]
     if hidden:
         raise ModelFileError(f"{cls.__name__} has a wrong attribute {hidden[0]!r}.")
     try:
-        estimator.get_params(deep=False)
+        parameters = estimator.get_params(deep=False)
     except AttributeError as error:
         raise ModelFileError(f"{cls.__name__} lacks a parameter: {error}") from error
+    inner = parameters.get("estimator", estimator)
+    if not isinstance(inner, BaseEstimator):
+        raise ModelFileError(
+            f"The estimator in {cls.__name__} is of type {type(inner).__name__}."
+        )
     if isinstance(estimator, _WRAPPERS) and "estimator_" in names:
         check_is_fitted(estimator.estimator_)
+
+
+def _needed_parameters(cls: type) -> set[str]:
+    """Names of the parameters that have no default."""
+    parameters = inspect.signature(cls).parameters.values()
+    return {
+        p.name
+        for p in parameters
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    }
 
 
 def _check_sparse(matrix: Any) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_deep import MLPClassifier, ModelFileError, load, save
+from sklearn.pipeline import make_pipeline
+
+from sklearn_deep import MLPClassifier, ModelFileError, Quantized, load, save
 from sklearn_deep.files import _archive
 from sklearn_deep.files._container import Container
 from sklearn_deep.files._load import model_in
@@ -173,3 +175,23 @@ def test_nothing_is_imported_for_a_refused_type(survival, parts):
     with pytest.raises(ModelFileError, match=r"antigravity\.fly"):
         model_in(survival["put_together"]("", manifest, schema, members), ())
     assert "antigravity" not in sys.modules
+
+
+@pytest.mark.parametrize("left_out", ["estimator", "steps"])
+def test_an_estimator_around_nothing_is_refused(left_out, tmp_path, survival):
+    X, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 2
+    network = MLPClassifier((3,), max_epochs=1, random_state=0)
+    around = {"estimator": Quantized(network), "steps": make_pipeline(network)}
+    save(around[left_out].fit(X, y), tmp_path / "whole")
+    data = (tmp_path / "whole").read_bytes()
+    for change in ("drop", "none"):
+        manifest, schema, members = survival["taken_apart"](data)
+        content = schema["content"]["content"]
+        if change == "drop":
+            del content[left_out]
+        elif left_out == "estimator":
+            content[left_out] = survival["scalar"](None)
+        file = survival["put_together"]("", manifest, schema, members)
+        if change == "drop" or left_out == "estimator":
+            with pytest.raises(ModelFileError, match=left_out):
+                model_in(file, ())
