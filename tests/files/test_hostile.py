@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from sklearn.pipeline import make_pipeline
 
 from sklearn_deep import MLPClassifier, ModelFileError, Quantized, load, save
