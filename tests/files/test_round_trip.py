@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from sklearn_deep import (
+    Checkpoint,
     CNNAutoencoder,
     CNNClassifier,
     CNNRegressor,
@@ -62,6 +64,7 @@ from sklearn_deep import (
     to_onnx,
 )
 from sklearn_deep.files._skops import dump
+from sklearn_deep.training.job._checkpoint import make_checkpoint
 from test_common import CONFIGURED, DEFAULT, Net, shortened
 
 RNG = np.random.default_rng(0)
@@ -357,6 +360,16 @@ def test_a_reader_of_onnx_files_gives_the_same_bits(tmp_path):
     model = fitted(classifier(), ROWS, THREE)
     reader = OnnxClassifier(to_onnx(model, ROWS).to_bytes())
     assert_same(through_file(reader, tmp_path), reader, ROWS)
+
+
+@pytest.mark.parametrize("kind", [str, Path, Checkpoint])
+def test_a_checkpoint_is_a_parameter_like_others(kind, tmp_path):
+    network = MLPClassifier(
+        max_epochs=1, random_state=0, checkpoint=kind(tmp_path / "c")
+    )
+    save(network.fit(ROWS, TWO), tmp_path / "model")
+    loaded = load(tmp_path / "model").checkpoint
+    assert make_checkpoint("", loaded).path == tmp_path / "c"
 
 
 def test_a_loaded_network_goes_on_training_as_the_saved_one(tmp_path):

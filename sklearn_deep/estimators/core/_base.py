@@ -29,6 +29,7 @@ from sklearn_deep.estimators.core._state import fill_module
 from sklearn_deep.estimators.core._unpacking import check_packed
 from sklearn_deep.nn._initializers import Initialization
 from sklearn_deep.nn._losses import Loss
+from sklearn_deep.training.job._checkpoint import with_text_folder
 from sklearn_deep.training.loop._forward import raw_outputs
 
 
@@ -173,6 +174,8 @@ class DeepEstimator(TracksSubclasses, TrainsNetwork):
     def __getstate__(self):
         """Give NumPy arrays and plain Python; no torch object is ever pickled."""
         state = dict(super().__getstate__())
+        if "checkpoint" in state:
+            state["checkpoint"] = with_text_folder(state["checkpoint"])
         if "_fitted" in state:
             state["_fitted"] = self._fitted.pack()
         return state

@@ -1,6 +1,6 @@
 """The ``checkpoint`` parameter: where and how often the state of a fit is stored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from os import PathLike, fspath
 from pathlib import Path
@@ -75,6 +75,18 @@ class Checkpoint:
     def path(self) -> Path:
         """The folder as a path."""
         return Path(fspath(self.folder)).expanduser()
+
+
+def with_text_folder(value: Any) -> Any:
+    """The ``checkpoint`` parameter with its folder as a str, for files.
+
+    A path is of a type that belongs to one operating system, and runs code when it is built.
+    """
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if isinstance(value, Checkpoint):
+        return replace(value, folder=fspath(value.folder))
+    return value
 
 
 def make_checkpoint(owner: str, value: Any) -> Checkpoint | None:
