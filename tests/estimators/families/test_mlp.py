@@ -28,7 +28,7 @@ from sklearn_deep.estimators.core._parts import fit_dtype
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
-from sklearn_deep.training.loop._lbfgs import run_lbfgs
+from sklearn_deep.training.loop._evaluations import search
 from sklearn_deep.training.step._step import SingleStep
 
 
@@ -316,7 +316,7 @@ def test_lbfgs_keeps_the_point_it_took_and_not_the_last_one_it_tried(iris, monke
         (), optimizer="lbfgs", l2=0.1, tol=0, max_epochs=10_000, random_state=0
     )
     wanted = clone(network).fit(*iris)
-    monkeypatch.setattr(f"{run_lbfgs.__module__}.minimize", minimize_and_try)
+    monkeypatch.setattr(f"{search.__module__}.minimize", minimize_and_try)
     network.fit(*iris)
     assert network.stop_reason_ == "converged"
     for found, taken in zip(weights(network), weights(wanted), strict=True):
@@ -421,7 +421,7 @@ GIVEN = {
 }
 # They change where, whether or how training runs, not what is learnt; each has tests
 # of its own.
-NOT_HERE = {"time_limit", "warm_start", "callbacks", "device", "verbose"}
+NOT_HERE = {"time_limit", "warm_start", "callbacks", "checkpoint", "device", "verbose"}
 
 
 def _for(kind, params):
