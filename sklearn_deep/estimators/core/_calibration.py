@@ -42,7 +42,8 @@ def with_learnt_correction(job: TrainJob, module: nn.Module) -> Loss:
     left_out = [(net.module, net.left_out) for net in job.networks if net.left_out]
     if job.validation is not None or not (job.loss.calibrate and left_out):
         return corrected(job.loss, module, job.validation)
-    raw = torch.cat([outputs_of(part, rows) for part, rows in left_out])
+    x = job.to_device().rows.x  # of all networks
+    raw = torch.cat([outputs_of(part, rows.to_device(x)) for part, rows in left_out])
     y = torch.cat([rows.y for _, rows in left_out])
     if len(y) < _FEWEST_VALIDATED:
         return job.loss

@@ -20,8 +20,9 @@ def evaluate(job: TrainJob, rows: Rows) -> list[Tensor]:
 
 
 def outputs_of(module: nn.Module, rows: Rows) -> Tensor:
-    """Raw outputs of a module for all rows, in order."""
+    """Raw outputs of a module for all rows, in order, on the device of the rows."""
     module.eval()
+    rows = rows.to_device()
     with torch.inference_mode(), Running(module):
         return torch.cat([module(batch.x) for batch in rows.in_order()])
 

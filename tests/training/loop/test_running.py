@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_deep import MLPClassifier, MLPRegressor
+from sklearn_deep import MLPClassifier, MLPRegressor, TabularRegressor
 from sklearn_deep.estimators.core._fit import prepare
 from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.training._train import train
@@ -102,6 +102,16 @@ def test_training_on_cuda_agrees_with_the_cpu(cls):
         for device in ("cpu", "cuda")
     ]
     assert torch.allclose(*outputs, atol=1e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("cls", [MLPRegressor, TabularRegressor])
+def test_spreads_are_corrected_where_the_network_is(cls):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 5)).astype(np.float32)
+    network = cls((32,), loss="gaussian", max_epochs=5, device="cuda", random_state=0)
+    _, spread = network.fit(X, X[:, 0]).predict(X, return_std=True)
+    assert np.isfinite(spread).all()
 
 
 class Recorder(Watcher):
