@@ -519,8 +519,8 @@ def run_script(folder, hash_seed):
 
 
 def test_other_processes_and_hash_seeds_give_the_same(tmp_path):
-    runs = [run_script(tmp_path, hash_seed) for hash_seed in ("0", "1", "random")]
-    assert runs[0] == runs[1] == runs[2]
+    runs = [run_script(tmp_path, hash_seed) for hash_seed in ("0", "1")]
+    assert runs[0] == runs[1]
     assert runs[0][::2] == runs[0][1::2]  # a worker gets its network by cloudpickle
     assert len(set(runs[0])) == 9
 

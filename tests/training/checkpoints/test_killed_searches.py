@@ -99,14 +99,14 @@ EARLY, LATE = 7, 27
     ("name", "n_epochs"),
     [
         ("grid stacked", EARLY),
-        ("grid stacked", LATE),
         ("grid default", LATE),
-        ("pipeline stacked", LATE),
         ("tabular stacked", EARLY),
+        pytest.param("grid stacked", LATE, marks=pytest.mark.slow),
+        pytest.param("pipeline stacked", LATE, marks=pytest.mark.slow),
         pytest.param("images stacked", 31, marks=pytest.mark.slow),
-        ("halving stacked", LATE),
-        ("nested stacked", LATE),
-        ("bagged stacked", EARLY),
+        pytest.param("halving stacked", LATE, marks=pytest.mark.slow),
+        pytest.param("nested stacked", LATE, marks=pytest.mark.slow),
+        pytest.param("bagged stacked", EARLY, marks=pytest.mark.slow),
         pytest.param("randomized default", EARLY, marks=pytest.mark.slow),
         pytest.param("randomized stacked", LATE, marks=pytest.mark.slow),
         pytest.param("halving default", LATE, marks=pytest.mark.slow),
@@ -159,7 +159,11 @@ def test_a_killed_search_in_worker_processes_goes_on(name, start, tmp_path):
     ],
 )
 @pytest.mark.parametrize(
-    ("name", "n_epochs"), [("validated default", 2), ("validated stacked", 5)]
+    ("name", "n_epochs"),
+    [
+        pytest.param("validated default", 2, marks=pytest.mark.slow),
+        ("validated stacked", 5),
+    ],
 )
 def test_a_signal_stores_the_last_epoch(
     name, n_epochs, number, pause, start, tmp_path, epochs
@@ -168,11 +172,9 @@ def test_a_signal_stores_the_last_epoch(
     after(process, n_epochs)
     time.sleep(0.2)  # it is within an epoch now
     assert not list(tmp_path.glob("*.state"))
-    begin = time.monotonic()
     os.kill(process.pid, number)
-    if number == signal.SIGTERM:
+    if number == signal.SIGTERM:  # how fast is measured by the benchmark of survival
         assert process.wait(timeout=30) == -number
-        assert time.monotonic() - begin < 2
     else:  # the state is there at once; joblib waits until its tasks have ended
         time.sleep(2)
         assert list(tmp_path.glob("*.state"))
