@@ -1,6 +1,5 @@
 """Export of a fitted estimator to one ONNX file, compared with it before it is written."""
 
-import os
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +13,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_deep._disk import write_whole
 from sklearn_deep._version import __version__
 from sklearn_deep.exceptions import OnnxExportError, OnnxFileError, OnnxParityError
 from sklearn_deep.export._metadata import make_metadata, write_metadata
@@ -92,16 +92,7 @@ class OnnxExport:
         self : OnnxExport
             The export.
         """
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with open(temporary, "wb") as file:
-                file.write(self._content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(Path(path), self._content)
         return self
 
     def __repr__(self):

@@ -24,8 +24,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sklearn_deep._disk import write_whole
 from sklearn_deep.exceptions import ModelFileError
-from sklearn_deep.files._atomic import write_whole
 
 MAGIC = b"\x89sklearn_deep\r\n"
 FORMAT = 1

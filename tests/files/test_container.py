@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import skops.io
 
-from sklearn_deep import MLPClassifier, ModelFileError, OnnxFileError, load, save
-from sklearn_deep.files import _atomic
+from sklearn_deep import MLPClassifier, ModelFileError, OnnxFileError, _disk, load, save
 from sklearn_deep.files._container import FORMAT, MAGIC, Container
 
 ROWS = np.random.default_rng(0).normal(size=(24, 6))
@@ -142,7 +141,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_atomic.os, "fsync", full)
+    monkeypatch.setattr(_disk.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         save(model, path)
     monkeypatch.undo()
@@ -155,7 +154,7 @@ def test_the_new_file_is_on_the_disk_before_it_has_the_name(path, model, monkeyp
     for name in ("fsync", "replace"):
         real = getattr(os, name)
         monkeypatch.setattr(
-            _atomic.os,
+            _disk.os,
             name,
             lambda *args, real=real, name=name: (order.append(name), real(*args))[1],
         )

@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from sklearn_deep._disk import sync_folder
 from sklearn_deep.exceptions import CheckpointWarning
 from sklearn_deep.training.checkpoints._files import (
     delete_left_behind,
@@ -76,7 +77,7 @@ class Store:
             self._make_room(key)
             os.replace(temporary, state_file(self._folder, key))
             if durable:
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
         except BaseException as error:
             with suppress(OSError):
                 temporary.unlink()
@@ -155,13 +156,3 @@ def _write(path: Path, pieces: list[Any], durable: bool) -> None:
         file.flush()
         if durable:
             os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring a renaming to the disk, where folders can be opened."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -27,7 +27,7 @@ def write_whole(path: Path, content: bytes) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.chmod(temporary, target.stat().st_mode & 0o777)
         os.replace(temporary, target)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 @contextlib.contextmanager
@@ -44,7 +44,7 @@ def _temporary(target: Path) -> Iterator[tuple[Path, int]]:
         raise
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Bring the new name to the disk; Windows opens no folders, and some disks sync none."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
