@@ -106,6 +106,16 @@ CASES = {
             "early_stopping": True,
         },
     ),
+    "plateau of the mean training loss": (
+        mlp,
+        {
+            "learning_rate_schedule": "plateau",
+            "schedule_params": {"patience": 0, "factor": 0.5},
+            "learning_rate": 0.5,
+            "dropout": 0.5,
+            "early_stopping": False,
+        },
+    ),
     "dropout": (mlp, {"dropout": 0.4}),
     "batch normalization": (mlp, {"normalization": "batch"}),
     "restored best": (
