@@ -34,6 +34,7 @@ from sklearn_deep import (
     to_onnx,
 )
 from sklearn_deep.estimators.core._fitted import fitted_of
+from sklearn_deep.training._train import train
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 6))
@@ -182,6 +183,36 @@ def test_the_rest_trains_as_it_does_behind_the_whole_network(source, monkeypatch
     monkeypatch.setattr(module, "cut_of", lambda *args: None)
     whole = tuned(source, freeze=1)
     assert_allclose(cut.predict_proba(X), whole.predict_proba(X), rtol=1e-6, atol=1e-8)
+
+
+def test_the_frozen_first_part_is_not_in_the_training(source, monkeypatch):
+    module, trained = sklearn_deep.transfer.fine_tuning._phases, []
+
+    def recorded(job, *args):
+        trained.append({name for name, _ in job.module.named_parameters()})
+        return train(job, *args)
+
+    monkeypatch.setattr(module, "train", recorded)
+    for freeze in (1, None):
+        tuned(source, freeze=freeze, head_epochs=0)
+    rest, whole = trained
+    assert len(rest) == len(whole) - 4  # weight and bias, also of the normalisation
+
+
+def test_the_schedule_goes_on_from_phase_to_phase(source):
+    params = {"learning_rate_schedule": "cosine", "max_epochs": 6}
+    alone = mlp(**params).fit(X[NEW], Y[NEW])
+    model = FineTuned(mlp(**params), source, on_worse="ignore", freeze=None)
+    model.set_params(head_epochs=2, layer_decay=1.0).fit(X[NEW], Y[NEW])
+    for name in ("epoch", "learning_rate"):
+        assert_array_equal(model.history_[name], alone.history_[name])
+
+
+def test_only_the_last_phase_stops_early(source):
+    network = mlp(n_iter_no_change=1, tol=100.0, max_epochs=9)
+    model = FineTuned(network, source, on_worse="ignore", freeze=None, head_epochs=4)
+    # The first epoch of the last phase is an improvement, and the second one is none.
+    assert model.fit(X[NEW], Y[NEW]).n_iter_ == 4 + 2
 
 
 def test_convolutions_are_applied_once_per_row(images_source, monkeypatch):
