@@ -190,6 +190,9 @@ _HOMES = {
 # Optional libraries, and the extra that installs each.
 _EXTRAS = {"kornia": "image", "onnx": "onnx", "onnxruntime": "onnx", "skl2onnx": "onnx"}
 
+# Names that need more than the library that is missed first: the extra with all of it.
+_WIDER_EXTRAS = {"from_keras": "keras"}
+
 __all__ = [
     "Augmentation",
     "AutoAugment",
@@ -298,7 +301,8 @@ def __getattr__(name: str) -> Any:
     except ImportError as error:
         if error.name in _EXTRAS and isinstance(error, ModuleNotFoundError):
             missing = import_module(f"{__name__}.exceptions").MissingDependencyError
-            raise missing(name, error.name, _EXTRAS[error.name]) from error
+            extra = _WIDER_EXTRAS.get(name, _EXTRAS[error.name])
+            raise missing(name, error.name, extra) from error
         versions = import_module(f"{__name__}.export.graph._versions")
         if versions.is_about_onnx(error):
             raise versions.unsupported(error.name, error) from error
