@@ -62,6 +62,8 @@ _HELD = {
     "nn._losses": ["Loss"],
     "training.job._checkpoint": ["Checkpoint"],
     "training.job._job": ["NetSettings", "OptimizerSpec"],
+    "transfer.conversion._graph": ["OnnxGraph", "Step"],
+    "transfer.conversion._network": ["NetworkMaker"],
 }
 
 # Types that hold data in fitted searches with default scoring, ensembles and calibrations
