@@ -83,7 +83,8 @@ class _Walk:
 
     def digest(self, value: Any) -> bytes:
         """Digest of a value by the rule of its type."""
-        is_leaf, rule = _rule_of(type(value))
+        kind: type = type(value)
+        is_leaf, rule = _rule_of(kind)
         return rule(value, self) if is_leaf else self._inside(value, rule)
 
     def joined(self, name: str, values: Iterable[Any]) -> bytes:
@@ -213,9 +214,9 @@ def _sparse(value: Any, walk: _Walk) -> bytes:
 
 
 def _dataclass(value: Any, walk: _Walk) -> bytes:
-    own = walk.digest(type(value))
-    values = _items(_fields(type(value)), _Attributes(value), walk)
-    return _join("dataclass", [own, values])
+    kind: type = type(value)
+    values = _items(_fields(kind), _Attributes(value), walk)
+    return _join("dataclass", [walk.digest(kind), values])
 
 
 @functools.lru_cache(maxsize=1_000)
