@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from sklearn_deep.transfer.conversion._graph import OnnxGraph, Step, needed_for
 
@@ -28,7 +29,7 @@ def segments_of(graph: OnnxGraph) -> list[OnnxGraph]:
             begin = place
     bounds = [*starts, len(moving)]
     name, parts = graph.input, list[OnnxGraph]()
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         end = _crossing(graph, moving, stop)[0] if stop < len(moving) else graph.output
         steps = _with_constants(moving[start:stop], fixed)
         parts.append(_part(graph, steps, name, end))
