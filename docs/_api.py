@@ -44,6 +44,11 @@ GROUPS = [
         ["FineTuned"],
     ),
     (
+        "Several targets",
+        "One network for several columns of y. :doc:`user_guide/several_targets`.",
+        ["MultiTask"],
+    ),
+    (
         "Networks from elsewhere",
         "Weights that another library trained, as fitted networks; and the way back."
         " :doc:`user_guide/conversion`.",

@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from sklearn_deep.transfer.conversion._from_sklearn import from_sklearn
     from sklearn_deep.transfer.conversion._to_sklearn import to_sklearn
     from sklearn_deep.transfer.fine_tuning._fine_tuned import FineTuned
+    from sklearn_deep.transfer.multi_task._multi_task import MultiTask
 
 _HOMES = {
     "Augmentation": "augmentation._base",
@@ -133,6 +134,7 @@ _HOMES = {
     "ModelFileError": "exceptions",
     "ModuleClassifier": "estimators.families._module",
     "ModuleRegressor": "estimators.families._module",
+    "MultiTask": "transfer.multi_task._multi_task",
     "NetworkFeatures": "transfer._features",
     "OnnxClassifier": "serving._estimators",
     "OnnxExport": "export._to_onnx",
@@ -228,6 +230,7 @@ __all__ = [
     "ModelFileError",
     "ModuleClassifier",
     "ModuleRegressor",
+    "MultiTask",
     "NetworkFeatures",
     "OnnxClassifier",
     "OnnxExport",

@@ -37,6 +37,7 @@ _PUBLIC = {
     "serving._estimators": ["OnnxClassifier", "OnnxRegressor", "OnnxTransformer"],
     "transfer._features": ["NetworkFeatures"],
     "transfer.fine_tuning._fine_tuned": ["FineTuned"],
+    "transfer.multi_task._multi_task": ["MultiTask"],
 }
 
 # Types in fitted estimators: plain data and arrays.
@@ -59,11 +60,11 @@ _HELD = {
     "data._series_features": ["SeriesFeatures"],
     "data._spatial_features": ["ReconstructedSpatial"],
     "data._targets": ["ClassTargets", "RealTargets"],
+    "estimators.tasks._several": ["TaskPart"],
     "nn._losses": ["Loss"],
     "training.job._checkpoint": ["Checkpoint"],
     "training.job._job": ["NetSettings", "OptimizerSpec"],
-    "transfer.conversion._graph": ["OnnxGraph", "Step"],
-    "transfer.conversion._network": ["NetworkMaker"],
+    "transfer.multi_task._declared": ["LearntColumn"],
 }
 
 # Types that hold data in fitted searches with default scoring, ensembles and calibrations

@@ -37,6 +37,7 @@ ORDER = [
     "compression",
     "transfer",
     "transfer/conversion",
+    "transfer/multi_task",
     "files",
     "transfer/fine_tuning",
     "serving",
@@ -55,6 +56,7 @@ ORDER = [
 LAZY = {
     "_plotting.py": {"matplotlib"},
     "augmentation/_kornia.py": {"kornia"},
+    "data/_target_columns.py": {"pandas", "polars"},
     "estimators/core/_base.py": {"sklearn_deep.training.loop._skorch"},
     "estimators/core/_layers.py": {"pandas"},
     "estimators/core/_watching.py": {"sklearn_deep.training.loop._skorch_callbacks"},
@@ -69,7 +71,6 @@ LAZY = {
     },
     "training/checkpoints/_report.py": {"pandas"},
     "transfer/conversion/_from_keras.py": {"keras"},
-    "transfer/fine_tuning/_source.py": {"sklearn_deep.transfer.conversion._from_onnx"},
     "training/stacking/_registration.py": {"sklearn_deep.training.stacking._backend"},
 }
 

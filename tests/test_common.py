@@ -164,6 +164,8 @@ def default_instances():
                     "layer_decay": 1.0,
                     "columns": "position",
                 }
+            if "tasks" in cls._rules:  # most checks have targets of whole numbers
+                settings["tasks"] = "regression"
             yield f"{name}({inner.__name__})", cls(network, **settings)
 
 

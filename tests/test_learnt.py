@@ -26,6 +26,7 @@ from sklearn_deep import (
     MLPRegressor,
     ModuleClassifier,
     ModuleRegressor,
+    MultiTask,
     NetworkFeatures,
     Pruned,
     Quantized,
@@ -45,6 +46,7 @@ RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(24, 6))
 LABELS = np.array(["no", "yes"])[np.arange(24) % 2]
 NUMBERS = RNG.normal(size=24)
+SEVERAL = np.array([*zip(LABELS, NUMBERS, strict=True)], object)
 PIXELS = RNG.integers(0, 256, size=(24, 1, 6, 6)).astype(np.uint8)
 SERIES = RNG.normal(size=(24, 2, 5))
 UNEQUAL = [RNG.normal(size=(2, n)) for n in [3, 0, 5, 1, 2, 4] * 4]
@@ -123,6 +125,7 @@ CASES = {
     "Sliced": (Sliced(mlp(), 0.5, fine_tune_epochs=1), ROWS, LABELS),
     "NetworkFeatures": (NetworkFeatures(mlp(), layer="hidden.0"), ROWS, LABELS),
     "FineTuned": (FineTuned(mlp(), FrozenEstimator(PRETRAINED)), ROWS, LABELS),
+    "MultiTask": (MultiTask(mlp()), ROWS, SEVERAL),
     "ValidationHoldout": (
         ValidationHoldout(make_pipeline(StandardScaler(), mlp(early_stopping=True))),
         ROWS,
@@ -131,7 +134,7 @@ CASES = {
     "LearningRateFinder": (LearningRateFinder(mlp()), ROWS, LABELS),
 }
 # Their outputs are told by no file: they predict nothing.
-NO_FILE = {"LearningRateFinder"}
+NO_FILE = {"LearningRateFinder", "MultiTask"}
 METHODS = (
     "predict",
     "predict_proba",
@@ -168,7 +171,9 @@ def outputs(model, X, y):
 def assert_same(found, expected):
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        if np.ndim(value) == 1 and isinstance(value[0], np.ndarray):  # steps of rows
+        if isinstance(value, dict):  # of several tasks
+            assert_same(found[name], value)
+        elif np.ndim(value) == 1 and isinstance(value[0], np.ndarray):  # steps of rows
             assert_array_equal(np.concatenate(found[name]), np.concatenate(value))
         else:
             assert_array_equal(found[name], value)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
 
+from sklearn_deep.data._features import Features
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._reconstruction import Reconstruction
 from sklearn_deep.data._targets import (
@@ -83,6 +84,13 @@ class Task(ABC):
     @abstractmethod
     def check(self, y: Any) -> Any:
         """Validate targets."""
+
+    def check_rows(
+        self, features: Features, X: Any, y: Any, dtype: Any, *, reset: bool
+    ) -> tuple[Any, Any]:
+        """Validate features and targets, which are of as many rows."""
+        X, y = features.check(X, y, dtype, reset=reset)
+        return X, self.check(y)
 
     @abstractmethod
     def learn(self, y: Any, weight: np.ndarray | None, classes: Any) -> Any:

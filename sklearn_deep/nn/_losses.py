@@ -23,6 +23,7 @@ from torch import Tensor
 
 from sklearn_deep._params import BOOLEAN, Number, Rules, Satisfies, merge_named
 from sklearn_deep.nn import _gaussian, _quantiles
+from sklearn_deep.nn._scores import SCORES
 
 # Numbers in the widest vector register of a CPU.
 _REGISTER = 16
@@ -301,6 +302,10 @@ class Loss:
     def location(self, raw: Tensor) -> Tensor:
         """The prediction that R^2 is computed of, of shape (..., n, n_targets)."""
         return self.row.location(self.decode(raw)[0], **self.params)
+
+    def score(self, raw: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        """Accuracy or R^2 of raw outputs; of each network, if they have such an axis."""
+        return SCORES[self.kind](self.location(raw), target, weight)
 
     def calibrated(self, raw: Tensor, target: Tensor, weight: Tensor | None) -> "Loss":
         """The loss with a correction learnt from rows that were held out."""

@@ -193,10 +193,10 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
         # A network that was trained before is never judged on rows that it has seen.
         first_seed = seed if before is None else before.seed
 
-        task = self._task(task_settings(self))
+        task = given.task or self._task(task_settings(self))
         split = self._split(task, given, before, device, first_seed)
         train, targets = self._learn_targets(task, given, split, before)
-        loss = make_loss(self, targets)
+        loss = given.task.loss(targets) if given.task else make_loss(self, targets)
         if before is not None:
             loss = resumed_loss(type(self).__name__, loss, targets, before.loss)
         rows, validation = encode_parts(
@@ -207,8 +207,10 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
         architecture = self._architecture(layout, n_raw, targets.kind)
         if before is None:
             module = self._initialized(architecture, loss, rows, seed)
+            mask = given.task.separated(module, targets) if given.task else None
         else:
             module = self._loaded_copy(before, architecture)
+            mask = before.weight_mask
         fitted = Fitted(
             module=module.to(device, TORCH_DTYPES[split.whole.dtype]),
             architecture=architecture,
@@ -218,7 +220,7 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
             seed=first_seed,
             dtype=split.whole.dtype,
             history=[] if before is None else before.history,
-            weight_mask=None if before is None else mask_on(device, before.weight_mask),
+            weight_mask=mask_on(device, mask),
             frozen=() if before is None else before.frozen,
         )
         data = JobData(train, rows, validation, layout, n_raw)
@@ -334,6 +336,11 @@ def prepare(
         None draws one from ``random_state``.
     """
     return network._prepare(given, before, seed)
+
+
+def fit_task(network: TrainsNetwork, given: FitArguments) -> Fitted:
+    """Train a network, which is not fitted, for the task of the arguments."""
+    return fitted_of(network._fit(given))
 
 
 def copy_module(network: TrainsNetwork) -> nn.Module:

@@ -33,6 +33,8 @@ class FitArguments(NamedTuple):
     incremental: bool = False
     # Features that have learnt before, from other rows; None learns from these.
     features: Features | None = None
+    # A task in place of the estimator's own; it makes its loss itself.
+    task: Any = None
 
 
 @dataclass(frozen=True)
@@ -159,9 +161,8 @@ def validate(
     if given.y is None:
         raise ValueError(f"{owner} requires y to be passed, but the target y is None.")
     refuse_missing_targets(given.y, owner)
-    X, y = features.check(given.X, given.y, dtype, reset=fresh)
+    X, y = task.check_rows(features, given.X, given.y, dtype, reset=fresh)
     weight = check_sample_weight(given.sample_weight, X.shape[0])
-    y = task.check(y)
     part = Part.make(X, y, weight, compute_dtype(X, dtype))
     if fresh or not given.incremental:
         # Of all rows: a bag or a fold may give every row of a class weight zero, and
@@ -245,11 +246,13 @@ def hold_out(
         )
     if given.X_val is not None:
         refuse_missing_targets(given.y_val, features.owner, "y_val")
-        X, y = features.check(given.X_val, given.y_val, whole.X.dtype, reset=False)
+        X, y = task.check_rows(
+            features, given.X_val, given.y_val, whole.X.dtype, reset=False
+        )
         weight = check_sample_weight(
             given.sample_weight_val, X.shape[0], "sample_weight_val"
         )
-        part = Part.make(X, task.check(y), weight, whole.dtype, "y_val")
+        part = Part.make(X, y, weight, whole.dtype, "y_val")
         return whole, part
     if given.sample_weight_val is not None:
         raise ValueError("sample_weight_val was given without X_val and y_val.")

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._running import Running
-from sklearn_deep.nn._scores import SCORES
 from sklearn_deep.training.job._job import TrainJob
 from sklearn_deep.training.loop._run import EpochNumbers
 
@@ -32,7 +31,7 @@ def judge(loss: Loss, raw: Tensor, y: Tensor, weight: Tensor | None) -> list[Ten
     if weight is None:
         weight = torch.ones(raw.shape[:-1], dtype=raw.dtype, device=raw.device)
     mean = (loss.rows(raw, y) * weight).sum(-1) / weight.sum(-1)
-    return [mean, SCORES[loss.kind](loss.location(raw), y, weight)]
+    return [mean, loss.score(raw, y, weight)]
 
 
 def to_numbers(tensors: Sequence[Tensor]) -> list[EpochNumbers]:

@@ -1,0 +1,1 @@
+"""Several tasks at once: one network, with a head per column of y."""
