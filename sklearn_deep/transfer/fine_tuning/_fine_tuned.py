@@ -82,9 +82,10 @@ class FineTuned(TracksSubclasses, Delegating):
         0; ``{epoch: stage}``, from this stage up to the head, by name or number;
         "gradual", one stage more after each ``head_epochs`` epochs, from the head down
         [1]_.
-    layer_decay : float, default=0.3
+    layer_decay : float, default=0.7
         Factor on the learning rate and weight decay for each stage that is between a
-        parameter and the head, in (0, 1].
+        parameter and the head, in (0, 1]. The default is the largest of those tried that
+        destroyed no pretrained network; see the Notes.
     head_epochs : int, default=1
         Number of epochs at the beginning in which only the head is trained [2]_.
     reset : "head", "new_classes", str or list of str, default="head"
@@ -123,6 +124,13 @@ class FineTuned(TracksSubclasses, Delegating):
 
     Notes
     -----
+    ``layer_decay`` was chosen on transfers of five small data sets, and checked on five
+    others. With ``freeze=None`` and 100 or 400 labels, networks of two to four stages were
+    on average 7 points better than a new head on the frozen network, and 2 points better
+    than with a factor of 0.3. Larger factors were better by a point there, but a network of
+    18 stages fell to the accuracy of guessing with 0.9 and a learning rate of 0.003.
+    ``benchmarks/RESULTS.md`` has the tables.
+
     Outputs of the frozen first layers are computed once per row, for all epochs, folds and
     candidates of a search in one process, unless augmentation comes before them.
 
@@ -189,7 +197,7 @@ class FineTuned(TracksSubclasses, Delegating):
         *,
         freeze="auto",
         unfreeze_at=None,
-        layer_decay=0.3,
+        layer_decay=0.7,
         head_epochs=1,
         reset="head",
         batch_norm="frozen",

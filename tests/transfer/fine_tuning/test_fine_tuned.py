@@ -10,6 +10,7 @@ import torch
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
@@ -512,3 +513,28 @@ def test_the_pretrained_network_does_not_change(source):
 
 def test_a_copy_of_a_frozen_network_is_still_frozen(source):
     assert isinstance(copy.deepcopy(FrozenEstimator(source)), FrozenEstimator)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """A network of five digits, and rows of the other five."""
+    X, y = load_digits(return_X_y=True)
+    X, low = X / 16, y < 5
+    net = MLPClassifier((64, 32), max_epochs=30, random_state=0)
+    return FrozenEstimator(net.fit(X[low], y[low])), X[~low], y[~low]
+
+
+def test_the_defaults_gain_six_points_over_the_head_alone(digits):
+    source, X, y = digits
+    net = MLPClassifier(max_epochs=30, random_state=0)
+    head = FineTuned(net, source).fit(X[:400], y[:400]).score(X[400:], y[400:])
+    whole = FineTuned(net, source, freeze=None, on_worse="raise").fit(X[:400], y[:400])
+    assert whole.score(X[400:], y[400:]) > max(head + 0.06, 0.94)
+
+
+def test_settings_that_destroy_the_network_are_warned_of(digits):
+    source, X, y = digits
+    net = MLPClassifier(max_epochs=30, learning_rate=0.3, random_state=0)
+    naive = FineTuned(net, source, freeze=None, layer_decay=1.0, head_epochs=0)
+    with pytest.warns(NegativeTransferWarning):
+        naive.fit(X[:400], y[:400])
