@@ -1,9 +1,10 @@
-"""Fine-tuning: the cost of the frozen part, and a pretrained network of other classes.
+"""Fine-tuning and several tasks: what they cost, and what they give.
 
-    python benchmarks/transfer.py --data DIR [--sections once negative]
+    python benchmarks/transfer.py --data DIR [--sections once negative multitask]
 
 A convolutional network of five classes of Fashion-MNIST begins as the network of the other
-five. ``once`` compares a search that computes the frozen part once per row with one that
+five. ``multitask`` compares one network for several targets with a network per target.
+``once`` compares a search that computes the frozen part once per row with one that
 computes it in every step; ``negative`` compares with pixels and a linear model. CPU time.
 """
 
@@ -14,6 +15,7 @@ from unittest import mock
 
 import numpy as np
 from _common import print_table, print_versions
+from _multi_task import multi_task
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -87,9 +89,14 @@ def negative(X, y, X_test, y_test, source):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
-    parser.add_argument("--sections", nargs="+", default=["once", "negative"])
+    sections = ["once", "negative", "multitask"]
+    parser.add_argument("--sections", nargs="+", default=sections, choices=sections)
     arguments = parser.parse_args()
     print_versions()
+    if "multitask" in arguments.sections:
+        multi_task(arguments.data)
+    if not {"once", "negative"} & set(arguments.sections):
+        return
     X, y, X_test, y_test = fashion(arguments.data)
     source = pretrained(X, y)
     if "once" in arguments.sections:
