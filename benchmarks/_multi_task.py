@@ -56,9 +56,7 @@ def _split(data, tasks, seed):
 def _prepared(train, test, tasks, leave_out=()):
     """Scaled and encoded features, and targets: labels as text, numbers as floats."""
     numbers = [
-        c
-        for c in train
-        if c not in tasks and pd.api.types.is_numeric_dtype(train[c])
+        c for c in train if c not in tasks and pd.api.types.is_numeric_dtype(train[c])
     ]
     texts = [c for c in train if c not in {*tasks, *numbers, *leave_out}]
     encode = make_column_transformer(
@@ -72,7 +70,11 @@ def _prepared(train, test, tasks, leave_out=()):
 
 def _targets(y):
     def is_label(column):
-        return column.dtype == object or column.nunique() == 2 or str(column.dtype) == "str"
+        return (
+            column.dtype == object
+            or column.nunique() == 2
+            or str(column.dtype) == "str"
+        )
 
     return pd.DataFrame(
         {c: y[c].astype(str) if is_label(y[c]) else y[c].astype(float) for c in y}

@@ -134,7 +134,7 @@ CASES = {
     "LearningRateFinder": (LearningRateFinder(mlp()), ROWS, LABELS),
 }
 # Their outputs are told by no file: they predict nothing.
-NO_FILE = {"LearningRateFinder", "MultiTask"}
+NO_FILE = {"LearningRateFinder"}
 METHODS = (
     "predict",
     "predict_proba",

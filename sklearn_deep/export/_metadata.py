@@ -19,10 +19,12 @@ from sklearn_deep.export.inputs._declared import (
     sequence_form,
 )
 from sklearn_deep.export.networks._networks import has_several_quantiles, has_std
+from sklearn_deep.export.networks._several import task_outputs
 from sklearn_deep.export.skl2onnx._converters import (
     is_by_step,
     is_multi_output,
     is_multilabel,
+    predicts_several,
     row_methods,
 )
 from sklearn_deep.export.sklearn._composition import final_estimator
@@ -76,6 +78,7 @@ def make_metadata(
         "class_numbers": classifies and options["nocl"] and not is_multilabel(model),
         "multilabel": classifies and is_multilabel(model),
         "outputs": OUTPUTS[task](model, outputs, options),
+        "tasks": _tasks(model, outputs) if task == "several" else None,
         "refusals": refusals_role(model, outputs, options),
         "target": _target(model, X) if task == "regressor" else None,
         "feature_names_out": _names_out(model) if task == "transformer" else None,
@@ -88,6 +91,8 @@ def _width(X: Any, names: list[str] | None) -> int:
 
 def task_of(model: Any) -> str:
     """Return the task of a fitted estimator."""
+    if predicts_several(model):
+        return "several"
     if is_classifier(model):
         return "classifier"
     return "regressor" if is_regressor(model) else "transformer"
@@ -146,6 +151,8 @@ def refusals_role(
     model: Any, outputs: list[str], options: dict[str, Any]
 ) -> dict[str, Any]:
     """Describe the output that shows refused rows."""
+    if predicts_several(model):
+        return {"name": _first_floats(model, outputs), "form": "tensor"}
     if not is_classifier(model):
         marked = not is_regressor(model) and len(outputs) > len(row_methods(model))
         return {"name": outputs[-1 if marked else 0], "form": "tensor"}
@@ -160,7 +167,37 @@ OUTPUTS: dict[str, Callable[[Any, list[str], dict[str, Any]], dict[str, Any]]] =
     "classifier": _label_outputs,
     "regressor": _number_outputs,
     "transformer": _row_outputs,
+    "several": lambda model, outputs, options: {},
 }
+
+
+def _tasks(model: Any, outputs: list[str]) -> list[dict[str, Any]]:
+    """What each task predicts, and in which outputs."""
+    several = final_estimator(model)
+    found: dict[Any, dict[str, str]] = {}
+    for output, name in zip(task_outputs(several), outputs, strict=True):
+        found.setdefault(output.task, {})[output.method] = name
+    return [
+        {
+            "name": str(task),
+            "classes": _listed(several.task(task).classes_, by_number=False)
+            if "predict_proba" in roles
+            else None,
+            **roles,
+        }
+        for task, roles in found.items()
+    ]
+
+
+def _first_floats(model: Any, outputs: list[str]) -> str:
+    """The first output that shows refused rows as NaN: labels cannot."""
+    several = final_estimator(model)
+    return next(
+        name
+        for output, name in zip(task_outputs(several), outputs, strict=True)
+        if output.method == "predict_proba"
+        or several.tasks_[output.task] == "regression"
+    )
 
 
 def _names_out(model: Any) -> list[str] | None:

@@ -29,6 +29,7 @@ from sklearn_deep.export.skl2onnx._converters import (
     is_by_step,
     is_multi_output,
     is_multilabel,
+    predicts_several,
 )
 from sklearn_deep.export.skl2onnx._registration import register
 from sklearn_deep.export.sklearn._composition import final_estimator
@@ -129,6 +130,7 @@ def to_onnx(
     model : fitted estimator
         A network of this package, or a Pipeline, search or meta-estimator around one.
         Transformers can be exported too, such as autoencoders and ``NetworkFeatures``.
+        A ``MultiTask`` has an output for each task, under its name.
     X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features), or \
             array of shape (n_samples, ...)
         Rows like those to predict later. They determine the types of the inputs, and
@@ -282,6 +284,7 @@ def _warn_if_unverifiable(export: OnnxExport) -> None:
 def _check_arguments(model: Any, tolerance: Any, opset: Any, dtype: Any) -> None:
     check_is_fitted(model)
     does = is_classifier(model) or is_regressor(model) or hasattr(model, "transform")
+    does = does or predicts_several(model)
     if not does:
         kind = get_tags(model).estimator_type
         raise OnnxExportError(

@@ -51,7 +51,14 @@ def check_metadata_and_graph(metadata: dict[str, Any], session: Any) -> None:
 
 def _roles(metadata: dict[str, Any]) -> list[dict[str, Any]]:
     refusals = metadata.get("refusals")
-    return [*metadata["outputs"].values(), *([refusals] if refusals else [])]
+    of_tasks = [
+        {"name": task[method]}
+        for task in metadata.get("tasks") or ()
+        for method in ("predict", "predict_proba")
+        if method in task
+    ]
+    outputs = metadata["outputs"].values()
+    return [*outputs, *of_tasks, *([refusals] if refusals else [])]
 
 
 def _check_names(kind: str, named: set[str], present: set[str]) -> None:
@@ -96,7 +103,7 @@ def _output_mismatches(
         for name in output_names(role):
             if not outputs[name].type.startswith(_FORMS[form]):
                 yield f"the output {name!r} is {outputs[name].type}, not a {form}"
-    if metadata["task"] == "transformer":
+    if metadata["task"] in ("transformer", "several"):
         return
     for method, role in metadata["outputs"].items():
         labels = method == "predict" and metadata["task"] == "classifier"

@@ -203,7 +203,12 @@ _METHODS = {
     "classifier": ("predict", "predict_proba", "decision_function"),
     "regressor": ("predict", "std"),
     "transformer": ("transform", "predict", "score_samples"),
+    "several": (),  # each task has outputs of its own
 }
+_TASK = _fields(
+    {"name": _text, "predict": _text, "classes": _optional(_classes)},
+    {"predict_proba": _text},
+)
 _metadata = _fields(
     {
         "format": _integer(1),
@@ -234,6 +239,7 @@ _metadata = _fields(
         "optional_columns": _list(_integer()),
         "refusals": _optional(_ROLE),
         "missing_is_looked_up": _boolean,
+        "tasks": _optional(_list(_TASK, at_least=1)),
     },
 )
 
@@ -291,8 +297,10 @@ def _check_inputs(metadata: dict[str, Any]) -> None:
 
 def _check_outputs(metadata: dict[str, Any]) -> None:
     task, roles = metadata["task"], metadata["outputs"]
+    if (task == "several") != bool(metadata.get("tasks")):
+        raise _InvalidField("metadata.tasks must be set for several, and for it only")
     unknown = sorted(set(roles) - set(_METHODS[task]))
-    if unknown or _METHODS[task][0] not in roles:
+    if unknown or not roles.keys() >= set(_METHODS[task][:1]):
         raise _InvalidField(
             f"metadata.outputs must contain methods of a {task}, got {sorted(roles)}"
         )

@@ -232,6 +232,11 @@ class OnnxEstimator(BaseEstimator):
         return cached[1]
 
     def _check_task(self, metadata: dict[str, Any]) -> None:
+        if metadata["task"] == "several":
+            raise OnnxFileError(
+                "The file predicts several tasks, each in outputs of its own. Run it with"
+                " onnxruntime, or export the estimator of one task, task(name)."
+            )
         if metadata["task"] != self._task:
             raise OnnxFileError(
                 f"The file holds a {metadata['task']} ({metadata['estimator']}); read it with"

@@ -4,4 +4,5 @@ import sklearn_deep.export.networks._autoencoders
 import sklearn_deep.export.networks._features
 import sklearn_deep.export.networks._frames
 import sklearn_deep.export.networks._networks
-import sklearn_deep.export.networks._sequences  # noqa: F401
+import sklearn_deep.export.networks._sequences
+import sklearn_deep.export.networks._several  # noqa: F401

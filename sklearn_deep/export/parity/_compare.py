@@ -11,13 +11,18 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from sklearn_deep.data._target_columns import target_columns
 from sklearn_deep.exceptions import OnnxExportError, OnnxParityError
 from sklearn_deep.export.graph._runtime import open_session
 from sklearn_deep.export.parity._differing_rows import describe_differing_row
 from sklearn_deep.export.parity._edge_rows import edge_rows
 from sklearn_deep.export.parity._first_difference import first_difference
 from sklearn_deep.export.parity._ties import class_indices, margins
-from sklearn_deep.export.sklearn._composition import steps_before, unwrap
+from sklearn_deep.export.sklearn._composition import (
+    final_estimator,
+    steps_before,
+    unwrap,
+)
 from sklearn_deep.export.sklearn._unseen_missing import without_missing
 from sklearn_deep.serving._feeds import make_feeds
 from sklearn_deep.serving._outputs import assemble_output, output_names
@@ -108,6 +113,9 @@ class _Comparison:
         if steps:
             lengths = row_lengths(feeds, self.metadata)
             outputs = {k: unpadded_steps(v, lengths) for k, v in outputs.items()}
+        if self.metadata["task"] == "several":
+            self._add_tasks(rows, outputs)
+            return len(results[0])
         expected: dict[str, Any] = {}
         for method, role in self.metadata["outputs"].items():
             with warnings.catch_warnings():
@@ -131,6 +139,29 @@ class _Comparison:
             self._compare_labels(expected, got, rows)
         return len(results[0])
 
+    def _add_tasks(self, rows: Any, outputs: dict[str, Any]) -> None:
+        """Compare the predictions of each task."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about generated rows
+            _, columns = target_columns(self.model.predict(rows), "")
+            proba = getattr(self.model, "predict_proba", None)
+            shares: dict[Any, Any] = {} if proba is None else proba(rows)
+        tasks = zip(
+            self.metadata["tasks"],
+            columns,
+            final_estimator(self.model).tasks_,
+            strict=True,
+        )
+        for task, column, key in tasks:
+            name, got = task["predict"], outputs[task["predict"]]
+            if task["classes"] is None:
+                self._compare_scores(name, column.values.astype(float), got)
+                continue
+            expected = {"predict": column.values, "predict_proba": shares[key]}
+            scores = outputs[task["predict_proba"]]
+            self._compare_scores(task["predict_proba"], shares[key], scores, 1.0)
+            self._compare_labels(expected, got, rows, name)
+
     def _run(self, names: list[str], feeds: dict[str, np.ndarray]) -> list[Any]:
         try:
             return self.session.run(names, feeds)
@@ -141,7 +172,11 @@ class _Comparison:
             ) from error
 
     def _compare_scores(
-        self, method: str, expected: np.ndarray, got: np.ndarray
+        self,
+        method: str,
+        expected: np.ndarray,
+        got: np.ndarray,
+        scale: float | None = None,
     ) -> None:
         got = np.asarray(got, float)
         if got.size != expected.size:  # the shapes differ
@@ -153,13 +188,15 @@ class _Comparison:
         gap[(expected == got) | (np.isnan(expected) & np.isnan(got))] = 0
         gap[np.isnan(gap)] = np.inf
         finite = np.abs(expected[np.isfinite(expected)])
-        scale = 1.0 if method == "predict_proba" else float(finite.max(initial=0.0))
+        if scale is None:
+            largest_value = float(finite.max(initial=0.0))
+            scale = 1.0 if method == "predict_proba" else largest_value
         largest = float(gap.max(initial=0.0))  # a row may have no steps
         self.largest[method] = max(self.largest.get(method, 0.0), largest)
         self.scales[method] = max(self.scales.get(method, 0.0), scale)
 
     def _compare_labels(
-        self, expected: dict[str, Any], got: np.ndarray, X: Any
+        self, expected: dict[str, Any], got: np.ndarray, X: Any, name: str = "predict"
     ) -> None:
         labels = np.asarray(expected["predict"])
         if self.metadata["class_numbers"]:
@@ -172,8 +209,8 @@ class _Comparison:
             margin = np.broadcast_to(margin, same.shape)[~same]
             self.margins.append(margin)
             self.label_scale = max(self.label_scale, scale)
-        self.largest["predict"] = max(self.largest.get("predict", 0.0), 0.0)
-        self.scales["predict"] = 1.0
+        self.largest[name] = max(self.largest.get(name, 0.0), 0.0)
+        self.scales[name] = 1.0
 
     def differences(self) -> dict[str, dict[str, float]]:
         """Largest difference of each output, absolute and relative to its scale."""

@@ -45,6 +45,7 @@ from sklearn_deep.export.graph._registry import apply, find
 from sklearn_deep.export.graph._scores import one_hot, stack_columns
 from sklearn_deep.export.graph._table import Table
 from sklearn_deep.export.networks._networks import has_several_quantiles, has_std
+from sklearn_deep.export.networks._several import task_outputs
 from sklearn_deep.export.skl2onnx._private import (
     apply_zipmap,
     get_model_alias,
@@ -53,6 +54,7 @@ from sklearn_deep.export.skl2onnx._private import (
 )
 from sklearn_deep.export.sklearn._composition import final_estimator, prediction_chain
 from sklearn_deep.export.sklearn._unseen_missing import refuse_missing
+from sklearn_deep.transfer.multi_task._multi_task import MultiTask
 
 
 class UnreadableTensorType(Int64TensorType):
@@ -128,6 +130,7 @@ def parse(scope, model, inputs, custom_parsers=None):
     operator = scope.declare_local_operator(_alias(model), model)
     operator.inputs = inputs
     declare = _declare_labels if is_classifier(model) else _declare_numbers
+    declare = _declare_tasks if predicts_several(model) else declare
     return declare(scope, model, operator)
 
 
@@ -185,6 +188,18 @@ def _declare_numbers(scope, model, operator):
         names.append(REFUSED)
     for name in names:
         operator.outputs.append(scope.declare_local_variable(name, DoubleTensorType()))
+    return operator.outputs
+
+
+def predicts_several(model: Any) -> bool:
+    """Tell whether an estimator predicts several tasks, each with outputs of its own."""
+    return isinstance(final_estimator(model), MultiTask)
+
+
+def _declare_tasks(scope, model, operator):
+    for output in task_outputs(final_estimator(model)):
+        variable = scope.declare_local_variable(output.name, DoubleTensorType())
+        operator.outputs.append(variable)
     return operator.outputs
 
 
@@ -308,6 +323,7 @@ class _OperatorGraph:
         table = _table(operator.inputs, model)
         refuse_missing(self.graph, table, _request().get("refuse_missing", ()))
         write = self._labels if is_classifier(model) else self._numbers
+        write = self._tasks if predicts_several(model) else write
         outputs = write(operator, table)
         n_by_row = 2 if is_classifier(model) else len(outputs)  # then class labels
         outputs[:n_by_row] = mark_refused(self.graph, outputs[:n_by_row])
@@ -324,6 +340,16 @@ class _OperatorGraph:
         finally:
             self.graph = own
         return [v for o in outputs for v in (o if isinstance(o, list) else [o])]
+
+    def _tasks(self, operator: Any, table: Table) -> list[_Output]:
+        """Labels and numbers, (n,), and probabilities, (n, n_classes)."""
+        model = operator.raw_operator
+        values = apply(self.graph, model, "each_task", table)
+        outputs = task_outputs(final_estimator(model))
+        return [
+            (value, [self.rows] if output.method == "predict" else [self.rows, None])
+            for output, value in zip(outputs, values, strict=True)
+        ]
 
     def _numbers(self, operator: Any, table: Table) -> list[_Output]:
         graph, model = self.graph, operator.raw_operator

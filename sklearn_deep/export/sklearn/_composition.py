@@ -139,6 +139,7 @@ for _method in (
     "predict_proba",
     "decision_function",
     "predict_std",
+    "each_task",
     "transform",
     "inverse_transform",
     "score_samples",

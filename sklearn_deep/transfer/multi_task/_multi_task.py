@@ -577,6 +577,12 @@ class MultiTask(TracksSubclasses, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
+def places_of(model: MultiTask) -> dict[Any, slice]:
+    """Where the raw outputs of each task are among those of the network."""
+    names = (part.name for part in model._parts)
+    return dict(zip(names, model._places, strict=True))
+
+
 def _decoded(part: TaskPart, raw: torch.Tensor) -> np.ndarray:
     """Labels, or numbers in the units of y."""
     location = raw if part.is_classifier else part.loss.decode(raw)[0]
