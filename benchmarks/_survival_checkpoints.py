@@ -288,7 +288,9 @@ def print_kills(sections: list[str], n_kills: int) -> None:
     print_table(head, [k.row(NAMES[s], CASES[s][1]) for s, k in found.items()])
     ours = [kills for section, kills in found.items() if section != "skorch"]
     equal = all(kills.n_equal == kills.n_done > 0 for kills in ours)
-    print(verdict(equal, "all runs that were killed and resumed are equal bit for bit"))
+    if ours:
+        floor = "all runs that were killed and resumed are equal bit for bit"
+        print(verdict(equal, floor))
     if "terminated" in found:
         kills = found["terminated"]
         ended = kills.slowest_end < 2 and not kills.other_ends

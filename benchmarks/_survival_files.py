@@ -33,8 +33,10 @@ from sklearn_deep import (
     Quantized,
     RNNClassifier,
     TabularClassifier,
+    from_onnx,
     load,
     save,
+    to_onnx,
 )
 from sklearn_deep.files._archive import SCHEMA
 from sklearn_deep.files._container import Container
@@ -79,7 +81,10 @@ def models():
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return {name: (m.fit(X, y), X) for name, (m, X, y) in unfitted.items()}
+        found = {name: (m.fit(X, y), X) for name, (m, X, y) in unfitted.items()}
+    cnn, images = found["cnn"]
+    imported = from_onnx(to_onnx(cnn, images).to_bytes())
+    return {**found, "imported": (imported, images.astype(np.float32))}
 
 
 # Kills

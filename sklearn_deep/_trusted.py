@@ -64,6 +64,8 @@ _HELD = {
     "nn._losses": ["Loss"],
     "training.job._checkpoint": ["Checkpoint"],
     "training.job._job": ["NetSettings", "OptimizerSpec"],
+    "transfer.conversion._graph": ["OnnxGraph", "Step"],
+    "transfer.conversion._network": ["NetworkMaker"],
     "transfer.multi_task._declared": ["LearntColumn"],
 }
 

@@ -71,6 +71,7 @@ LAZY = {
     },
     "training/checkpoints/_report.py": {"pandas"},
     "transfer/conversion/_from_keras.py": {"keras"},
+    "transfer/fine_tuning/_source.py": {"sklearn_deep.transfer.conversion._from_onnx"},
     "training/stacking/_registration.py": {"sklearn_deep.training.stacking._backend"},
 }
 

@@ -37,6 +37,7 @@ from sklearn_deep import (
     OnnxTransformer,
     RNNClassifier,
     TabularClassifier,
+    from_onnx,
     to_onnx,
 )
 from sklearn_deep.data._features import Features
@@ -178,6 +179,10 @@ def test_the_list_names_every_public_estimator_and_what_fitted_ones_hold(tmp_pat
     module = ModuleClassifier(nn.Linear, module__in_features=6, module__out_features=1)
     file = skops.io.dumps(module.set_params(**QUICK).fit(ROWS, LABELS))
     held |= {name for name in found_types(file) if name.startswith("sklearn_deep.")}
+    series = SERIES.swapaxes(1, 2).astype("float32")
+    network = RNNClassifier(4, **QUICK).fit(series, LABELS)
+    imported = from_onnx(to_onnx(network, series).to_bytes(), X_check=series)
+    held |= found_types(skops.io.dumps(imported))
     for search in SEARCHES.values():
         held |= found_types(skops.io.dumps(search.fit(ROWS, LABELS)))
     regression = GridSearchCV(MLPRegressor((4,), **QUICK), {}, cv=2)

@@ -19,6 +19,8 @@ from sklearn_deep.files._packed import FITTED, problems_of_parts
 from sklearn_deep.files._values import FIELDS, RELATIONS
 from sklearn_deep.files._walk import inside
 from sklearn_deep.transfer._features import NetworkFeatures
+from sklearn_deep.transfer.conversion._graph import OnnxGraph, Step
+from sklearn_deep.transfer.conversion._network import NetworkMaker
 
 # Fields that a file of an earlier version may lack: they have defaults.
 _NEEDED = {
@@ -29,6 +31,9 @@ _NEEDED = {
 
 # Ours that predict by a fitted estimator inside.
 _WRAPPERS = (Compression, NetworkFeatures, ValidationHoldout)
+
+# Values of ours that are parameters: the fitted network may have others.
+_PARAMETERS = (NetworkMaker, OnnxGraph, Step)
 
 
 def check_packed_network(estimator: Any, fields: Any) -> None:
@@ -53,7 +58,7 @@ def check_packed_network(estimator: Any, fields: Any) -> None:
 
 
 def check_model(model: Any) -> None:
-    """Check what was built: estimators are whole, and sparse matrices are within bounds."""
+    """Check what was built: estimators are whole, and what they hold is within bounds."""
     if not isinstance(model, BaseEstimator):
         raise ModelFileError(f"It holds no estimator, but a {type(model).__name__}.")
     for value in inside(model):
@@ -61,6 +66,8 @@ def check_model(model: Any) -> None:
             _check_estimator(value)
         elif sparse.issparse(value):
             _check_sparse(value)
+        elif isinstance(value, _PARAMETERS):
+            _check_value(value)
 
 
 def _check_value(value: Any) -> None:

@@ -56,6 +56,9 @@ from sklearn_deep.nn._losses import LOSSES, Loss
 from sklearn_deep.training.job._job import NetSettings, OptimizerSpec
 from sklearn_deep.training.job._layer_rates import LAYER_RATES
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
+from sklearn_deep.transfer.conversion._graph import OnnxGraph, Step
+from sklearn_deep.transfer.conversion._network import NetworkMaker
+from sklearn_deep.transfer.conversion._operators import OPERATORS
 
 TEXT = InstanceOf((str,), "a string")
 # torch and NumPy count in 64 bits; a product of two such sizes still fits.
@@ -116,6 +119,32 @@ def _are_finite(value: Any) -> bool:
     )
 
 
+def _is_attribute(value: Any) -> bool:
+    """Whether an operator may be told so: numbers, a text, or several."""
+    if isinstance(value, (list, tuple)):
+        return all(type(item) in _PLAIN for item in value)
+    return type(value) in _PLAIN or _is_numeric(value)
+
+
+_PLAIN = (bool, int, float, str)
+
+
+def _is_numeric(value: Any) -> bool:
+    return type(value) is np.ndarray and value.dtype.kind in "biuf"
+
+
+def _are_attributes(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and _is_attribute(item) for name, item in value.items()
+    )
+
+
+def _are_arrays(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and _is_numeric(array) for name, array in value.items()
+    )
+
+
 _SHAPE = Satisfies(_is_shape, "a shape of one to three axes")
 NUMBERS = Satisfies(_are_finite, "an array of finite numbers")
 _FLAGS = an_array("b", 1, "an array of booleans")
@@ -123,6 +152,10 @@ _NAMES = an_array("OU", 1, "an array of names")
 _TOKENS = Satisfies(_are_tokens, "an array of tokens")
 _LABELS = an_array("biufOUSmM", 1, "an array of labels")
 _ANYTHING = Satisfies(lambda value: True, "anything")
+
+
+_ATTRIBUTES = Satisfies(_are_attributes, "a dict of numbers and texts")
+_ARRAYS = Satisfies(_are_arrays, "a dict of arrays of numbers")
 
 
 def _tuple_of(test: Any, noun: str) -> Satisfies:
@@ -161,6 +194,7 @@ _REAL: Rules = {
     "dtype": (OneOf("float16", "float32", "float64", "longdouble"),),
     "scaling": (OneOf("standard", "mean", None),),
 }
+_TEXTS = _tuple_of(lambda v: isinstance(v, str), "a tuple of names")
 
 FIELDS: Mapping[type, Rules] = {
     TableFeatures: _FEATURES,
@@ -193,7 +227,7 @@ FIELDS: Mapping[type, Rules] = {
         "categorical_features": (_ANYTHING,),  # read by a fit only
         "max_one_hot": (COUNT,),
         "clip": (Number(low=0, open_low=True),),
-        "kinds": (_tuple_of(lambda v: isinstance(v, str), "a tuple of names"),),
+        "kinds": (_TEXTS,),
         "is_categorical": (_FLAGS,),
         "encoding": (a(FrameEncoding),),
     },
@@ -271,6 +305,25 @@ FIELDS: Mapping[type, Rules] = {
         "layer_rates": (OneOf(*LAYER_RATES),),
         "averaging": (FINITE,),
     },
+    NetworkMaker: {
+        "graph": (a(OnnxGraph),),
+        "n_outputs": (SIZE,),
+        "new_head": (BOOLEAN,),
+    },
+    OnnxGraph: {
+        "steps": (_tuple_of(lambda v: isinstance(v, Step), "a tuple of steps"),),
+        "input": (TEXT,),
+        "output": (TEXT,),
+        "arrays": (_ARRAYS,),
+        "trainable": (_TEXTS,),
+        "of_integers": (BOOLEAN,),
+    },
+    Step: {
+        "op": (OneOf(*OPERATORS),),
+        "inputs": (_TEXTS,),
+        "outputs": (_TEXTS,),
+        "attributes": (_ATTRIBUTES,),
+    },
 }
 
 
@@ -319,6 +372,22 @@ def _in_order(features: FrameFeatures) -> bool:
     )
 
 
+def _is_computed(graph: OnnxGraph) -> bool:
+    """Whether each step reads what is known by then, and gives what is not."""
+    known = {graph.input, *graph.arrays}
+    for step in graph.steps:
+        made = set(filter(None, step.outputs))
+        if not known.issuperset(filter(None, step.inputs)) or made & known:
+            return False
+        known |= made
+    return graph.output in known - {graph.input, *graph.arrays}
+
+
+def _are_weights(graph: OnnxGraph) -> bool:
+    arrays = [graph.arrays.get(name) for name in graph.trainable]
+    return bool(arrays) and all(a is not None and a.dtype.kind == "f" for a in arrays)
+
+
 # What fields of one value have to be to one another.
 RELATIONS: Mapping[type, tuple[Satisfies, ...]] = {
     Features: (Satisfies(_of_columns, "as many names as columns"),),
@@ -329,6 +398,10 @@ RELATIONS: Mapping[type, tuple[Satisfies, ...]] = {
         Satisfies(lambda t: bool((t.scale != 0).all()), "scales that are not 0"),
     ),
     ClassTargets: (Satisfies(_are_distinct, "distinct labels"),),
+    OnnxGraph: (
+        Satisfies(_are_weights, "weights among its arrays"),
+        Satisfies(_is_computed, "steps that follow from one another"),
+    ),
     Loss: (
         Satisfies(_is_row, "a name and a kind of the table of losses"),
         Satisfies(_has_params, "the parameters of its loss"),

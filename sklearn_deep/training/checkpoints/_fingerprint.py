@@ -11,7 +11,7 @@ import struct
 import types
 import weakref
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -83,15 +83,9 @@ class _Walk:
 
     def digest(self, value: Any) -> bytes:
         """Digest of a value by the rule of its type."""
-        kind = type(value)
-        for base in kind.__mro__:
-            if base in _LEAVES:
-                return _leaf(base.__name__, _LEAVES[base](value))
-            if base in _RULES:
-                return self._inside(value, _RULES[base])
-        if is_dataclass(kind):
-            return self._inside(value, _dataclass)
-        return self._inside(value, _object)
+        kind: type = type(value)
+        is_leaf, rule = _rule_of(kind)
+        return rule(value, self) if is_leaf else self._inside(value, rule)
 
     def joined(self, name: str, values: Iterable[Any]) -> bytes:
         """Digest of a sequence of values."""
@@ -129,6 +123,21 @@ class _Walk:
 _Rule = Callable[[Any, _Walk], bytes]
 
 
+@functools.lru_cache(maxsize=1_000)
+def _rule_of(kind: type) -> tuple[bool, _Rule]:
+    """Whether values of a type hold no others, and how they are taken apart."""
+    for base in kind.__mro__:
+        if base in _LEAVES:
+            return True, _rule_of_leaf(base.__name__, _LEAVES[base])
+        if base in _RULES:
+            return False, _RULES[base]
+    return False, _dataclass if is_dataclass(kind) else _object
+
+
+def _rule_of_leaf(name: str, content: Callable[[Any], bytes]) -> _Rule:
+    return lambda value, walk: _leaf(name, content(value))
+
+
 def _join(name: str, parts: Iterable[bytes]) -> bytes:
     """Digest of parts, each with its length."""
     pieces = [name.encode()]
@@ -156,9 +165,24 @@ def _set(value: Any, walk: _Walk) -> bytes:
 
 
 def _mapping(value: Any, walk: _Walk) -> bytes:
-    by_key = sorted((_Walk(walk.contents).digest(key), key) for key in value)
+    by_key = sorted([(_key(key, walk), key) for key in value])
+    return _items(by_key, value, walk)
+
+
+def _items(by_key: Sequence[tuple[bytes, Any]], value: Any, walk: _Walk) -> bytes:
+    """Digest of values by their keys, which come with their own digests, sorted by them."""
     parts = (part for key, k in by_key for part in (key, walk.digest(value[k])))
     return _join("dict", parts)
+
+
+def _key(key: Any, walk: _Walk) -> bytes:
+    return _name(key) if type(key) is str else _Walk(walk.contents).digest(key)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _name(name: str) -> bytes:
+    """Digest of a string; those of attributes and parameters come again and again."""
+    return _leaf("str", _LEAVES[str](name))
 
 
 def _scalar(value: Any, walk: _Walk) -> bytes:
@@ -190,8 +214,25 @@ def _sparse(value: Any, walk: _Walk) -> bytes:
 
 
 def _dataclass(value: Any, walk: _Walk) -> bytes:
-    values = {field.name: getattr(value, field.name) for field in fields(value)}
-    return walk.joined("dataclass", [type(value), values])
+    kind: type = type(value)
+    values = _items(_fields(kind), _Attributes(value), walk)
+    return _join("dataclass", [walk.digest(kind), values])
+
+
+@functools.lru_cache(maxsize=1_000)
+def _fields(kind: type) -> list[tuple[bytes, str]]:
+    """Names of the fields of a dataclass with their digests, sorted by them."""
+    return sorted((_name(field.name), field.name) for field in fields(kind))
+
+
+class _Attributes:
+    """The attributes of an object as items."""
+
+    def __init__(self, value: Any):
+        self._value = value
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self._value, name)
 
 
 def _module(value: nn.Module, walk: _Walk) -> bytes:
@@ -216,13 +257,21 @@ def _parts_of_module(module: nn.Module, walk: _Walk) -> list[Any]:
 def _attributes(module: nn.Module) -> list[Any]:
     left_out = _OF_TORCH | _OF_FIT
     own = {name: v for name, v in vars(module).items() if name not in left_out}
-    return [own, [list(each.values()) for each in all_hooks(module)]]
+    hooks = enumerate(list(each.values()) for each in all_hooks(module))
+    return [own, [(kind, each) for kind, each in hooks if each]]
 
 
 def _class(value: type, walk: _Walk) -> bytes:
-    if is_versioned(value):
-        return walk.joined("class", name_of(value))
-    return walk.once(value, lambda cls: [name_of(cls), *parts_of_class(cls)])
+    known = _versioned_class(value)
+    return known or walk.once(value, lambda cls: [name_of(cls), *parts_of_class(cls)])
+
+
+@functools.lru_cache(maxsize=1_000)
+def _versioned_class(value: type) -> bytes | None:
+    """Digest of a class whose version stands for its code, by its name."""
+    if not is_versioned(value):
+        return None
+    return _join("class", [_name(part) for part in name_of(value)])
 
 
 def _function(value: types.FunctionType, walk: _Walk) -> bytes:

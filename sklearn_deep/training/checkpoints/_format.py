@@ -6,7 +6,8 @@
     32 bytes  SHA-256 of all that follows
     4 bytes   version of the format, little-endian like all integers
     8 bytes   length of the header
-    header    JSON: key, owner, numbers; name, dtype and shape of each array; then spaces
+    header    JSON: key, owner, numbers; what the columns of tables are; name, dtype and
+              shape of each array; then spaces
     arrays    raw bytes, C-contiguous, each at a multiple of 64 bytes from the beginning
 
 Nothing in it is code, and nothing is parsed before the checksum has been compared.
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from sklearn_deep.training.checkpoints._columns import join, split
 from sklearn_deep.training.checkpoints._json import from_json, to_json
 from sklearn_deep.training.checkpoints._run_state import RunState
 
@@ -46,13 +48,16 @@ class StateHeader:
     owner : str
         Name of the estimator.
     numbers : dict of str
-        As in ``RunState``.
+        As in ``RunState``, without tables.
+    tables : dict of str
+        Tables among the numbers, without the columns that are arrays.
     arrays : list of (name, dtype, shape)
     """
 
     key: str
     owner: str
     numbers: dict[str, Any]
+    tables: dict[str, Any]
     arrays: list[tuple[str, np.dtype, tuple[int, ...]]]
 
 
@@ -71,13 +76,21 @@ def encode(key: str, owner: str, state: RunState) -> list[Any]:
     TypeError
         For an array of objects or strings, or a number that JSON does not hold.
     """
+    numbers, tables, columns = split(state.numbers)
     arrays = {name: np.asarray(a, order="C") for name, a in state.arrays.items()}
+    arrays |= columns
     for name, array in arrays.items():
         if array.dtype.kind not in _KINDS:
             raise TypeError(f"a state holds no array of {array.dtype}: {name!r}")
     described = [[name, a.dtype.str, list(a.shape)] for name, a in arrays.items()]
     header = to_json(
-        {"key": key, "owner": owner, "numbers": state.numbers, "arrays": described}
+        {
+            "key": key,
+            "owner": owner,
+            "numbers": numbers,
+            "tables": tables,
+            "arrays": described,
+        }
     )
     header += b" " * (-(_START + _SIZES.size + len(header)) % _ALIGNMENT)
     body = [_SIZES.pack(VERSION, len(header)), header, *_aligned(arrays.values())]
@@ -114,7 +127,7 @@ def _parse(body: memoryview) -> tuple[StateHeader, RunState]:
         place += flat.nbytes
     if start + place != len(body):
         raise StateFileError("its length does not fit its content")
-    return header, RunState(header.numbers, arrays)
+    return header, RunState(join(header.numbers, header.tables, arrays), arrays)
 
 
 def _header(body: memoryview) -> tuple[StateHeader, int]:
@@ -129,9 +142,12 @@ def _header(body: memoryview) -> tuple[StateHeader, int]:
         (str(name), _dtype(dtype), tuple(map(int, shape)))
         for name, dtype, shape in found["arrays"]
     ]
-    header = StateHeader(found["key"], found["owner"], found["numbers"], arrays)
+    header = StateHeader(
+        found["key"], found["owner"], found["numbers"], found["tables"], arrays
+    )
     negative = any(size < 0 for _, _, shape in arrays for size in shape)
-    if negative or not isinstance(header.numbers, dict):
+    mappings = header.numbers, header.tables
+    if negative or not all(isinstance(each, dict) for each in mappings):
         raise StateFileError("its header is invalid")
     return header, end
 

@@ -34,15 +34,20 @@ def from_json(text: bytes) -> Any:
     return json.loads(text, object_hook=_restored)
 
 
+# Types that JSON has, but for those in other values.
+_AS_THEY_ARE = {type(None), bool, int, str}
+
+
 def _plain(value: Any) -> Any:
+    kind = type(value)
+    if kind in _AS_THEY_ARE or (kind is float and math.isfinite(value)):
+        return value  # nearly all values: a history has hundreds
     if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, (bool, int, str)):
+        return _plain(value.item())
+    if isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
-        return (
-            value if math.isfinite(value) else {_BITS: struct.pack(">d", value).hex()}
-        )
+        return {_BITS: struct.pack(">d", value).hex()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):

@@ -14,6 +14,7 @@ from sklearn_deep.training.checkpoints._fingerprint import fingerprint
 from sklearn_deep.training.checkpoints._run_state import RunState
 from sklearn_deep.training.checkpoints._signals import (
     live,
+    n_live,
     signals_held,
     storing_on_signals,
 )
@@ -25,7 +26,7 @@ from sklearn_deep.training.job._job import TrainJob
 # ends the fit in the middle of an epoch.
 _PAUSE = 0.5
 
-# The pause is so many times as long as a copy takes, at least.
+# The pause is so many times as long as a copy takes for all fits that train, at least.
 _FACTOR = 100
 
 # Whoever ends the process waits this many seconds for a thread that stores a state.
@@ -88,7 +89,8 @@ class Recorder:
         elif now - self._copied_at >= self._pause:
             self._snapshot = capture()
             self._copied_at = time.monotonic()
-            self._pause = max(_PAUSE, _FACTOR * (self._copied_at - now))
+            copying = n_live() * (self._copied_at - now)
+            self._pause = max(_PAUSE, _FACTOR * copying)
 
     def end(self, capture: Capture) -> None:
         """Note that the fit has ended by itself."""
@@ -99,7 +101,9 @@ class Recorder:
             self._store.remove(self._key)
             return
         self._snapshot = capture()
-        self.flush()
+        # Hundreds of short fits would wait for the disk longer than they train.
+        with BUDGET.spending():
+            self.flush(durable=BUDGET.allows(time.monotonic()))
 
     def flush(self, durable: bool = True) -> None:
         """Store the last copy of the state, if it is not stored yet.

@@ -39,6 +39,11 @@ def live(recorder: _Flushes) -> Iterator[None]:
         del _live[id(recorder)]
 
 
+def n_live() -> int:
+    """Number of fits of this process that train and store their states."""
+    return len(_live)
+
+
 @contextmanager
 def storing_on_signals() -> Iterator[None]:
     """Store the states of all fits where a signal comes that nobody else handles.

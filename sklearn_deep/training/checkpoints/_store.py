@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sklearn_deep._disk import sync_folder
 from sklearn_deep.exceptions import CheckpointWarning
@@ -72,7 +72,6 @@ class Store:
         pieces = encode(key, self._owner, state)
         temporary = temporary_file(self._folder, key, secrets.token_hex(8))
         try:
-            temporary.parent.mkdir(parents=True, exist_ok=True)
             _write(temporary, pieces, durable)
             self._make_room(key)
             os.replace(temporary, state_file(self._folder, key))
@@ -149,8 +148,16 @@ def _state_of(path: Path, key: str) -> RunState:
     return state
 
 
+def _created(path: Path) -> BinaryIO:
+    """A new file, in a folder that is made if there is none."""
+    with suppress(FileNotFoundError):
+        return open(path, "xb")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return open(path, "xb")
+
+
 def _write(path: Path, pieces: list[Any], durable: bool) -> None:
-    with open(path, "xb") as file:
+    with _created(path) as file:
         for piece in pieces:
             file.write(piece)
         file.flush()

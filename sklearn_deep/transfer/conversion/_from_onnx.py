@@ -29,7 +29,7 @@ from sklearn_deep.transfer.conversion._ends import End, find_end
 from sklearn_deep.transfer.conversion._graph import needed_for
 from sklearn_deep.transfer.conversion._head import Head
 from sklearn_deep.transfer.conversion._metadata import read_metadata
-from sklearn_deep.transfer.conversion._network import ImportedNetwork
+from sklearn_deep.transfer.conversion._network import ImportedNetwork, NetworkMaker
 from sklearn_deep.transfer.conversion._onnx_file import read_model
 from sklearn_deep.transfer.conversion._reading import read_drawing
 from sklearn_deep.transfer.conversion._rows import (
@@ -162,10 +162,8 @@ def _network(body: Body, end: End, rows: InputRows) -> Any:
         estimator, values = kind(**body.chain.params), body.chain.values
     else:
         kind = ModuleClassifier if end.classifies else ModuleRegressor
-        estimator, values = (
-            kind(ImportedNetwork, module__graph=body.graph),
-            _state(body),
-        )
+        estimator = kind(NetworkMaker(body.graph, body.n_outputs))
+        values = _state(body)
     values = {
         name: array.astype(body.dtype) if array.dtype.kind == "f" else array
         for name, array in values.items()

@@ -1,12 +1,12 @@
 """An imported ONNX network as plain data: steps in order, and arrays by name.
 
-It is an argument of the module ``ImportedNetwork``, so it is compared, copied and pickled
-as a parameter of an estimator is; none of that needs onnx.
+It is in a parameter of an estimator, so it is compared, copied, pickled and stored in
+files; none of that needs onnx.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -116,6 +116,10 @@ class OnnxGraph:
     def __hash__(self) -> int:
         """Hash the content."""
         return hash(self._digest)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give the fields, without what was computed of them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def __deepcopy__(self, memo: Any) -> "OnnxGraph":
         """Share the value, which never changes."""

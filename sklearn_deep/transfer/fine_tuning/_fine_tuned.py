@@ -65,12 +65,16 @@ class FineTuned(TracksSubclasses, Delegating):
     ----------
     estimator : estimator
         A network of sklearn_deep that is not fitted, of the family of ``pretrained``.
-        Parameters of the layers, such as ``hidden_layer_sizes``, are left out.
+        Parameters of the layers, such as ``hidden_layer_sizes``, are left out; the
+        ``module`` of a :class:`ModuleClassifier` is None, unless ``pretrained`` is a
+        module.
     pretrained : estimator, str, path or torch.nn.Module
-        A fitted network, a :class:`~sklearn.frozen.FrozenEstimator` around one, a
-        Pipeline that ends in one (its transformers are used as they are), a file of
-        :func:`save`, or a module with its weights, of the class that ``estimator``
-        makes. Searches clone it: wrap it in a FrozenEstimator there.
+        A fitted network, also one that :func:`from_onnx`, :func:`from_keras` or
+        :func:`from_sklearn` returned, a :class:`~sklearn.frozen.FrozenEstimator` around
+        one, a Pipeline that ends in one (its transformers are used as they are), the
+        path of a file of :func:`save` or of an ``.onnx`` file, or a module with its
+        weights, of the class that ``estimator`` makes. Searches clone it: wrap a network
+        in a FrozenEstimator there.
     freeze : "auto", int, float, str, list of str or None, default="auto"
         Which parameters stay as they are, bit for bit, with the moments of batch
         normalisation beside them: "auto" all but the head; a number of stages from the
@@ -284,7 +288,10 @@ class FineTuned(TracksSubclasses, Delegating):
     def _fit(self, X: Any, y: Any, passed: dict[str, Any]) -> None:
         owner = type(self).__name__
         source = source_of(owner, self.pretrained)
-        network = with_layers_of(owner, self.estimator, source.network)
+        new_head = self.reset != "new_classes"
+        network = with_layers_of(
+            owner, self.estimator, source.network, new_head=new_head
+        )
         self._check_estimator(network)
         given = self._given(network, source, X, y, passed)
         plan = Plan(

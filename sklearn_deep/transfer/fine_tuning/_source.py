@@ -3,6 +3,7 @@
 import copy
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sklearn.exceptions import NotFittedError
@@ -15,7 +16,7 @@ from sklearn_deep.data._features import Features
 from sklearn_deep.data._frame_features import FrameFeatures
 from sklearn_deep.estimators.core._base import DeepEstimator
 from sklearn_deep.estimators.core._fitted import Fitted, find_fitted
-from sklearn_deep.exceptions import InvalidParameterError
+from sklearn_deep.exceptions import InvalidParameterError, MissingDependencyError
 from sklearn_deep.files._load import load
 from sklearn_deep.nn._quantization import QuantizedNetwork
 
@@ -71,7 +72,7 @@ def source_of(owner: str, pretrained: Any) -> Source:
     if isinstance(pretrained, nn.Module):
         return Source(pretrained)
     if isinstance(pretrained, (str, os.PathLike)):
-        pretrained = load(pretrained)
+        pretrained = _read(pretrained)
     inside, transformers = unwrap_frozen(pretrained), None
     if isinstance(inside, Pipeline):
         transformers, inside = inside[:-1], unwrap_frozen(inside.steps[-1][1])
@@ -82,8 +83,9 @@ def source_of(owner: str, pretrained: Any) -> Source:
     if not isinstance(network, DeepEstimator):
         raise InvalidParameterError(
             f"The 'pretrained' parameter of {owner} must be a fitted network of"
-            " sklearn_deep, a FrozenEstimator around one, a Pipeline that ends in one, a"
-            f" file of one, or a torch.nn.Module. Got {type(inside).__name__} instead."
+            " sklearn_deep, a FrozenEstimator around one, a Pipeline that ends in one, the"
+            " path of a file of save or of an .onnx file, or a torch.nn.Module. Got"
+            f" {type(inside).__name__} instead.{_hint(inside)}"
         )
     fitted = find_fitted(network)
     if fitted is None:
@@ -98,3 +100,36 @@ def source_of(owner: str, pretrained: Any) -> Source:
             " parameters. Pass the network before quantization as pretrained."
         )
     return Source(fitted.module, network, fitted, transformers)
+
+
+def _read(path: str | os.PathLike) -> Any:
+    """The network in a file of ours, or in an ONNX file."""
+    if Path(path).suffix.lower() == ".onnx":
+        return _from_onnx()(path)
+    return load(path)
+
+
+def _from_onnx() -> Any:
+    try:
+        from sklearn_deep.transfer.conversion._from_onnx import from_onnx
+    except ModuleNotFoundError as error:
+        if error.name not in ("onnx", "onnxruntime"):
+            raise
+        feature = "A pretrained network in an ONNX file"
+        raise MissingDependencyError(feature, error.name, "onnx") from error
+    return from_onnx
+
+
+# What converts networks of other libraries, by the module of their class.
+_CONVERTERS = {
+    "sklearn.neural_network": "from_sklearn",
+    "keras": "from_keras",
+    "onnx": "from_onnx",
+    "builtins.bytes": "from_onnx",
+}
+
+
+def _hint(value: Any) -> str:
+    name = f"{type(value).__module__}.{type(value).__name__}"
+    found = [f for start, f in _CONVERTERS.items() if name.startswith(start)]
+    return f" Convert it with sklearn_deep.{found[0]} first." if found else ""

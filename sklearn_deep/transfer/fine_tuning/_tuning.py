@@ -63,7 +63,10 @@ class Tuning:
         module = prepared.job.module
         anatomy = Anatomy.of(module)
         columns = self._columns(prepared)
-        fresh = anatomy.stages[-1].tensors | self._reset(anatomy)
+        # An output that is no linear layer has no rows of its own per class.
+        keeps = self.reset == "new_classes" and not _heads(module)
+        output = frozenset() if keeps else anatomy.stages[-1].tensors
+        fresh = output | self._reset(anatomy)
         carry(self.owner, module, self.source.values(), fresh, columns)
         before = self.source.fitted
         if self.reset == "new_classes" and before is not None:

@@ -54,6 +54,7 @@ def test_numbers_of_numpy_come_back_as_those_of_python(make_store):
     [
         RunState({"a": object()}),
         RunState({"a": {1: 2}}),
+        RunState({"a": [{1: 2.0}]}),
         RunState({}, {"a": np.array(["text"])}),
         RunState({}, {"a": np.array([None])}),
     ],

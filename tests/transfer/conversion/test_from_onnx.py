@@ -15,6 +15,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from torch import nn
 
 import sklearn_deep
 from sklearn_deep import (
@@ -287,6 +288,43 @@ def test_running_moments_stay_as_they_are():
     twin.partial_fit(IMAGES, THREE)
     for name, buffer in twin.module_.named_buffers():
         assert_array_equal(buffer, before[name])
+
+
+def test_its_layers_are_stages_and_its_last_one_is_linear():
+    network = CNNClassifier(conv_channels=(4, 6), **SHORT).fit(IMAGES, THREE)
+    twin = there(network, IMAGES)
+    names = [name for name, _ in twin.module_.named_children()]
+    assert [name.partition("_")[0] for name in names[:2]] == ["conv", "conv"]
+    assert names[-1] == "output"
+    assert type(twin.module_.output) is nn.Linear
+    assert_allclose(
+        twin.module_.output.weight.detach(),
+        network.module_.output.weight.detach(),
+        rtol=1e-6,
+    )
+
+
+def test_branches_are_in_one_stage():
+    network = CNNClassifier(architecture="resnet", max_epochs=1, random_state=0)
+    twin = there(network.fit(SERIES, THREE), SERIES)
+    blocks = [part for part in twin.module_ if hasattr(part, "graph")]
+    assert [part.graph.operators.get("Conv") >= 3 for part in blocks] == [True] * 3
+
+
+def test_a_weight_of_two_layers_keeps_them_in_one_stage():
+    arrays = {"w": RNG.normal(size=(4, 4)).astype(np.float32)}
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["a"]),
+        helper.make_node("Tanh", ["a"], ["b"]),
+        helper.make_node("Transpose", ["w"], ["v"]),
+        helper.make_node("Sin", ["b"], ["c"]),
+        helper.make_node("MatMul", ["c", "v"], ["y"]),
+    ]
+    twin = from_onnx(
+        file_of(nodes, [("x", TensorProto.FLOAT, ["n", 4])], ["y"], arrays)
+    )
+    assert [name for name, _ in twin.module_.named_children()] == ["output"]
+    assert sum(p.numel() for p in twin.module_.parameters()) == 16
 
 
 def test_what_it_gives_is_pruned_and_quantized():
