@@ -467,6 +467,50 @@ def test_candidates_train_in_stacks(source, freeze):
     assert max(sklearn_deep.stacking_report().stacks) >= 3
 
 
+def losses_of_candidates(source, backend, **params):
+    """Losses of three learning rates in two folds, trained by a backend."""
+    grid = {"estimator__learning_rate": [1e-3, 3e-3, 1e-2]}
+    model = FineTuned(mlp(), FrozenEstimator(source), on_worse="ignore", **params)
+    search = GridSearchCV(model, grid, cv=2, scoring="neg_log_loss", n_jobs=-1)
+    with parallel_config(backend=backend):
+        results = search.fit(X, Y).cv_results_
+    return np.array([results[f"split{fold}_test_score"] for fold in range(2)])
+
+
+@pytest.mark.parametrize("normalization", [None, "layer", "batch"])
+@pytest.mark.parametrize("freeze", ["auto", 1, None])
+def test_stacked_candidates_have_the_bits_of_single_fits(freeze, normalization):
+    net = mlp(hidden_layer_sizes=(12, 8), normalization=normalization)
+    net.fit(X[OLD], Y[OLD])
+    single, stacked = (
+        losses_of_candidates(net, backend, freeze=freeze)
+        for backend in ("threading", "stacked")
+    )
+    # torch normalises several networks by fixed moments in another order of operations.
+    trained_moments = normalization == "batch" and freeze is None
+    assert_allclose(stacked, single, rtol=1e-14 if trained_moments else 0)
+
+
+def test_a_stack_applies_the_frozen_convolutions_once_per_row(
+    images_source, monkeypatch
+):
+    module, seen = sklearn_deep.transfer.fine_tuning._prefix, []
+    apply = module.raw_outputs
+
+    def counted(first, x):
+        seen.append(len(x))
+        return apply(first, x)
+
+    monkeypatch.setattr(module, "raw_outputs", counted)
+    frozen = FrozenEstimator(copy.deepcopy(images_source))
+    model = FineTuned(CNNClassifier(**FAST), frozen, on_worse="ignore")
+    grid = {"estimator__learning_rate": [1e-3, 3e-3, 1e-2]}
+    search = GridSearchCV(model, grid, cv=3, n_jobs=-1)
+    with parallel_config(backend="stacked"):
+        search.fit(IMAGES, RNG.integers(0, 3, 90))
+    assert sum(n for n in seen if n > 2) == 90
+
+
 def test_weights_of_zero_are_rows_left_out(source):
     weight = np.ones(NEW.sum())
     weight[::3] = 0
