@@ -78,7 +78,7 @@ def make_metadata(
         "class_numbers": classifies and options["nocl"] and not is_multilabel(model),
         "multilabel": classifies and is_multilabel(model),
         "outputs": OUTPUTS[task](model, outputs, options),
-        "tasks": _tasks(model, outputs) if task == "several" else None,
+        **({"tasks": _tasks(model, outputs)} if task == "several" else {}),
         "refusals": refusals_role(model, outputs, options),
         "target": _target(model, X) if task == "regressor" else None,
         "feature_names_out": _names_out(model) if task == "transformer" else None,
