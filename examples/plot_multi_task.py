@@ -36,11 +36,13 @@ settings |= {"early_stopping": False, "random_state": 0}
 
 
 def score_together(targets, **params):
+    """Score one network for all targets."""
     model = MultiTask(MLPRegressor(**settings), **params).fit(X_train, targets)
     return model.score(X_test, y_test)
 
 
 def score_apart(targets):
+    """Score a network per target, each on the rows that have it."""
     scores = []
     for name in targets:
         known = targets[name].notna()
