@@ -66,7 +66,7 @@ _HELD = {
     "training.job._job": ["NetSettings", "OptimizerSpec"],
     "transfer.conversion._graph": ["OnnxGraph", "Step"],
     "transfer.conversion._network": ["NetworkMaker"],
-    "transfer.multi_task._declared": ["LearntColumn"],
+    "transfer.multi_task._declared": ["LearntTarget"],
 }
 
 # Types that hold data in fitted searches with default scoring, ensembles and calibrations

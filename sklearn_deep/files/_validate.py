@@ -16,11 +16,13 @@ from sklearn_deep.estimators.core._fitted import Fitted
 from sklearn_deep.estimators.meta._holdout import ValidationHoldout
 from sklearn_deep.exceptions import ModelFileError
 from sklearn_deep.files._packed import FITTED, problems_of_parts
+from sklearn_deep.files._tasks import OF_TASKS, problems_of_tasks
 from sklearn_deep.files._values import FIELDS, RELATIONS
 from sklearn_deep.files._walk import inside
 from sklearn_deep.transfer._features import NetworkFeatures
 from sklearn_deep.transfer.conversion._graph import OnnxGraph, Step
 from sklearn_deep.transfer.conversion._network import NetworkMaker
+from sklearn_deep.transfer.multi_task._multi_task import MultiTask
 
 # Fields that a file of an earlier version may lack: they have defaults.
 _NEEDED = {
@@ -66,7 +68,7 @@ def check_model(model: Any) -> None:
             _check_estimator(value)
         elif sparse.issparse(value):
             _check_sparse(value)
-        elif isinstance(value, _PARAMETERS):
+        elif isinstance(value, (*_PARAMETERS, *OF_TASKS)):
             _check_value(value)
 
 
@@ -129,6 +131,12 @@ def _check_estimator(estimator: Any) -> None:
         raise ModelFileError(
             f"The estimator in {cls.__name__} is of type {type(inner).__name__}."
         )
+    if isinstance(estimator, MultiTask) and estimator.__sklearn_is_fitted__():
+        for value in inside(estimator):  # what the next check reads
+            if isinstance(value, OF_TASKS):
+                _check_value(value)
+        for problem in problems_of_tasks(estimator):
+            raise ModelFileError(f"{cls.__name__} has {problem}.")
     if isinstance(estimator, _WRAPPERS) and "estimator_" in names:
         check_is_fitted(estimator.estimator_)
 

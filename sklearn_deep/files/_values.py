@@ -52,6 +52,7 @@ from sklearn_deep.data._series_features import SeriesFeatures
 from sklearn_deep.data._spatial_features import ReconstructedSpatial
 from sklearn_deep.data._targets import ClassTargets, RealTargets
 from sklearn_deep.data._vocabulary import ANALYZERS
+from sklearn_deep.estimators.tasks._several import TaskPart
 from sklearn_deep.nn._losses import LOSSES, Loss
 from sklearn_deep.training.job._job import NetSettings, OptimizerSpec
 from sklearn_deep.training.job._layer_rates import LAYER_RATES
@@ -59,6 +60,7 @@ from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.transfer.conversion._graph import OnnxGraph, Step
 from sklearn_deep.transfer.conversion._network import NetworkMaker
 from sklearn_deep.transfer.conversion._operators import OPERATORS
+from sklearn_deep.transfer.multi_task._declared import LearntTarget
 
 TEXT = InstanceOf((str,), "a string")
 # torch and NumPy count in 64 bits; a product of two such sizes still fits.
@@ -194,6 +196,7 @@ _REAL: Rules = {
     "dtype": (OneOf("float16", "float32", "float64", "longdouble"),),
     "scaling": (OneOf("standard", "mean", None),),
 }
+_COLUMN_NAME = (Satisfies(_is_scalar, "a name"),)
 _TEXTS = _tuple_of(lambda v: isinstance(v, str), "a tuple of names")
 
 FIELDS: Mapping[type, Rules] = {
@@ -272,6 +275,18 @@ FIELDS: Mapping[type, Rules] = {
     },
     ClassTargets: {"classes": (_LABELS,), "multilabel": (BOOLEAN,)},
     RealTargets: _REAL,
+    TaskPart: {
+        "name": _COLUMN_NAME,
+        "targets": (a(ClassTargets), a(RealTargets)),
+        "loss": (a(Loss),),
+    },
+    LearntTarget: {
+        "name": _COLUMN_NAME,
+        "dtype": (TEXT,),
+        "categories": (NONE, _tuple_of(_is_scalar, "a tuple of values")),
+        "ordered": (BOOLEAN,),
+        "classes": (NONE, _LABELS),
+    },
     Reconstruction: _REAL,
     Loss: {
         "name": (TEXT,),

@@ -18,7 +18,7 @@ _FIX = "declare it, tasks={{{name!r}: 'classification'}} or tasks={{{name!r}: 'r
 
 
 @dataclass(frozen=True)
-class LearntColumn:
+class LearntTarget:
     """A column of y as predictions are given back.
 
     Attributes
@@ -68,17 +68,17 @@ class LearntColumn:
 
 def learnt_columns(
     columns: Sequence[TargetColumn], tasks: Mapping[Any, Any], owner: str
-) -> list[LearntColumn]:
+) -> list[LearntTarget]:
     """Columns with their classes, where labels are predicted."""
     return [_learnt(column, tasks[column.name], owner) for column in columns]
 
 
-def _learnt(column: TargetColumn, task: Any, owner: str) -> LearntColumn:
+def _learnt(column: TargetColumn, task: Any, owner: str) -> LearntTarget:
     is_labels = task == KINDS[0] or isinstance(task, DeepClassifier)
     classes = _classes(column, owner) if is_labels else None
     if classes is None:
         _finite(column, column.known_values, owner)
-    return LearntColumn(
+    return LearntTarget(
         column.name, column.dtype, column.categories, column.ordered, classes
     )
 
@@ -196,7 +196,7 @@ def _inferred(column: TargetColumn, owner: str) -> str:
     )
 
 
-def task_spec(column: LearntColumn, task: Any, network: Any, owner: str) -> TaskSpec:
+def task_spec(column: LearntTarget, task: Any, network: Any, owner: str) -> TaskSpec:
     """A task with its loss and class weights: those of its own network, if it has one.
 
     Otherwise they are those of the shared network, if that predicts the same kind, else
