@@ -49,6 +49,11 @@ GROUPS = [
         ["MultiTask"],
     ),
     (
+        "Few labels",
+        "Rows without a label beside labelled ones. :doc:`user_guide/few_labels`.",
+        ["LabelledOnly", "SemiSupervised"],
+    ),
+    (
         "Networks from elsewhere",
         "Weights that another library trained, as fitted networks; and the way back."
         " :doc:`user_guide/conversion`.",

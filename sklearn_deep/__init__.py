@@ -98,6 +98,8 @@ if TYPE_CHECKING:
     from sklearn_deep.transfer.conversion._to_sklearn import to_sklearn
     from sklearn_deep.transfer.fine_tuning._fine_tuned import FineTuned
     from sklearn_deep.transfer.multi_task._multi_task import MultiTask
+    from sklearn_deep.transfer.semi_supervised._labelled_only import LabelledOnly
+    from sklearn_deep.transfer.semi_supervised._semi_supervised import SemiSupervised
 
 _HOMES = {
     "Augmentation": "augmentation._base",
@@ -122,6 +124,7 @@ _HOMES = {
     "GaussianNoise": "augmentation._table",
     "InvalidParameterError": "exceptions",
     "Jitter": "augmentation._series",
+    "LabelledOnly": "transfer.semi_supervised._labelled_only",
     "LearningRateFinder": "estimators.meta._lr_finder",
     "MLPAutoencoder": "estimators.families._autoencoder",
     "MLPClassifier": "estimators.families._mlp",
@@ -156,6 +159,7 @@ _HOMES = {
     "ScoreDropError": "exceptions",
     "ScoreDropWarning": "exceptions",
     "SegmentPermutation": "augmentation._series",
+    "SemiSupervised": "transfer.semi_supervised._semi_supervised",
     "SklearnDeepError": "exceptions",
     "SklearnDeepWarning": "exceptions",
     "Sliced": "compression._slice",
@@ -218,6 +222,7 @@ __all__ = [
     "GaussianNoise",
     "InvalidParameterError",
     "Jitter",
+    "LabelledOnly",
     "LearningRateFinder",
     "MLPAutoencoder",
     "MLPClassifier",
@@ -252,6 +257,7 @@ __all__ = [
     "ScoreDropError",
     "ScoreDropWarning",
     "SegmentPermutation",
+    "SemiSupervised",
     "SklearnDeepError",
     "SklearnDeepWarning",
     "Sliced",

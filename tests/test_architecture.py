@@ -40,6 +40,7 @@ ORDER = [
     "transfer/multi_task",
     "files",
     "transfer/fine_tuning",
+    "transfer/semi_supervised",
     "serving",
     "export/graph",
     "export/inputs",

@@ -1,0 +1,1 @@
+"""Few labels: networks that learn from rows without a label too."""
