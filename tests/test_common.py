@@ -166,6 +166,11 @@ def default_instances():
                 }
             if "tasks" in cls._rules:  # most checks have targets of whole numbers
                 settings["tasks"] = "regression"
+            if "unlabelled" in cls._rules:
+                if inner is MLPRegressor:
+                    continue
+                # A check has the labels -1 and 1, of which -1 is none by default.
+                settings = {"unlabelled": None}
             yield f"{name}({inner.__name__})", cls(network, **settings)
 
 

@@ -182,8 +182,11 @@ class _Consistency(Method):
         )
 
     def _prepared(self, network: Any, rows: np.ndarray, y: np.ndarray) -> Prepared:
+        """The job on labelled rows, in their order: full batches would be sorted."""
         weight = None if self.weight is None else self.weight[rows]
-        return prepare(network, FitArguments(self.take(rows), y, weight))
+        small = max(1, min(int(network.batch_size), len(rows) - 1))
+        partial = clone(network).set_params(batch_size=small)
+        return prepare(partial, FitArguments(self.take(rows), y, weight))
 
     def _job(
         self,

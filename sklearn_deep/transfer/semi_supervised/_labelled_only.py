@@ -64,8 +64,8 @@ class LabelledOnly(BaseCrossValidator):
         test : ndarray
             Labelled rows.
         """
-        rows, labels = split_labels(type(self).__name__, y, self.unlabelled)
-        n = X.shape[0] if hasattr(X, "shape") else len(X)
+        rows, labels = self._labelled(y)
+        n = len(y)
         of_rows = None if groups is None else np.asarray(groups)[rows]
         splitter = check_cv(5 if self.cv is None else self.cv, labels, classifier=True)
         for _, test in splitter.split(_safe_indexing(X, rows), labels, of_rows):
@@ -96,6 +96,11 @@ class LabelledOnly(BaseCrossValidator):
         cv: Any = 5 if self.cv is None else self.cv
         if groups is None or y is None:
             return check_cv(cv).get_n_splits(X, y, groups)
-        rows, labels = split_labels(type(self).__name__, y, self.unlabelled)
+        rows, labels = self._labelled(y)
         of_rows = np.asarray(groups)[rows]
         return check_cv(cv, labels, classifier=True).get_n_splits(None, labels, of_rows)
+
+    def _labelled(self, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of the labelled rows, and their labels."""
+        is_labelled, labels = split_labels(type(self).__name__, y, self.unlabelled)
+        return np.flatnonzero(is_labelled), labels

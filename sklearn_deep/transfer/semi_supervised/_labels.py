@@ -22,8 +22,7 @@ def split_labels(owner: str, y: Any, unlabelled: Any) -> tuple[np.ndarray, np.nd
 
     Returns
     -------
-    rows : ndarray of shape (n_labelled,)
-        Indices of the labelled rows.
+    is_labelled : ndarray of bool, shape (n_samples,)
     labels : ndarray of shape (n_labelled,)
 
     Raises
@@ -36,11 +35,13 @@ def split_labels(owner: str, y: Any, unlabelled: Any) -> tuple[np.ndarray, np.nd
         raise ValueError(f"{owner} requires y to be passed, but the target y is None.")
     values = column_or_1d(_array(y), warn=True)
     marked = _equal(values, unlabelled)
-    rows = np.flatnonzero(~(marked | _missing(values)))
+    is_labelled = ~(marked | _missing(values))
     labels = (
-        np.asarray(values[rows].tolist()) if values.dtype == object else values[rows]
+        np.asarray(values[is_labelled].tolist())
+        if values.dtype == object
+        else values[is_labelled]
     )
-    if not len(rows):
+    if not is_labelled.any():
         raise ValueError(f"{owner} needs labels, and no row of y has one.")
     classes = np.unique(labels)
     if len(classes) == 1 and marked.any():
@@ -50,7 +51,7 @@ def split_labels(owner: str, y: Any, unlabelled: Any) -> tuple[np.ndarray, np.nd
             " a class, set unlabelled=None (missing values mark such rows) or another"
             " value."
         )
-    return rows, labels
+    return is_labelled, labels
 
 
 def _array(y: Any) -> np.ndarray:

@@ -8,13 +8,13 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.metrics import get_scorer_names
+from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import (
     UNUSED,
     MetadataRouter,
     MethodMapping,
     process_routing,
 )
-from sklearn.utils.validation import check_consistent_length
 
 from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import (
@@ -90,7 +90,7 @@ class SemiSupervised(TracksSubclasses, Delegating):
         the latter; a :class:`NegativeTransferWarning`; a
         :class:`NegativeTransferError`. None does not compare, which saves the training of
         the folds.
-    cv : int, default=3
+    n_folds : int, default=3
         Number of folds of the guard; at least 2.
     scoring : str, callable or None, default=None
         Score of the guard; None for accuracy.
@@ -182,7 +182,7 @@ class SemiSupervised(TracksSubclasses, Delegating):
         "method": (OneOf(*METHODS),),
         "unlabelled": (NONE, Number(), InstanceOf((str,), "a str")),
         "guard": (NONE, OneOf("fall_back", "warn", "raise")),
-        "cv": (Number(Integral, 2),),
+        "n_folds": (Number(Integral, 2),),
         "scoring": (
             NONE,
             Satisfies(callable, "a callable"),
@@ -213,7 +213,7 @@ class SemiSupervised(TracksSubclasses, Delegating):
         method="pretrain",
         unlabelled=-1,
         guard="fall_back",
-        cv=3,
+        n_folds=3,
         scoring=None,
         augmentation="auto",
         strong_augmentation="auto",
@@ -229,7 +229,7 @@ class SemiSupervised(TracksSubclasses, Delegating):
         self.method = method
         self.unlabelled = unlabelled
         self.guard = guard
-        self.cv = cv
+        self.n_folds = n_folds
         self.scoring = scoring
         self.augmentation = augmentation
         self.strong_augmentation = strong_augmentation
@@ -285,21 +285,20 @@ class SemiSupervised(TracksSubclasses, Delegating):
 
     def _fit(self, X: Any, y: Any, weight: Any) -> None:
         owner = type(self).__name__
-        rows, labels = split_labels(owner, y, self.unlabelled)
-        n = X.shape[0] if hasattr(X, "shape") and X.shape else len(X)
-        check_consistent_length(X, y)
-        if weight is not None:
-            weight = check_sample_weight(weight, n)
+        is_labelled, labels = split_labels(owner, y, self.unlabelled)
+        n, rows = len(is_labelled), np.flatnonzero(is_labelled)
         refuse_schedules(owner, self.estimator)
         network = clone(self.estimator)
         network.set_params(random_state=draw_seed(network.random_state))
-        method = METHODS[self.method](self._settings(), network, X, weight)
-        others = np.setdiff1d(np.arange(n), rows)
         self.chosen_, self.scores_ = _LABELS_ONLY, {}
-        if not len(others):
+        if len(rows) == n:
             more = {} if weight is None else {"sample_weight": weight}
             self.estimator_, self.transduction_ = network.fit(X, labels, **more), labels
             return
+        X, y, weight = indexable(X, y, weight)
+        weight = check_sample_weight(weight, n)
+        method = METHODS[self.method](self._settings(), network, X, weight)
+        others = np.flatnonzero(~is_labelled)
         if self._is_chosen(method, rows, labels, others):
             self.estimator_ = method.fit(rows, labels, others)
             self.chosen_ = self.method
@@ -317,7 +316,9 @@ class SemiSupervised(TracksSubclasses, Delegating):
         """Whether the method is used, by the guard."""
         if self.guard is None:
             return True
-        found = cross_validated(method, rows, labels, others, self.cv, self.scoring)
+        found = cross_validated(
+            method, rows, labels, others, self.n_folds, self.scoring
+        )
         if found is None:
             warnings.warn(
                 f"{type(self).__name__} cannot compare with a network of labels only: too"
