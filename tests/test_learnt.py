@@ -33,6 +33,7 @@ from sklearn_deep import (
     RNNClassifier,
     RNNRegressor,
     Sliced,
+    SemiSupervised,
     TabularClassifier,
     TabularRegressor,
     ValidationHoldout,
@@ -126,6 +127,7 @@ CASES = {
     "NetworkFeatures": (NetworkFeatures(mlp(), layer="hidden.0"), ROWS, LABELS),
     "FineTuned": (FineTuned(mlp(), FrozenEstimator(PRETRAINED)), ROWS, LABELS),
     "MultiTask": (MultiTask(mlp()), ROWS, SEVERAL),
+    "SemiSupervised": (SemiSupervised(mlp(), guard=None), ROWS, LABELS),
     "ValidationHoldout": (
         ValidationHoldout(make_pipeline(StandardScaler(), mlp(early_stopping=True))),
         ROWS,

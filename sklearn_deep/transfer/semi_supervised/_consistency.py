@@ -55,6 +55,7 @@ class Teaching(Augmentation):
 
     def __init__(self, job: TrainJob, weak: Any, strong: Any, n_steps: int):
         self.module: nn.Module = job.module
+        assert job.layout is not None
         self.layout, self.kind = job.layout, job.loss.kind
         self.weak, self.strong, self.n_steps = weak, strong, n_steps
         self.step = 0

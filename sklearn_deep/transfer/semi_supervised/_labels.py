@@ -54,6 +54,14 @@ def split_labels(owner: str, y: Any, unlabelled: Any) -> tuple[np.ndarray, np.nd
     return is_labelled, labels
 
 
+def count_unlabelled(y: Any, unlabelled: Any) -> int:
+    """Number of values of y that are no labels."""
+    values = _array(y)
+    if values.ndim != 1:
+        return 0
+    return int((_equal(values, unlabelled) | _missing(values)).sum())
+
+
 def _array(y: Any) -> np.ndarray:
     """An array that keeps None and NaN among texts as they are."""
     if isinstance(y, (list, tuple)) and any(map(is_missing, y)):

