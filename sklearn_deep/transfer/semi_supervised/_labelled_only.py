@@ -57,12 +57,10 @@ class LabelledOnly(BaseCrossValidator):
             Groups of rows, for splitters that take them. Rows without a label, of a group
             that is tested, are not trained on.
 
-        Yields
-        ------
-        train : ndarray
-            All rows but the tested ones.
-        test : ndarray
-            Labelled rows.
+        Returns
+        -------
+        folds : iterator of (ndarray, ndarray)
+            Indices of all rows but the tested ones, and of the tested labelled rows.
         """
         rows, labels = self._labelled(y)
         n = len(y)

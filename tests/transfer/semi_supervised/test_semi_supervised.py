@@ -152,7 +152,7 @@ def test_the_guard_scores_both_on_labelled_rows():
 
 
 def test_one_label_a_class_cannot_be_compared_and_is_warned_of():
-    rows = [np.flatnonzero(Y == k)[0] for k in range(10)]
+    rows = [np.flatnonzero(k == Y)[0] for k in range(10)]
     y = np.full(400, -1)
     y[rows] = Y[rows]
     with pytest.warns(NegativeTransferWarning, match="too few rows"):
