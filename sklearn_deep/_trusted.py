@@ -38,7 +38,6 @@ _PUBLIC = {
     "transfer._features": ["NetworkFeatures"],
     "transfer.fine_tuning._fine_tuned": ["FineTuned"],
     "transfer.multi_task._multi_task": ["MultiTask"],
-    "transfer.semi_supervised._labelled_only": ["LabelledOnly"],
     "transfer.semi_supervised._semi_supervised": ["SemiSupervised"],
 }
 
