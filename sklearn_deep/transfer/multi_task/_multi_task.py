@@ -106,8 +106,9 @@ class MultiTask(TracksSubclasses, MetaEstimatorMixin, BaseEstimator):
         Weights of the tasks in the loss. The loss of a task is its mean over the known
         targets of the training rows, so tasks with few known targets count as much as
         others. "equal": the mean of these losses. "balanced": each is divided by that of
-        its best constant prediction (class frequencies; mean or median of a regression),
-        so that all tasks begin near 1. "uncertainty": they are divided by variances that
+        its best constant prediction on the training rows (class frequencies; the mean,
+        median or quantile of a regression), if that is positive, so that all tasks begin
+        near 1. "uncertainty": they are divided by variances that
         are learnt in training [2]_. Numbers, in a dict by task (1 for those left out) or
         in the order of the columns: factors on "equal".
     head_layer_sizes : int or sequence of int, default=()
@@ -123,8 +124,7 @@ class MultiTask(TracksSubclasses, MetaEstimatorMixin, BaseEstimator):
     tasks_ : dict
         "classification" or "regression" by task.
     task_weights_ : dict
-        Factor of the loss of each task: over the mean for fixed weights, learnt
-        for "uncertainty".
+        Factor of the loss of each task, divided by the mean of these factors.
     history_ : DataFrame (a list of dicts without pandas)
         One row per epoch of the training; ``valid_score`` is the mean of accuracies and
         R^2.
@@ -244,42 +244,42 @@ class MultiTask(TracksSubclasses, MetaEstimatorMixin, BaseEstimator):
             For a column whose task is ambiguous or cannot be learnt; the message names
             it, and says how to fix it.
         """
+        owner = type(self).__name__
         with all_or_nothing(self):
             check_params(self, self._rules)
-            owner = type(self).__name__
             if y is None:
                 raise ValueError(
                     f"{owner} requires y to be passed, but the target y is None."
                 )
-            container, columns = target_columns(y, owner)
-            tasks = resolved_tasks(columns, self.tasks, owner)
-            learnt = learnt_columns(columns, tasks, owner)
-            network = self._network(len(learnt))
-            specs = tuple(
-                task_spec(column, tasks[column.name], network, owner)
-                for column in learnt
-            )
-            self._container, self._columns = container, tuple(learnt)
-            task = SeveralTasks(
-                Settings(owner),
-                specs,
-                self._weight([column.name for column in learnt]),
-                len(self._head_sizes),
-            )
+            self._container, columns = target_columns(y, owner)
+            network, task = self._declare(columns)
             numbers, weight = self._rows(columns, sample_weight)
-            given = FitArguments(X, numbers, weight, task=task)
-            if X_val is not None or y_val is not None:
-                given = given._replace(X_val=X_val, y_val=y_val)
-                if y_val is not None:
-                    _, validation = target_columns(y_val, owner, "y_val")
-                    rows = self._rows(
-                        self._same_columns(validation, "y_val"),
-                        sample_weight_val,
-                        "sample_weight_val",
-                    )
-                    given = given._replace(y_val=rows[0], sample_weight_val=rows[1])
-            self._keep(network, fit_task(network, given), specs)
+            validation = self._validation(y_val, sample_weight_val)
+            given = FitArguments(X, numbers, weight, X_val, *validation, task=task)
+            self._keep(network, fit_task(network, given), task.specs)
         return self
+
+    def _declare(self, columns: list[TargetColumn]) -> tuple[Any, SeveralTasks]:
+        """The network that is trained, and the tasks that the columns of y are."""
+        owner = type(self).__name__
+        tasks = resolved_tasks(columns, self.tasks, owner)
+        self._columns = tuple(learnt_columns(columns, tasks, owner))
+        network = self._network(len(columns))
+        specs = tuple(
+            task_spec(column, tasks[column.name], network, owner)
+            for column in self._columns
+        )
+        weight = self._weight([column.name for column in columns])
+        n_hidden = len(self._head_sizes)
+        return network, SeveralTasks(Settings(owner), specs, weight, n_hidden)
+
+    def _validation(self, y: Any, sample_weight: Any) -> tuple[Any, Any]:
+        """Targets of validation rows as numbers, and their weights, if there are some."""
+        if y is None:
+            return None, sample_weight
+        _, columns = target_columns(y, type(self).__name__, "y_val")
+        columns = self._same_columns(columns, "y_val")
+        return self._rows(columns, sample_weight, "sample_weight_val")
 
     def _keep(self, network: Any, fitted: Fitted, specs: Any) -> None:
         """Keep what predicts: the network, and how each task reads its outputs."""

@@ -522,6 +522,13 @@ def test_a_label_that_only_validation_rows_have_is_named():
         MultiTask(mlp()).fit(X, Y, X_val=X, y_val=other)
 
 
+def test_validation_rows_need_targets_and_weights_need_rows():
+    with pytest.raises(ValueError, match="takes X_val and y_val together"):
+        MultiTask(mlp()).fit(X, Y, X_val=X)
+    with pytest.raises(ValueError, match="sample_weight_val was given without"):
+        MultiTask(mlp()).fit(X, Y, sample_weight_val=np.ones(N))
+
+
 def test_a_task_without_a_training_row_is_named():
     y = Y.copy()
     y.loc[y.index[1:], "hours"] = np.nan
