@@ -7,7 +7,8 @@ five. ``multitask`` compares one network for several targets with a network per 
 ``once`` compares a search that computes the frozen part once per row with one that
 computes it in every step, and ``stack`` does the same in stacks; ``negative`` compares with
 pixels and a linear model. ``decay`` compares settings on ten small transfers; ``images`` and
-``sentences`` take networks that packages bring, see ``_pretrained.py``. CPU time of one thread.
+``sentences`` take networks that packages bring, see ``_pretrained.py``;
+``labels`` compares ``SemiSupervised`` with the network of labels only. CPU time of one thread.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from unittest import mock
 import numpy as np
 import torch
 from _common import print_table, print_versions
+from _few_labels import few_labels
 from _layer_decay import decay
 from _multi_task import multi_task
 from _pretrained import images, sentences
@@ -128,6 +130,7 @@ def _no_cut(*args):
 
 
 OF_DATA = {
+    "labels": few_labels,
     "multitask": multi_task,
     "decay": decay,
     "images": images,

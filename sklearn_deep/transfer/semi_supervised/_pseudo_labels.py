@@ -10,8 +10,8 @@ from sklearn_deep.transfer.semi_supervised._learning import Method
 class PseudoLabels(Method):
     """A network that is trained anew on its own sure predictions, round by round.
 
-    As many rows of each class are taken as the class has among the sure predictions;
-    their weight together is ``unlabelled_weight`` times that of the labelled rows at most.
+    Sure rows have at most ``unlabelled_weight`` times the weight of the labelled rows, all
+    together.
     """
 
     def fit(self, rows: np.ndarray, y: np.ndarray, others: np.ndarray) -> Any:
@@ -30,14 +30,10 @@ class PseudoLabels(Method):
         self, rows: np.ndarray, y: np.ndarray, sure: np.ndarray, labels: np.ndarray
     ) -> Any:
         together = np.concatenate([rows, sure])
-        weight = np.ones(len(self._weights)) if self.weight is None else self.weight
-        weight = weight[together].astype(float)
+        weight = np.ones(len(together))
+        if self.weight is not None:
+            weight = self.weight[together]
         share = self.settings.unlabelled_weight * weight[: len(rows)].sum()
         weight[len(rows) :] *= min(1.0, share / max(weight[len(rows) :].sum(), 1e-300))
         targets = np.concatenate([y, labels])
         return self.fit_labelled(self.network, together, targets, sample_weight=weight)
-
-    @property
-    def _weights(self) -> range:
-        """One place per row of X."""
-        return range(self.X.shape[0] if hasattr(self.X, "shape") else len(self.X))
