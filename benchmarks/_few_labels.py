@@ -3,6 +3,7 @@
 Five draws of labelled rows; the others are without a label, at most ``ROWS`` of them.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def digits_models():
     augmentation = [Rotation(), Translation(), Scaling()]
     settings = {"early_stopping": False, "random_state": 0}
     network = CNNClassifier(
-        (32, 64), augmentation=augmentation, max_epochs=150, **settings
+        (32, 64), augmentation=augmentation, max_epochs=100, **settings
     )
     stepwise = CNNClassifier((32, 64), max_epochs=20, **settings)
     return network, SemiSupervised(
@@ -79,7 +80,7 @@ def digits_models():
 
 def adult_models():
     network = MLPClassifier(random_state=0)
-    return network, SemiSupervised(network, scoring="roc_auc")
+    return network, SemiSupervised(network, scoring="neg_log_loss")
 
 
 def fashion_models():
@@ -117,21 +118,24 @@ def one_draw(X, y, X_test, y_test, labelled, models, measure):
     others = np.setdiff1d(np.arange(len(y)), labelled)
     others = rng.permutation(others)[:ROWS]
     kept = np.concatenate([labelled, others])
-    few = np.where(np.arange(len(kept)) < len(labelled), y[kept], -1)
+    few = np.where(np.arange(len(kept)) < len(labelled), y[kept].astype(int), -1)
     flat, flat_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
     linear = LogisticRegression(max_iter=1000)
     network, semi = models
 
     def score(model, rows):
         if measure == "AUC":
-            found = roc_auc_score(y_test, model.predict_proba(rows)[:, 1])
+            p = np.nan_to_num(
+                model.predict_proba(rows)[:, 1], nan=0.5
+            )  # of no neighbour
+            found = roc_auc_score(y_test, p)
         else:
             found = model.score(rows, y_test)
         return round(float(found), 4)
 
     near = LabelSpreading(kernel="knn", n_neighbors=7)
     semi.fit(X[kept], few)
-    return {
+    found = {
         "linear": score(linear.fit(flat[labelled], y[labelled]), flat_test),
         "SelfTraining": score(
             SelfTrainingClassifier(linear).fit(flat[kept], few), flat_test
@@ -141,3 +145,5 @@ def one_draw(X, y, X_test, y_test, labelled, models, measure):
         "SemiSupervised": score(semi, X_test),
         "chosen": semi.chosen_,
     }
+    print(found, file=sys.stderr, flush=True)
+    return found

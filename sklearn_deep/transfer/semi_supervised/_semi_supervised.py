@@ -297,7 +297,8 @@ class SemiSupervised(TracksSubclasses, Delegating):
         n, rows = len(is_labelled), np.flatnonzero(is_labelled)
         refuse_schedules(owner, self.estimator)
         network = clone(self.estimator)
-        network.set_params(random_state=draw_seed(network.random_state))
+        if not isinstance(network.random_state, Integral):
+            network.set_params(random_state=draw_seed(network.random_state))
         self.chosen_, self.scores_ = _LABELS_ONLY, {}
         if len(rows) == n:
             more = {} if weight is None else {"sample_weight": weight}
