@@ -105,9 +105,14 @@ def few_labels(folder, names=tuple(SETS)):
                 one_draw(X, y, X_test, y_test, labelled, models(), measure)
                 for labelled in of_draws
             ]
-            table = [[i + 1, *row.values()] for i, row in enumerate(rows)]
-            numbers = [list(row.values())[:-1] for row in rows]
-            table.append(["mean", *np.mean(numbers, 0).round(4).tolist(), ""])
+            numbers = np.array([list(row.values())[:-1] for row in rows])
+            shown = [[f"{v:.4f}" for v in of] for of in [*numbers, numbers.mean(0)]]
+            chosen = [*(row["chosen"] for row in rows), ""]
+            names = [*range(1, len(rows) + 1), "mean"]
+            table = [
+                [name, *of, last]
+                for name, of, last in zip(names, shown, chosen, strict=True)
+            ]
             print(f"{name}, {n} labels: {measure}")
             print_table(["draw", *rows[0]], table)
 
