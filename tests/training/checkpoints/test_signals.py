@@ -16,6 +16,20 @@ from sklearn_deep.training.loop._run import Run
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
+DEFAULTS = [signal.SIG_DFL, signal.default_int_handler]
+
+
+@pytest.fixture(autouse=True)
+def defaults():
+    """Those of Python: a shell starts what it runs behind it with SIGINT ignored."""
+    before = [signal.getsignal(number) for number in SIGNALS]
+    for number, handler in zip(SIGNALS, DEFAULTS, strict=True):
+        signal.signal(number, handler)
+    yield
+    for number, handler in zip(SIGNALS, before, strict=True):
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def handlers(monkeypatch):
     """Collects the handlers that there are at the end of each epoch."""
@@ -31,9 +45,6 @@ def handlers(monkeypatch):
 
 def net(folder):
     return MLPClassifier((4,), max_epochs=2, random_state=0, checkpoint=folder)
-
-
-DEFAULTS = [signal.SIG_DFL, signal.default_int_handler]
 
 
 def test_they_are_set_while_a_fit_stores_its_state(tmp_path, iris, handlers):
