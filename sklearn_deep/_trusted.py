@@ -68,6 +68,7 @@ _HELD = {
     "transfer.conversion._graph": ["OnnxGraph", "Step"],
     "transfer.conversion._network": ["NetworkMaker"],
     "transfer.multi_task._declared": ["LearntTarget"],
+    "transfer.semi_supervised._labelled_only": ["LabelledOnly"],
 }
 
 # Types that hold data in fitted searches with default scoring, ensembles and calibrations

@@ -14,7 +14,11 @@ import pytest
 import skops.io
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import (
+    BaseCrossValidator,
+    GridSearchCV,
+    RandomizedSearchCV,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skops.io.exceptions import UntrustedTypesFoundException
@@ -27,6 +31,7 @@ from sklearn_deep import (
     Checkpoint,
     CNNAutoencoder,
     CNNClassifier,
+    LabelledOnly,
     MLPAutoencoder,
     MLPClassifier,
     MLPRegressor,
@@ -187,6 +192,8 @@ def test_the_list_names_every_public_estimator_and_what_fitted_ones_hold(tmp_pat
         held |= found_types(skops.io.dumps(search.fit(ROWS, LABELS)))
     regression = GridSearchCV(MLPRegressor((4,), **QUICK), {}, cv=2)
     held |= found_types(skops.io.dumps(regression.fit(ROWS, ROWS[:, 0])))
+    splitter = GridSearchCV(mlp(), {}, cv=LabelledOnly(2))
+    held |= found_types(skops.io.dumps(splitter.fit(ROWS, LABELS)))
     assert held <= set(SKOPS_TRUSTED_TYPES)
     ours = [name for name in SKOPS_TRUSTED_TYPES if name.startswith("sklearn_deep.")]
     expected = {path_of(cls) for cls in PUBLIC} | held
@@ -201,9 +208,8 @@ def test_a_listed_type_holds_data_and_is_restored_without_its_own_code(name):
     assert not issubclass(cls, nn.Module)
     assert cls.__reduce__ is object.__reduce__
     if module.startswith("sklearn_deep."):
-        assert issubclass(cls, (BaseEstimator, Features)) or dataclasses.is_dataclass(
-            cls
-        )
+        plain = (BaseEstimator, BaseCrossValidator, Features)
+        assert issubclass(cls, plain) or dataclasses.is_dataclass(cls)
         assert not issubclass(cls, Features) or "__setstate__" not in vars(cls)
 
 

@@ -12,8 +12,6 @@ from sklearn.metrics import get_scorer_names
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import (
     UNUSED,
-    MetadataRouter,
-    MethodMapping,
     process_routing,
 )
 from sklearn.utils.validation import check_is_fitted
@@ -28,7 +26,7 @@ from sklearn_deep._params import (
     check_params,
 )
 from sklearn_deep._subclasses import TracksSubclasses
-from sklearn_deep.compression._delegation import ROUTED, Delegating
+from sklearn_deep.compression._delegation import Delegating
 from sklearn_deep.compression._fall import warn_of_fall
 from sklearn_deep.compression._network import Scorer, make_fit_args, unwrap_frozen
 from sklearn_deep.estimators.core._all_or_nothing import all_or_nothing
@@ -251,18 +249,3 @@ class Compression(TracksSubclasses, Delegating, ABC):
                 break
             good, self.score_drop_ = level, drop
         return good
-
-    def get_metadata_routing(self):
-        """Get the metadata routing.
-
-        Returns
-        -------
-        routing : MetadataRouter
-            Routes all metadata to the network.
-        """
-        mapping = MethodMapping()
-        for method in ("fit", *ROUTED):
-            mapping.add(caller=method, callee=method)
-        return MetadataRouter(owner=self).add(
-            estimator=unwrap_frozen(self.estimator), method_mapping=mapping
-        )

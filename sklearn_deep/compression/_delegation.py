@@ -5,8 +5,11 @@ from typing import Any
 
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
+
+from sklearn_deep.compression._network import unwrap_frozen
 
 # Tags that are copied from the wrapped network.
 _TAGS = (
@@ -20,7 +23,7 @@ _TAGS = (
 )
 
 # Methods that pass their metadata on to the network.
-ROUTED = (
+_ROUTED = (
     "predict",
     "predict_proba",
     "predict_log_proba",
@@ -44,11 +47,11 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
 
     estimator: Any
 
-    # Methods of the compressed network.
+    # Methods of the fitted network.
 
     @available_if(_has("predict"))
     def predict(self, X, **params):
-        """Predict with the compressed network.
+        """Predict with the fitted network.
 
         Parameters
         ----------
@@ -120,7 +123,7 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_has("transform"))
     def transform(self, X):
-        """Encode rows with the compressed autoencoder.
+        """Encode rows with the fitted autoencoder.
 
         Parameters
         ----------
@@ -156,7 +159,7 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_has("inverse_transform"))
     def inverse_transform(self, X):
-        """Decode codes with the compressed autoencoder.
+        """Decode codes with the fitted autoencoder.
 
         Parameters
         ----------
@@ -188,7 +191,7 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_has("score"))
     def score(self, X, y=None, **params):
-        """Compute the network's own score, for the compressed network.
+        """Compute the network's own score, for the fitted network.
 
         Parameters
         ----------
@@ -245,14 +248,29 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return getattr(self.estimator_, method)(*args, **kwargs)
 
+    def get_metadata_routing(self):
+        """Get the metadata routing.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            Routes all metadata to the network.
+        """
+        mapping = MethodMapping()
+        for method in ("fit", *_ROUTED):
+            mapping.add(caller=method, callee=method)
+        return MetadataRouter(owner=self).add(
+            estimator=unwrap_frozen(self.estimator), method_mapping=mapping
+        )
+
     # Fitted attributes and tags.
 
     def __sklearn_is_fitted__(self):
-        """Whether ``fit`` has made a compressed network."""
+        """Whether ``fit`` has made a fitted network."""
         return "estimator_" in vars(self)
 
     def __getattr__(self, name: str) -> Any:
-        """Read fitted attributes from the compressed network."""
+        """Read fitted attributes from the fitted network."""
         learnt = name.endswith("_") and not name.startswith("_")
         if learnt and "estimator_" in vars(self):
             return getattr(self.estimator_, name)

@@ -8,8 +8,6 @@ from sklearn import get_config
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import (
     UNUSED,
-    MetadataRouter,
-    MethodMapping,
     process_routing,
 )
 
@@ -25,7 +23,7 @@ from sklearn_deep._params import (
     check_params,
 )
 from sklearn_deep._subclasses import TracksSubclasses
-from sklearn_deep.compression._delegation import ROUTED, Delegating
+from sklearn_deep.compression._delegation import Delegating
 from sklearn_deep.compression._network import make_fit_args
 from sklearn_deep.estimators.core._all_or_nothing import all_or_nothing
 from sklearn_deep.estimators.core._base import DeepEstimator
@@ -361,17 +359,3 @@ class FineTuned(TracksSubclasses, Delegating):
         if learnt and isinstance(fitted, Pipeline) and not hasattr(fitted, name):
             return getattr(fitted.steps[-1][1], name)
         return super().__getattr__(name)
-
-    def get_metadata_routing(self):
-        """Get the metadata routing.
-
-        Returns
-        -------
-        routing : MetadataRouter
-            Routes all metadata to the network.
-        """
-        mapping = MethodMapping()
-        for method in ("fit", *ROUTED):
-            mapping.add(caller=method, callee=method)
-        router = MetadataRouter(owner=self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)

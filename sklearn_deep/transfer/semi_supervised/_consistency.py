@@ -49,15 +49,20 @@ class Teaching(Augmentation):
     weak, strong : tuple of Augmentation
     n_steps : int
         Length of the training.
+    threshold : float
+        Probability from which a label is sure.
     """
 
     kinds: ClassVar[frozenset[str]] = frozenset({"table", "series", "images"})
 
-    def __init__(self, job: TrainJob, weak: Any, strong: Any, n_steps: int):
+    def __init__(
+        self, job: TrainJob, weak: Any, strong: Any, n_steps: int, threshold: float
+    ):
         self.module: nn.Module = job.module
         assert job.layout is not None
         self.layout, self.kind = job.layout, job.loss.kind
-        self.weak, self.strong, self.n_steps = weak, strong, n_steps
+        self.weak, self.strong = weak, strong
+        self.n_steps, self.threshold = n_steps, threshold
         self.step = 0
 
     @abstractmethod
@@ -97,8 +102,6 @@ class Teaching(Augmentation):
 class FixMatchTeaching(Teaching):
     """Targets are the network's own labels of weakly augmented copies, if it is sure."""
 
-    threshold = 0.95
-
     def taught(self, p: Tensor) -> tuple[Tensor, Tensor]:
         """Hard labels; rows below the threshold have no weight."""
         if self.kind == "sigmoid":
@@ -112,8 +115,8 @@ class FixMatchTeaching(Teaching):
 class MeanTeaching(Teaching):
     """Targets are probabilities of a network with averaged weights."""
 
-    def __init__(self, job: TrainJob, weak: Any, strong: Any, n_steps: int):
-        super().__init__(job, weak, strong, n_steps)
+    def __init__(self, job: TrainJob, *settings: Any):
+        super().__init__(job, *settings)
         self.average = copy.deepcopy(job.module).eval()
 
     def teacher(self) -> nn.Module:
@@ -249,7 +252,7 @@ class _Consistency(Method):
         weak = check_augmentation(owner, self.weak(kind), kind)
         strong = check_augmentation(owner, self.strong(kind), kind)
         n_steps = steps_per_epoch * job.stopping.max_epochs
-        return self._teaching(job, weak, strong, n_steps)
+        return self._teaching(job, weak, strong, n_steps, self.settings.threshold)
 
     def _finish(self, teaching: Teaching) -> None:
         """Do what is left when the training has ended."""
@@ -259,11 +262,6 @@ class FixMatch(_Consistency):
     """Consistency with sure labels of weakly augmented copies (arXiv:2001.07685)."""
 
     _teaching = FixMatchTeaching
-
-    def _teach(self, job: TrainJob, steps_per_epoch: int) -> Teaching:
-        teaching = super()._teach(job, steps_per_epoch)
-        teaching.threshold = self.settings.threshold  # type: ignore[attr-defined]
-        return teaching
 
 
 class MeanTeacher(_Consistency):

@@ -46,14 +46,16 @@ def cross_validated(
         folds = list(splitter.split(rows, y))
     if any(len(np.unique(y[train])) < 2 for train, _ in folds):
         return None
+    # Functions of the user may not accept sample_weight.
+    weighted = method.weight is not None and not callable(scoring)
     totals = np.zeros(2)
     for train, test in folds:
         networks = (
             method.fit_labelled(method.network, rows[train], y[train]),
             method.fit(rows[train], y[train], others),
         )
-        X, weight = method.take(rows[test]), method.weight
-        given = {} if weight is None else {"sample_weight": weight[rows[test]]}
+        X = method.take(rows[test])
+        given = {"sample_weight": method.weight[rows[test]]} if weighted else {}
         for i, network in enumerate(networks):
             scorer = check_scoring(network, scoring=scoring)
             totals[i] += len(test) * scorer(network, X, y[test], **given)

@@ -1,5 +1,6 @@
 """Which rows have a label."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,13 @@ def split_labels(owner: str, y: Any, unlabelled: Any) -> tuple[np.ndarray, np.nd
     Raises
     ------
     ValueError
-        Without labels, for more than one label per row, and for two labels of which one
-        is ``unlabelled``.
+        Without labels, for more than one label per row, for two labels of which one is
+        ``unlabelled``, and for unsigned integers among which it has become a label.
     """
     if y is None:
         raise ValueError(f"{owner} requires y to be passed, but the target y is None.")
     values = column_or_1d(_array(y), warn=True)
+    _refuse_wrapped(owner, values, unlabelled)
     marked = _equal(values, unlabelled)
     is_labelled = ~(marked | _missing(values))
     labels = (
@@ -87,6 +89,19 @@ def _equal(values: np.ndarray, unlabelled: Any) -> np.ndarray:
     numbers = values.dtype.kind in "iuf", not isinstance(unlabelled, str)
     comparable = all(numbers) or (values.dtype.kind == "U" and not numbers[1])
     return values == unlabelled if comparable else np.zeros(len(values), bool)
+
+
+def _refuse_wrapped(owner: str, values: np.ndarray, unlabelled: Any) -> None:
+    """Raise where -1 was stored as an unsigned integer: it is the largest one then."""
+    if values.dtype.kind != "u" or not isinstance(unlabelled, Integral):
+        return
+    wrapped = int(unlabelled) % (1 << 8 * values.dtype.itemsize)
+    if unlabelled < 0 and (values == wrapped).any():
+        raise ValueError(
+            f"y of {owner} is {values.dtype}, which has no {unlabelled}: rows without a"
+            f" label are {wrapped} there. Convert y to a signed type before they are"
+            f" marked, or set unlabelled={wrapped}."
+        )
 
 
 def _missing(values: np.ndarray) -> np.ndarray:

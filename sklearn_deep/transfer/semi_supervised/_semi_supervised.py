@@ -11,8 +11,6 @@ from sklearn.metrics import get_scorer_names
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import (
     UNUSED,
-    MetadataRouter,
-    MethodMapping,
     process_routing,
 )
 
@@ -29,7 +27,7 @@ from sklearn_deep._params import (
 )
 from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.augmentation._base import Augmentation
-from sklearn_deep.compression._delegation import ROUTED, Delegating
+from sklearn_deep.compression._delegation import Delegating
 from sklearn_deep.data._weights import check_sample_weight
 from sklearn_deep.estimators.core._all_or_nothing import all_or_nothing
 from sklearn_deep.estimators.tasks._classifier import DeepClassifier
@@ -401,20 +399,6 @@ class SemiSupervised(TracksSubclasses, Delegating):
         found[rows] = labels
         found[others] = self.estimator_.predict(method.take(others))
         return found
-
-    def get_metadata_routing(self):
-        """Get the metadata routing.
-
-        Returns
-        -------
-        routing : MetadataRouter
-            Routes all metadata to the network.
-        """
-        mapping = MethodMapping()
-        for method in ("fit", *ROUTED):
-            mapping.add(caller=method, callee=method)
-        router = MetadataRouter(owner=self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
 
     def __sklearn_tags__(self):
         """Report the tags of the network, for one label per row."""

@@ -223,3 +223,32 @@ def test_it_is_exported_as_its_network(method):
     model = SemiSupervised(network(max_epochs=2), method=method, guard=None)
     export = to_onnx(model.fit(X, FEW), X[:5])
     assert export is not None
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint64])
+def test_minus_one_that_became_an_unsigned_number_is_an_error(dtype):
+    largest = np.iinfo(dtype).max
+    with pytest.raises(ValueError, match=f"has no -1.*unlabelled={largest}"):
+        SemiSupervised(network()).fit(X, FEW.astype(dtype))
+    same = SemiSupervised(network(max_epochs=1), guard=None, pretrain_epochs=1)
+    same.set_params(unlabelled=int(largest)).fit(X, FEW.astype(dtype))
+    assert same.classes_.tolist() == list(range(10))
+
+
+def test_a_function_of_the_user_scores_without_weights():
+    def errors(model, X, y):
+        return -np.sum(model.predict(X) != y)
+
+    model = SemiSupervised(network(max_epochs=1), scoring=errors, pretrain_epochs=1)
+    model.fit(X, FEW, sample_weight=np.ones(400))
+    assert set(model.scores_) == {"labels_only", "pretrain"}
+
+
+def test_a_search_by_labelled_rows_is_read_from_its_file(tmp_path):
+    pytest.importorskip("skops")
+    model = SemiSupervised(network(max_epochs=1), guard=None, pretrain_epochs=1)
+    grid = {"layer_decay": [0.5, 1.0]}
+    search = GridSearchCV(model, grid, cv=LabelledOnly(2)).fit(X, FEW)
+    save(search, tmp_path / "search.skd")
+    again = load(tmp_path / "search.skd")
+    assert_array_equal(again.predict_proba(X), search.predict_proba(X))
