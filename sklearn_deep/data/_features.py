@@ -180,6 +180,7 @@ def check_data(
     """
     owner = features.owner
     refuse_columns(X, owner)
+    dtype = _seen_dtype(X, dtype)
     kwargs = {"reset": reset, "dtype": dtype, "order": "C", **checks}
     fold = X.in_dtype(dtype) if isinstance(X, RowView) and y is not None else None
     if fold is not None:  # its values are checked; the rest is, without a copy of them
@@ -204,6 +205,14 @@ def check_data(
             " have at least one."
         )
     return checked if fold is None else (fold, checked[1])
+
+
+def _seen_dtype(X: Any, dtype: Any) -> Any:
+    """The dtype to ask for: scikit-learn sees none of a polars frame, and takes float64."""
+    if not (isinstance(dtype, list) and hasattr(X, "get_columns")):
+        return dtype
+    kinds = {str(column.dtype) for column in X.get_columns()}
+    return np.float32 if kinds == {"Float32"} else dtype
 
 
 def with_columns(features: "Features", *data: Any, reset: bool, **kwargs: Any) -> Any:

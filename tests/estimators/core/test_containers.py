@@ -77,6 +77,27 @@ def test_frames_give_the_feature_names_that_scikit_learn_sees(container, whole):
     assert not hasattr(network, "feature_names_in_")
 
 
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_frame_of_one_dtype_is_computed_in_it_as_its_array_is(frame, dtype, whole):
+    X, y = whole
+    X = X.astype(dtype)
+    frame = frame({str(k): column for k, column in enumerate(X.T.copy())})
+    network = MLPClassifier((6,), max_epochs=2, random_state=0)
+    of_frame, of_array = (clone(network).fit(rows, y) for rows in (frame, X))
+    expected = of_array.predict_proba(X)
+    assert of_frame.predict_proba(frame).dtype == expected.dtype == dtype
+    assert_array_equal(of_frame.predict_proba(frame), expected)
+
+
+def test_a_polars_frame_of_several_dtypes_is_computed_in_float64(whole):
+    X, y = whole
+    single = pl.DataFrame(X.astype("float32"))
+    mixed = single.with_columns(single[:, 0].cast(pl.Int64))
+    network = MLPClassifier((6,), max_epochs=2, random_state=0).fit(mixed, y)
+    assert network.predict_proba(mixed).dtype == np.float64
+
+
 def test_a_bool_array_is_taken_as_zeros_and_ones(whole):
     X, y = whole
     network = MLPClassifier((6,), max_epochs=5, random_state=0)
