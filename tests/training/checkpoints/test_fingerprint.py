@@ -368,6 +368,29 @@ def test_any_change_of_a_module_changes_it(change):
     assert key_of(module) != before
 
 
+@pytest.mark.parametrize(
+    "register", ["register_forward_hook", "register_forward_pre_hook"]
+)
+def test_another_hook_in_the_place_of_one_changes_it(register):
+    torch.manual_seed(0)
+    module = nn.Linear(4, 3)
+    keys = set()
+    for hook in (print, repr):
+        handle = getattr(module, register)(hook)
+        keys.add(key_of(module))
+        handle.remove()
+    assert len(keys) == 2
+
+
+def test_hooks_of_two_kinds_are_told_apart():
+    torch.manual_seed(0)
+    one, other = nn.Linear(4, 3), nn.Linear(4, 3)
+    other.load_state_dict(one.state_dict())
+    one.register_forward_hook(print)
+    other.register_forward_pre_hook(print)
+    assert key_of(one) != key_of(other)
+
+
 def test_training_does_not_change_the_classes_and_monitors_that_it_is_made_of():
     network = MLPClassifier(**DEFAULTS, early_stopping=True, monitor="f1_macro")
     one, other = job_of(network), job_of(network)

@@ -188,12 +188,14 @@ def test_a_single_classification_is_the_network_that_its_own_estimator_trains():
         )
 
 
-def test_a_missing_target_is_as_a_row_less_for_its_task():
+@pytest.mark.parametrize("weight", [None, np.linspace(0.5, 2.0, N)])
+def test_a_missing_target_is_as_a_row_less_for_its_task(weight):
     y = Y[["hours"]].copy()
     y.iloc[::3] = np.nan
     left = y["hours"].notna().to_numpy()
-    shared = MultiTask(mlp(**ALONE)).fit(X, y)
-    alone = mlp(**ALONE).fit(X[left], y["hours"][left])
+    shared = MultiTask(mlp(**ALONE)).fit(X, y, sample_weight=weight)
+    of_rows = None if weight is None else weight[left]
+    alone = mlp(**ALONE).fit(X[left], y["hours"][left], sample_weight=of_rows)
     assert_allclose(shared.predict(X)["hours"], alone.predict(X), rtol=1e-8)
 
 
@@ -326,6 +328,7 @@ def test_tasks_with_few_targets_count_as_much_as_others():
     y.loc[y.index[50:], "age"] = np.nan
     found = MultiTask(mlp(max_epochs=1), task_weight="equal").fit(X, y).task_weights_
     assert found["age"] / found["hours"] == pytest.approx(4)
+    assert np.mean(list(found.values())) == pytest.approx(1)
 
 
 def test_uncertainty_learns_a_small_weight_for_a_task_of_noise():
