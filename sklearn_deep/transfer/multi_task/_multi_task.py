@@ -6,8 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
@@ -34,10 +33,7 @@ from sklearn_deep.estimators.tasks._regressor import DeepRegressor
 from sklearn_deep.estimators.tasks._several import (
     SeveralTargets,
     SeveralTasks,
-    TaskPart,
 )
-from sklearn_deep.exceptions import InvalidParameterError
-from sklearn_deep.nn._losses import probabilities
 from sklearn_deep.transfer.multi_task._declared import (
     KINDS,
     learnt_columns,
@@ -45,6 +41,13 @@ from sklearn_deep.transfer.multi_task._declared import (
     task_spec,
 )
 from sklearn_deep.transfer.multi_task._families import NAMES, is_shared
+from sklearn_deep.transfer.multi_task._reading import (
+    decoded,
+    learnt_weights,
+    probabilities_of,
+    score_of,
+)
+from sklearn_deep.transfer.multi_task._settings import shared_network, task_weights
 from sklearn_deep.transfer.multi_task._views import Heads, raw_regressor, view
 
 _WEIGHTS = ("equal", "balanced", "uncertainty")
@@ -264,14 +267,15 @@ class MultiTask(TracksSubclasses, MetaEstimatorMixin, BaseEstimator):
         owner = type(self).__name__
         tasks = resolved_tasks(columns, self.tasks, owner)
         self._columns = tuple(learnt_columns(columns, tasks, owner))
-        network = self._network(len(columns))
+        heads = self._head_sizes
+        network = shared_network(owner, self.estimator, heads, len(columns))
         specs = tuple(
             task_spec(column, tasks[column.name], network, owner)
             for column in self._columns
         )
-        weight = self._weight([column.name for column in columns])
-        n_hidden = len(self._head_sizes)
-        return network, SeveralTasks(Settings(owner), specs, weight, n_hidden)
+        names = [column.name for column in columns]
+        weight = task_weights(owner, self.task_weight, names)
+        return network, SeveralTasks(Settings(owner), specs, weight, len(heads))
 
     def _validation(self, y: Any, sample_weight: Any) -> tuple[Any, Any]:
         """Targets of validation rows as numbers, and their weights, if there are some."""
@@ -297,74 +301,11 @@ class MultiTask(TracksSubclasses, MetaEstimatorMixin, BaseEstimator):
             for spec in specs
         )
         self.tasks_ = {column.name: column.kind for column in self._columns}
-        self.task_weights_ = _weights(targets, fitted)
+        self.task_weights_ = learnt_weights(targets, fitted)
 
     @property
     def _head_sizes(self) -> tuple[int, ...]:
         return tuple(int(n) for n in np.atleast_1d(self.head_layer_sizes))
-
-    def _network(self, n_tasks: int) -> Any:
-        """A copy of the estimator, with the hidden layers of the heads."""
-        owner, network = type(self).__name__, self.estimator
-        network = clone(network)
-        check_params(network, network._rules)
-        self._check_network(network)
-        sizes = self._head_sizes
-        if not sizes:
-            return network
-        trunk = getattr(network, "hidden_layer_sizes", "auto")
-        if isinstance(trunk, str) or getattr(network, "normalization", 0) == "layer":
-            raise InvalidParameterError(
-                f"The 'head_layer_sizes' parameter of {owner} needs a network with"
-                " hidden_layer_sizes that are numbers, and without"
-                f" normalization='layer'. Got {network!r}: set hidden_layer_sizes, or"
-                " head_layer_sizes=()."
-            )
-        trunk = [int(n) for n in np.atleast_1d(trunk)]
-        params = {"hidden_layer_sizes": (*trunk, *(n_tasks * n for n in sizes))}
-        if np.ndim(network.dropout):
-            rates = list(network.dropout)
-            params["dropout"] = (*rates, *[(rates or [0.0])[-1]] * len(sizes))
-        return network.set_params(**params)
-
-    def _check_network(self, network: Any) -> None:
-        """Raise for parameters of the network that have no meaning here."""
-        augmentation = network.augmentation
-        steps = augmentation if isinstance(augmentation, (list, tuple)) else []
-        mixes = any(getattr(a, "mixes", False) for a in [augmentation, *steps])
-        wrong = {
-            "callbacks": bool(network.callbacks),
-            "warm_start": bool(network.warm_start),
-            "return_sequences": bool(getattr(network, "return_sequences", False)),
-            "monitor": network.monitor != "loss",
-            "augmentation": mixes,
-        }
-        for name in (name for name, is_wrong in wrong.items() if is_wrong):
-            value = getattr(network, name)
-            raise InvalidParameterError(
-                f"The {name!r} parameter of the estimator of {type(self).__name__} must"
-                f" keep its default, for it belongs to one task. Got {value!r} instead."
-            )
-
-    def _weight(self, names: list) -> Any:
-        """Weights of the tasks, checked: a name, or one number per task."""
-        given = self.task_weight
-        if isinstance(given, str):
-            return given
-        owner = type(self).__name__
-        if isinstance(given, Mapping):
-            if unknown := [name for name in given if name not in names]:
-                raise InvalidParameterError(
-                    f"The 'task_weight' parameter of {owner} must name tasks among"
-                    f" {names}. Got {unknown} instead."
-                )
-            return tuple(float(given.get(name, 1.0)) for name in names)
-        if len(given) != len(names):
-            raise InvalidParameterError(
-                f"The 'task_weight' parameter of {owner} must have one number per task,"
-                f" here {len(names)}. Got {len(given)} instead."
-            )
-        return tuple(map(float, given))
 
     def _rows(
         self,
@@ -429,7 +370,7 @@ class MultiTask(TracksSubclasses, MetaEstimatorMixin, BaseEstimator):
         """
         raw = self._raw(X)
         values = [
-            _decoded(part, own) for part, own in zip(self._parts, raw, strict=True)
+            decoded(part, own) for part, own in zip(self._parts, raw, strict=True)
         ]
         return written(self._container, self._columns, values, X)
 
@@ -449,7 +390,7 @@ class MultiTask(TracksSubclasses, MetaEstimatorMixin, BaseEstimator):
         """
         raw = self._raw(X)
         return {
-            part.name: _probabilities(part, own)
+            part.name: probabilities_of(part, own)
             for part, own in zip(self._parts, raw, strict=True)
             if part.is_classifier
         }
@@ -502,7 +443,7 @@ class MultiTask(TracksSubclasses, MetaEstimatorMixin, BaseEstimator):
         check_consistent_length(raw[0], columns[0].values)
         weight = check_sample_weight(sample_weight, len(raw[0]))
         scores = {
-            part.name: _score(part, own, column, weight)
+            part.name: score_of(part, own, column, weight)
             for part, own, column in zip(self._parts, raw, columns, strict=True)
             if column.known.any()
         }
@@ -581,44 +522,3 @@ def places_of(model: MultiTask) -> dict[Any, slice]:
     """Where the raw outputs of each task are among those of the network."""
     names = (part.name for part in model._parts)
     return dict(zip(names, model._places, strict=True))
-
-
-def _decoded(part: TaskPart, raw: torch.Tensor) -> np.ndarray:
-    """Labels, or numbers in the units of y."""
-    location = raw if part.is_classifier else part.loss.decode(raw)[0]
-    return part.targets.decode(location.numpy())
-
-
-def _probabilities(part: TaskPart, raw: torch.Tensor) -> np.ndarray:
-    """Probabilities of a classification, as its own estimator gives them."""
-    binary = part.targets.kind == "sigmoid"
-    raw = torch.cat([-raw, raw], 1) if binary else raw
-    return probabilities(raw, part.targets.kind).numpy()
-
-
-def _score(
-    part: TaskPart, raw: torch.Tensor, column: TargetColumn, weight: Any
-) -> float:
-    known = column.known
-    predicted = _decoded(part, raw)[known]
-    own = None if weight is None else weight[known]
-    true: Any = column.known_values
-    if part.is_classifier:
-        right = [a == b for a, b in zip(true.tolist(), predicted.tolist(), strict=True)]
-        return float(
-            accuracy_score(np.ones(len(right), bool), right, sample_weight=own)
-        )
-    return float(r2_score(true.astype(np.float64), predicted, sample_weight=own))
-
-
-def _weights(targets: SeveralTargets, fitted: Fitted) -> dict[Any, float]:
-    """Factors of the losses of tasks, learnt ones included."""
-    factors = np.array(targets.factors)
-    names = [part.name for part in targets.parts]
-    if targets.learns_weights:
-        state = fitted.module.state_dict()
-        biases = [v for k, v in state.items() if k.endswith("output.bias")]
-        logs = torch.stack(biases)[:, targets.n_predicted :].mean(0).double().cpu()
-        of_task = dict(zip(targets.order, torch.exp(-logs).tolist(), strict=True))
-        factors = np.array([of_task[j] for j in range(len(names))])
-    return dict(zip(names, (factors / factors.mean()).tolist(), strict=True))
