@@ -42,6 +42,7 @@ ORDER = [
     "transfer/fine_tuning",
     "transfer/semi_supervised",
     "serving",
+    "serving/fields",
     "export/graph",
     "export/inputs",
     "export/layers",

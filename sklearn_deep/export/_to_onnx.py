@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_deep._disk import write_whole
 from sklearn_deep._version import __version__
 from sklearn_deep.exceptions import OnnxExportError, OnnxFileError, OnnxParityError
+from sklearn_deep.export._fields import describe_fields
 from sklearn_deep.export._metadata import make_metadata, write_metadata
 from sklearn_deep.export.graph._graph import NO_INPUT, rename_values
 from sklearn_deep.export.inputs._declared import Input, as_rows, declare_inputs
@@ -208,6 +209,7 @@ def to_onnx(
         _write_model, model, X, inputs, skl2onnx_options, target_opset, doc_string
     )
     proto, metadata = _write_compared(model, X, write, request, tolerance)
+    metadata["fields"] = describe_fields(model, X, proto, metadata)
     write_metadata(proto, metadata)
     onnx.checker.check_model(proto, full_check=True)
     export = OnnxExport(proto, metadata["receipt"])

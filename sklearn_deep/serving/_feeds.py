@@ -202,7 +202,8 @@ def _convert(
         _check_range(values, label)
     if dtype == "bool":
         _check_boolean(values, label)
-    return np.ascontiguousarray(values, dtype)
+    with np.errstate(over="ignore"):  # too large for float32 is inf, which is refused
+        return np.ascontiguousarray(values, dtype)
 
 
 def _times(values: np.ndarray, dtype: str, label: str) -> np.ndarray:

@@ -209,6 +209,24 @@ _TASK = _fields(
     {"name": _text, "predict": _text, "classes": _optional(_classes)},
     {"predict_proba": _text},
 )
+# One column, as a form shows it.
+_FIELD = _fields(
+    {
+        "name": _text,
+        "kind": _one_of(
+            "number", "integer", "boolean", "category", "text", "date", "duration"
+        ),
+        "missing": _boolean,
+    },
+    {
+        "default": _optional(_scalar),
+        "min": _scalar,
+        "max": _scalar,
+        "choices": _list(_text),
+        "open": _boolean,
+        "used": _boolean,
+    },
+)
 _metadata = _fields(
     {
         "format": _integer(1),
@@ -236,6 +254,7 @@ _metadata = _fields(
         "receipt": _mapping(_json_value),
     },
     {
+        "fields": _optional(_list(_FIELD)),
         "optional_columns": _list(_integer()),
         "refusals": _optional(_ROLE),
         "missing_is_looked_up": _boolean,
@@ -263,6 +282,21 @@ def _check_features(metadata: dict[str, Any]) -> None:
         raise _InvalidField(
             f"metadata.inputs uses column {max(indices)} of {width} features"
         )
+
+
+def _check_fields(metadata: dict[str, Any]) -> None:
+    fields = metadata.get("fields")
+    if fields is None:
+        return
+    width, names = metadata["n_features_in"], metadata["feature_names_in"]
+    found = [field["name"] for field in fields]
+    if found != (names or [f"x{j}" for j in range(width or 0)]):
+        raise _InvalidField("metadata.fields must have one entry per feature, in order")
+    for j, field in enumerate(fields):
+        if ("choices" in field) != (field["kind"] == "category"):
+            raise _InvalidField(
+                f"metadata.fields[{j}].choices must be set for a category, and for it only"
+            )
 
 
 def _check_inputs(metadata: dict[str, Any]) -> None:
@@ -329,6 +363,7 @@ def _check_task(metadata: dict[str, Any]) -> None:
 
 _RELATIONS: Sequence[Callable[[dict[str, Any]], None]] = (
     _check_features,
+    _check_fields,
     _check_inputs,
     _check_outputs,
     _check_task,

@@ -430,7 +430,7 @@ def test_every_field_of_the_metadata_is_checked(path, value, model):
     refused(with_metadata(model, json.dumps(metadata)), "metadata")
 
 
-LATER = ("optional_columns", "refusals", "missing_is_looked_up")
+LATER = ("optional_columns", "refusals", "missing_is_looked_up", "fields")
 
 
 def test_only_fields_of_later_versions_are_optional(model):

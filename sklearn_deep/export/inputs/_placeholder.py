@@ -28,7 +28,7 @@ def choose_placeholder(model: Any, X: Any) -> str:
     X : array or frame
         Rows like those that the file will predict.
     """
-    known = {*_strings_of_model(model), *_strings_of_rows(X)}
+    known = {*strings_of_model(model), *_strings_of_rows(X)}
     others = (f"missing value {i}" for i in count(2))
     candidates = chain([DEFAULT_PLACEHOLDER, "missing value"], others)
     return next(placeholder for placeholder in candidates if placeholder not in known)
@@ -49,7 +49,8 @@ def is_lookup_key(proto: Any, placeholder: str) -> bool:
     )
 
 
-def _strings_of_model(model: Any) -> Iterator[str]:
+def strings_of_model(model: Any) -> Iterator[str]:
+    """Iterate over the strings that the graph of a model compares with."""
     for part in walk_parts(model):
         for name in _STRING_ATTRIBUTES:
             yield from _strings_in(getattr(part, name, ()))

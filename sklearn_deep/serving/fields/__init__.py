@@ -1,0 +1,1 @@
+"""Rows as people write them, checked by the fields of a file's metadata."""
