@@ -43,6 +43,7 @@ ORDER = [
     "transfer/semi_supervised",
     "serving",
     "serving/fields",
+    "serving/server",
     "export/graph",
     "export/inputs",
     "export/layers",
@@ -65,6 +66,7 @@ LAZY = {
     "files/_signature.py": {"cryptography"},
     "files/_skops.py": {"skops.io"},
     "serving/_session.py": {"onnxruntime"},
+    "serving/server/_command.py": {"sklearn_deep.serving.server"},
     "inspection/_compression_report.py": {
         "pandas",
         "sklearn_deep.serving._feeds",
@@ -83,6 +85,7 @@ HOMES = {
     "joblib": {"training/stacking/_backend.py", "training/stacking/_registration.py"},
     "keras": {"transfer/conversion/_from_keras.py"},
     "kornia": {"augmentation/_kornia.py"},
+    "uvicorn": {"serving/server/_run.py"},
     "skops": {"files/_skops.py"},
     "skorch": {"training/loop/_skorch.py"},
 }
@@ -128,6 +131,8 @@ FOREIGN = (
     torch.optim.Optimizer,
 )
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
 
 def name_of(path):
     return path.relative_to(PACKAGE).as_posix()
@@ -162,7 +167,7 @@ def imports_in(path):
             found.append((where, node.module, [a.name for a in node.names]))
         elif isinstance(node, ast.Import):
             found.extend((where, a.name, []) for a in node.names)
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        elif isinstance(node, (*FUNCTIONS, ast.ClassDef)):
             where = "inside"
         for child in ast.iter_child_nodes(node):
             visit(child, where)
@@ -317,7 +322,7 @@ def nodes(kind):
 def attributes_of(definition):
     """Names of attributes that a class defines, in its body and by ``self``."""
     for node in definition.body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
             yield node.name
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]

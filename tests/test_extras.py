@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 # Libraries that an extra installs; some come with the tests, so all are hidden.
 OPTIONAL = [
     "cryptography",
+    "fastapi",
     "kornia",
     "keras",
     "matplotlib",
@@ -24,6 +25,7 @@ OPTIONAL = [
     "polars",
     "skl2onnx",
     "skops",
+    "uvicorn",
 ]
 
 # Public names that cannot be imported without an extra, and the extra.
@@ -96,6 +98,15 @@ def test_what_lacks_a_library_names_it_and_its_extra(tmp_path):
 def test_the_extras_that_errors_name_are_those_of_the_project():
     tomllib = pytest.importorskip("tomllib")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = {*NEED_AN_EXTRA.values(), "files", "image", "plot", "sign"}
+    named = {*NEED_AN_EXTRA.values(), "files", "image", "plot", "serve", "sign"}
     assert named <= set(project["optional-dependencies"])
     assert set(NEED_AN_EXTRA) <= set(sklearn_deep.__all__)
+
+
+def test_the_command_that_serves_names_its_extra():
+    out = run_without(
+        OPTIONAL,
+        "from sklearn_deep.__main__ import main\n"
+        "import sys\nsys.stderr = sys.stdout\nassert main(['serve', 'model.onnx']) == 1",
+    )
+    assert "'.[serve]'" in out

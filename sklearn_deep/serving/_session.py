@@ -64,26 +64,48 @@ class OnnxSession:
         ValueError
             For rows that the exported estimator refuses.
         """
-        feeds, names = make_feeds(X, self.metadata), output_names(role)
+        feeds = make_feeds(X, self.metadata)
+        outputs, refused = self.run_feeds(feeds, output_names(role))
+        if refused is not None:
+            check_no_refusals(refused, self.metadata["estimator"])
+        return outputs, row_lengths(feeds, self.metadata)
+
+    def run_feeds(
+        self, feeds: dict[str, np.ndarray], names: Sequence[str], options: Any = None
+    ) -> tuple[list[Any], np.ndarray | None]:
+        """Compute outputs of the graph from its input arrays, which are not checked.
+
+        Parameters
+        ----------
+        feeds : dict of str to ndarray of shape (n, ...)
+        names : sequence of str
+            Outputs of the graph.
+        options : onnxruntime.RunOptions, optional
+
+        Returns
+        -------
+        outputs : list
+        refused : ndarray of shape (n,) or None
+            Rows that the exported estimator refuses; None where the file does not say.
+        """
         refusals = self.metadata.get("refusals")  # absent from older files
-        requested = names if refusals is None else [*names, refusals["name"]]
+        requested = [*names] if refusals is None else [*names, refusals["name"]]
         lengths = row_lengths(feeds, self.metadata)
         n_rows = len(next(iter(feeds.values())))
         # Padded steps are as many as the longest row of all has.
         size = _PIECE if lengths is None else n_rows
         with as_file_error("onnxruntime cannot run it on these rows"):
             pieces = [
-                self.session.run(requested, piece)
+                self.session.run(requested, piece, options)
                 for piece in _pieces(feeds, n_rows, size)
             ]
             outputs = [_joined(parts) for parts in zip(*pieces, strict=True)]
         _check_rows(outputs, n_rows)
-        if refusals is not None:
-            marks = outputs.pop()
-            with as_file_error("it does not show which rows it refuses"):
-                refused = refused_rows(marks, refusals["form"], lengths)
-            check_no_refusals(refused, self.metadata["estimator"])
-        return outputs, lengths
+        if refusals is None:
+            return outputs, None
+        marks = outputs.pop()
+        with as_file_error("it does not show which rows it refuses"):
+            return outputs, refused_rows(marks, refusals["form"], lengths)
 
 
 def _pieces(

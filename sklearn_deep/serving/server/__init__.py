@@ -1,0 +1,1 @@
+"""An inference server for exported files: REST and gRPC, several models, bounded work."""
