@@ -18,11 +18,12 @@ RUN := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 MPLBACKEND=agg
 # Each worker takes a run of neighbouring tests, which share fixtures, and steals from the
 # other at the end.
 PYTEST := $(RUN) $(BIN)/python -m pytest -n 2 --dist worksteal
+ORT_WEB := .cache/onnxruntime-web
 EXAMPLES := $(sort $(wildcard examples/plot_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-slow test-oldest mutants lint types \
-        examples docs docstrings bench dist clean
+.PHONY: help quickstart test test-all test-slow test-oldest test-browser mutants lint \
+        types examples docs docstrings bench dist clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -41,6 +42,15 @@ $(VENV)/.test: pyproject.toml $(VENV)/.torch
 	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[test]"
 	@touch $@
 
+$(VENV)/.browser: pyproject.toml $(VENV)/.torch
+	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[browser]"
+	@touch $@
+
+# The npm package whose onnxruntime runs in the page; the tests skip where npm is absent.
+$(ORT_WEB)/package/package.json:
+	mkdir -p $(ORT_WEB)
+	-cd $(ORT_WEB) && npm pack --silent onnxruntime-web@1.30.0 && tar xzf onnxruntime-web-*.tgz
+
 $(VENV)/.mutants: pyproject.toml $(VENV)/.torch
 	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[mutants]"
 	@touch $@
@@ -57,14 +67,19 @@ $(VENV)/.build:
 quickstart: $(VENV)/.run  ## install, and run examples/quickstart.py
 	$(RUN) $(BIN)/python examples/quickstart.py --figure quickstart.png
 
-test: $(VENV)/.test  ## install, and run the tests but the slow ones
-	$(PYTEST) -m "not slow" $(ARGS)
+test: $(VENV)/.test  ## install, and run the tests but the slow ones and those in a browser
+	$(PYTEST) -m "not slow and not browser" $(ARGS)
 
 test-all: $(VENV)/.test  ## run every test
 	$(PYTEST) $(ARGS)
 
 test-slow: $(VENV)/.test  ## run the slow tests alone
-	$(PYTEST) -m slow $(ARGS)
+	$(PYTEST) -m "slow and not browser" $(ARGS)
+
+# The tests skip what is absent: chromium and chromedriver are the system's.
+test-browser: $(VENV)/.browser $(ORT_WEB)/package/package.json  ## run the tests of pages in chromium
+	ONNXRUNTIME_WEB=$(CURDIR)/$(ORT_WEB)/package $(RUN) $(BIN)/python -m pytest \
+	    -m browser $(ARGS)
 
 test-oldest:  ## run the common tests and some of each family with the oldest versions
 	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=tests/constraints-oldest.txt \
@@ -102,5 +117,5 @@ dist: $(VENV)/.build  ## build a wheel and a source archive into dist/
 	$(BIN)/python -m build --outdir dist .
 
 clean:  ## remove what these targets made
-	rm -rf .venv .venv-oldest build dist *.egg-info docs/_build docs/auto_examples \
+	rm -rf .venv .venv-oldest .cache build dist *.egg-info docs/_build docs/auto_examples \
 	    docs/generated .pytest_cache .ruff_cache .mypy_cache quickstart.png

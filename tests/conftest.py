@@ -14,6 +14,8 @@ import pytest
 from hypothesis import settings
 from sklearn.datasets import load_iris, make_classification, make_regression
 
+from browser import browser, runtime  # noqa: F401  (fixtures of all tests)
+
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
