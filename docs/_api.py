@@ -127,6 +127,7 @@ GROUPS = [
         [
             "OnnxClassifier",
             "OnnxExport",
+            "OnnxMultiTask",
             "OnnxRegressor",
             "OnnxTransformer",
             "SKOPS_TRUSTED_TYPES",

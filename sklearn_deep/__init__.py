@@ -84,6 +84,7 @@ if TYPE_CHECKING:
         OnnxRegressor,
         OnnxTransformer,
     )
+    from sklearn_deep.serving._multi_task import OnnxMultiTask
     from sklearn_deep.training.checkpoints._report import (
         CheckpointReport,
         checkpoint_report,
@@ -144,6 +145,7 @@ _HOMES = {
     "OnnxExportError": "exceptions",
     "OnnxFileError": "exceptions",
     "OnnxImportError": "exceptions",
+    "OnnxMultiTask": "serving._multi_task",
     "OnnxParityError": "exceptions",
     "OnnxRegressor": "serving._estimators",
     "OnnxTransformer": "serving._estimators",
@@ -242,6 +244,7 @@ __all__ = [
     "OnnxExportError",
     "OnnxFileError",
     "OnnxImportError",
+    "OnnxMultiTask",
     "OnnxParityError",
     "OnnxRegressor",
     "OnnxTransformer",

@@ -35,6 +35,7 @@ _PUBLIC = {
     "estimators.families._rnn": ["RNNClassifier", "RNNRegressor"],
     "estimators.families._tabular": ["TabularClassifier", "TabularRegressor"],
     "serving._estimators": ["OnnxClassifier", "OnnxRegressor", "OnnxTransformer"],
+    "serving._multi_task": ["OnnxMultiTask"],
     "transfer._features": ["NetworkFeatures"],
     "transfer.fine_tuning._fine_tuned": ["FineTuned"],
     "transfer.multi_task._multi_task": ["MultiTask"],

@@ -38,6 +38,7 @@ from sklearn_deep import (
     ModuleClassifier,
     MultiTask,
     OnnxClassifier,
+    OnnxMultiTask,
     OnnxRegressor,
     OnnxTransformer,
     RNNClassifier,
@@ -160,6 +161,14 @@ def test_a_reader_predicts_the_same_bits_after_loading(reader, model, method):
     assert_array_equal(
         getattr(through_skops(opened), method)(ROWS), getattr(opened, method)(ROWS)
     )
+
+
+def test_a_reader_of_several_tasks_predicts_the_same_after_loading():
+    model = MultiTask(mlp()).fit(ROWS, {"class": LABELS > 0, "number": ROWS[:, 0]})
+    opened = OnnxMultiTask(to_onnx(model, ROWS).to_bytes())
+    loaded = through_skops(opened).predict(ROWS)
+    for task, values in opened.predict(ROWS).items():
+        assert_array_equal(loaded[task], values)
 
 
 def test_the_list_names_every_public_estimator_and_what_fitted_ones_hold(tmp_path):

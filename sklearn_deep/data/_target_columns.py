@@ -230,3 +230,16 @@ WRITERS = {
     "array": _to_array,
     "flat": lambda columns, values, X: values[0],
 }
+
+
+def like_rows(columns: Mapping[str, np.ndarray], X: Any) -> Any:
+    """Columns as a frame of the library of X, with its index; as a dict if X is no frame."""
+    if hasattr(X, "iloc"):
+        import pandas as pd
+
+        return pd.DataFrame(dict(columns), index=X.index)
+    if hasattr(X, "get_columns"):
+        import polars as pl
+
+        return pl.DataFrame({name: each.tolist() for name, each in columns.items()})
+    return dict(columns)

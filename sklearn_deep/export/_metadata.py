@@ -180,13 +180,17 @@ def _tasks(model: Any, outputs: list[str]) -> list[dict[str, Any]]:
     return [
         {
             "name": str(task),
-            "classes": _listed(several.task(task).classes_, by_number=False)
-            if "predict_proba" in roles
-            else None,
+            **_target_of_task(several.task(task), "predict_proba" in roles),
             **roles,
         }
         for task, roles in found.items()
     ]
+
+
+def _target_of_task(network: Any, labels: bool) -> dict[str, Any]:
+    if labels:
+        return {"classes": _listed(network.classes_, by_number=False)}
+    return {"classes": None, "dtype": fitted_of(network).targets.dtype}
 
 
 def _first_floats(model: Any, outputs: list[str]) -> str:

@@ -179,6 +179,7 @@ def to_onnx(
     OnnxClassifier : Reads the file of a classifier, without torch.
     OnnxRegressor : Reads the file of a regressor, without torch.
     OnnxTransformer : Reads the file of a transformer, without torch.
+    OnnxMultiTask : Reads the file of a ``MultiTask``, without torch.
 
     Examples
     --------

@@ -55,7 +55,7 @@ _OTHERS: Mapping[bytes, str] = {
     b"\x93NUMPY": "an array of NumPy: read it with numpy.load",
     b"\x89HDF": "an HDF5 file, as Keras writes them",
     b"\x08": "perhaps an ONNX model: read it with sklearn_deep.OnnxClassifier,"
-    " OnnxRegressor or OnnxTransformer",
+    " OnnxRegressor, OnnxTransformer or OnnxMultiTask",
 }
 
 

@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn_deep.data._scores import quantile_score
 from sklearn_deep.serving._outputs import assemble_output
 from sklearn_deep.serving._sequence_inputs import trim_padding
-from sklearn_deep.serving._session import OnnxEstimator, as_file_error
+from sklearn_deep.serving._session import OnnxEstimator, OnnxPredictor, as_file_error
 
 _OTHER_FORM = "its outputs do not have the form that its metadata declare"
 
@@ -26,7 +26,7 @@ def _has_output(method: str):
     return check
 
 
-class OnnxClassifier(ClassifierMixin, OnnxEstimator):
+class OnnxClassifier(ClassifierMixin, OnnxPredictor):
     """A classifier read from a file that :func:`to_onnx` wrote.
 
     It predicts with onnxruntime, without torch and skorch. It is a fitted classifier
@@ -36,6 +36,8 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
     ----------
     model : str, os.PathLike or bytes-like
         Path of the file, or its content.
+    task : str, default=None
+        The task to predict, of a file of several (a ``MultiTask``).
     n_threads : int, default=None
         Number of threads of one prediction; None leaves the choice to onnxruntime.
     verify : bool, default=True
@@ -65,6 +67,7 @@ class OnnxClassifier(ClassifierMixin, OnnxEstimator):
 
     See Also
     --------
+    OnnxMultiTask : Reads all tasks of a file of several.
     to_onnx : Writes the file.
 
     Examples
@@ -181,7 +184,7 @@ def _labels(part: dict[str, Any]) -> np.ndarray:
     return np.array(part["values"], part["dtype"])
 
 
-class OnnxRegressor(RegressorMixin, OnnxEstimator):
+class OnnxRegressor(RegressorMixin, OnnxPredictor):
     """A regressor read from a file that :func:`to_onnx` wrote.
 
     It predicts with onnxruntime, without torch and skorch. It is a fitted regressor
@@ -191,6 +194,8 @@ class OnnxRegressor(RegressorMixin, OnnxEstimator):
     ----------
     model : str, os.PathLike or bytes-like
         Path of the file, or its content.
+    task : str, default=None
+        The task to predict, of a file of several (a ``MultiTask``).
     n_threads : int, default=None
         Number of threads of one prediction; None leaves the choice to onnxruntime.
     verify : bool, default=True
@@ -218,6 +223,7 @@ class OnnxRegressor(RegressorMixin, OnnxEstimator):
 
     See Also
     --------
+    OnnxMultiTask : Reads all tasks of a file of several.
     to_onnx : Writes the file.
 
     Examples

@@ -207,7 +207,7 @@ _METHODS = {
 }
 _TASK = _fields(
     {"name": _text, "predict": _text, "classes": _optional(_classes)},
-    {"predict_proba": _text},
+    {"predict_proba": _text, "dtype": _dtype("biuf")},
 )
 # One column, as a form shows it.
 _FIELD = _fields(
@@ -333,6 +333,9 @@ def _check_outputs(metadata: dict[str, Any]) -> None:
     task, roles = metadata["task"], metadata["outputs"]
     if (task == "several") != bool(metadata.get("tasks")):
         raise _InvalidField("metadata.tasks must be set for several, and for it only")
+    names = [each["name"] for each in metadata.get("tasks") or ()]
+    if len(set(names)) < len(names):
+        raise _InvalidField(f"metadata.tasks must have names of their own, got {names}")
     unknown = sorted(set(roles) - set(_METHODS[task]))
     if unknown or not roles.keys() >= set(_METHODS[task][:1]):
         raise _InvalidField(

@@ -1,5 +1,6 @@
 """An exported file in memory, and the base class of the Onnx estimators."""
 
+import copy
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from sklearn_deep.serving._metadata import (
 from sklearn_deep.serving._metadata_and_graph import check_metadata_and_graph
 from sklearn_deep.serving._outputs import check_no_refusals, output_names, refused_rows
 from sklearn_deep.serving._sequence_inputs import row_lengths
+from sklearn_deep.serving._tasks import metadata_of_task
 
 # Rows that are predicted at once: what a network computes of them fits the processor's
 # cache.
@@ -49,6 +51,18 @@ class OnnxSession:
             check_graph(content)
         self.session = _start(content, n_threads)
         check_metadata_and_graph(self.metadata, self.session)
+
+    def of_task(self, name: Any) -> "OnnxSession":
+        """The part of a file of several tasks that one of them is; the graph is shared.
+
+        Raises
+        ------
+        KeyError
+            If there is no such task; the message names those that there are.
+        """
+        part = copy.copy(self)
+        part.metadata = metadata_of_task(self.metadata, name)
+        return part
 
     def run(self, role: dict[str, Any], X: Any) -> tuple[list[Any], np.ndarray | None]:
         """Compute the outputs of the graph that make up one answer of the estimator.
@@ -184,6 +198,13 @@ def _start(content: bytes, n_threads: int | None) -> Any:
         )
 
 
+# The reader of each task in the metadata.
+READERS = {
+    "classifier": "OnnxClassifier",
+    "regressor": "OnnxRegressor",
+    "transformer": "OnnxTransformer",
+    "several": "OnnxMultiTask",
+}
 _BYTES = (bytes, bytearray, memoryview)
 _MAX_THREADS = 1024
 
@@ -238,7 +259,7 @@ class OnnxEstimator(BaseEstimator):
 
     @property
     def _file(self) -> OnnxSession:
-        by = (self.model, self.n_threads, self.verify)
+        by = tuple(getattr(self, name) for name in self._rules)
         cached = self.__dict__.get("_cached")
         if cached is None or any(
             a is not b for a, b in zip(cached[0], by, strict=True)
@@ -248,22 +269,20 @@ class OnnxEstimator(BaseEstimator):
             if content is None or content[0] is not self.model:
                 content = self.model, _read(self.model)
             opened = OnnxSession(content[1], self.n_threads, self.verify)
-            self._check_task(opened.metadata)
-            cached = by, opened
+            cached = by, self._read_as(opened)
             self._cached, self._content = cached, content
         return cached[1]
 
-    def _check_task(self, metadata: dict[str, Any]) -> None:
-        if metadata["task"] == "several":
+    def _read_as(self, opened: OnnxSession) -> OnnxSession:
+        """The session of a file of the reader's task; raise for others."""
+        task = opened.metadata["task"]
+        if task != self._task:
+            article = "several tasks" if task == "several" else f"a {task}"
             raise OnnxFileError(
-                "The file predicts several tasks, each in outputs of its own. Run it with"
-                " onnxruntime, or export the estimator of one task, task(name)."
+                f"The file holds {article} ({opened.metadata['estimator']}); read it with"
+                f" sklearn_deep.{READERS[task]}."
             )
-        if metadata["task"] != self._task:
-            raise OnnxFileError(
-                f"The file holds a {metadata['task']} ({metadata['estimator']}); read it with"
-                f" sklearn_deep.Onnx{metadata['task'].capitalize()}."
-            )
+        return opened
 
     def __getstate__(self):
         """Return the parameters and the file's content, so that unpickling needs no file."""
@@ -294,6 +313,16 @@ class OnnxEstimator(BaseEstimator):
         fresh = type(self)(**self.get_params(deep=False))
         fresh.__setstate__(self.__getstate__())
         return fresh
+
+    def _shared_by(self, other: "OnnxEstimator") -> Any:
+        """Give another reader of the same parameters the content that is in memory."""
+        opened = self._file
+        other._content = self._content
+        other._cached = (
+            tuple(getattr(other, name) for name in other._rules),
+            other._read_as(opened),
+        )
+        return other
 
     # Attributes of the exported estimator.
 
@@ -348,3 +377,42 @@ def _read(model: Any) -> bytes:
             " sklearn_deep.to_onnx wrote."
         )
     return path.read_bytes()
+
+
+class OnnxPredictor(OnnxEstimator):
+    """Base class of the readers that also take one task of a file of several."""
+
+    _rules: ClassVar[Rules] = {
+        **OnnxEstimator._rules,
+        "task": (NONE, InstanceOf((str,), "the name of a task")),
+    }
+
+    def __init__(self, model, *, task=None, n_threads=None, verify=True):
+        super().__init__(model, n_threads=n_threads, verify=verify)
+        self.task = task
+
+    def _read_as(self, opened: OnnxSession) -> OnnxSession:
+        """The session of the file, or of one of its tasks."""
+        several = opened.metadata["task"] == "several"
+        if self.task is None or not several:
+            self._check_single(opened.metadata)
+            return super()._read_as(opened)
+        try:
+            part = opened.of_task(self.task)
+        except KeyError as error:
+            raise OnnxFileError(error.args[0]) from None
+        return super()._read_as(part)
+
+    def _check_single(self, metadata: dict[str, Any]) -> None:
+        if self.task is not None:
+            raise OnnxFileError(
+                f"The file holds a single {metadata['task']}, which has no task"
+                f" {self.task!r}. Leave task=None."
+            )
+        if metadata["task"] == "several":
+            names = [task["name"] for task in metadata["tasks"]]
+            raise OnnxFileError(
+                f"The file holds several tasks, {names}. Read one with"
+                f" {type(self).__name__}(..., task={names[0]!r}), or all of them with"
+                " sklearn_deep.OnnxMultiTask."
+            )

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import accuracy_score, r2_score
 
+from sklearn_deep.data._scores import known_score
 from sklearn_deep.data._target_columns import TargetColumn
 from sklearn_deep.estimators.core._fitted import Fitted
 from sklearn_deep.estimators.tasks._several import SeveralTargets, TaskPart
@@ -29,16 +29,7 @@ def score_of(
     part: TaskPart, raw: torch.Tensor, column: TargetColumn, weight: Any
 ) -> float:
     """Accuracy or R^2 of a task over its known targets."""
-    known = column.known
-    predicted = decoded(part, raw)[known]
-    own = None if weight is None else weight[known]
-    true: Any = column.known_values
-    if part.is_classifier:
-        right = [a == b for a, b in zip(true.tolist(), predicted.tolist(), strict=True)]
-        return float(
-            accuracy_score(np.ones(len(right), bool), right, sample_weight=own)
-        )
-    return float(r2_score(true.astype(np.float64), predicted, sample_weight=own))
+    return known_score(decoded(part, raw), column, part.is_classifier, weight)
 
 
 def learnt_weights(targets: SeveralTargets, fitted: Fitted) -> dict[Any, float]:

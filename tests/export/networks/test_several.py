@@ -145,7 +145,9 @@ def test_labels_that_differ_are_refused(monkeypatch):
 
 def test_a_reader_of_one_task_says_how_to_read_the_file():
     export = to_onnx(mlp().fit(X, Y), X)
-    with pytest.raises(OnnxFileError, match=r"several tasks.*task\(name\)"):
+    with pytest.raises(
+        OnnxFileError, match=r"several tasks.*task='income'.*OnnxMultiTask"
+    ):
         OnnxRegressor(export.to_bytes()).predict(X)
 
 
