@@ -87,6 +87,11 @@ GROUPS = [
         ["Pruned", "Quantized", "Sliced"],
     ),
     (
+        "Deployment",
+        "A pipeline cut to what a client can carry. :doc:`user_guide/cut_to_fit`.",
+        ["Variants", "variants"],
+    ),
+    (
         "Augmentation",
         "Batches that change from epoch to epoch. :doc:`user_guide/augmentation`.",
         ["Augmentation"],

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from sklearn_deep.compression._prune import Pruned
     from sklearn_deep.compression._quantize import Quantized
     from sklearn_deep.compression._slice import Sliced
+    from sklearn_deep.deployment.variants._result import Variants
+    from sklearn_deep.deployment.variants._variants import variants
     from sklearn_deep.estimators.families._autoencoder import MLPAutoencoder
     from sklearn_deep.estimators.families._cnn import CNNClassifier, CNNRegressor
     from sklearn_deep.estimators.families._conv_autoencoder import CNNAutoencoder
@@ -177,6 +179,7 @@ _HOMES = {
     "TrivialAugment": "augmentation._policies",
     "UnsupportedVersionError": "exceptions",
     "ValidationHoldout": "estimators.meta._holdout",
+    "Variants": "deployment.variants._result",
     "WindowSlice": "augmentation._series",
     "augmentation_preview": "inspection._augmentation_preview",
     "checkpoint_report": "training.checkpoints._report",
@@ -193,6 +196,7 @@ _HOMES = {
     "stacking_report": "training.stacking._report",
     "to_onnx": "export._to_onnx",
     "to_sklearn": "transfer.conversion._to_sklearn",
+    "variants": "deployment.variants._variants",
 }
 
 # Optional libraries, and the extra that installs each.
@@ -276,6 +280,7 @@ __all__ = [
     "TrivialAugment",
     "UnsupportedVersionError",
     "ValidationHoldout",
+    "Variants",
     "WindowSlice",
     "augmentation_preview",
     "checkpoint_report",
@@ -292,6 +297,7 @@ __all__ = [
     "stacking_report",
     "to_onnx",
     "to_sklearn",
+    "variants",
 ]
 
 # joblib knows the backend named "stacked", likewise.

@@ -53,6 +53,9 @@ ORDER = [
     "export/parity",
     "export",
     "inspection",
+    "deployment/variants",
+    "deployment/split",
+    "deployment",
 ]
 
 # Imported where they are used: they are optional, slow to load, or skorch's.

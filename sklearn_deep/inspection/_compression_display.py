@@ -5,15 +5,20 @@ import numpy as np
 from sklearn_deep._plotting import legend_beside, plain_ticks, pyplot
 from sklearn_deep.inspection._compression_report import compression_report
 
+# Begins of the names of columns, the preferred one first, and the label of the axis.
 _SIZES = {"onnx_bytes": "bytes of the ONNX file", "pickle_bytes": "bytes of the pickle"}
 _TIMES = {
-    "onnx_us_1024": "microseconds per row, onnxruntime, 1,024 rows",
-    "python_us_1024": "microseconds per row, Python, 1,024 rows",
+    "onnx_us_": "microseconds per row, onnxruntime, batches of {n}",
+    "python_us_": "microseconds per row, Python, batches of {n}",
 }
+# Colours repeat after ten models; then another marker tells them apart.
+_MARKERS, _N_COLORS = "osD^v", 10
 
 
 class CompressionDisplay:
     """Plot of scores of models against their size and prediction time.
+
+    A dashed line connects the models that no other one beats: the Pareto front.
 
     Use :meth:`from_estimators` to make one.
 
@@ -93,16 +98,41 @@ class CompressionDisplay:
             )
         axes = np.asarray(axes, dtype=object)
         for ax, choices in zip(axes, (_SIZES, _TIMES), strict=True):
-            columns = self.report.columns
-            column = next(name for name in choices if name in columns)
-            for name, x, score in zip(
-                self.report.names, columns[column], columns["score"], strict=True
-            ):
-                ax.plot([x], [score], "o", markersize=9, label=name)
-            ax.set(xscale="log", xlabel=choices[column])
+            costs, label = _costs(self.report, choices)
+            scores = self.report.columns["score"]
+            ax.plot(*_front(costs, scores), "--", color="0.6", zorder=0)
+            for k, name in enumerate(self.report.names):
+                marker = _MARKERS[k // _N_COLORS % len(_MARKERS)]
+                ax.plot([costs[k]], [scores[k]], marker, markersize=9, label=name)
+            ax.set(xscale="log", xlabel=label)
             plain_ticks(ax.xaxis)
             ax.margins(x=0.1)
         axes[0].set_ylabel("score")
         legend_beside(axes[-1])
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
+
+
+def _costs(report, choices):
+    """The first column that begins with one of ``choices``, and the label of its axis."""
+    for begin, label in choices.items():
+        found = [name for name in report.columns if name.startswith(begin)]
+        if found:  # times of most rows at once are last
+            n = found[-1].removeprefix(begin)
+            return report.columns[found[-1]], label.format(n=f"{int(n or 0):,}")
+    raise ValueError(
+        "CompressionDisplay needs a report with one of the columns"
+        f" {', '.join(f'{begin}...' for begin in choices)}; got"
+        f" {', '.join(report.columns)}."
+    )
+
+
+def _front(costs, scores):
+    """Corners of the line below which a model is beaten by a cheaper or equal one."""
+    xs: list[float] = []
+    ys: list[float] = []
+    for k in np.lexsort((-np.asarray(scores), costs)):
+        if np.isfinite(costs[k]) and (not ys or scores[k] > ys[-1]):
+            xs += [costs[k], costs[k]] if ys else [costs[k]]
+            ys += [ys[-1], scores[k]] if ys else [scores[k]]
+    return xs, ys

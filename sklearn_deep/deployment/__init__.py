@@ -1,0 +1,1 @@
+"""What brings a fitted pipeline to its users: smaller files, halves, pages."""

@@ -1,0 +1,1 @@
+"""One fitted pipeline as files of several sizes, and the best of them for a budget."""
