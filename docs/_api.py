@@ -145,6 +145,12 @@ GROUPS = [
         ],
     ),
     (
+        "Size and capacity",
+        "What a network consists of, and how large it should be."
+        " :doc:`user_guide/network`.",
+        ["NetworkSummary", "summary"],
+    ),
+    (
         "Reports and pictures",
         "What a fit, a compression and an augmentation look like."
         " :doc:`user_guide/watching`.",

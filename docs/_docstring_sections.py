@@ -363,6 +363,8 @@ layers_ : DataFrame (a list of dicts without pandas)
     One row per layer with values of its own: layer (its name in ``module_``), kind,
     shape (of its weights), parameters (their number), trainable (whether training
     changes any).
+n_parameters_ : int
+    Number of parameters of the network.
 net_ : skorch.NeuralNet
     The same network for code that expects skorch.
 """,

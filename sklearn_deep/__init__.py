@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         compression_report,
     )
     from sklearn_deep.inspection._fit_curve import FitCurveDisplay
+    from sklearn_deep.inspection.summary._summary import NetworkSummary, summary
     from sklearn_deep.serving._estimators import (
         OnnxClassifier,
         OnnxRegressor,
@@ -142,6 +143,7 @@ _HOMES = {
     "ModuleRegressor": "estimators.families._module",
     "MultiTask": "transfer.multi_task._multi_task",
     "NetworkFeatures": "transfer._features",
+    "NetworkSummary": "inspection.summary._summary",
     "OnnxClassifier": "serving._estimators",
     "OnnxExport": "export._to_onnx",
     "OnnxExportError": "exceptions",
@@ -194,6 +196,7 @@ _HOMES = {
     "save": "files._save",
     "sign": "files._signature",
     "stacking_report": "training.stacking._report",
+    "summary": "inspection.summary._summary",
     "to_onnx": "export._to_onnx",
     "to_sklearn": "transfer.conversion._to_sklearn",
     "variants": "deployment.variants._variants",
@@ -243,6 +246,7 @@ __all__ = [
     "ModuleRegressor",
     "MultiTask",
     "NetworkFeatures",
+    "NetworkSummary",
     "OnnxClassifier",
     "OnnxExport",
     "OnnxExportError",
@@ -295,6 +299,7 @@ __all__ = [
     "save",
     "sign",
     "stacking_report",
+    "summary",
     "to_onnx",
     "to_sklearn",
     "variants",

@@ -17,7 +17,7 @@ from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.estimators.core._fit import TrainsNetwork
 from sklearn_deep.estimators.core._fitted import Fitted, FittedAttribute, find_fitted
 from sklearn_deep.estimators.core._html import with_network_section
-from sklearn_deep.estimators.core._layers import as_frame, layers_of
+from sklearn_deep.estimators.core._layers import as_frame, layers_of, n_values
 from sklearn_deep.estimators.core._named_lists import inner_params, set_inner_params
 from sklearn_deep.estimators.core._networks import (
     architecture_key,
@@ -82,6 +82,10 @@ class DeepEstimator(TracksSubclasses, TrainsNetwork):
     stop_reason_ = FittedAttribute(lambda f: f.stop_reason, "Why the training ended.")
     augmentation_ = FittedAttribute(
         lambda f: f.augmentation, "Augmentations of the training."
+    )
+
+    n_parameters_ = FittedAttribute(
+        lambda f: n_values(f.module), "Number of parameters of the network."
     )
 
     @property

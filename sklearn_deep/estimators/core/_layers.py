@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 
 def layers_of(module: nn.Module, frozen: Collection[str]) -> list[dict[str, Any]]:
@@ -38,6 +38,12 @@ def _row(name: str, layer: nn.Module, frozen: Collection[str]) -> dict[str, Any]
         "parameters": sum(p.numel() for p in parameters.values()),
         "trainable": any(before + own not in frozen for own in parameters),
     }
+
+
+def n_values(module: nn.Module) -> int:
+    """Number of parameters; of a quantized network, which has none, of its buffers."""
+    values: list[Tensor] = [*module.parameters()] or [*module.buffers()]
+    return sum(value.numel() for value in values)
 
 
 def as_frame(rows: Sequence[dict[str, Any]]) -> Any:

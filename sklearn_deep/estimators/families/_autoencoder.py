@@ -201,6 +201,8 @@ class MLPAutoencoder(DeepReconstructor, LayeredEstimator):
         One row per layer with values of its own: layer (its name in ``module_``), kind,
         shape (of its weights), parameters (their number), trainable (whether training
         changes any).
+    n_parameters_ : int
+        Number of parameters of the network.
 
     See Also
     --------

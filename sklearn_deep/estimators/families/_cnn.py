@@ -230,6 +230,8 @@ class CNNClassifier(SequenceClassifier, SeriesEstimator):
         One row per layer with values of its own: layer (its name in ``module_``), kind,
         shape (of its weights), parameters (their number), trainable (whether training
         changes any).
+    n_parameters_ : int
+        Number of parameters of the network.
 
     See Also
     --------
@@ -592,6 +594,8 @@ class CNNRegressor(SequenceRegressor, SeriesEstimator):
         One row per layer with values of its own: layer (its name in ``module_``), kind,
         shape (of its weights), parameters (their number), trainable (whether training
         changes any).
+    n_parameters_ : int
+        Number of parameters of the network.
 
     See Also
     --------

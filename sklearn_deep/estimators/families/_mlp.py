@@ -226,6 +226,8 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
         One row per layer with values of its own: layer (its name in ``module_``), kind,
         shape (of its weights), parameters (their number), trainable (whether training
         changes any).
+    n_parameters_ : int
+        Number of parameters of the network.
 
     See Also
     --------
@@ -533,6 +535,8 @@ class MLPRegressor(DeepRegressor, _MLPFamily):
         One row per layer with values of its own: layer (its name in ``module_``), kind,
         shape (of its weights), parameters (their number), trainable (whether training
         changes any).
+    n_parameters_ : int
+        Number of parameters of the network.
 
     See Also
     --------

@@ -168,6 +168,8 @@ class ModuleClassifier(DeepClassifier, UserModuleEstimator):
         One row per layer with values of its own: layer (its name in ``module_``), kind,
         shape (of its weights), parameters (their number), trainable (whether training
         changes any).
+    n_parameters_ : int
+        Number of parameters of the network.
 
     See Also
     --------
@@ -456,6 +458,8 @@ class ModuleRegressor(DeepRegressor, UserModuleEstimator):
         One row per layer with values of its own: layer (its name in ``module_``), kind,
         shape (of its weights), parameters (their number), trainable (whether training
         changes any).
+    n_parameters_ : int
+        Number of parameters of the network.
 
     See Also
     --------

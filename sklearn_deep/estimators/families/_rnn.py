@@ -275,6 +275,8 @@ class RNNClassifier(SequenceClassifier, _RNNFamily):
         One row per layer with values of its own: layer (its name in ``module_``), kind,
         shape (of its weights), parameters (their number), trainable (whether training
         changes any).
+    n_parameters_ : int
+        Number of parameters of the network.
 
     See Also
     --------
@@ -621,6 +623,8 @@ class RNNRegressor(SequenceRegressor, _RNNFamily):
         One row per layer with values of its own: layer (its name in ``module_``), kind,
         shape (of its weights), parameters (their number), trainable (whether training
         changes any).
+    n_parameters_ : int
+        Number of parameters of the network.
 
     See Also
     --------

@@ -492,6 +492,8 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
         One row per layer with values of its own: layer (its name in ``module_``), kind,
         shape (of its weights), parameters (their number), trainable (whether training
         changes any).
+    n_parameters_ : int
+        Number of parameters of the network.
 
     See Also
     --------
@@ -830,6 +832,8 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
         One row per layer with values of its own: layer (its name in ``module_``), kind,
         shape (of its weights), parameters (their number), trainable (whether training
         changes any).
+    n_parameters_ : int
+        Number of parameters of the network.
 
     See Also
     --------
