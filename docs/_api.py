@@ -148,7 +148,15 @@ GROUPS = [
         "Size and capacity",
         "What a network consists of, and how large it should be."
         " :doc:`user_guide/network`.",
-        ["NetworkSummary", "summary"],
+        [
+            "CapacityCurve",
+            "CapacityCurveDisplay",
+            "NetworkSummary",
+            "capacity_curve",
+            "standard_error_of_estimate",
+            "standard_error_of_estimate_scorer",
+            "summary",
+        ],
     ),
     (
         "Reports and pictures",

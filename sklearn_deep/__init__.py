@@ -81,6 +81,15 @@ if TYPE_CHECKING:
         compression_report,
     )
     from sklearn_deep.inspection._fit_curve import FitCurveDisplay
+    from sklearn_deep.inspection._standard_error import (
+        standard_error_of_estimate,
+        standard_error_of_estimate_scorer,
+    )
+    from sklearn_deep.inspection.capacity._capacity_curve import (
+        CapacityCurve,
+        capacity_curve,
+    )
+    from sklearn_deep.inspection.capacity._display import CapacityCurveDisplay
     from sklearn_deep.inspection.summary._summary import NetworkSummary, summary
     from sklearn_deep.serving._estimators import (
         OnnxClassifier,
@@ -112,6 +121,8 @@ _HOMES = {
     "CNNAutoencoder": "estimators.families._conv_autoencoder",
     "CNNClassifier": "estimators.families._cnn",
     "CNNRegressor": "estimators.families._cnn",
+    "CapacityCurve": "inspection.capacity._capacity_curve",
+    "CapacityCurveDisplay": "inspection.capacity._display",
     "Checkpoint": "training.job._checkpoint",
     "CheckpointReport": "training.checkpoints._report",
     "CheckpointWarning": "exceptions",
@@ -184,6 +195,7 @@ _HOMES = {
     "Variants": "deployment.variants._result",
     "WindowSlice": "augmentation._series",
     "augmentation_preview": "inspection._augmentation_preview",
+    "capacity_curve": "inspection.capacity._capacity_curve",
     "checkpoint_report": "training.checkpoints._report",
     "clear_checkpoints": "training.checkpoints._report",
     "compression_report": "inspection._compression_report",
@@ -196,6 +208,8 @@ _HOMES = {
     "save": "files._save",
     "sign": "files._signature",
     "stacking_report": "training.stacking._report",
+    "standard_error_of_estimate": "inspection._standard_error",
+    "standard_error_of_estimate_scorer": "inspection._standard_error",
     "summary": "inspection.summary._summary",
     "to_onnx": "export._to_onnx",
     "to_sklearn": "transfer.conversion._to_sklearn",
@@ -215,6 +229,8 @@ __all__ = [
     "CNNAutoencoder",
     "CNNClassifier",
     "CNNRegressor",
+    "CapacityCurve",
+    "CapacityCurveDisplay",
     "Checkpoint",
     "CheckpointReport",
     "CheckpointWarning",
@@ -287,6 +303,7 @@ __all__ = [
     "Variants",
     "WindowSlice",
     "augmentation_preview",
+    "capacity_curve",
     "checkpoint_report",
     "clear_checkpoints",
     "compression_report",
@@ -299,6 +316,8 @@ __all__ = [
     "save",
     "sign",
     "stacking_report",
+    "standard_error_of_estimate",
+    "standard_error_of_estimate_scorer",
     "summary",
     "to_onnx",
     "to_sklearn",

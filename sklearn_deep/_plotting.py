@@ -14,11 +14,14 @@ def pyplot(feature: str) -> Any:
     return plt
 
 
-def plain_ticks(axis: Any) -> None:
-    """Label a logarithmic axis in decimals at 1, 2 and 5 times powers of ten."""
+def plain_ticks(axis: Any, *, decades: bool = False) -> None:
+    """Label a logarithmic axis in decimals at 1, 2 and 5 times powers of ten.
+
+    With ``decades`` at powers of ten only.
+    """
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_locator(LogLocator(subs=(1,) if decades else (1, 2, 5)))
     axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axis.set_minor_formatter(NullFormatter())
 

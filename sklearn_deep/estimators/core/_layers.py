@@ -46,6 +46,12 @@ def n_values(module: nn.Module) -> int:
     return sum(value.numel() for value in values)
 
 
+def n_bytes(module: nn.Module) -> int:
+    """Bytes of the same values."""
+    values: list[Tensor] = [*module.parameters()] or [*module.buffers()]
+    return sum(value.numel() * value.element_size() for value in values)
+
+
 def as_frame(rows: Sequence[dict[str, Any]]) -> Any:
     """A DataFrame where pandas is installed, else a list of dicts."""
     try:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from numbers import Integral
 from typing import Any
 
@@ -20,6 +20,10 @@ from sklearn_deep.training.stacking._scheduler import MOST_IN_FLIGHT, StackSched
 from sklearn_deep.training.stacking._shared_folds import FoldLender
 from sklearn_deep.training.stacking._stored import stores_states
 from sklearn_deep.training.stacking._tasks import Call, Outcome, Task, current_task
+
+# What joblib takes where nobody has chosen: a class, as ``get_active_backend`` gives no
+# more away.
+_DEFAULT = joblib.parallel.BACKENDS[joblib.parallel.DEFAULT_BACKEND]
 
 _CORES = (NONE, Number(Integral, 1))
 
@@ -129,3 +133,12 @@ class StackedBackend(ParallelBackendBase):
     def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:
         """Backend of calls within a task: it joins the same scheduler."""
         return StackedBackend(nesting_level=(self.nesting_level or 0) + 1), None
+
+
+@contextmanager
+def stacked_by_default() -> Iterator[None]:
+    """The backend "stacked" for calls inside, unless the user has chosen one."""
+    backend, n_jobs = joblib.parallel.get_active_backend()
+    chosen = n_jobs not in (None, 1) or not isinstance(backend, _DEFAULT)
+    with nullcontext() if chosen else joblib.parallel_config(backend="stacked"):
+        yield

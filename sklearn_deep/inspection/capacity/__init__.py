@@ -1,0 +1,1 @@
+"""Train and test error against the size of a network."""
