@@ -88,7 +88,9 @@ HOMES = {
     "joblib": {"training/stacking/_backend.py", "training/stacking/_registration.py"},
     "keras": {"transfer/conversion/_from_keras.py"},
     "kornia": {"augmentation/_kornia.py"},
-    "uvicorn": {"serving/server/_run.py"},
+    "grpc": {"serving/server/_grpc.py"},
+    "prometheus_client": {"serving/server/_metrics.py"},
+    "uvicorn": {"serving/server/_protocol.py", "serving/server/_run.py"},
     "skops": {"files/_skops.py"},
     "skorch": {"training/loop/_skorch.py"},
 }

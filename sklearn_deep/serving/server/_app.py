@@ -1,5 +1,7 @@
 """The web application: every router, behind the gate."""
 
+import sys
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -7,9 +9,11 @@ from starlette.exceptions import HTTPException
 
 from sklearn_deep._version import __version__
 from sklearn_deep.serving.server import _v2
+from sklearn_deep.serving.server._access_log import AccessLog
 from sklearn_deep.serving.server._engine import Engine
 from sklearn_deep.serving.server._errors import RequestError
 from sklearn_deep.serving.server._gate import Gate
+from sklearn_deep.serving.server._metrics import Metrics
 from sklearn_deep.serving.server._repository import Repository
 from sklearn_deep.serving.server._settings import Settings
 
@@ -20,7 +24,7 @@ def make_app(repository: Repository, settings: Settings) -> FastAPI:
     """Make the application.
 
     Its ``state`` has ``repository``, ``settings``, ``engine`` (an ``Engine``, which computes
-    for requests) and ``draining``, True while the server stops.
+    for requests), ``metrics``, ``access_log`` and ``draining``, True while the server stops.
 
     Parameters
     ----------
@@ -31,13 +35,21 @@ def make_app(repository: Repository, settings: Settings) -> FastAPI:
         title="sklearn_deep", version=__version__, docs_url=None, redoc_url=None
     )
     app.state.repository, app.state.settings = repository, settings
-    app.state.engine = Engine(settings)
+    app.state.metrics = Metrics(repository)
+    app.state.engine = Engine(settings, app.state.metrics)
+    app.state.access_log = AccessLog(sys.stderr if settings.access_log else None)
     app.state.draining = False
     for router in ROUTERS:
         app.include_router(router)
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(
+        Gate,
+        settings=settings,
+        metrics=app.state.metrics,
+        access_log=app.state.access_log,
+        state=app.state,
+    )
     return app
 
 

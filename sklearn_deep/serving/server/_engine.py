@@ -8,31 +8,43 @@ from typing import TypeVar
 import numpy as np
 import onnxruntime
 
+from sklearn_deep.serving.server._batching import Answer, Batcher, Compute, Feeds
 from sklearn_deep.serving.server._errors import (
     BadRequestError,
     BusyError,
     OverdueError,
     TooLargeError,
 )
+from sklearn_deep.serving.server._metrics import Metrics
 from sklearn_deep.serving.server._served import Served
 from sklearn_deep.serving.server._settings import Settings, n_cores
+from sklearn_deep.serving.server._specs import OutputSpec
 
 _Result = TypeVar("_Result")
 
+# Bytes that are parsed or written where the request is read: below a millisecond.
+_LIGHT = 2**16
+
 
 class Engine:
-    """Runs models in threads.
+    """Runs models: quick ones at once, others in threads.
 
     Parameters
     ----------
     settings : Settings
+    metrics : Metrics
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.settings, self.metrics = settings, metrics
         self.n_workers = settings.n_workers or n_cores()
         self._pool = ThreadPoolExecutor(self.n_workers, "sklearn_deep-serve")
         self._unfinished = 0
+        self._compute: Compute = self._compute_alone
+        if settings.batch_window_ms > 0:
+            seconds = settings.batch_window_ms / 1000
+            rows, note = settings.batch_rows, metrics.note_batch
+            self._compute = Batcher(self._compute_alone, seconds, rows, note).compute
 
     async def infer(
         self,
@@ -46,21 +58,32 @@ class Engine:
         ------
         RequestError
         """
-        self.check_rows(len(next(iter(feeds.values()))))
+        n_rows = len(next(iter(feeds.values())))
+        self.check_rows(n_rows)
         selected = served.select_outputs(outputs)
+        try:
+            computed, refused = await self._compute(served, feeds, selected)
+        except ValueError as error:  # strings that are not valid Unicode
+            raise BadRequestError(str(error)) from error
+        served.check_refused(refused)
+        self.metrics.note_rows(served.name, n_rows)
+        return computed
+
+    async def _compute_alone(
+        self, served: Served, feeds: Feeds, selected: tuple[OutputSpec, ...]
+    ) -> Answer:
+        if served.cost.is_quick(len(next(iter(feeds.values())))):
+            return served.compute(feeds, selected)
         options = onnxruntime.RunOptions()
 
         def stop() -> None:
             options.terminate = True
 
-        try:
-            computed, refused = await self.call(
-                lambda: served.compute(feeds, selected, options), stop
-            )
-        except ValueError as error:  # strings that are not valid Unicode
-            raise BadRequestError(str(error)) from error
-        served.check_refused(refused)
-        return computed
+        return await self.call(lambda: served.compute(feeds, selected, options), stop)
+
+    async def light(self, size: int, function: Callable[[], _Result]) -> _Result:
+        """Run a function here for a few bytes, and in a thread for many."""
+        return function() if size < _LIGHT else await self.call(function)
 
     async def call(
         self, function: Callable[[], _Result], stop: Callable[[], None] | None = None
@@ -82,11 +105,15 @@ class Engine:
         """
         if self._unfinished >= self.n_workers + self.settings.max_queue:
             raise BusyError("Too many requests wait. Send it again later.")
-        self._unfinished += 1
+        self._count(1)
         loop = asyncio.get_running_loop()
         future = self._pool.submit(function)
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._note_end))
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._count, -1))
         return await self._within_time(future, stop)
+
+    def _count(self, change: int) -> None:
+        self._unfinished += change
+        self.metrics.queue.set(self._unfinished)
 
     async def _within_time(
         self, future: Future[_Result], stop: Callable[[], None] | None
@@ -102,9 +129,6 @@ class Engine:
         finally:
             if not future.done() and stop is not None:
                 stop()
-
-    def _note_end(self) -> None:
-        self._unfinished -= 1
 
     def check_rows(self, n_rows: int) -> None:
         """Raise if a request has too many rows.

@@ -4,25 +4,32 @@ import asyncio
 import hmac
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from sklearn_deep.serving.server._access_log import AccessLog
 from sklearn_deep.serving.server._errors import (
+    BadRequestError,
     RequestError,
     SlowRequestError,
     TooLargeError,
     UnauthorizedError,
 )
+from sklearn_deep.serving.server._metrics import Metrics
 from sklearn_deep.serving.server._settings import Settings
 
+Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 LOGGER = logging.getLogger("sklearn_deep.serve")
 
-# Where the whole body of a request is kept in its scope.
+# Keys of a scope: the whole body, the headers by name, and the number of rows.
 BODY = "sklearn_deep.body"
+HEADERS = "sklearn_deep.headers"
+ROWS = "sklearn_deep.rows"
 # What answers without a token: an orchestrator asks without knowing it.
 OPEN_PATHS = frozenset({"/v2/health/live", "/v2/health/ready"})
 
@@ -30,71 +37,120 @@ OPEN_PATHS = frozenset({"/v2/health/live", "/v2/health/ready"})
 class Gate:
     """An ASGI application around another one.
 
-    It reads the whole body, which is bounded, and hands it on in one piece.
+    It reads the whole body, which is bounded, hands it on in one piece, counts the request
+    and logs it.
 
     Parameters
     ----------
     app : ASGI application
     settings : Settings
+    metrics : Metrics
+    access_log : AccessLog
+    state : object
+        Its ``draining`` tells whether the server stops.
     """
 
-    def __init__(self, app: Any, settings: Settings) -> None:
-        self.app, self.settings = app, settings
+    def __init__(
+        self,
+        app: Any,
+        settings: Settings,
+        metrics: Metrics,
+        access_log: AccessLog,
+        state: Any,
+    ) -> None:
+        self.app, self.settings, self.state = app, settings, state
+        self._metrics, self._access_log = metrics, access_log
         self._token = None if settings.token is None else settings.token.encode()
 
-    async def __call__(
-        self, scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = False
+        start, status = time.perf_counter(), 0
 
         async def noting_send(message: Message) -> None:
-            nonlocal started
-            started = True
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if self.state.draining:
+                    message["headers"] = [
+                        *message["headers"],
+                        (b"connection", b"close"),
+                    ]
             await send(message)
 
         try:
-            headers = dict(scope["headers"])
-            self._check_token(scope["path"], headers)
-            scope[BODY] = await self._read(headers, receive)
-            await self.app(scope, _replay(scope[BODY], receive), noting_send)
+            await self._answer(scope, receive, noting_send)
         except RequestError as error:
-            await send_error(send, error)
-        except ClientGoneError:
-            return
+            await send_error(noting_send, error)
+        except _ClientGoneError:
+            status = 499
         except Exception:
-            LOGGER.exception("%s %s failed", scope["method"], scope["path"])
-            if not started:
-                await send_error(send, RequestError("The server has failed."))
+            LOGGER.exception("%s %r failed", scope["method"], scope["path"])
+            if not status:
+                await send_error(noting_send, RequestError("The server has failed."))
+        finally:
+            self._note(scope, status or 499, time.perf_counter() - start)
 
-    def _check_token(self, path: str, headers: dict[bytes, bytes]) -> None:
-        if self._token is None or path in OPEN_PATHS:
-            return
-        check_token(headers.get(b"authorization", b""), self._token)
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = scope[HEADERS] = dict(scope["headers"])
+        if self._token is not None and scope["path"] not in OPEN_PATHS:
+            check_token(headers.get(b"authorization", b""), self._token)
+        body = scope[BODY] = await self._read(headers, receive)
+        await self.app(scope, _replay(body, receive), send)
 
     async def _read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         length = headers.get(b"content-length")
         if length is None and b"transfer-encoding" not in headers:
             return b""
-        limit = self.settings.max_body
-        if length is not None and int(length) > limit:
+        if length is not None and not length.isdigit():
+            raise BadRequestError("Content-Length must be a number.")
+        if length is not None and int(length) > self.settings.max_body:
             raise self._too_large()
-        try:
-            async with asyncio.timeout(self.settings.timeout):
-                return await _collect(receive, limit, self._too_large)
-        except TimeoutError:
-            raise SlowRequestError("The body of the request did not arrive.") from None
+        message = await _next(receive, self.settings.timeout)
+        if not message.get("more_body", False):
+            return message.get("body", b"")
+        return await self._collect(message.get("body", b""), receive)
+
+    async def _collect(self, first: bytes, receive: Receive) -> bytes:
+        """The rest of a body that does not come in one piece."""
+        parts, size, more = [first], len(first), True
+        end = time.monotonic() + self.settings.timeout
+        while more:
+            message = await _next(receive, end - time.monotonic())
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self.settings.max_body:
+                raise self._too_large()
+            more = message.get("more_body", False)
+        return b"".join(parts)
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(
             f"The body has more than the allowed {self.settings.max_body} bytes."
         )
 
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        path = scope["path"]
+        parts = path.split("/", 4)
+        model = parts[3] if len(parts) > 3 and parts[2] == "models" else ""
+        self._metrics.note_request("http", model, status, seconds)
+        client = scope.get("client")
+        self._access_log.note(
+            time=round(time.time(), 3),
+            protocol="http",
+            client=client[0] if client else None,
+            method=scope["method"],
+            path=path,
+            status=status,
+            milliseconds=round(1000 * seconds, 3),
+            bytes=len(scope.get(BODY, b"")),
+            rows=scope.get(ROWS),
+        )
 
-class ClientGoneError(Exception):
+
+class _ClientGoneError(Exception):
     """The client has closed the connection before its request was complete."""
 
 
@@ -109,21 +165,15 @@ def check_token(given: bytes, token: bytes) -> None:
         raise UnauthorizedError("Send the token of this server: 'Bearer TOKEN'.")
 
 
-async def _collect(
-    receive: Receive, limit: int, too_large: Callable[[], TooLargeError]
-) -> bytes:
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise too_large()
-        parts.append(part)
-        more = message.get("more_body", False)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+async def _next(receive: Receive, seconds: float) -> Message:
+    try:
+        async with asyncio.timeout(max(0.0, seconds)):
+            message = await receive()
+    except TimeoutError:
+        raise SlowRequestError("The body of the request did not arrive.") from None
+    if message["type"] == "http.disconnect":
+        raise _ClientGoneError
+    return message
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -148,7 +198,6 @@ async def send_error(send: Send, error: RequestError) -> None:
         (b"content-length", str(len(body)).encode()),
         *((k.lower().encode(), v.encode()) for k, v in error.headers.items()),
     ]
-    await send(
-        {"type": "http.response.start", "status": error.status, "headers": headers}
-    )
+    start = {"type": "http.response.start", "status": error.status, "headers": headers}
+    await send(start)
     await send({"type": "http.response.body", "body": body})

@@ -35,6 +35,11 @@ class Repository:
     n_threads : int
         Threads of one computation.
 
+    Attributes
+    ----------
+    models : dict of str to dict of str to Served
+        Versions of each model by name.
+
     Raises
     ------
     OnnxFileError, OSError
@@ -47,29 +52,29 @@ class Repository:
     def __init__(self, paths: Sequence[str | PathLike], *, n_threads: int = 1) -> None:
         self.paths = [Path(path) for path in paths]
         self.n_threads = n_threads
-        self._models: Models = {}
+        self.models: Models = {}
         self._stamps: dict[Source, tuple[int, int, int]] = {}
         self._absences: dict[Source, int] = {}
         self._lock = threading.Lock()
         named = set(self.paths)
         for source in find_sources(self.paths):
             self._load(source, must=source.path in named)
-        if not self._models:
+        if not self.models:
             raise OnnxFileError(
                 f"There is no ONNX file of this package in {', '.join(map(str, paths))}."
             )
 
     def names(self) -> list[str]:
         """Names of all models, sorted."""
-        return sorted(self._models)
+        return sorted(self.models)
 
     def versions(self, name: str) -> list[str]:
         """Versions of a model, the oldest first."""
-        return sorted(self._models.get(name, ()), key=int)
+        return sorted(self.models.get(name, ()), key=int)
 
     def all(self) -> list[Served]:
         """Every version of every model."""
-        return [one for versions in self._models.values() for one in versions.values()]
+        return [one for versions in self.models.values() for one in versions.values()]
 
     def get(self, name: str, version: str | None = None) -> Served:
         """A model; without a version, the one with the highest number.
@@ -78,7 +83,7 @@ class Repository:
         ------
         UnknownModelError
         """
-        versions = self._models.get(name)
+        versions = self.models.get(name)
         if versions is None:
             known = ", ".join(self.names()[:20])
             raise UnknownModelError(
@@ -122,11 +127,11 @@ class Repository:
                 raise
             LOGGER.error("%s is not served: %s", source.path, error)
             return
-        former = self._models.get(source.name, {}).get(source.version)
+        former = self.models.get(source.name, {}).get(source.version)
         if former is not None and former.checksum == served.checksum:
             return
-        versions = {**self._models.get(source.name, {}), source.version: served}
-        self._models = {**self._models, source.name: versions}
+        versions = {**self.models.get(source.name, {}), source.version: served}
+        self.models = {**self.models, source.name: versions}
         LOGGER.info("serving %s/%s, %s", source.name, source.version, served.checksum)
 
     def _open(self, source: Source) -> Served:
@@ -140,10 +145,10 @@ class Repository:
         if self._absences[source] < _ABSENCES or source.path in self.paths:
             return
         del self._stamps[source], self._absences[source]
-        versions = dict(self._models.get(source.name, {}))
+        versions = dict(self.models.get(source.name, {}))
         versions.pop(source.version, None)
-        others = {k: v for k, v in self._models.items() if k != source.name}
-        self._models = {**others, source.name: versions} if versions else others
+        others = {k: v for k, v in self.models.items() if k != source.name}
+        self.models = {**others, source.name: versions} if versions else others
         LOGGER.warning("%s/%s is gone", source.name, source.version)
 
 

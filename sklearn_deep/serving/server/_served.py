@@ -11,6 +11,7 @@ import numpy as np
 from sklearn_deep.exceptions import OnnxFileError
 from sklearn_deep.serving._outputs import check_no_refusals
 from sklearn_deep.serving._session import OnnxSession
+from sklearn_deep.serving.server._cost import Cost, measure
 from sklearn_deep.serving.server._errors import (
     BadRequestError,
     BrokenModelError,
@@ -39,6 +40,8 @@ class Served:
     session : OnnxSession
     inputs : tuple of TensorSpec
     outputs : tuple of OutputSpec
+    cost : Cost
+        Seconds of a computation.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Served:
     session: OnnxSession
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[OutputSpec, ...]
+    cost: Cost
 
     @classmethod
     def make(
@@ -56,7 +60,8 @@ class Served:
         """Describe an opened file."""
         outputs = output_specs(session.session, session.metadata)
         inputs = input_specs(session.session)
-        return cls(name, version, path, checksum, session, inputs, outputs)
+        cost = measure(session, inputs)
+        return cls(name, version, path, checksum, session, inputs, outputs, cost)
 
     @property
     def metadata(self) -> dict[str, Any]:
