@@ -47,7 +47,8 @@ async def infer(request: Request):
 def main():
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    print("serving http://%s:%d" % listener.getsockname(), flush=True)
+    host, port = listener.getsockname()
+    print(f"serving http://{host}:{port}", flush=True)
     config = uvicorn.Config(app, http="h11", ws="none", log_config=None)
     config.access_log = False
     uvicorn.Server(config).run([listener])

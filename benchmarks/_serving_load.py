@@ -67,7 +67,12 @@ class Load:
         taken = np.array(self.milliseconds)
         quantiles = {f"p{q}": float(np.percentile(taken, q)) for q in (50, 99)}
         rate = len(taken) / self.seconds
-        return {"requests": len(taken), "rate": rate, "errors": self.errors, **quantiles}
+        return {
+            "requests": len(taken),
+            "rate": rate,
+            "errors": self.errors,
+            **quantiles,
+        }
 
 
 def http_request(address, path, body):

@@ -5,7 +5,6 @@ import hmac
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from sklearn_deep.serving.server._access_log import AccessLog
@@ -16,20 +15,21 @@ from sklearn_deep.serving.server._errors import (
     TooLargeError,
     UnauthorizedError,
 )
+from sklearn_deep.serving.server._infer import infer, model_of
 from sklearn_deep.serving.server._metrics import Metrics
+from sklearn_deep.serving.server._scope import (
+    BODY,
+    HEADERS,
+    ROWS,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
 from sklearn_deep.serving.server._settings import Settings
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 LOGGER = logging.getLogger("sklearn_deep.serve")
 
-# Keys of a scope: the whole body, the headers by name, and the number of rows.
-BODY = "sklearn_deep.body"
-HEADERS = "sklearn_deep.headers"
-ROWS = "sklearn_deep.rows"
 # What answers without a token: an orchestrator asks without knowing it.
 OPEN_PATHS = frozenset({"/v2/health/live", "/v2/health/ready"})
 
@@ -98,7 +98,11 @@ class Gate:
         if self._token is not None and scope["path"] not in OPEN_PATHS:
             check_token(headers.get(b"authorization", b""), self._token)
         body = scope[BODY] = await self._read(headers, receive)
-        await self.app(scope, _replay(body, receive), send)
+        model = model_of(scope)
+        if model is None:
+            await self.app(scope, _replay(body, receive), send)
+        else:
+            await send_response(send, 200, *await infer(self.state, scope, *model))
 
     async def _read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         length = headers.get(b"content-length")
@@ -195,9 +199,15 @@ async def send_error(send: Send, error: RequestError) -> None:
     body = json.dumps({"error": str(error)}).encode()
     headers = [
         (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
+        (b"content-length", b"%d" % len(body)),
         *((k.lower().encode(), v.encode()) for k, v in error.headers.items()),
     ]
-    start = {"type": "http.response.start", "status": error.status, "headers": headers}
-    await send(start)
+    await send_response(send, error.status, headers, body)
+
+
+async def send_response(
+    send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    """Send a whole response."""
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -3,24 +3,15 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import numpy as np
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from sklearn_deep._version import __version__
 from sklearn_deep.serving.server._engine import Engine
-from sklearn_deep.serving.server._errors import BadRequestError, UnsupportedBodyError
-from sklearn_deep.serving.server._gate import BODY, HEADERS, ROWS
+from sklearn_deep.serving.server._infer import infer
 from sklearn_deep.serving.server._metrics import CONTENT_TYPE
 from sklearn_deep.serving.server._repository import Repository
 from sklearn_deep.serving.server._served import Served
-from sklearn_deep.serving.server._v2_messages import (
-    HEADER,
-    InferRequest,
-    build_response,
-    joined,
-    parse_request,
-)
 
 PLATFORM = "onnxruntime_onnx"
 EXTENSIONS = ("binary_tensor_data",)
@@ -116,39 +107,15 @@ async def model_ready(
 
 @direct.post("/v2/models/{name}/infer")
 @direct.post("/v2/models/{name}/versions/{version}/infer")
-async def infer(request: Request) -> Response:
+async def infer_route(request: Request) -> Response:
     """Compute outputs from tensors, in JSON or in bytes behind the JSON."""
-    path, scope = request.path_params, request.scope
-    served = repository_of(request).get(path["name"], path.get("version"))
-    engine, body = engine_of(request), scope[BODY]
-    header = _header_length(scope[HEADERS])
-    asked = await engine.light(len(body), lambda: parse_request(body, header, served))
-    scope[ROWS] = asked.n_rows
-    computed = await engine.infer(served, asked.feeds, asked.outputs)
-    size = sum(8 * array.size for array in computed.values())
-    return await engine.light(size, lambda: _response(served, asked, computed))
-
-
-def _response(
-    served: Served, asked: InferRequest, computed: dict[str, np.ndarray]
-) -> Response:
-    parts, header = build_response(served, asked, computed)
-    response = Response(joined(parts), media_type="application/json")
-    if header is not None:
-        response.headers["content-type"] = "application/octet-stream"
-        response.headers["inference-header-content-length"] = str(header)
+    path = request.path_params
+    headers, body = await infer(
+        request.app.state, request.scope, path["name"], path.get("version")
+    )
+    response = Response(body)
+    response.raw_headers = headers
     return response
-
-
-def _header_length(headers: dict[bytes, bytes]) -> int | None:
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise UnsupportedBodyError("Send the body without compression.")
-    given = headers.get(HEADER)
-    if given is None:
-        return None
-    if not given.isdigit() or len(given) > 12:
-        raise BadRequestError("Inference-Header-Content-Length must be a number.")
-    return int(given)
 
 
 @router.get("/metrics")

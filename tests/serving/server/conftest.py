@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
@@ -134,7 +135,7 @@ def models(tmp_path_factory, flowers):
         (OneHotEncoder(handle_unknown="ignore"), ["garden"]),
     )
     network = MLPClassifier((6,), max_epochs=3, random_state=0)
-    framed = make_pipeline(prepare, network).fit(X, y)
+    framed = make_pipeline(prepare, clone(network)).fit(X, y)
     to_onnx(framed, X, folder / "flowers.onnx")
     numbers = X.iloc[:, :4].to_numpy()
     plain = make_pipeline(StandardScaler(), network).fit(numbers, load_iris().target)
