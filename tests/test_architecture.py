@@ -69,6 +69,7 @@ LAZY = {
     "files/_signature.py": {"cryptography"},
     "files/_skops.py": {"skops.io"},
     "serving/_session.py": {"onnxruntime"},
+    "serving/fields/_images.py": {"PIL"},
     "serving/server/_command.py": {"sklearn_deep.serving.server"},
     "inspection/_compression_report.py": {
         "pandas",
@@ -91,6 +92,7 @@ HOMES = {
     "grpc": {"serving/server/_grpc.py"},
     "prometheus_client": {"serving/server/_metrics.py"},
     "uvicorn": {"serving/server/_protocol.py", "serving/server/_run.py"},
+    "PIL": {"serving/fields/_images.py"},
     "skops": {"files/_skops.py"},
     "skorch": {"training/loop/_skorch.py"},
 }

@@ -31,6 +31,22 @@ def assemble_output(
 
 # Rows that the estimator refuses.
 
+
+class RefusedRows(ValueError):
+    """Rows that the exported estimator refuses.
+
+    Parameters
+    ----------
+    message : str
+    rows : ndarray of int
+        Their numbers.
+    """
+
+    def __init__(self, message: str, rows: np.ndarray) -> None:
+        super().__init__(message)
+        self.rows = rows
+
+
 _MAX_NAMED = 5  # rows
 
 
@@ -46,7 +62,7 @@ def check_no_refusals(refused: np.ndarray, estimator: str) -> None:
 
     Raises
     ------
-    ValueError
+    RefusedRows
         The message names the rows and says what to do.
     """
     if not refused.any():
@@ -55,12 +71,13 @@ def check_no_refusals(refused: np.ndarray, estimator: str) -> None:
     named = ", ".join(map(str, rows[:_MAX_NAMED]))
     if len(rows) > _MAX_NAMED:
         named += ", ..."
-    raise ValueError(
+    raise RefusedRows(
         f"The exported {estimator} refuses {len(rows)} of {len(refused)} rows of X:"
         f" {named}. They hold missing or infinite values, numbers that are too large, or"
         " categories that were unknown at the fit, in columns where a step does not accept"
         " them. Fill or drop these rows; or fit with a SimpleImputer, or an encoder with"
-        " handle_unknown='ignore', in the Pipeline, and export it again."
+        " handle_unknown='ignore', in the Pipeline, and export it again.",
+        rows,
     )
 
 

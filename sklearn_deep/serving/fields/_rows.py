@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Sequence, Set
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,11 @@ from sklearn_deep.serving.fields._values import (
 )
 
 __all__ = ["Columns", "FieldError", "FieldErrors", "columns_to_X", "rows_to_X"]
+
+# Faults of a request that are collected, and unknown columns that are compared with all
+# names: a hostile request may have millions.
+MAX_FAULTS = 1000
+_MAX_COMPARED = 20
 
 # In place of a value that a row does not have.
 _ABSENT = object()
@@ -84,7 +90,8 @@ def rows_to_X(
         return items_to_X(metadata, rows)
     if not isinstance(rows, (list, tuple)) or not rows:
         raise FieldErrors([_no_rows("rows")])
-    errors = list(_row_faults(rows, {field["name"] for field in fields}))
+    known = {field["name"] for field in fields}
+    errors = list(islice(_row_faults(rows, known), MAX_FAULTS))
     kept = [row if isinstance(row, dict) else {} for row in rows]
     table = {
         field["name"]: [row.get(field["name"], _ABSENT) for row in kept]
@@ -125,7 +132,8 @@ def columns_to_X(
         raise FieldErrors([_no_rows("columns")])
     if fields is None:
         return items_to_X(metadata, next(iter(columns.values())), "columns")
-    errors = list(_column_faults(columns, {field["name"] for field in fields}))
+    known = {field["name"] for field in fields}
+    errors = list(islice(_column_faults(columns, known), MAX_FAULTS))
     if errors:
         raise FieldErrors(errors)
     n_rows = len(next(iter(columns.values())))
@@ -141,6 +149,7 @@ def _no_rows(where: str) -> FieldError:
 
 
 def _row_faults(rows: Sequence[Any], known: set[str]) -> Iterator[FieldError]:
+    unknown = _Unknown(known)
     for i, row in enumerate(rows):
         if not isinstance(row, dict):
             yield FieldError(
@@ -151,17 +160,16 @@ def _row_faults(rows: Sequence[Any], known: set[str]) -> Iterator[FieldError]:
             continue
         if not known.issuperset(row):
             yield from (
-                _unknown(f"rows[{i}].{name}", name, known)
+                unknown.fault(f"rows[{i}].{name}", name)
                 for name in row
                 if name not in known
             )
 
 
 def _column_faults(columns: dict[str, Any], known: set[str]) -> Iterator[FieldError]:
+    unknown = _Unknown(known)
     yield from (
-        _unknown(f"columns.{name}", name, known)
-        for name in columns
-        if name not in known
+        unknown.fault(f"columns.{name}", name) for name in columns if name not in known
     )
     lists = {name: v for name, v in columns.items() if isinstance(v, (list, tuple))}
     for name in columns:
@@ -179,13 +187,25 @@ def _column_faults(columns: dict[str, Any], known: set[str]) -> Iterator[FieldEr
         yield _no_rows("columns")
 
 
-def _unknown(where: str, name: Any, known: set[str]) -> FieldError:
-    near = difflib.get_close_matches(str(name), known, 1)
-    listed = ", ".join(map(repr, sorted(known)[:10]))
-    fix = (
-        f"Did you mean {near[0]!r}?" if near else f"Leave it out; columns are {listed}"
-    )
-    return FieldError(where, "is no column of the model", fix)
+class _Unknown:
+    """Makes the faults of unknown columns; the first get the name that is nearest."""
+
+    def __init__(self, known: set[str]) -> None:
+        self.known, self.compared = known, 0
+        self.listed = ", ".join(map(repr, sorted(known)[:10]))
+
+    def fault(self, where: str, name: Any) -> FieldError:
+        near = self._nearest(str(name))
+        fix = f"Leave it out; columns are {self.listed}"
+        if near is not None:
+            fix = f"Did you mean {near!r}?"
+        return FieldError(where, "is no column of the model", fix)
+
+    def _nearest(self, name: str) -> str | None:
+        self.compared += 1
+        if self.compared > _MAX_COMPARED or len(name) > 100:
+            return None
+        return next(iter(difflib.get_close_matches(name, self.known, 1)), None)
 
 
 def _to_columns(
@@ -246,3 +266,5 @@ class _ColumnReader:
     def fault(self, i: int, message: str, fix: str) -> None:
         where = self.place.format(i=i, name=self.field["name"])
         self.errors.append(FieldError(where, message, fix))
+        if len(self.errors) >= MAX_FAULTS:
+            raise FieldErrors(self.errors)

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn_deep.serving._outputs import assemble_output, output_names
 from sklearn_deep.serving._sequence_inputs import trim_padding
 from sklearn_deep.serving._session import OnnxSession
+from sklearn_deep.serving._tasks import metadata_of_task
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,15 @@ class Prediction:
     probabilities : dict of str to ndarray of shape (n,), or list of them, optional
         Probabilities by class name; a list has one dict per target.
     values : dict of str to ndarray of shape (n, ...)
-        Numbers of a regression or transformation by name, or the predictions of each
-        task with its probabilities.
+        Numbers of a regression or transformation by name.
+    tasks : dict of str to Prediction
+        What each task of a file of several predicts.
     """
 
     labels: np.ndarray | None = None
     probabilities: Any = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    tasks: Mapping[str, "Prediction"] = field(default_factory=dict)
 
 
 def predict(session: OnnxSession, X: Any) -> Prediction:
@@ -74,9 +77,14 @@ def _by_class(
     classes: dict[str, Any], p: np.ndarray, lengths: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
     return {
-        str(label): trim_padding(p[..., k], lengths)
+        _class_name(label): trim_padding(p[..., k], lengths)
         for k, label in enumerate(classes["values"])
     }
+
+
+def _class_name(label: Any) -> str:
+    """A label as text, as JSON writes it: true, 1, 1.5."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
 
 
 def _of_regressor(session: OnnxSession, X: Any) -> Prediction:
@@ -121,14 +129,28 @@ def _of_tasks(session: OnnxSession, X: Any) -> Prediction:
         if method in task
     }
     found, _ = _run(session, X, roles)
-    values: dict[str, Any] = {}
-    for task in tasks:
-        name = task["name"]
-        values[name] = found[name, "predict"][0]
-        if "predict_proba" in task and task["classes"]:
-            p = found[name, "predict_proba"][0]
-            values[f"{name} probabilities"] = _by_class(task["classes"], p)
-    return Prediction(values=values)
+    return Prediction(
+        tasks={
+            task["name"]: _of_task(
+                metadata_of_task(session.metadata, task["name"]),
+                {
+                    role: one
+                    for (name, role), one in found.items()
+                    if name == task["name"]
+                },
+            )
+            for task in tasks
+        }
+    )
+
+
+def _of_task(metadata: dict[str, Any], found: dict[str, list[Any]]) -> Prediction:
+    y = found["predict"][0]
+    if metadata["task"] == "regressor":
+        return Prediction(values=_by_target("predict", y, metadata, None))
+    p = found["predict_proba"][0] if "predict_proba" in found else None
+    by_class = None if p is None else _by_class(metadata["classes"], p)
+    return Prediction(_as_labels(y, metadata), by_class)
 
 
 _ANSWERS = {
