@@ -44,7 +44,7 @@ def image_form(metadata: dict[str, Any]) -> ImageForm | None:
     A row with an axis of 1, 3 or 4 in the last or first place has its channels there.
     """
     part = metadata["inputs"][0]
-    shape = part.get("row_shape") or ()
+    shape: list[int | None] = part.get("row_shape") or []
     as_bytes = part["dtype"] == "uint8"
     if metadata["sequences"] or part["columns"] or part["dtype"] == "string":
         return None
@@ -54,9 +54,10 @@ def image_form(metadata: dict[str, Any]) -> ImageForm | None:
         return None
     # (5, 5, 3), also (3, 3, 3); (3, 5, 5) otherwise.
     for axis in (2, 0):
-        if shape[axis] in _MODES:
+        channels = shape[axis]
+        if channels in (1, 3, 4):
             height, width = (n for k, n in enumerate(shape) if k != axis)
-            return ImageForm(height, width, shape[axis], axis, as_bytes)
+            return ImageForm(height, width, channels, axis, as_bytes)
     return None
 
 

@@ -92,6 +92,7 @@ def answer(served: Served, body: bytes, engine: Engine) -> bytes:
     asked = read_rows(body, served.metadata, engine.check_rows)
     where = "columns" if asked.by_column else "rows"
     columns = answer_columns(predict_rows(served, asked.X, where), served.metadata)
+    engine.metrics.note_rows(served.name, asked.n_rows)
     found = columns if asked.by_column else answer_rows(columns)
     return _ENCODE(
         {"model": served.name, "version": served.version, "predictions": found}

@@ -103,7 +103,9 @@ def as_list(values: np.ndarray) -> list[Any]:
     if values.dtype == object and len(values) and isinstance(values[0], np.ndarray):
         return [as_list(steps) for steps in values]
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        return np.where(np.isfinite(values), values.astype(object), None).tolist()
+        shown: Any = values.astype(object)
+        shown[~np.isfinite(values)] = None
+        return shown.tolist()
     return values.tolist()
 
 
