@@ -112,14 +112,12 @@ class Gate:
             raise BadRequestError("Content-Length must be a number.")
         if length is not None and int(length) > self.settings.max_body:
             raise self._too_large()
-        message = await _next(receive, self.settings.timeout)
-        if not message.get("more_body", False):
-            return message.get("body", b"")
-        return await self._collect(message.get("body", b""), receive)
+        return await self._collect(receive)
 
-    async def _collect(self, first: bytes, receive: Receive) -> bytes:
-        """The rest of a body that does not come in one piece."""
-        parts, size, more = [first], len(first), True
+    async def _collect(self, receive: Receive) -> bytes:
+        """The body, which mostly comes in one piece."""
+        parts: list[bytes] = []
+        size, more = 0, True
         end = time.monotonic() + self.settings.timeout
         while more:
             message = await _next(receive, end - time.monotonic())
@@ -128,7 +126,7 @@ class Gate:
             if size > self.settings.max_body:
                 raise self._too_large()
             more = message.get("more_body", False)
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(
