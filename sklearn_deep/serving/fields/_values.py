@@ -17,8 +17,8 @@ class ValueFault(Exception):
 
 
 def number(value: Any, field: Field) -> float:
-    """Take a number, or a boolean."""
-    if not isinstance(value, (int, float)):
+    """Take a number; true and false are none."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise _wrong("a number", value, "Pass a number without quotes, such as 1.5")
     try:
         return float(value)
@@ -113,7 +113,7 @@ KINDS: dict[str, tuple[Callable[[Any, Field], Any], str, Any]] = {
 
 # Types of values that a kind takes without a look at each.
 _PLAIN: dict[str, set[type]] = {
-    "number": {int, float, bool},
+    "number": {int, float},
     "boolean": {bool},
     "text": {str},
     "category": {str},

@@ -14,6 +14,7 @@ from sklearn_deep.serving.server._engine import Engine
 from sklearn_deep.serving.server._errors import RequestError
 from sklearn_deep.serving.server._gate import Gate
 from sklearn_deep.serving.server._metrics import Metrics
+from sklearn_deep.serving.server._openapi import install_schema
 from sklearn_deep.serving.server._repository import Repository
 from sklearn_deep.serving.server._settings import Settings
 
@@ -41,6 +42,7 @@ def make_app(repository: Repository, settings: Settings) -> FastAPI:
     app.state.draining = False
     for router in ROUTERS:
         app.include_router(router)
+    install_schema(app, repository, settings)
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)
     app.add_middleware(
