@@ -89,7 +89,16 @@ GROUPS = [
     (
         "Deployment",
         "A pipeline cut to what a client can carry. :doc:`user_guide/cut_to_fit`.",
-        ["Variants", "variants"],
+        [
+            "OnnxSplit",
+            "SplitClassifier",
+            "SplitRegressor",
+            "SplitReport",
+            "Variants",
+            "split",
+            "split_report",
+            "variants",
+        ],
     ),
     (
         "Augmentation",
@@ -187,6 +196,7 @@ GROUPS = [
             "OnnxParityError",
             "ScoreDropError",
             "ScoreDropWarning",
+            "ServerError",
             "SklearnDeepError",
             "SklearnDeepWarning",
             "TrainingDivergedError",

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from sklearn_deep.compression._prune import Pruned
     from sklearn_deep.compression._quantize import Quantized
     from sklearn_deep.compression._slice import Sliced
+    from sklearn_deep.deployment.split._report import SplitReport, split_report
+    from sklearn_deep.deployment.split._result import OnnxSplit
+    from sklearn_deep.deployment.split._split import split
     from sklearn_deep.deployment.variants._result import Variants
     from sklearn_deep.deployment.variants._variants import variants
     from sklearn_deep.estimators.families._autoencoder import MLPAutoencoder
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
         OnnxParityError,
         ScoreDropError,
         ScoreDropWarning,
+        ServerError,
         SklearnDeepError,
         SklearnDeepWarning,
         TrainingDivergedError,
@@ -97,6 +101,7 @@ if TYPE_CHECKING:
         OnnxTransformer,
     )
     from sklearn_deep.serving._multi_task import OnnxMultiTask
+    from sklearn_deep.serving._split import SplitClassifier, SplitRegressor
     from sklearn_deep.training.checkpoints._report import (
         CheckpointReport,
         checkpoint_report,
@@ -192,7 +197,14 @@ _HOMES = {
     "TrivialAugment": "augmentation._policies",
     "UnsupportedVersionError": "exceptions",
     "ValidationHoldout": "estimators.meta._holdout",
+    "OnnxSplit": "deployment.split._result",
+    "ServerError": "exceptions",
+    "SplitClassifier": "serving._split",
+    "SplitRegressor": "serving._split",
+    "SplitReport": "deployment.split._report",
     "Variants": "deployment.variants._result",
+    "split": "deployment.split._split",
+    "split_report": "deployment.split._report",
     "WindowSlice": "augmentation._series",
     "augmentation_preview": "inspection._augmentation_preview",
     "capacity_curve": "inspection.capacity._capacity_curve",
@@ -300,7 +312,14 @@ __all__ = [
     "TrivialAugment",
     "UnsupportedVersionError",
     "ValidationHoldout",
+    "OnnxSplit",
+    "ServerError",
+    "SplitClassifier",
+    "SplitRegressor",
+    "SplitReport",
     "Variants",
+    "split",
+    "split_report",
     "WindowSlice",
     "augmentation_preview",
     "capacity_curve",

@@ -12,6 +12,7 @@
     │   └── UnsupportedVersionError(ImportError)      an ONNX library of an unknown version
     ├── OnnxFileError(ValueError)                     an ONNX file that cannot be read
     ├── OnnxImportError(ValueError)                   an ONNX model that is no network of ours
+    ├── ServerError(ConnectionError)                  a server without a complete answer
     ├── ModelFileError(ValueError)                    a model file that cannot be read or written
     └── MissingDependencyError(ImportError)           an optional library is not installed
 
@@ -35,6 +36,7 @@ __all__ = [
     "OnnxParityError",
     "ScoreDropError",
     "ScoreDropWarning",
+    "ServerError",
     "SklearnDeepError",
     "SklearnDeepWarning",
     "TrainingDivergedError",
@@ -216,6 +218,31 @@ class MissingDependencyError(SklearnDeepError, ImportError):
             f" extra in a clone of sklearn-deep: pip install '.[{self.extra}]'; or only"
             f" the library: pip install {self.library}"
         )
+
+
+class ServerError(SklearnDeepError, ConnectionError):
+    """A server gave no complete answer, or another one than it was asked for.
+
+    Parameters
+    ----------
+    message : str
+        What was asked, what came, and what to do.
+    status : int or None, default=None
+        HTTP status of the answer, if there was one.
+
+    Attributes
+    ----------
+    status : int or None
+        HTTP status of the answer, if there was one.
+    """
+
+    def __init__(self, message, status=None):
+        # Not those of OSError, which takes two arguments for an error number and text.
+        super().__init__(message)
+        self.message, self.status = message, status
+
+    def __reduce__(self):
+        return type(self), (self.message, self.status)
 
 
 class SklearnDeepWarning(UserWarning):

@@ -51,6 +51,7 @@ ORDER = [
     "export/sklearn",
     "export/skl2onnx",
     "export/parity",
+    "export/halves",
     "export",
     "inspection",
     "deployment/variants",
@@ -263,7 +264,7 @@ def test_a_library_is_imported_in_its_own_files_only(library, files):
 @pytest.mark.parametrize(
     ("library", "folders"),
     {
-        "onnx": ("export/", "transfer/conversion/"),
+        "onnx": ("export/", "transfer/conversion/", "deployment/split/"),
         "onnxruntime": ("export/", "serving/", "transfer/conversion/"),
         "skl2onnx": ("export/skl2onnx/",),
     }.items(),

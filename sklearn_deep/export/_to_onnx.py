@@ -27,6 +27,7 @@ from sklearn_deep.export.skl2onnx._convert import convert_by_skl2onnx, newest_op
 from sklearn_deep.export.skl2onnx._converters import (
     DEFAULTS,
     OPTIONS,
+    REFUSED,
     is_by_step,
     is_multi_output,
     is_multilabel,
@@ -195,6 +196,40 @@ def to_onnx(
     >>> OnnxClassifier(export.to_bytes()).predict(X[:1])
     array([0])
     """
+    proto, metadata = convert_compared(
+        model,
+        X,
+        tolerance=tolerance,
+        target_opset=target_opset,
+        dtype=dtype,
+        options=options,
+        doc_string=doc_string,
+    )
+    write_metadata(proto, metadata)
+    onnx.checker.check_model(proto, full_check=True)
+    export = OnnxExport(proto, metadata["receipt"])
+    _warn_if_unverifiable(export)
+    if path is not None:
+        export.save(path)
+    return export
+
+
+def convert_compared(
+    model: Any,
+    X: Any,
+    *,
+    tolerance: float = 1e-5,
+    target_opset: int | None = None,
+    dtype: Any = None,
+    options: Any = None,
+    doc_string: str | None = None,
+    refusals_apart: bool = False,
+) -> tuple[Any, dict[str, Any]]:
+    """Convert a fitted estimator, compare both, and make the metadata of the file.
+
+    Parameters are those of :func:`to_onnx`. With ``refusals_apart`` refused rows do not
+    have outputs of NaN: an output of booleans, (n,), marks them.
+    """
     register()
     _check_arguments(model, tolerance, target_opset, dtype)
     X = as_rows(model, X)
@@ -204,6 +239,7 @@ def to_onnx(
         "options": {"zipmap": False, **output_options},
         "dtype": dtype,
         "missing": choose_placeholder(model, X),
+        "refusals_apart": refusals_apart,
     }
     inputs = declare_inputs(model, X)
     write = partial(
@@ -211,13 +247,7 @@ def to_onnx(
     )
     proto, metadata = _write_compared(model, X, write, request, tolerance)
     metadata["fields"] = describe_fields(model, X, proto, metadata)
-    write_metadata(proto, metadata)
-    onnx.checker.check_model(proto, full_check=True)
-    export = OnnxExport(proto, metadata["receipt"])
-    _warn_if_unverifiable(export)
-    if path is not None:
-        export.save(path)
-    return export
+    return proto, metadata
 
 
 def _write_compared(
@@ -263,6 +293,8 @@ def _write_model(
         model, X, used, [out.name for out in proto.graph.output], chosen
     )
     placeholder = request["missing"]
+    if request["refusals_apart"]:
+        metadata["refusals"] = {"name": REFUSED, "form": "tensor"}
     metadata |= {
         "missing": placeholder,
         "missing_is_looked_up": is_lookup_key(proto, placeholder),

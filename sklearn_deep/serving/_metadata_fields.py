@@ -227,6 +227,11 @@ _FIELD = _fields(
         "used": _boolean,
     },
 )
+# A file that is half of a model; "rest" has the metadata of the other half.
+_SPLIT = _fields(
+    {"half": _one_of("client", "server"), "id": _text, "at": _text},
+    {"rest": _fields({})},
+)
 _metadata = _fields(
     {
         "format": _integer(1),
@@ -256,6 +261,7 @@ _metadata = _fields(
     {
         "fields": _optional(_list(_FIELD)),
         "optional_columns": _list(_integer()),
+        "split": _optional(_SPLIT),
         "refusals": _optional(_ROLE),
         "missing_is_looked_up": _boolean,
         "tasks": _optional(_list(_TASK, at_least=1)),

@@ -139,15 +139,10 @@ def variants(
         measure(name, export.to_bytes(), X, y, scoring, batch_size)
         for name, export in exports.items()
     ]
-    best = {name: choose(measured, budget) for name, budget in wanted.items()}
-    notes += [
-        unmet_note(name, wanted[name], measured)
-        for name, variant in best.items()
-        if variant is None
-    ]
+    chosen = _choices(measured, wanted, notes)
     found = Variants(
         report=_report(measured, batch_size, notes),
-        chosen={name: v.name if v else None for name, v in best.items()},
+        chosen=chosen,
         exports=exports,
         measured=measured,
         about=_about(X, scoring, batch_size, wanted, notes),
@@ -227,6 +222,19 @@ def _notes(reasons: dict[str, Exception]) -> list[str]:
     for name, error in reasons.items():
         names.setdefault(str(error), []).append(name)
     return [f"{', '.join(of)}: {reason}" for reason, of in names.items()]
+
+
+def _choices(
+    measured: list[Any], wanted: dict[str, Any], notes: list[str]
+) -> dict[str, str | None]:
+    """Name of the best variant for each budget; a note for one that none meets."""
+    chosen: dict[str, str | None] = {}
+    for name, budget in wanted.items():
+        best = choose(measured, budget)
+        chosen[name] = best.name if best else None
+        if best is None:
+            notes.append(unmet_note(name, budget, measured))
+    return chosen
 
 
 def _report(measured: list[Any], batch_size: int, notes: list[str]) -> Any:

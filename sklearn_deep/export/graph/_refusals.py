@@ -273,3 +273,23 @@ def refusal_marks(graph: Graph, rows: Value) -> Value:
         return graph.node("IsNaN", graph.reshape(column, (-1,)), dtype=BOOL)
     n_rows = graph.node("Shape", rows, dtype=INT, start=0, end=1)
     return graph.node("Expand", graph.constant(np.array([False])), n_rows)
+
+
+def joined_marks(graph: Graph, rows: Value) -> Value:
+    """Compute the booleans of ``refusal_marks`` as a disjunction of those of every check.
+
+    No check is left out because another one implies it, so that each can be taken by
+    itself where the graph is cut.
+    """
+    columns = (_column(graph, [check]) for check in graph.checks)
+    marks = [
+        graph.node("IsNaN", graph.reshape(column, (-1,)), dtype=BOOL)
+        for column in columns
+        if column is not None
+    ]
+    if not marks:
+        return refusal_marks(graph, rows)
+    joined = marks[0]
+    for mark in marks[1:]:
+        joined = graph.node("Or", joined, mark, dtype=BOOL)
+    return joined

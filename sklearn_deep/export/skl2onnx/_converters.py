@@ -40,7 +40,11 @@ from sklearn_deep.export.graph._graph import (
 )
 from sklearn_deep.export.graph._labels import stored_labels
 from sklearn_deep.export.graph._old_opsets import check_opset
-from sklearn_deep.export.graph._refusals import mark_refused, refusal_marks
+from sklearn_deep.export.graph._refusals import (
+    joined_marks,
+    mark_refused,
+    refusal_marks,
+)
 from sklearn_deep.export.graph._registry import apply, find
 from sklearn_deep.export.graph._scores import one_hot, stack_columns
 from sklearn_deep.export.graph._table import Table
@@ -164,12 +168,20 @@ def _asked_row_methods(model: Any) -> list[str]:
 REFUSED = "refused"
 
 
+def refusals_apart() -> bool:
+    """Tell whether an export marks refused rows in an output of booleans only."""
+    return bool(_request().get("refusals_apart"))
+
+
 def marks_refusals(model: Any) -> bool:
     """Tell whether a separate output marks refused rows.
 
-    Transformers have one, except networks, because NaN can be a valid output of theirs.
+    Transformers have one, except networks, because NaN can be a valid output of theirs;
+    with the setting ``"refusals_apart"`` all models have one.
     Models converted by skl2onnx's own functions do not have it.
     """
+    if refusals_apart():
+        return True
     predicts = is_classifier(model) or is_regressor(model)
     return (
         REQUEST.get() is not None
@@ -218,6 +230,8 @@ def _declare_labels(scope, model, operator):
     names = [("label", Int64TensorType()), ("probabilities", scores)]
     if options["output_class_labels"]:
         names.append(("class_labels", classes))
+    if marks_refusals(model):
+        names.append((REFUSED, DoubleTensorType()))
     for name, kind in names:
         operator.outputs.append(scope.declare_local_variable(name, kind))
     if not options["zipmap"]:
@@ -326,9 +340,11 @@ class _OperatorGraph:
         write = self._tasks if predicts_several(model) else write
         outputs = write(operator, table)
         n_by_row = 2 if is_classifier(model) else len(outputs)  # then class labels
-        outputs[:n_by_row] = mark_refused(self.graph, outputs[:n_by_row])
+        if not refusals_apart():
+            outputs[:n_by_row] = mark_refused(self.graph, outputs[:n_by_row])
         if marks_refusals(model):
-            marks = refusal_marks(self.graph, table.blocks[0][0])
+            write_marks = joined_marks if refusals_apart() else refusal_marks
+            marks = write_marks(self.graph, table.blocks[0][0])
             outputs.append((marks, [self.rows]))
         return outputs
 
@@ -360,7 +376,7 @@ class _OperatorGraph:
                 value = apply(graph, model, method, table)
                 outputs.append((value, [self.rows]))
             return outputs
-        methods = ["predict", "predict_std"][: len(operator.outputs)]
+        methods = ["predict", "predict_std"][: len(_predictions(operator))]
         values = [apply(graph, model, method, table) for method in methods]
         predictor = final_estimator(model)
         if is_by_step(model):
@@ -390,7 +406,7 @@ class _OperatorGraph:
             (label, [*rows, *columns]),
             (scores, [*rows, len(classes)]),
         ]
-        if len(operator.outputs) > 2:
+        if len(_predictions(operator)) > 2:
             out.append((graph.constant(stored_labels(classes)), [len(classes)]))
         return out
 
@@ -417,10 +433,16 @@ class _OperatorGraph:
             (label, [self.rows, len(model.classes_)]),
             (apply(graph, model, "predict_proba", table), [self.rows, None]),
         ]
-        if len(operator.outputs) > 2:
+        if len(_predictions(operator)) > 2:
             stored = [stored_labels(np.asarray(c)) for c in model.classes_]
             out.append(([graph.constant(c, kind) for c in stored], [None]))
         return out
+
+
+def _predictions(operator: Any) -> list[Any]:
+    """Outputs of an operator but the one that marks refused rows."""
+    marks = marks_refusals(operator.raw_operator)
+    return operator.outputs[:-1] if marks else operator.outputs
 
 
 def _class_indices(graph: Graph, labels: Value, classes: Any) -> Value:

@@ -1,0 +1,1 @@
+"""An exported graph, cut into two at a tensor that alone connects them."""

@@ -1,0 +1,325 @@
+"""A model on a server of the Open Inference Protocol, asked over HTTP."""
+
+import http.client
+import json
+import random
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import numpy as np
+
+from sklearn_deep.exceptions import ServerError
+
+_JSON_LENGTH = "Inference-Header-Content-Length"
+_DTYPES = {
+    "BOOL": np.dtype(bool),
+    "UINT8": np.dtype(np.uint8),
+    "INT32": np.dtype("<i4"),
+    "INT64": np.dtype("<i8"),
+    "FP32": np.dtype("<f4"),
+    "FP64": np.dtype("<f8"),
+}
+_DATATYPES = {dtype.newbyteorder("="): name for name, dtype in _DTYPES.items()}
+
+# What is asked again: too many requests, and a server that starts or stops.
+_BUSY = (429, 503)
+# Seconds before the first repetition; each one waits twice as long, up to the longest.
+_FIRST_WAIT, _LONGEST_WAIT = 0.1, 10.0
+_MAX_ANSWER = 2**30  # bytes
+_BLOCK = 2**20  # bytes that are read at once
+
+
+class _TryAgainError(Exception):
+    """A request without an answer; a later one may have it."""
+
+    def __init__(self, reason: str, status: int | None = None, wait: float = 0.0):
+        super().__init__(reason)
+        self.status, self.wait = status, wait
+
+
+class RefusedByServerError(ValueError):
+    """Rows that the server's half refuses."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A model at an address.
+
+    Attributes
+    ----------
+    url : str
+        Address of the model, ``http://HOST:PORT/v2/models/NAME``.
+    token : str or None
+        Sent as a bearer token.
+    timeout : float
+        Seconds of one request, from the connection to the last byte.
+    retries : int
+        Number of repetitions of a request that has no answer.
+    """
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+    timeout: float = 10.0
+    retries: int = 3
+
+    def infer(
+        self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]
+    ) -> list[np.ndarray]:
+        """Compute outputs from input arrays; predictions have no side effects.
+
+        Raises
+        ------
+        ServerError
+            If there is no complete answer after all repetitions, or another than asked
+            for.
+        RefusedByServerError
+            For rows that the server's model refuses.
+        """
+        body, n_json = _request(inputs, outputs)
+        headers = {
+            "Content-Type": "application/octet-stream",
+            _JSON_LENGTH: str(n_json),
+        }
+        answer = self._answer("POST", "/infer", body, headers)
+        try:
+            found = _arrays(answer)
+            return [_with_rows(found[name], inputs) for name in outputs]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ServerError(
+                f"{self.url} gave an answer that is not one of the Open Inference Protocol"
+                f" to the request: {error}."
+            ) from error
+
+    def metadata(self) -> dict[str, Any]:
+        """Describe the model: names, types and shapes of its tensors.
+
+        Raises
+        ------
+        ServerError
+        """
+        try:
+            described = json.loads(self._answer("GET", "", None, {}).body)
+            return {"inputs": [i["name"] for i in described["inputs"]]}
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ServerError(
+                f"{self.url} does not describe a model of the Open Inference Protocol."
+            ) from error
+
+    def _answer(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> "_Answer":
+        """The answer of the first try that has one."""
+        if self.token is not None:
+            headers = {**headers, "Authorization": f"Bearer {self.token}"}
+        tries = 1 + self.retries
+        for k in range(tries):
+            try:
+                return self._once(method, path, body, headers)
+            except _TryAgainError as error:
+                last = error
+            if k + 1 < tries:
+                time.sleep(_wait(k, last.wait))
+        raise ServerError(
+            f"{self.url} gave no complete answer in {tries} tries: {last}. Nothing was"
+            " predicted. Is the server running, and is the address right?",
+            last.status,
+        ) from last
+
+    def _once(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> "_Answer":
+        end = time.monotonic() + self.timeout
+        connection, base = self._connection()
+        try:
+            connection.request(method, base + path, body, headers)
+            answer = _read(connection, end)
+        except ssl.SSLCertVerificationError as error:
+            raise ServerError(
+                f"The certificate of {self.url} is not valid: {error}."
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            what = str(error) or type(error).__name__
+            raise _TryAgainError(f"{type(error).__name__}: {what}") from error
+        finally:
+            connection.close()
+        self._check_status(answer)
+        return answer
+
+    def _connection(self) -> tuple[http.client.HTTPConnection, str]:
+        parts = urlsplit(self.url)
+        kind = _KINDS[parts.scheme]
+        made = kind(parts.hostname or "", parts.port, timeout=self.timeout)
+        return made, quote(parts.path.rstrip("/"), safe="/%")
+
+    def _check_status(self, answer: "_Answer") -> None:
+        status, says = answer.status, answer.message()
+        if status in _BUSY:
+            raise _TryAgainError(f"status {status}, {says}", status, answer.wait())
+        if status == 422:
+            raise RefusedByServerError(says)
+        if status != 200:
+            raise ServerError(
+                f"{self.url} answers with status {status}: {says}", status
+            )
+
+
+_KINDS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+
+
+def is_model_url(url: Any) -> bool:
+    """Tell whether a URL is the address of a model."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except (ValueError, TypeError, AttributeError):
+        return False
+    name = parts.path.rstrip("/").partition("/v2/models/")[2]
+    is_plain = not (parts.query or parts.fragment or parts.username or parts.password)
+    return bool(parts.scheme in _KINDS and parts.hostname and name) and is_plain
+
+
+def _wait(k: int, asked: float) -> float:
+    """Seconds before repetition ``k``: random, so that clients do not come back at once."""
+    longest = min(_FIRST_WAIT * 2**k, _LONGEST_WAIT)
+    # A generator of the system's: the global one belongs to the user.
+    return max(
+        random.SystemRandom().uniform(longest / 2, longest), min(asked, _LONGEST_WAIT)
+    )
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """Status, headers and body of a response."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def message(self) -> str:
+        """What an error says."""
+        try:
+            found = json.loads(self.body)
+            return str(found["error"] if "error" in found else found["detail"])[:500]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return http.client.responses.get(self.status, "an error")
+
+    def wait(self) -> float:
+        """Seconds that the server asks to wait."""
+        given = self.headers.get("retry-after", "")
+        return float(given) if given.isdigit() and len(given) < 6 else 0.0
+
+
+def _read(connection: http.client.HTTPConnection, end: float) -> _Answer:
+    """Read a whole response before ``end``.
+
+    Raises
+    ------
+    OSError, http.client.HTTPException
+        If the connection ends before the response does, or if the time is over.
+    """
+    response = connection.getresponse()
+    parts, size = [], 0
+    while part := response.read1(_BLOCK):
+        size += len(part)
+        parts.append(part)
+        if size > _MAX_ANSWER:
+            raise OSError(f"the answer has more than {_MAX_ANSWER:,} bytes")
+        if time.monotonic() > end:
+            raise TimeoutError("the answer takes too long")
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    length = headers.get("content-length", "")
+    if length.isdigit() and int(length) != size:
+        raise http.client.IncompleteRead(b"", int(length) - size)
+    return _Answer(response.status, headers, b"".join(parts))
+
+
+# Tensors
+
+
+def _request(
+    inputs: Mapping[str, np.ndarray], outputs: Sequence[str]
+) -> tuple[bytes, int]:
+    """Body of a request, and how many bytes of it are JSON."""
+    tensors, blobs = [], []
+    for name, array in inputs.items():
+        blob = np.ascontiguousarray(array).tobytes()
+        blobs.append(blob)
+        tensors.append(
+            {
+                "name": name,
+                "shape": list(array.shape),
+                "datatype": _DATATYPES[array.dtype],
+                "parameters": {"binary_data_size": len(blob)},
+            }
+        )
+    wanted = [{"name": n, "parameters": {"binary_data": True}} for n in outputs]
+    text = json.dumps({"inputs": tensors, "outputs": wanted}).encode()
+    return b"".join([text, *blobs]), len(text)
+
+
+def _arrays(answer: _Answer) -> dict[str, np.ndarray]:
+    """The outputs of an answer, each from bytes or from JSON.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        If the answer has another form.
+    """
+    given = answer.headers.get(_JSON_LENGTH.lower())
+    n_json = len(answer.body) if given is None else int(given)
+    if not 0 <= n_json <= len(answer.body):
+        raise ValueError(f"{_JSON_LENGTH} is {n_json}")
+    blobs = memoryview(answer.body)[n_json:]
+    found = {}
+    for tensor in json.loads(answer.body[:n_json])["outputs"]:
+        size = (tensor.get("parameters") or {}).get("binary_data_size")
+        shape = [int(n) for n in tensor["shape"]]
+        if size is None:
+            found[tensor["name"]] = _of_json(tensor, shape)
+            continue
+        if not 0 <= int(size) <= len(blobs):
+            raise ValueError(f"the output {tensor['name']!r} is cut off")
+        found[tensor["name"]] = _of_bytes(tensor, shape, bytes(blobs[: int(size)]))
+        blobs = blobs[int(size) :]
+    return found
+
+
+def _of_json(tensor: dict[str, Any], shape: Sequence[int]) -> np.ndarray:
+    if tensor["datatype"] == "BYTES":
+        strings = np.empty(len(tensor["data"]), object)
+        strings[:] = [str(value) for value in tensor["data"]]
+        return strings.reshape(shape)
+    numbers = np.array(tensor["data"], _DTYPES[tensor["datatype"]])
+    return numbers.reshape(shape)
+
+
+def _of_bytes(tensor: dict[str, Any], shape: Sequence[int], blob: bytes) -> np.ndarray:
+    if tensor["datatype"] == "BYTES":
+        return _strings(blob, prod(shape)).reshape(shape)
+    return np.frombuffer(blob, _DTYPES[tensor["datatype"]]).reshape(shape)
+
+
+def _strings(blob: bytes, count: int) -> np.ndarray:
+    """Strings, each after its length in four bytes."""
+    found, offset = [], 0
+    while offset < len(blob):
+        start = offset + 4
+        offset = start + int.from_bytes(blob[offset:start], "little")
+        found.append(blob[start:offset].decode())
+    if offset != len(blob) or len(found) != count:
+        raise ValueError("strings are cut off")
+    strings = np.empty(count, object)
+    strings[:] = found
+    return strings
+
+
+def _with_rows(array: np.ndarray, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    n_rows = len(next(iter(inputs.values())))
+    if array.ndim == 0 or len(array) != n_rows:
+        raise ValueError(f"an output of shape {array.shape} for {n_rows} rows")
+    return array
