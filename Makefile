@@ -22,8 +22,8 @@ ORT_WEB := .cache/onnxruntime-web
 EXAMPLES := $(sort $(wildcard examples/plot_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-slow test-oldest test-browser mutants lint \
-        types examples docs docstrings bench dist clean
+.PHONY: help quickstart test test-all test-slow test-oldest test-browser \
+        test-clients mutants lint types examples docs docstrings bench dist clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -50,6 +50,12 @@ $(VENV)/.browser: pyproject.toml $(VENV)/.torch
 $(ORT_WEB)/package/package.json:
 	mkdir -p $(ORT_WEB)
 	-cd $(ORT_WEB) && npm pack --silent onnxruntime-web@1.30.0 && tar xzf onnxruntime-web-*.tgz
+
+.venv-clients/.clients: tests/constraints-clients.txt
+	test -x .venv-clients/bin/python || $(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -c $< "tritonclient[http,grpc]" kserve schemathesis
+	@touch $@
 
 $(VENV)/.mutants: pyproject.toml $(VENV)/.torch
 	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[mutants]"
@@ -85,6 +91,10 @@ test-oldest:  ## run the common tests and some of each family with the oldest ve
 	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=tests/constraints-oldest.txt \
 	    ARGS='-m "oldest and not slow"'
 
+test-clients: $(VENV)/.test .venv-clients/.clients  ## ask the server with others' clients
+	CLIENTS_PYTHON=$(CURDIR)/.venv-clients/bin/python \
+	    $(RUN) $(BIN)/python -m pytest tests/serving/server/test_clients.py
+
 mutants: $(VENV)/.mutants  ## break MODULE in many ways, list what TESTS miss (hours)
 	$(RUN) $(BIN)/python tests/run_mutants.py $(MODULE) $(TESTS)
 
@@ -117,5 +127,5 @@ dist: $(VENV)/.build  ## build a wheel and a source archive into dist/
 	$(BIN)/python -m build --outdir dist .
 
 clean:  ## remove what these targets made
-	rm -rf .venv .venv-oldest .cache build dist *.egg-info docs/_build docs/auto_examples \
+	rm -rf .venv .venv-oldest .venv-clients .cache build dist *.egg-info docs/_build docs/auto_examples \
 	    docs/generated .pytest_cache .ruff_cache .mypy_cache quickstart.png

@@ -14,7 +14,11 @@ import numpy as np
 from sklearn_deep._version import __version__
 from sklearn_deep.serving.server._access_log import AccessLog
 from sklearn_deep.serving.server._engine import Engine
-from sklearn_deep.serving.server._errors import BadRequestError, RequestError
+from sklearn_deep.serving.server._errors import (
+    BadRequestError,
+    RequestError,
+    UnknownModelError,
+)
 from sklearn_deep.serving.server._gate import check_token
 from sklearn_deep.serving.server._grpc_messages import (
     CONTENTS,
@@ -171,7 +175,10 @@ class _Service:
         return MESSAGES["ServerReadyResponse"](ready=not self.state.draining)
 
     async def _model_ready(self, request: Any) -> Any:
-        self.repository.get(request.name, request.version)
+        try:
+            self.repository.get(request.name, request.version)
+        except UnknownModelError:  # clients take an error code for a failure
+            return MESSAGES["ModelReadyResponse"](ready=False)
         return MESSAGES["ModelReadyResponse"](ready=True)
 
     async def _server_metadata(self, request: Any) -> Any:

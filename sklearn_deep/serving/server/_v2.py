@@ -1,9 +1,11 @@
 """The REST routes of the Open Inference Protocol, version 2."""
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 
 from sklearn_deep._version import __version__
@@ -12,6 +14,7 @@ from sklearn_deep.serving.server._infer import infer
 from sklearn_deep.serving.server._metrics import CONTENT_TYPE
 from sklearn_deep.serving.server._repository import Repository
 from sklearn_deep.serving.server._served import Served
+from sklearn_deep.serving.server._v2_schema import INFER
 
 PLATFORM = "onnxruntime_onnx"
 EXTENSIONS = ("binary_tensor_data",)
@@ -24,9 +27,22 @@ class DirectRoute(APIRoute):
     without both.
     """
 
+    def __init__(self, path: str, endpoint: Callable, **kwargs: Any) -> None:
+        extra = kwargs.get("openapi_extra") or {}
+        kwargs["openapi_extra"] = {"parameters": _path_parameters(path), **extra}
+        super().__init__(path, endpoint, **kwargs)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The function itself."""
         return self.endpoint
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    """Describe the parameters of a path."""
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
 
 
 router = APIRouter(tags=["Open Inference Protocol"])
@@ -68,12 +84,18 @@ async def server_metadata() -> dict[str, Any]:
 
 
 @router.get("/v2/models/{name}")
-@router.get("/v2/models/{name}/versions/{version}")
-async def model_metadata(
-    request: Request, name: str, version: str | None = None
-) -> dict[str, Any]:
+async def model_metadata(request: Request, name: str) -> dict[str, Any]:
     """Describe a model: names, types and shapes of its tensors."""
-    repository = repository_of(request)
+    return _metadata(repository_of(request), name, None)
+
+
+@router.get("/v2/models/{name}/versions/{version}")
+async def version_metadata(request: Request, name: str, version: str) -> dict[str, Any]:
+    """Describe a version of a model."""
+    return _metadata(repository_of(request), name, version)
+
+
+def _metadata(repository: Repository, name: str, version: str | None) -> dict[str, Any]:
     served = repository.get(name, version)
     return {
         "name": served.name,
@@ -96,17 +118,19 @@ def _described(served: Served) -> dict[str, Any]:
 
 
 @router.get("/v2/models/{name}/ready")
-@router.get("/v2/models/{name}/versions/{version}/ready")
-async def model_ready(
-    request: Request, name: str, version: str | None = None
-) -> dict[str, Any]:
+async def model_ready(request: Request, name: str) -> dict[str, Any]:
     """Tell that a model can be asked; 404 if it does not exist."""
-    served = repository_of(request).get(name, version)
-    return {"name": served.name, "ready": True}
+    return {"name": repository_of(request).get(name).name, "ready": True}
 
 
-@direct.post("/v2/models/{name}/infer")
-@direct.post("/v2/models/{name}/versions/{version}/infer")
+@router.get("/v2/models/{name}/versions/{version}/ready")
+async def version_ready(request: Request, name: str, version: str) -> dict[str, Any]:
+    """Tell that a version of a model can be asked; 404 if it does not exist."""
+    return {"name": repository_of(request).get(name, version).name, "ready": True}
+
+
+@direct.post("/v2/models/{name}/infer", openapi_extra=INFER)
+@direct.post("/v2/models/{name}/versions/{version}/infer", openapi_extra=INFER)
 async def infer_route(request: Request) -> Response:
     """Compute outputs from tensors, in JSON or in bytes behind the JSON."""
     path = request.path_params
@@ -118,7 +142,7 @@ async def infer_route(request: Request) -> Response:
     return response
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Count requests and rows, and tell times, in Prometheus' format."""
     text = request.app.state.metrics.as_text()

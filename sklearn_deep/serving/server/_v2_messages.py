@@ -159,7 +159,7 @@ def collect_feeds(served: Served, named: Any) -> dict[str, np.ndarray]:
     for name, read in named:
         spec = specs.get(name) if isinstance(name, str) else None
         if spec is None or name in feeds:
-            what = "twice" if name in feeds else "that the model does not have"
+            what = "that the model does not have" if spec is None else "twice"
             raise BadRequestError(f"The request has the input {name!r:.100} {what}.")
         feeds[name] = read(spec)
     missing = [name for name in specs if name not in feeds]

@@ -27,6 +27,8 @@ def test_the_server_and_its_models_are_described(channel):
     assert grpc_call(channel, "ServerMetadata").name == "sklearn_deep"
     request = MESSAGES["ModelReadyRequest"](name="plain")
     assert grpc_call(channel, "ModelReady", request).ready
+    request = MESSAGES["ModelReadyRequest"](name="none")
+    assert not grpc_call(channel, "ModelReady", request).ready
     request = MESSAGES["ModelMetadataRequest"](name="flowers", version="1")
     described = grpc_call(channel, "ModelMetadata", request)
     garden = described.inputs[-1]

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from json_schema import is_valid
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from json_schema import is_valid
 from sklearn_deep import CNNClassifier, MLPClassifier, to_onnx
 
 RNG = np.random.default_rng(0)

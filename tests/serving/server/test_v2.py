@@ -152,6 +152,7 @@ FAULTS = {
     "no inputs": (b"{}", "inputs"),
     "inputs of numbers": ({"inputs": [1]}, "inputs"),
     "an unknown input": ({"inputs": [{**X, "name": "Z"}]}, "does not have"),
+    "a name that is no text": ({"inputs": [{**X, "name": {}}]}, "does not have"),
     "an input twice": ({"inputs": [X, X]}, "twice"),
     "no input": ({"inputs": []}, "lacks the inputs 'X'"),
     "another type": ({"inputs": [{**X, "datatype": "FP32"}]}, "takes FP64"),
