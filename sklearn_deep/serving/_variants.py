@@ -99,6 +99,21 @@ def _highest(variant: Variant) -> tuple[float, ...]:
     return -variant.score, variant.bytes, variant.microseconds
 
 
+_SIGNS = {"bytes": "<=", "microseconds": "<=", "score": ">="}
+
+
+def described(budget: Mapping[str, float]) -> str:
+    """A budget as text, such as "bytes <= 50,000"."""
+    return ", ".join(
+        f"{kind} {_SIGNS[kind]} {shown(value)}" for kind, value in budget.items()
+    )
+
+
+def shown(value: float) -> str:
+    """A number as text."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
 # The index of a folder
 
 

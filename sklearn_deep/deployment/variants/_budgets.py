@@ -5,11 +5,16 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
-from sklearn_deep.serving._variants import LIMITS, Variant, excess, nearest
+from sklearn_deep.serving._variants import (
+    LIMITS,
+    Variant,
+    described,
+    excess,
+    nearest,
+    shown,
+)
 
 Budget = dict[str, float]
-
-_SIGNS = {"bytes": "<=", "microseconds": "<=", "score": ">="}
 
 
 def named_budgets(budgets: Any) -> dict[str, Budget]:
@@ -56,22 +61,11 @@ def _wrong(value: Any) -> ValueError:
     )
 
 
-def described(budget: Budget) -> str:
-    """A budget as text, such as "bytes <= 50,000"."""
-    return ", ".join(
-        f"{kind} {_SIGNS[kind]} {_shown(value)}" for kind, value in budget.items()
-    )
-
-
-def _shown(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
-
-
 def unmet_note(name: str, budget: Budget, measured: Sequence[Variant]) -> str:
     """Say that no variant meets a budget, which one is the nearest, and by what."""
     near = nearest(measured, budget)
     missed = ", ".join(
-        f"{kind} {_shown(getattr(near, kind))}"
+        f"{kind} {shown(getattr(near, kind))}"
         for kind in budget
         if excess(near, {kind: budget[kind]}) > 1
     )

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from sklearn_deep._version import __version__
-from sklearn_deep.serving.server import _rows, _v2
+from sklearn_deep.serving.server import _rows, _v2, _variants
 from sklearn_deep.serving.server._access_log import AccessLog
 from sklearn_deep.serving.server._engine import Engine
 from sklearn_deep.serving.server._errors import RequestError
@@ -18,7 +18,7 @@ from sklearn_deep.serving.server._openapi import install_schema
 from sklearn_deep.serving.server._repository import Repository
 from sklearn_deep.serving.server._settings import Settings
 
-ROUTERS = (_v2.router, _v2.direct, _rows.router, _rows.direct)
+ROUTERS = (_v2.router, _v2.direct, _rows.router, _rows.direct, _variants.router)
 
 
 def make_app(repository: Repository, settings: Settings) -> FastAPI:

@@ -1,8 +1,14 @@
 """Which files are served: their names and versions follow from where they lie."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from sklearn_deep.exceptions import OnnxFileError
+from sklearn_deep.serving._variants import INDEX, read_index
+
+LOGGER = logging.getLogger("sklearn_deep.serve")
 
 
 @dataclass(frozen=True, order=True)
@@ -19,7 +25,8 @@ def find_sources(paths: Sequence[Path]) -> list[Source]:
 
     A file is version 1 of a model named as the file. In a folder, each file is such a
     model, and each folder whose own folders are numbered is a model with these versions
-    (``NAME/VERSION/model.onnx``). A folder of numbered folders is one model.
+    (``NAME/VERSION/model.onnx``). A folder of numbered folders is one model, and so is a
+    folder of variants, of which the first one in its index is served.
 
     Raises
     ------
@@ -41,13 +48,29 @@ def find_sources(paths: Sequence[Path]) -> list[Source]:
 def _sources_of(path: Path) -> Iterator[Source]:
     if not path.is_dir():
         yield Source(path.stem, "1", path)
-    elif versions := _versions(path):
-        yield from versions
+    elif found := _one_model(path):
+        yield from found
     else:
         for file in sorted(path.glob("*.onnx")):
             yield Source(file.stem, "1", file)
         for folder in sorted(p for p in path.iterdir() if p.is_dir()):
-            yield from _versions(folder)
+            yield from _one_model(folder)
+
+
+def _one_model(folder: Path) -> list[Source]:
+    """The versions of a model, or the variant of it that is served; none for others."""
+    return _versions(folder) or _variants(folder)
+
+
+def _variants(folder: Path) -> list[Source]:
+    if not (folder / INDEX).is_file():
+        return []
+    try:
+        variants, _ = read_index(folder)
+    except OnnxFileError as error:
+        LOGGER.error("%s", error)
+        return []
+    return [Source(folder.resolve().name, "1", folder / variants[0].file)]
 
 
 def _versions(folder: Path) -> list[Source]:

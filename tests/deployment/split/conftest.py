@@ -83,6 +83,7 @@ MODELS = {
         lambda: Sliced(MLPClassifier((8, 4), **QUICK), fine_tune_epochs=0),
         numbers,
     ),
+    "forest": (lambda: RandomForestClassifier(3, random_state=0), numbers),
     "logistic": (
         lambda: make_pipeline(StandardScaler(), LogisticRegression()),
         numbers,
@@ -116,9 +117,3 @@ def fitted():
         return models[name]
 
     return get
-
-
-@pytest.fixture(scope="session")
-def forest():
-    X, y = numbers()
-    return RandomForestClassifier(3, random_state=0).fit(X, y), X, y
