@@ -43,6 +43,7 @@ ORDER = [
     "transfer/semi_supervised",
     "serving",
     "serving/fields",
+    "serving/page",
     "serving/server",
     "export/graph",
     "export/inputs",

@@ -8,17 +8,25 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from sklearn_deep._version import __version__
-from sklearn_deep.serving.server import _rows, _v2, _variants
+from sklearn_deep.serving.server import _page, _rows, _v2, _variants
 from sklearn_deep.serving.server._access_log import AccessLog
 from sklearn_deep.serving.server._engine import Engine
 from sklearn_deep.serving.server._errors import RequestError
 from sklearn_deep.serving.server._gate import Gate
 from sklearn_deep.serving.server._metrics import Metrics
 from sklearn_deep.serving.server._openapi import install_schema
+from sklearn_deep.serving.server._page_access import PageAccess
 from sklearn_deep.serving.server._repository import Repository
 from sklearn_deep.serving.server._settings import Settings
 
-ROUTERS = (_v2.router, _v2.direct, _rows.router, _rows.direct, _variants.router)
+ROUTERS = (
+    _v2.router,
+    _v2.direct,
+    _rows.router,
+    _rows.direct,
+    _variants.router,
+    _page.router,
+)
 
 
 def make_app(repository: Repository, settings: Settings) -> FastAPI:
@@ -39,6 +47,7 @@ def make_app(repository: Repository, settings: Settings) -> FastAPI:
     app.state.metrics = Metrics(repository)
     app.state.engine = Engine(settings, app.state.metrics)
     app.state.access_log = AccessLog(sys.stderr if settings.access_log else None)
+    app.state.page_access = PageAccess(settings.token, secure=bool(settings.tls_cert))
     app.state.draining = False
     for router in ROUTERS:
         app.include_router(router)

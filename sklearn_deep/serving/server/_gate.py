@@ -31,7 +31,9 @@ from sklearn_deep.serving.server._settings import Settings
 LOGGER = logging.getLogger("sklearn_deep.serve")
 
 # What answers without a token: an orchestrator asks without knowing it.
-OPEN_PATHS = frozenset({"/v2/health/live", "/v2/health/ready"})
+OPEN_PATHS = frozenset({"/v2/health/live", "/v2/health/ready", "/"})
+# The page, which lets those in who have signed in.
+_PAGE = "/page/"
 
 
 class Gate:
@@ -95,7 +97,9 @@ class Gate:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = scope[HEADERS] = dict(scope["headers"])
-        if self._token is not None and scope["path"] not in OPEN_PATHS:
+        path = scope["path"]
+        is_open = path in OPEN_PATHS or path.startswith(_PAGE)
+        if self._token is not None and not is_open:
             check_token(headers.get(b"authorization", b""), self._token)
         body = scope[BODY] = await self._read(headers, receive)
         model = model_of(scope)
