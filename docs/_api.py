@@ -151,6 +151,7 @@ GROUPS = [
             "save",
             "sign",
             "to_onnx",
+            "to_web",
         ],
     ),
     (

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sklearn_deep.deployment.split._split import split
     from sklearn_deep.deployment.variants._result import Variants
     from sklearn_deep.deployment.variants._variants import variants
+    from sklearn_deep.deployment.web._to_web import to_web
     from sklearn_deep.estimators.families._autoencoder import MLPAutoencoder
     from sklearn_deep.estimators.families._cnn import CNNClassifier, CNNRegressor
     from sklearn_deep.estimators.families._conv_autoencoder import CNNAutoencoder
@@ -225,6 +226,7 @@ _HOMES = {
     "summary": "inspection.summary._summary",
     "to_onnx": "export._to_onnx",
     "to_sklearn": "transfer.conversion._to_sklearn",
+    "to_web": "deployment.web._to_web",
     "variants": "deployment.variants._variants",
 }
 
@@ -340,6 +342,7 @@ __all__ = [
     "summary",
     "to_onnx",
     "to_sklearn",
+    "to_web",
     "variants",
 ]
 

@@ -22,6 +22,7 @@ FLAGS = """
 --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-dev-shm-usage
 --disable-background-networking --disable-component-update --disable-sync
 --disable-default-apps --hide-scrollbars --force-device-scale-factor=1
+--window-size=1280,900
 """
 
 
@@ -102,6 +103,33 @@ class Browser:
             )
             self.resize(width, height)
         self.driver.save_screenshot(str(path))
+
+    def download_into(self, folder):
+        """Save what the page gives to download in a folder."""
+        self.driver.execute_cdp_cmd(
+            "Browser.setDownloadBehavior",
+            {"behavior": "allow", "downloadPath": str(folder)},
+        )
+
+    def dark(self, is_dark=True):
+        """Ask the page for its dark colours, or for its light ones."""
+        scheme = {
+            "name": "prefers-color-scheme",
+            "value": "dark" if is_dark else "light",
+        }
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"features": [scheme]}
+        )
+
+    def accessible(self, *roles):
+        """Names of the nodes of some roles, as a screen reader has them."""
+        self.driver.execute_cdp_cmd("Accessibility.enable", {})
+        tree = self.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})
+        return [
+            (node["role"]["value"], node.get("name", {}).get("value", ""))
+            for node in tree["nodes"]
+            if not node["ignored"] and node["role"]["value"] in roles
+        ]
 
     def offline(self, is_offline=True):
         """Cut the page off from every server, or join it again."""

@@ -55,6 +55,7 @@ ORDER = [
     "export/halves",
     "export",
     "inspection",
+    "deployment/web",
     "deployment/variants",
     "deployment/split",
     "deployment",

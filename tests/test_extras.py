@@ -35,6 +35,7 @@ NEED_AN_EXTRA = {
     "from_onnx": "onnx",
     "register_onnx_layer": "onnx",
     "to_onnx": "onnx",
+    "to_web": "onnx",
 }
 
 HIDE = """

@@ -38,7 +38,7 @@ def test_the_wheel_has_every_module_and_the_type_marker_and_no_tests(wheel):
     files = {
         path.relative_to(ROOT).as_posix()
         for path in PACKAGE.rglob("*")
-        if path.suffix in (".py", ".typed", ".css", ".js")
+        if path.suffix in (".py", ".typed", ".css", ".js", ".html")
     }
     names = zipfile.ZipFile(wheel).namelist()
     assert {name for name in names if ".dist-info/" not in name} == files

@@ -120,7 +120,7 @@ class _Comparison:
         for method, role in self.metadata["outputs"].items():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about generated rows
-                found = _call(self.model, method, rows)
+                found = call_method(self.model, method, rows)
                 expected[method] = flat_steps(found) if steps else found
             if method == "predict" and self.metadata["task"] == "classifier":
                 continue
@@ -242,7 +242,8 @@ class _Comparison:
         return int((~self._is_wrong(tolerance)).sum())
 
 
-def _call(model: Any, method: str, rows: Any) -> Any:
+def call_method(model: Any, method: str, rows: Any) -> Any:
+    """Predict rows by a method, or the standard deviation by ``"std"``."""
     if method == "std":
         return _std(model, rows)
     return getattr(model, method)(rows)
