@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import operator
 import random
 import ssl
 import time
@@ -32,6 +33,16 @@ _BUSY = (429, 503)
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 10.0
 _MAX_ANSWER = 2**30  # bytes
 _BLOCK = 2**20  # bytes that are read at once
+
+# What reading an answer of another form raises.
+_OTHER_FORM = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 
 
 class _TryAgainError(Exception):
@@ -89,7 +100,7 @@ class Remote:
         try:
             found = _arrays(answer)
             return [_with_rows(found[name], inputs) for name in outputs]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except _OTHER_FORM as error:
             raise ServerError(
                 f"{self.url} gave an answer that is not one of the Open Inference Protocol"
                 f" to the request: {error}."
@@ -105,7 +116,7 @@ class Remote:
         try:
             described = json.loads(self._answer("GET", "", None, {}).body)
             return {"inputs": [i["name"] for i in described["inputs"]]}
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except _OTHER_FORM as error:
             raise ServerError(
                 f"{self.url} does not describe a model of the Open Inference Protocol."
             ) from error
@@ -173,10 +184,12 @@ _KINDS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnecti
 
 def is_model_url(url: Any) -> bool:
     """Tell whether a URL is the address of a model."""
+    if not isinstance(url, str) or not url.isprintable() or " " in url:
+        return False
     try:
         parts = urlsplit(url)
         _ = parts.port
-    except (ValueError, TypeError, AttributeError):
+    except ValueError:
         return False
     name = parts.path.rstrip("/").partition("/v2/models/")[2]
     is_plain = not (parts.query or parts.fragment or parts.username or parts.password)
@@ -205,13 +218,13 @@ class _Answer:
         try:
             found = json.loads(self.body)
             return str(found["error"] if "error" in found else found["detail"])[:500]
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except _OTHER_FORM:
             return http.client.responses.get(self.status, "an error")
 
     def wait(self) -> float:
         """Seconds that the server asks to wait."""
         given = self.headers.get("retry-after", "")
-        return float(given) if given.isdigit() and len(given) < 6 else 0.0
+        return float(given) if _is_number(given) and len(given) < 6 else 0.0
 
 
 def _read(connection: http.client.HTTPConnection, end: float) -> _Answer:
@@ -232,10 +245,23 @@ def _read(connection: http.client.HTTPConnection, end: float) -> _Answer:
         if time.monotonic() > end:
             raise TimeoutError("the answer takes too long")
     headers = {name.lower(): value for name, value in response.getheaders()}
-    length = headers.get("content-length", "")
-    if length.isdigit() and int(length) != size:
-        raise http.client.IncompleteRead(b"", int(length) - size)
+    _check_whole(headers, size)
     return _Answer(response.status, headers, b"".join(parts))
+
+
+def _check_whole(headers: Mapping[str, str], size: int) -> None:
+    """Raise if a response may have been cut off; http.client takes half a head for one."""
+    if headers.get("transfer-encoding", "").lower() == "chunked":
+        return  # cut off, it would have been an error
+    length = headers.get("content-length", "")
+    if not _is_number(length):
+        raise http.client.HTTPException("the answer does not say how long it is")
+    if int(length) != size:
+        raise http.client.IncompleteRead(b"", int(length) - size)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 # Tensors
@@ -267,7 +293,7 @@ def _arrays(answer: _Answer) -> dict[str, np.ndarray]:
 
     Raises
     ------
-    ValueError, KeyError, TypeError
+    ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError
         If the answer has another form.
     """
     given = answer.headers.get(_JSON_LENGTH.lower())
@@ -278,14 +304,16 @@ def _arrays(answer: _Answer) -> dict[str, np.ndarray]:
     found = {}
     for tensor in json.loads(answer.body[:n_json])["outputs"]:
         size = (tensor.get("parameters") or {}).get("binary_data_size")
-        shape = [int(n) for n in tensor["shape"]]
+        shape = [operator.index(n) for n in tensor["shape"]]
+        if any(n < 0 for n in shape):
+            raise ValueError(f"the output {tensor['name']!r} has the shape {shape}")
         if size is None:
             found[tensor["name"]] = _of_json(tensor, shape)
             continue
-        if not 0 <= int(size) <= len(blobs):
+        if not 0 <= operator.index(size) <= len(blobs):
             raise ValueError(f"the output {tensor['name']!r} is cut off")
-        found[tensor["name"]] = _of_bytes(tensor, shape, bytes(blobs[: int(size)]))
-        blobs = blobs[int(size) :]
+        found[tensor["name"]] = _of_bytes(tensor, shape, bytes(blobs[:size]))
+        blobs = blobs[size:]
     return found
 
 
