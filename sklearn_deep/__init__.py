@@ -73,7 +73,8 @@ if TYPE_CHECKING:
         TrainingWarning,
         UnsupportedVersionError,
     )
-    from sklearn_deep.export._to_onnx import OnnxExport, to_onnx
+    from sklearn_deep.export._onnx_export import OnnxExport
+    from sklearn_deep.export._to_onnx import to_onnx
     from sklearn_deep.export.layers._feed_forward import register_onnx_layer
     from sklearn_deep.files._describe import describe
     from sklearn_deep.files._load import load
@@ -162,7 +163,7 @@ _HOMES = {
     "NetworkFeatures": "transfer._features",
     "NetworkSummary": "inspection.summary._summary",
     "OnnxClassifier": "serving._estimators",
-    "OnnxExport": "export._to_onnx",
+    "OnnxExport": "export._onnx_export",
     "OnnxExportError": "exceptions",
     "OnnxFileError": "exceptions",
     "OnnxImportError": "exceptions",

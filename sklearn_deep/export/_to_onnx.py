@@ -1,10 +1,9 @@
 """Export of a fitted estimator to one ONNX file, compared with it before it is written."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,12 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_deep._disk import write_whole
 from sklearn_deep._version import __version__
 from sklearn_deep.exceptions import OnnxExportError, OnnxFileError, OnnxParityError
 from sklearn_deep.export._fields import describe_fields
 from sklearn_deep.export._metadata import make_metadata, write_metadata
+from sklearn_deep.export._onnx_export import OnnxExport
+from sklearn_deep.export._ort_format import convert_to_ort
 from sklearn_deep.export.graph._graph import NO_INPUT, rename_values
 from sklearn_deep.export.inputs._declared import Input, as_rows, declare_inputs
 from sklearn_deep.export.inputs._placeholder import choose_placeholder, is_lookup_key
@@ -42,73 +42,6 @@ from sklearn_deep.serving._metadata import with_checksum
 OLDEST_OPSET = 17
 
 
-class OnnxExport:
-    """An ONNX model, and the receipt of the comparison with its estimator.
-
-    Parameters
-    ----------
-    model : onnx.ModelProto
-        The model; its metadata contain the receipt too.
-    receipt : dict
-        ``"differences"``: largest difference of each output, absolute and relative to
-        the output's scale; ``"rows"`` and ``"edge_rows"``: number of compared rows,
-        passed and generated; ``"ties"``: number of labels that differ because the two
-        best classes are tied within the tolerance; ``"tolerance"``; ``"versions"``.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn_deep import MLPClassifier, to_onnx
-    >>> X, y = load_iris(return_X_y=True)
-    >>> export = to_onnx(MLPClassifier(random_state=0).fit(X, y), X)
-    >>> [out.name for out in export.model.graph.output]
-    ['label', 'probabilities']
-    >>> export.receipt["rows"]
-    150
-    """
-
-    def __init__(self, model, receipt):
-        self.model = model
-        self.receipt = receipt
-        self._content = with_checksum(model.SerializeToString())
-
-    def to_bytes(self):
-        """Return the content of the file.
-
-        Returns
-        -------
-        content : bytes
-            The serialized model, and a checksum that the readers compare.
-        """
-        return self._content
-
-    def save(self, path):
-        """Write the file atomically.
-
-        Parameters
-        ----------
-        path : str or os.PathLike
-            The file.
-
-        Returns
-        -------
-        self : OnnxExport
-            The export.
-        """
-        write_whole(Path(path), self._content)
-        return self
-
-    def __repr__(self):
-        """Show the outputs, the size, and the largest difference."""
-        outputs = ", ".join(out.name for out in self.model.graph.output)
-        worst = max(d["relative"] for d in self.receipt["differences"].values())
-        return (
-            f"OnnxExport({outputs}; {len(self._content) / 1024:.1f} KiB; largest"
-            f" difference {worst:.1e} of the output's scale on"
-            f" {self.receipt['rows']} + {self.receipt['edge_rows']} rows)"
-        )
-
-
 def to_onnx(
     model,
     X,
@@ -119,6 +52,7 @@ def to_onnx(
     dtype=None,
     options=None,
     doc_string=None,
+    format="onnx",
 ):
     """Export a fitted estimator, Pipeline or search as one ONNX model.
 
@@ -160,6 +94,12 @@ def to_onnx(
         ``"raw_scores"``; ``"return_std"`` (True by default) for the gaussian loss.
     doc_string : str, default=None
         Description to store in the model.
+    format : {"onnx", "ort"}, default="onnx"
+        ``"ort"`` is onnxruntime's own format, which its builds for devices read; the
+        export's ``list_operators`` says what such a build needs. The file is compared with
+        the estimator too. It holds the same metadata and a checksum, and only onnxruntime
+        reads it: whether its operators terminate cannot be verified, so that the readers
+        of this package take it with ``verify=False`` only.
 
     Returns
     -------
@@ -204,11 +144,12 @@ def to_onnx(
         dtype=dtype,
         options=options,
         doc_string=doc_string,
+        file_format=format,
     )
     write_metadata(proto, metadata)
     onnx.checker.check_model(proto, full_check=True)
-    export = OnnxExport(proto, metadata["receipt"])
-    _warn_if_unverifiable(export)
+    _warn_if_unverifiable(proto)
+    export = OnnxExport(proto, metadata["receipt"], format)
     if path is not None:
         export.save(path)
     return export
@@ -223,6 +164,7 @@ def convert_compared(
     dtype: Any = None,
     options: Any = None,
     doc_string: str | None = None,
+    file_format: str = "onnx",
     refusals_apart: bool = False,
 ) -> tuple[Any, dict[str, Any]]:
     """Convert a fitted estimator, compare both, and make the metadata of the file.
@@ -232,6 +174,7 @@ def convert_compared(
     """
     register()
     _check_arguments(model, tolerance, target_opset, dtype)
+    _check_format(file_format)
     X = as_rows(model, X)
     _check_labels(model, X)
     output_options, skl2onnx_options = _split_options(options)
@@ -245,7 +188,8 @@ def convert_compared(
     write = partial(
         _write_model, model, X, inputs, skl2onnx_options, target_opset, doc_string
     )
-    proto, metadata = _write_compared(model, X, write, request, tolerance)
+    compare = partial(_compare, model, X, tolerance, file_format)
+    proto, metadata = _write_compared(model, X, write, request, compare)
     metadata["fields"] = describe_fields(model, X, proto, metadata)
     return proto, metadata
 
@@ -255,7 +199,7 @@ def _write_compared(
     X: Any,
     write: Callable[[dict[str, Any]], tuple[Any, dict[str, Any]]],
     request: dict[str, Any],
-    tolerance: float,
+    compare: Callable[..., dict[str, Any]],
 ) -> tuple[Any, dict[str, Any]]:
     """Convert the model, compare it, and add the receipt to its metadata.
 
@@ -263,17 +207,33 @@ def _write_compared(
     """
     proto, metadata = write(request)
     try:
-        metadata["receipt"] = check_parity(model, X, proto, metadata, tolerance)
+        metadata["receipt"] = compare(proto, metadata)
     except OnnxParityError as error:
         columns = unseen_missing(model, X)
         try:
             proto, metadata = write({**request, "refuse_missing": columns})
-            metadata["receipt"] = check_parity(
-                model, X, proto, metadata, tolerance, columns
-            )
+            metadata["receipt"] = compare(proto, metadata, columns)
         except Exception:  # the first error must be reported in any case
             raise error from None
     return proto, metadata
+
+
+def _compare(
+    model: Any,
+    X: Any,
+    tolerance: float,
+    file_format: str,
+    proto: Any,
+    metadata: dict[str, Any],
+    refused_missing: Sequence[int] = (),
+) -> dict[str, Any]:
+    """Compare the model with its estimator, and also a file in onnxruntime's format."""
+    case = model, X, proto, metadata, tolerance, refused_missing
+    receipt = check_parity(*case)
+    if file_format == "ort":
+        of_file = check_parity(*case, content=convert_to_ort(proto.SerializeToString()))
+        receipt["ort"] = of_file["differences"]
+    return receipt
 
 
 def _write_model(
@@ -304,9 +264,9 @@ def _write_model(
     return proto, metadata
 
 
-def _warn_if_unverifiable(export: OnnxExport) -> None:
+def _warn_if_unverifiable(proto: Any) -> None:
     try:
-        check_graph(export.to_bytes())
+        check_graph(with_checksum(proto.SerializeToString()))
     except OnnxFileError as error:
         warnings.warn(
             "The readers of sklearn_deep accept this file with verify=False only, because a"
@@ -314,6 +274,11 @@ def _warn_if_unverifiable(export: OnnxExport) -> None:
             UserWarning,
             stacklevel=3,
         )
+
+
+def _check_format(file_format: Any) -> None:
+    if file_format not in ("onnx", "ort"):
+        raise ValueError(f"format must be 'onnx' or 'ort'; got {file_format!r}.")
 
 
 def _check_arguments(model: Any, tolerance: Any, opset: Any, dtype: Any) -> None:

@@ -36,6 +36,11 @@ def has_checksum(data: bytes) -> bool:
     return data[-_SIZE:-64] == _HEAD
 
 
+def is_ort_format(data: bytes) -> bool:
+    """Tell whether a file is in onnxruntime's own format."""
+    return data[4:8] == b"ORTM"
+
+
 def check_checksum(data: bytes) -> None:
     """Raise if a file differs from the content that its checksum was computed from.
 

@@ -26,6 +26,7 @@ from sklearn_deep.serving._metadata import (
     check_checksum,
     check_framing,
     has_checksum,
+    is_ort_format,
     read_metadata,
 )
 from sklearn_deep.serving._metadata_and_graph import check_metadata_and_graph
@@ -42,6 +43,9 @@ class OnnxSession:
     """The metadata of an exported file, and the onnxruntime session that runs it."""
 
     def __init__(self, content: bytes, n_threads: int | None, verify: bool) -> None:
+        if is_ort_format(content):
+            self._open_ort_format(content, n_threads, verify)
+            return
         check_framing(content)
         if has_checksum(content) and verify:
             check_checksum(content)
@@ -50,6 +54,23 @@ class OnnxSession:
             check_checksum(content)
             check_graph(content)
         self.session = _start(content, n_threads)
+        check_metadata_and_graph(self.metadata, self.session)
+
+    def _open_ort_format(
+        self, content: bytes, n_threads: int | None, verify: bool
+    ) -> None:
+        """Open a file in onnxruntime's format, which only onnxruntime can parse."""
+        if verify:
+            raise OnnxFileError(
+                "The file is in onnxruntime's own format (to_onnx with format='ort'), whose"
+                " operators cannot be verified. Give the file in the ONNX format; or, if you"
+                " trust it, read it with verify=False."
+            )
+        if has_checksum(content):
+            check_checksum(content)
+        self.session = _start(content, n_threads)
+        props = self.session.get_modelmeta().custom_metadata_map
+        self.metadata = read_metadata(props)
         check_metadata_and_graph(self.metadata, self.session)
 
     def of_task(self, name: Any) -> "OnnxSession":

@@ -16,7 +16,8 @@ from sklearn_deep.deployment.web._folder import MARK, check_replaceable, write_f
 from sklearn_deep.deployment.web._input import describe_input
 from sklearn_deep.deployment.web._operators import check_operators
 from sklearn_deep.deployment.web._runtime import COMMAND, runtime_files
-from sklearn_deep.export._to_onnx import OnnxExport, to_onnx
+from sklearn_deep.export._onnx_export import OnnxExport
+from sklearn_deep.export._to_onnx import to_onnx
 from sklearn_deep.export.inputs._declared import as_rows
 from sklearn_deep.export.sklearn._composition import final_estimator
 from sklearn_deep.serving._metadata import METADATA_KEY

@@ -53,10 +53,12 @@ def check_parity(
     metadata: dict[str, Any],
     tolerance: float,
     refused_missing: Sequence[int] = (),
+    content: bytes | None = None,
 ) -> dict[str, Any]:
     """Compare an ONNX model with its estimator.
 
     Generated rows with a missing value in the columns of ``refused_missing`` are skipped.
+    ``content`` is the file if it is in another format than ONNX.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def check_parity(
     OnnxParityError
         If they differ by more than ``tolerance``.
     """
-    session = open_session(proto.SerializeToString())
+    session = open_session(content or proto.SerializeToString())
     generated = without_missing(model, edge_rows(model, X), refused_missing)
     comparison = _Comparison(model, metadata, session)
     n_rows = sum(map(comparison.add, _chunks(X)))
