@@ -34,6 +34,15 @@ class TimedProtocol(H11Protocol):
             self._head_timer.cancel()
             self._head_timer = None
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """Answer a client that sends nothing more, and may read still."""
+        cycle = self.cycle
+        waits = cycle is not None and not (cycle.response_complete or cycle.more_body)
+        if not waits or self.transport.get_extra_info("sslcontext") is not None:
+            return None  # the connection is closed
+        cycle.keep_alive = False
+        return True
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         for timer in (self._head_timer, self._write_timer):

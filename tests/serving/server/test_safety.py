@@ -30,6 +30,9 @@ from server_requests import (
     json_request,
     json_tensor,
 )
+from sklearn_deep.__main__ import main
+from sklearn_deep.serving.server import _command
+from sklearn_deep.serving.server._settings import Settings
 
 ROOT = Path(__file__).parents[3]
 ROWS = np.array([[5.1, 3.5, 1.4, 0.2], [6.2, 2.9, 4.3, 1.3]])
@@ -179,13 +182,18 @@ def test_grpc_wants_the_token_too(closed):
         assert len(answer.outputs) == 2
 
 
-def test_the_token_of_the_environment_is_taken(running_server, models):
-    server = running_server(
-        [models.path("plain")], env={"SKLEARN_DEEP_TOKEN": "of the environment"}
-    )
-    assert server.client.get("/v2").status_code == 401
-    headers = {"authorization": "Bearer of the environment"}
-    assert server.client.get("/v2", headers=headers).status_code == 200
+def test_the_token_is_that_of_the_file_or_else_of_the_environment(
+    monkeypatch, tmp_path
+):
+    assert _command._token(None) is None
+    monkeypatch.setenv("SKLEARN_DEEP_TOKEN", "of the environment")
+    assert _command._token(None) == "of the environment"
+    (tmp_path / "token").write_text("of the file\n")
+    assert _command._token(tmp_path / "token") == "of the file"
+    (tmp_path / "token").write_text("\n")
+    with pytest.raises(ValueError, match="holds no token"):
+        _command._token(tmp_path / "token")
+    assert "of the file" not in repr(Settings(token="of the file"))
 
 
 # TLS
@@ -320,6 +328,7 @@ def test_sigterm_lets_open_requests_end(running_server, models):
     assert done == [0]
 
 
+@pytest.mark.slow
 def test_a_client_that_waits_does_not_keep_the_server_alive(running_server, models):
     server = running_server([models.path("plain")], "--drain", 1)
     with connect(server) as slow:
@@ -350,27 +359,28 @@ def test_serving_needs_neither_torch_nor_what_an_export_needs(models):
     assert out.stdout.splitlines()[-1] == "[]"
 
 
-def test_files_that_cannot_be_served_end_the_command_with_the_reason(tmp_path):
+def test_files_that_cannot_be_served_end_the_command_with_the_reason(tmp_path, capsys):
     bad = tmp_path / "bad.onnx"
     bad.write_bytes(b"no model")
     for path, message in [
         (bad, "not an ONNX model"),
         (tmp_path / "no.onnx", "No such"),
     ]:
-        command = [sys.executable, "-m", "sklearn_deep", "serve", str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-        assert done.returncode == 1
-        assert message in done.stderr
-        assert "Traceback" not in done.stderr
+        assert main(["serve", str(path)]) == 1
+        assert message in capsys.readouterr().err
 
 
-def test_a_port_in_use_ends_the_command_with_the_reason(narrow, models):
+def test_a_port_in_use_ends_the_command_with_the_reason(narrow, models, capsys):
     port = narrow.url.rsplit(":", 1)[1]
-    command = [sys.executable, "-m", "sklearn_deep", "serve"]
-    command += [str(models.path("plain")), "--port", port]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 1
-    assert "in use" in done.stderr
+    assert main(["serve", str(models.path("plain")), "--port", port]) == 1
+    assert "in use" in capsys.readouterr().err
+
+
+def test_an_unknown_command_lists_the_known_ones(capsys):
+    assert main(["sing"]) == 2
+    assert "serve" in capsys.readouterr().err
+    assert main(["--help"]) == 0
+    assert "describe" in capsys.readouterr().out
 
 
 def test_batches_give_each_request_its_own_rows(running_server, models):
