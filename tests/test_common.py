@@ -29,7 +29,7 @@ from sklearn_deep import (
     RNNRegressor,
 )
 from sklearn_deep._params import InstanceOf, Number, OneOf, SequenceOf
-from sklearn_deep.serving._session import OnnxEstimator
+from sklearn_deep.serving._reader import OnnxEstimator
 
 pytestmark = pytest.mark.oldest
 

@@ -40,7 +40,7 @@ from sklearn_deep import (
     to_onnx,
 )
 from sklearn_deep._subclasses import TracksSubclasses
-from sklearn_deep.serving._session import OnnxEstimator
+from sklearn_deep.serving._reader import OnnxEstimator
 
 QUICK = {"max_epochs": 2, "random_state": 0}
 RNG = np.random.default_rng(0)

@@ -8,8 +8,9 @@ from sklearn.utils.metaestimators import available_if
 
 from sklearn_deep.data._scores import quantile_score
 from sklearn_deep.serving._outputs import assemble_output
+from sklearn_deep.serving._reader import OnnxEstimator, OnnxPredictor
 from sklearn_deep.serving._sequence_inputs import trim_padding
-from sklearn_deep.serving._session import OnnxEstimator, OnnxPredictor, as_file_error
+from sklearn_deep.serving._session import as_file_error
 
 _OTHER_FORM = "its outputs do not have the form that its metadata declare"
 

@@ -10,7 +10,8 @@ from sklearn_deep.data._scores import known_score
 from sklearn_deep.data._target_columns import like_rows, target_columns
 from sklearn_deep.data._weights import check_sample_weight
 from sklearn_deep.serving._estimators import OnnxClassifier, OnnxRegressor
-from sklearn_deep.serving._session import OnnxEstimator, as_file_error
+from sklearn_deep.serving._reader import OnnxEstimator
+from sklearn_deep.serving._session import as_file_error
 
 
 def _has_labels(self: Any) -> bool:

@@ -12,8 +12,9 @@ from sklearn_deep.serving._estimators import OnnxClassifier, OnnxRegressor
 from sklearn_deep.serving._feeds import make_feeds
 from sklearn_deep.serving._metadata_fields import find_invalid_field
 from sklearn_deep.serving._outputs import check_no_refusals, output_names, refused_rows
+from sklearn_deep.serving._reader import OnnxEstimator
 from sklearn_deep.serving._remote import RefusedByServerError, Remote, is_model_url
-from sklearn_deep.serving._session import OnnxEstimator, OnnxSession
+from sklearn_deep.serving._session import OnnxSession
 
 # Rows of one request.
 _ROWS = 1024

@@ -22,6 +22,10 @@ LOGGER = logging.getLogger("sklearn_deep.serve")
 # before connections without a request are closed.
 _NOTICE = 0.3
 
+# Seconds without a request after which a connection is closed: more than proxies wait,
+# since a request that is sent just then gets no answer.
+_KEEP_ALIVE = 75
+
 _BACKLOG = 2048  # connections that wait to be accepted
 
 
@@ -39,8 +43,8 @@ async def _serve(repository: Repository, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
-    app = make_app(repository, settings)
     listener = _listen(settings)
+    app = make_app(repository, settings)
     server = _OurServer(_config(app, settings))
     line = f"serving {_address(listener, settings)}"
     rpc = None
@@ -70,7 +74,11 @@ def _listen(settings: Settings) -> socket.socket:
     # asyncio sends small responses at once only where the protocol is named.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((settings.host, settings.port))
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError:
+        listener.close()
+        raise
     listener.listen(_BACKLOG)
     listener.setblocking(False)
     return listener
@@ -88,6 +96,7 @@ def _config(app: Any, settings: Settings) -> uvicorn.Config:
         app,
         http=protocol,
         backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE,
         ws="none",
         log_config=None,
         log_level=logging.ERROR,

@@ -61,7 +61,7 @@ from sklearn_deep import (
     Sliced,
     to_onnx,
 )
-from sklearn_deep.serving._session import OnnxEstimator
+from sklearn_deep.serving._reader import OnnxEstimator
 
 SMALL = {"hidden_layer_sizes": (6,), "max_epochs": 2, "random_state": 0}
 ODD = [np.nan, np.inf, -np.inf, 1e39, 1e200, -1e300, 0.0, -1.0]

@@ -351,7 +351,7 @@ def test_serving_needs_neither_torch_nor_what_an_export_needs(models):
         "threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
         f"repository = Repository([{str(models.path('plain'))!r}])\n"
         "_run.run(repository, Settings(port=0, grpc_port=0))\n"
-        "heavy = 'torch skorch onnx skl2onnx onnxscript matplotlib'.split()\n"
+        "heavy = 'torch skorch sklearn scipy pandas onnx skl2onnx matplotlib'.split()\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     command = [sys.executable, "-c", code]
