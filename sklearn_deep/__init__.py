@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from sklearn_deep.compression._prune import Pruned
     from sklearn_deep.compression._quantize import Quantized
     from sklearn_deep.compression._slice import Sliced
-    from sklearn_deep.deployment.split._report import SplitReport, split_report
+    from sklearn_deep.deployment.split._report import split_report
     from sklearn_deep.deployment.split._result import OnnxSplit
     from sklearn_deep.deployment.split._split import split
+    from sklearn_deep.deployment.split._table import SplitReport
     from sklearn_deep.deployment.variants._result import Variants
     from sklearn_deep.deployment.variants._variants import variants
     from sklearn_deep.deployment.web._to_web import to_web
@@ -203,7 +204,7 @@ _HOMES = {
     "ServerError": "exceptions",
     "SplitClassifier": "serving._split",
     "SplitRegressor": "serving._split",
-    "SplitReport": "deployment.split._report",
+    "SplitReport": "deployment.split._table",
     "Variants": "deployment.variants._result",
     "split": "deployment.split._split",
     "split_report": "deployment.split._report",

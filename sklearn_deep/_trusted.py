@@ -36,6 +36,7 @@ _PUBLIC = {
     "estimators.families._tabular": ["TabularClassifier", "TabularRegressor"],
     "serving._estimators": ["OnnxClassifier", "OnnxRegressor", "OnnxTransformer"],
     "serving._multi_task": ["OnnxMultiTask"],
+    "serving._split": ["SplitClassifier", "SplitRegressor"],
     "transfer._features": ["NetworkFeatures"],
     "transfer.fine_tuning._fine_tuned": ["FineTuned"],
     "transfer.multi_task._multi_task": ["MultiTask"],

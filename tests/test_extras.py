@@ -34,7 +34,10 @@ NEED_AN_EXTRA = {
     "from_keras": "keras",
     "from_onnx": "onnx",
     "register_onnx_layer": "onnx",
+    "split": "onnx",
+    "split_report": "onnx",
     "to_onnx": "onnx",
+    "variants": "onnx",
     "to_web": "onnx",
 }
 

@@ -313,7 +313,7 @@ class SplitRegressor(SplitEstimator, OnnxRegressor):
     >>> from sklearn_deep import MLPRegressor, SplitRegressor, split
     >>> X, y = load_diabetes(return_X_y=True)
     >>> net = MLPRegressor((16,), max_epochs=5, random_state=0).fit(X, y)
-    >>> halves = split(net, X, at="relu_1", bits=8)
+    >>> halves = split(net, X, at=0, bits=8)
     >>> url = "http://127.0.0.1:8080/v2/models/diabetes"
     >>> SplitRegressor(halves.client.to_bytes(), url).n_features_in_
     10
