@@ -29,7 +29,8 @@ def request_schema(metadata: dict[str, Any], max_rows: int) -> Schema:
     max_rows : int
     """
     fields = fields_of(metadata)
-    bounds = {"minItems": 1, "maxItems": max_rows}
+    # More rows are 413, for which a bound in the schema would stand as well as for 422.
+    bounds = {"minItems": 1, "description": f"At most {max_rows} rows."}
     if fields is None:
         rows = {"type": "array", "items": item_schema(metadata), **bounds}
         return {"oneOf": [_with_range(_only("rows", rows), metadata)]}
@@ -92,7 +93,7 @@ def _list_schema(fields: list[dict[str, Any]]) -> Schema:
     }
 
 
-def _columns(fields: list[dict[str, Any]], bounds: dict[str, int]) -> Schema:
+def _columns(fields: list[dict[str, Any]], bounds: Schema) -> Schema:
     return {
         "type": "object",
         "description": "Lists of equal length.",

@@ -72,9 +72,13 @@ def _headline(name: str, value: Any, answer: Mapping[str, Any]) -> Markup:
     return tag(
         "p",
         name_of(text_of(value)),
-        tag("small", f" ± {text_of(spread)}") if spread is not None else None,
+        tag("small", f" ± {_spread_of(spread)}") if spread is not None else None,
         class_="headline",
     )
+
+
+def _spread_of(std: Any) -> str:
+    return f"{std:.3g}" if isinstance(std, float) else text_of(std)
 
 
 def _bars(name: str, p: Mapping[str, Any], answer: Mapping[str, Any]) -> Markup:
@@ -133,7 +137,7 @@ def _named(name: str, value: Any, answer: Mapping[str, Any]) -> Markup:
             tag(
                 "td",
                 text_of(one),
-                f" ± {text_of(spreads[key])}" if key in spreads else None,
+                f" ± {_spread_of(spreads[key])}" if key in spreads else None,
                 class_="number",
             ),
         )

@@ -85,7 +85,7 @@ def _header(place: Place, current: str) -> Markup:
     )
     return tag(
         "header",
-        tag("span", "sklearn_deep", class_="brand"),
+        tag("a", "sklearn_deep", href=place.root or "./", class_="brand"),
         tag("nav", *links, aria_label="Models") if len(links) > 1 else None,
         sign_out if place.signed_in else None,
     )

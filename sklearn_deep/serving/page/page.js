@@ -119,7 +119,7 @@ function startDrawing(place) {
   place.classList.add("drawing");
   place.append(sheet, make("div", { className: "tools" },
     make("span", { className: "hint", textContent: "The model sees" }), seen,
-    labelled("Paper", paper), gray ? "" : labelled("Pen", colour), labelled("Width of the pen", size), clear));
+    labelled("Colours", paper), gray ? "" : labelled("Pen", colour), labelled("Width of the pen", size), clear));
   place.hidden = false;
   const former = image.value;
   wipe();

@@ -70,3 +70,14 @@ def test_nothing_that_the_schema_allows_makes_the_server_fail(server, tmp_path):
         *("--checks", "not_a_server_error,content_type_conformance"),
         *("--checks", "response_schema_conformance,unsupported_method"),
     )
+
+
+def test_rows_are_answered_as_the_schema_of_their_model_says(server):
+    schemathesis = Path(PYTHON).with_name("schemathesis")
+    run(
+        *(schemathesis, "run", server.url + "/openapi.json"),
+        *("--include-path-regex", "/v1/models/(flowers|plain)/predict"),
+        *("--max-examples", 50, "--generation-deterministic", "--no-color"),
+        # That all columns have one length cannot be said in a schema.
+        *("--exclude-checks", "positive_data_acceptance"),
+    )
