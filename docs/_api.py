@@ -155,6 +155,12 @@ GROUPS = [
         ],
     ),
     (
+        "Diagnosis",
+        "What keeps a network from a better score, and what to change."
+        " :doc:`user_guide/diagnosis`.",
+        ["Diagnosis", "DiagnosisDisplay", "diagnose"],
+    ),
+    (
         "Size and capacity",
         "What a network consists of, and how large it should be."
         " :doc:`user_guide/network`.",

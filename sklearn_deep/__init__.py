@@ -97,6 +97,8 @@ if TYPE_CHECKING:
         capacity_curve,
     )
     from sklearn_deep.inspection.capacity._display import CapacityCurveDisplay
+    from sklearn_deep.inspection.diagnosis._diagnosis import Diagnosis, diagnose
+    from sklearn_deep.inspection.diagnosis._display import DiagnosisDisplay
     from sklearn_deep.inspection.summary._summary import NetworkSummary, summary
     from sklearn_deep.serving._estimators import (
         OnnxClassifier,
@@ -139,6 +141,8 @@ _HOMES = {
     "Contrast": "augmentation._colour",
     "Crop": "augmentation._image",
     "CutMix": "augmentation._mix",
+    "Diagnosis": "inspection.diagnosis._diagnosis",
+    "DiagnosisDisplay": "inspection.diagnosis._display",
     "Erasing": "augmentation._image",
     "FeatureMask": "augmentation._table",
     "FineTuned": "transfer.fine_tuning._fine_tuned",
@@ -218,6 +222,7 @@ _HOMES = {
     "from_onnx": "transfer.conversion._from_onnx",
     "from_sklearn": "transfer.conversion._from_sklearn",
     "describe": "files._describe",
+    "diagnose": "inspection.diagnosis._diagnosis",
     "load": "files._load",
     "register_onnx_layer": "export.layers._feed_forward",
     "save": "files._save",
@@ -255,6 +260,8 @@ __all__ = [
     "Contrast",
     "Crop",
     "CutMix",
+    "Diagnosis",
+    "DiagnosisDisplay",
     "Erasing",
     "FeatureMask",
     "FineTuned",
@@ -334,6 +341,7 @@ __all__ = [
     "from_onnx",
     "from_sklearn",
     "describe",
+    "diagnose",
     "load",
     "register_onnx_layer",
     "save",

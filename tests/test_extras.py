@@ -31,6 +31,7 @@ OPTIONAL = [
 # Public names that cannot be imported without an extra, and the extra.
 NEED_AN_EXTRA = {
     "OnnxExport": "onnx",
+    "SplitReport": "onnx",
     "from_keras": "keras",
     "from_onnx": "onnx",
     "register_onnx_layer": "onnx",
@@ -39,6 +40,7 @@ NEED_AN_EXTRA = {
     "to_onnx": "onnx",
     "variants": "onnx",
     "to_web": "onnx",
+    "variants": "onnx",
 }
 
 HIDE = """

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.model_selection import ParameterGrid
 
 from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.inspection._named_network import named_network
 
 # What "auto" multiplies the widths by: from a sixteenth to four times the network at
 # hand, in steps of two.
@@ -41,11 +42,7 @@ def size_settings(
         return list(ParameterGrid(sizes))
     factors = FACTORS if isinstance(sizes, str) else tuple(map(float, sizes))
     name, network = named_network(estimator)
-    widths = {
-        key: architecture[key]
-        for key in _WIDTHS
-        if key in architecture and key in network.get_params(deep=False)
-    }
+    widths = scaled_widths(network, architecture, 1.0)
     if not widths or not any(np.sum(w) for w in widths.values()):
         raise ValueError(
             f"{type(network).__name__} has no parameter that holds the widths of its"
@@ -53,30 +50,22 @@ def size_settings(
             " sizes={'module__n_hidden': [16, 32, 64, 128]}."
         )
     settings = [
-        {name + key: _scaled(width, factor) for key, width in widths.items()}
-        for factor in factors
+        {name + key: v for key, v in scaled_widths(network, architecture, f).items()}
+        for f in factors
     ]
     return [s for i, s in enumerate(settings) if s not in settings[:i]]
+
+
+def scaled_widths(
+    network: DeepEstimator, architecture: Mapping[str, Any], factor: float
+) -> dict[str, Any]:
+    """The parameters that hold the widths of a network's layers, times a factor."""
+    own = network.get_params(deep=False)
+    names = [name for name in _WIDTHS if name in architecture and name in own]
+    return {name: _scaled(architecture[name], factor) for name in names}
 
 
 def _scaled(width: Any, factor: float) -> Any:
     """Widths times a factor, at least one unit each."""
     scaled = np.maximum(1, np.rint(np.multiply(width, factor))).astype(int)
     return tuple(scaled.tolist()) if np.ndim(width) else int(scaled)
-
-
-def named_network(estimator: Any) -> tuple[str, DeepEstimator]:
-    """The network in an estimator, and the prefix of its parameters there."""
-    if isinstance(estimator, DeepEstimator):
-        return "", estimator
-    found = [
-        (f"{name}__", value)
-        for name, value in estimator.get_params().items()
-        if isinstance(value, DeepEstimator)
-    ]
-    if not found:
-        raise TypeError(
-            "This needs a network of sklearn_deep, or a Pipeline or other meta-estimator"
-            f" around one; got {type(estimator).__name__}."
-        )
-    return found[-1]

@@ -1,0 +1,1 @@
+"""What keeps a network from a better score, and what to change."""
