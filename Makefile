@@ -22,7 +22,7 @@ ORT_WEB := .cache/onnxruntime-web
 EXAMPLES := $(sort $(wildcard examples/plot_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-slow test-oldest test-browser \
+.PHONY: help quickstart serve-demo test test-all test-slow test-oldest test-browser \
         test-clients mutants lint types examples docs docstrings bench dist clean
 
 help:  ## list the targets
@@ -51,6 +51,10 @@ $(ORT_WEB)/package/package.json:
 	mkdir -p $(ORT_WEB)
 	-cd $(ORT_WEB) && npm pack --silent onnxruntime-web@1.30.0 && tar xzf onnxruntime-web-*.tgz
 
+$(VENV)/.serve: pyproject.toml $(VENV)/.torch
+	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[onnx,serve]" pandas
+	@touch $@
+
 .venv-clients/.clients: tests/constraints-clients.txt
 	test -x .venv-clients/bin/python || $(PYTHON) -m venv .venv-clients
 	.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check \
@@ -72,6 +76,9 @@ $(VENV)/.build:
 
 quickstart: $(VENV)/.run  ## install, and run examples/quickstart.py
 	$(RUN) $(BIN)/python examples/quickstart.py --figure quickstart.png
+
+serve-demo: $(VENV)/.serve  ## train, export and serve two models; it prints the address
+	$(RUN) $(BIN)/python examples/serve_demo.py $(ARGS)
 
 test: $(VENV)/.test  ## install, and run the tests but the slow ones and those in a browser
 	$(PYTEST) -m "not slow and not browser" $(ARGS)
