@@ -5,6 +5,7 @@ import io
 import json
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
@@ -29,6 +30,7 @@ from sklearn_deep import (
     TabularClassifier,
     to_onnx,
 )
+from sklearn_deep.serving._metadata import with_checksum
 
 RNG = np.random.default_rng(0)
 N = 80
@@ -357,3 +359,33 @@ def test_a_version_can_be_asked(client):
     url = "/v1/models/numbers/versions/{}/predict"
     assert client.post(url.format(1), content=body).status_code == 200
     assert client.post(url.format(2), content=body).status_code == 404
+
+
+def without_fields(content):
+    """A file as it was written before there were fields."""
+    model = onnx.load_from_string(content)
+    (entry,) = [p for p in model.metadata_props if p.key == "sklearn_deep"]
+    metadata = json.loads(entry.value)
+    metadata.pop("fields")
+    entry.value = json.dumps(metadata)
+    kept = [p for p in model.metadata_props if p.key != "sklearn_deep.sha256"]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    return with_checksum(model.SerializeToString())
+
+
+@pytest.mark.parametrize("name", ["mixed", "dates", "numbers"])
+def test_a_file_of_before_without_fields_answers_the_same(
+    name, client, folder, running_server, tmp_path
+):
+    content = without_fields((folder / f"{name}.onnx").read_bytes())
+    (tmp_path / f"{name}.onnx").write_bytes(content)
+    old = running_server([tmp_path]).client
+    rows = as_json(name)
+    assert predictions(old, name, rows=rows) == predictions(client, name, rows=rows)
+    fault = ask(old, name, rows=[{**rows[0], "more": 1}]).json()["errors"][0]
+    assert fault["field"] == "rows[0].more"
+    assert old.get("/").status_code == 200
+    form = {f"f{j}": str(v) for j, v in enumerate(rows[1].values())}
+    answer = old.post(f"/page/model/{name}", data=form)
+    assert answer.status_code == 200, answer.text
