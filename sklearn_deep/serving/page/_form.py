@@ -199,6 +199,7 @@ def _date(field: Field, value: str, common: dict[str, Any]) -> Markup:
     seen = [value, *(str(field.get(end, "")) for end in ("min", "max"))]
     timed = any("T" in text and not text.endswith("T00:00:00") for text in seen)
     if timed:
+        value += "T00:00:00" if len(value) == len("2024-05-31") else ""
         return tag("input", **common, type="datetime-local", step=1, value=value[:19])
     return tag("input", **common, type="date", value=value.partition("T")[0])
 

@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from PIL import Image
 from sklearn.compose import make_column_transformer
@@ -351,6 +353,68 @@ def test_a_body_that_is_no_form_is_refused(client):
             "/page/model/people", content=content, headers={"content-type": kind}
         )
         assert answer.status_code in (400, 422)
+
+
+VOID = {"input", "link", "meta", "br"}
+
+
+def assert_balanced(page):
+    """Every element ends, in the order in which they began."""
+    open_tags = []
+
+    def end(tag):
+        assert open_tags.pop() == tag
+
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, _: tag in VOID or open_tags.append(tag)
+    parser.handle_endtag = end
+    parser.feed(page)
+    parser.close()
+    assert open_tags == []
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_page_is_balanced_markup_with_unique_ids(client, name):
+    page = client.get(f"/page/model/{name}").text
+    assert_balanced(page)
+    ids = [value for key, value in attributes(page) if key == "id"]
+    assert len(ids) == len(set(ids))
+
+
+ROWS = st.dictionaries(
+    st.sampled_from(["f0", "f1", "f2", "f3", "x", "text", "image", "black", "csv"]),
+    st.text(max_size=12)
+    | st.sampled_from(["1", "true", "Bonn", "nan", "inf", "-1e999", "1_0", QUOTE, CSV])
+    | st.floats().map(str),
+    max_size=8,
+)
+BOUNDED = settings(
+    max_examples=150, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+@BOUNDED
+@given(values=ROWS, name=st.sampled_from(sorted(MODELS)))
+def test_random_forms_are_answered_with_a_page(client, values, name):
+    answer = client.post(f"/page/model/{name}", data=values)
+    assert answer.status_code in (200, 400, 422), answer.text
+    if answer.status_code != 400:
+        assert_balanced(answer.text)
+        assert ('id="result"' in answer.text) == (answer.status_code == 200)
+
+
+@BOUNDED
+@given(
+    body=st.binary(max_size=80)
+    | st.sampled_from([b"--b\r\n", b"--b\r\n\r\nx\r\n--b--", b"--b--"]),
+    kind=st.sampled_from(
+        ["multipart/form-data; boundary=b", "multipart/form-data", "text/plain", ""]
+    ),
+)
+def test_random_bytes_as_a_form_make_no_failure(client, body, kind):
+    headers = {"content-type": kind}
+    answer = client.post("/page/model/images", content=body, headers=headers)
+    assert answer.status_code in (400, 422), answer.text
 
 
 @pytest.fixture(scope="module")
