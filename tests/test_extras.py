@@ -38,7 +38,6 @@ NEED_AN_EXTRA = {
     "split": "onnx",
     "split_report": "onnx",
     "to_onnx": "onnx",
-    "variants": "onnx",
     "to_web": "onnx",
     "variants": "onnx",
 }

@@ -6,7 +6,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import GridSearchCV
 
@@ -276,7 +276,11 @@ class _Measures:
 def _name(estimator: Any, scoring: Any) -> str:
     if isinstance(scoring, str):
         return scoring
-    return f"score of {type(estimator).__name__}" if scoring is None else str(scoring)
+    if callable(scoring):
+        return getattr(scoring, "__name__", str(scoring))
+    known = {is_classifier: "accuracy", is_regressor: "R2"}
+    names = [name for holds, name in known.items() if holds(estimator)]
+    return names[0] if names else f"score of {type(estimator).__name__}"
 
 
 def _curve(

@@ -22,6 +22,7 @@ from sklearn_deep import (
     TabularRegressor,
     capacity_curve,
     stacking_report,
+    standard_error_of_estimate_scorer,
 )
 
 X, Y = make_classification(150, 6, random_state=0)
@@ -144,6 +145,20 @@ def test_small_factors_give_no_size_twice():
     curve = capacity_curve(MLPClassifier((2,), **ONE), X, Y, cv=2)
     assert curve.n_parameters.tolist() == sorted(set(curve.n_parameters.tolist()))
     assert [p["hidden_layer_sizes"] for p in curve.params] == [(1,), (2,), (4,), (8,)]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "y", "scoring", "name"),
+    [
+        (MLPClassifier((2,), **ONE), Y, None, "accuracy"),
+        (MLPRegressor((2,), **ONE), Y, None, "R2"),
+        (MLPRegressor((2,), **ONE), Y, "neg_mean_squared_error", None),
+        (MLPRegressor((2,), **ONE), Y, standard_error_of_estimate_scorer, None),
+    ],
+)
+def test_the_score_has_a_name(estimator, y, scoring, name):
+    curve = capacity_curve(estimator, X, y, sizes=[1, 2], cv=2, scoring=scoring)
+    assert curve.scoring == (name or getattr(scoring, "__name__", scoring))
 
 
 def test_groups_reach_the_splitter():
