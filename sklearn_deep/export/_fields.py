@@ -25,7 +25,7 @@ _MAX_COLUMNS = 1000
 _MAX_CHOICES = 50
 _MAX_SHARE_OF_DIFFERENT = 0.7
 # Rows that medians are computed of, evenly spaced among all.
-_MEDIAN_ROWS = 2000
+_MEDIAN_ROWS = 500
 # Strings of a model that are tried as categories of one column.
 _MAX_CANDIDATES = 2000
 
@@ -80,7 +80,7 @@ def _columns(X: Any, metadata: dict[str, Any]) -> Iterator[tuple[int, np.ndarray
     """Index among the features, and values, of each column of X."""
     names = metadata["feature_names_in"]
     if names is None:
-        yield from enumerate(X.T)
+        yield from enumerate(np.ascontiguousarray(X.T))  # to read columns is fast then
         return
     present = {str(name): k for k, name in enumerate(X.columns)}
     for j, name in enumerate(names):
@@ -107,7 +107,8 @@ def _field(
 def _numbers(values: np.ndarray) -> Field:
     if values.dtype == object:
         values = np.array([np.nan if is_missing(v) else v for v in values], float)
-    found = values[np.isfinite(values)].astype(float, copy=False)
+    finite = np.isfinite(values)
+    found = values if finite.all() else values[finite]
     middle = float(np.median(_sample(found))) if found.size else None
     return _between("number", found, middle, _short)
 

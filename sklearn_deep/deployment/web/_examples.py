@@ -93,7 +93,8 @@ def _plain(values: np.ndarray, dtype: str, missing: str) -> list[Any]:
 
 
 def _iso(microseconds: Any) -> str:
-    return str(np.datetime_as_string(np.datetime64(int(microseconds), "us")))
+    time = np.datetime64(int(microseconds), "us")
+    return str(np.datetime_as_string(time, unit="auto"))
 
 
 def plain_number(value: Any) -> Any:

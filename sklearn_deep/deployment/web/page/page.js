@@ -608,7 +608,7 @@ class FieldEditor {
     this.control = el("input", {
       id: this.id, type: numeric ? "number" : "text", step: numeric ? step : null,
       inputmode: numeric ? (step === 1 ? "numeric" : "decimal") : null,
-      oninput: () => { this.follow(); changed(); },
+      oninput: () => { this.follow(); changed(); }, onchange: changed,
     });
     const { min, max } = this.field;
     if (!(numeric && sliders && max > min)) return [this.control];
@@ -1131,7 +1131,7 @@ class Batch {
     const offset = keep.length;
     const order = [...columns.map((_, k) => offset + k), ...keep.map((_, k) => k)].slice(0, 12);
     const names = [...keep, ...columns];
-    const cell = (value) => typeof value === "number" ? shown(value) : String(value).slice(0, 60);
+    const cell = (value) => typeof value === "number" ? shown(Number(value.toPrecision(4))) : String(value).slice(0, 60);
     const numeric = (k) => rows.some((row) => typeof row[k] === "number");
     $("preview").replaceChildren(el("table", {},
       el("thead", {}, el("tr", {}, ...order.map((k) => el("th", { class: numeric(k) ? "number" : null, scope: "col" }, names[k])))),
@@ -1221,6 +1221,10 @@ class Live {
     $("editor").addEventListener("submit", (event) => { event.preventDefault(); this.update(); });
     this.actions();
     this.editor.reset();
+    // A line at the bottom of a small screen, while the prediction is below it.
+    new IntersectionObserver(([seen]) => {
+      $("dock").hidden = seen.isIntersecting || seen.boundingClientRect.top < 0;
+    }, { rootMargin: "0px 0px -80px 0px" }).observe($("prediction"));
   }
 
   actions() {
