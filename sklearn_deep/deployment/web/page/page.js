@@ -104,11 +104,11 @@ class Model {
   columns(part, rows) {
     const width = part.columns.length;
     const data = buffer(part.dtype, rows.length * width);
-    const names = part.columns.map((j) => this.fields ? this.fields[j].name : `x${j}`);
-    rows.forEach((row, i) => part.columns.forEach((j, k) => {
-      const value = Array.isArray(row) ? row[j] : row[names[k]];
-      data[i * width + k] = this.encode(part.dtype, value ?? null);
-    }));
+    const encode = ENCODERS[part.dtype], { missing } = this.metadata;
+    part.columns.forEach((j, k) => {
+      const key = Array.isArray(rows[0]) ? j : this.fields[j].name;
+      for (let i = 0; i < rows.length; i++) data[i * width + k] = encode(rows[i][key] ?? null, missing);
+    });
     return this.tensor(part.dtype, data, [rows.length, width]);
   }
 
@@ -1262,6 +1262,7 @@ class Live {
       return;
     }
     const time = performance.now() - start;
+    performance.mark("answer");
     $("answer").replaceChildren(...showAnswer(answer));
     $("dock").textContent = inShort(answer);
     $("latency").textContent = `${time < 10 ? time.toFixed(1) : Math.round(time)} ms`;
