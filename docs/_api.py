@@ -88,7 +88,8 @@ GROUPS = [
     ),
     (
         "Deployment",
-        "A pipeline cut to what a client can carry. :doc:`user_guide/cut_to_fit`.",
+        "A page that predicts in the browser, and a pipeline cut to what a client can carry."
+        " :doc:`user_guide/in_browser`, :doc:`user_guide/cut_to_fit`.",
         [
             "OnnxSplit",
             "SplitClassifier",
@@ -97,6 +98,7 @@ GROUPS = [
             "Variants",
             "split",
             "split_report",
+            "to_web",
             "variants",
         ],
     ),
@@ -151,7 +153,6 @@ GROUPS = [
             "save",
             "sign",
             "to_onnx",
-            "to_web",
         ],
     ),
     (

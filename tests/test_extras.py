@@ -39,7 +39,6 @@ NEED_AN_EXTRA = {
     "split_report": "onnx",
     "to_onnx": "onnx",
     "to_web": "onnx",
-    "variants": "onnx",
 }
 
 HIDE = """
