@@ -112,7 +112,8 @@ class OnnxSession:
             Rows that the exported estimator refuses; None where the file does not say.
         """
         refusals = self.metadata.get("refusals")  # absent from older files
-        requested = [*names] if refusals is None else [*names, refusals["name"]]
+        marking = [] if refusals is None else [refusals["name"]]
+        requested = list(dict.fromkeys([*names, *marking]))
         lengths = row_lengths(feeds, self.metadata)
         n_rows = len(next(iter(feeds.values())))
         # Padded steps are as many as the longest row of all has.
@@ -124,10 +125,12 @@ class OnnxSession:
             ]
             outputs = [_joined(parts) for parts in zip(*pieces, strict=True)]
         _check_rows(outputs, n_rows)
+        by_name = dict(zip(requested, outputs, strict=True))
+        outputs = [by_name[name] for name in names]
         if refusals is None:
             return outputs, None
-        marks = outputs.pop()
         with as_file_error("it does not show which rows it refuses"):
+            marks = by_name[refusals["name"]]
             return outputs, refused_rows(marks, refusals["form"], lengths)
 
 
