@@ -17,7 +17,9 @@ _MAX_CLASSES = 12
 _MAX_SAMPLE = 6  # columns
 
 
-def about_card(metadata: dict[str, Any], checksum: str, address: str) -> Markup:
+def about_card(
+    metadata: dict[str, Any], checksum: str, address: str, needs_token: bool
+) -> Markup:
     """The model, what it was compared on, and a request for it."""
     facts = [
         ("Model", metadata["estimator"]),
@@ -32,7 +34,11 @@ def about_card(metadata: dict[str, Any], checksum: str, address: str) -> Markup:
     request = tag(
         "details",
         tag("summary", "Ask it from a program"),
-        tag("pre", tag("code", sample_request(metadata, address)), tabindex="0"),
+        tag(
+            "pre",
+            tag("code", sample_request(metadata, address, needs_token)),
+            tabindex="0",
+        ),
     )
     return tag(
         "section", tag("h2", "About"), tag("dl", listed), request, class_="card about"
@@ -70,11 +76,12 @@ def _compared(receipt: dict[str, Any]) -> str:
         return ""
 
 
-def sample_request(metadata: dict[str, Any], address: str) -> str:
+def sample_request(metadata: dict[str, Any], address: str, needs_token: bool) -> str:
     """A request in the form of a command."""
     body = json.dumps({"rows": [_sample(metadata)]})
     quoted = body.replace("'", "'\\''")
-    return f"curl {address} \\\n  -d '{quoted}'"
+    token = "  -H 'Authorization: Bearer TOKEN' \\\n" if needs_token else ""
+    return f"curl {address} \\\n{token}  -d '{quoted}'"
 
 
 def _sample(metadata: dict[str, Any]) -> Any:

@@ -97,23 +97,31 @@ def sign_in(place: Place, failed: bool) -> bytes:
     form = tag(
         "form",
         tag("h1", "Sign in"),
-        tag("p", "This server asks for a token. Its owner has it."),
-        tag("label", "Token", for_="token"),
+        tag("p", "This server asks for a token. Its owner gives it out."),
         tag(
-            "input",
-            id="token",
-            name="token",
-            type="password",
-            autocomplete="current-password",
-            required=True,
-            autofocus=True,
-            aria_invalid="true" if failed else None,
-            aria_describedby="fault" if failed else None,
+            "div",
+            tag("label", "Token", for_="token"),
+            _token_input(failed),
+            fault if failed else None,
+            class_="field",
         ),
-        fault if failed else None,
         tag("button", "Sign in", class_="primary"),
         method="post",
         action=f"{place.root}page/sign-in",
         class_="card narrow",
     )
     return page("Sign in", place, form)
+
+
+def _token_input(failed: bool) -> Markup:
+    return tag(
+        "input",
+        id="token",
+        name="token",
+        type="password",
+        autocomplete="current-password",
+        required=True,
+        autofocus=True,
+        aria_invalid="true" if failed else None,
+        aria_describedby="fault" if failed else None,
+    )

@@ -1,5 +1,6 @@
 """The page at ``/``: a person chooses a model, fills in a row, and sees the prediction."""
 
+import re
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -188,7 +189,7 @@ def _model_page(
     address = f"{base}/v1/models/{quote(served.name, safe='')}/predict"
     metadata = served.metadata
     forms = [make(metadata, action, outcome.given) for make in (row_form, csv_form)]
-    about = about_card(metadata, served.checksum, address)
+    about = about_card(metadata, served.checksum, address, place.signed_in)
     content = tag(
         "div",
         tag("h1", tag("bdi", served.name)),
@@ -257,10 +258,23 @@ def _faults(error: FieldErrors) -> dict[str, str]:
     return found
 
 
+_CELL = re.compile(r"columns\.(?P<name>.*)\[(?P<row>\d+)\]", re.DOTALL)
+_ROW = re.compile(r"(rows\[|columns \(row )(?P<row>\d+)[\])]")
+
+
+def _place_in_csv(field: str) -> str:
+    cell, row = _CELL.fullmatch(field), _ROW.fullmatch(field)
+    if cell:
+        return f"Row {int(cell['row']) + 1}, {cell['name'][:100]}:"
+    return (
+        f"Row {int(row['row']) + 1}" if row else field[:100].replace("csv", "The CSV")
+    )
+
+
 def _csv_faults(error: FieldErrors) -> dict[str, str]:
-    """All faults, a line each."""
+    """All faults, a line each, with rows counted as in the table of results."""
     shown = [
-        f"{one.field[:200]} {one.message[:300]}. {one.fix[:300]}."
+        f"{_place_in_csv(one.field)} {one.message[:300]}. {one.fix[:300]}."
         for one in error.errors[:_MAX_SHOWN]
     ]
     left = len(error.errors) - len(shown)

@@ -254,14 +254,14 @@ def test_columns_of_a_csv_that_the_model_does_not_use_are_named(client):
         "twice": ("age,age\n1,2\n", "twice"),
         "a cell less": (CSV + "1,2\n", "has 2 cells"),
         "an open quote": (CSV + '"1,2,3,4', "cannot be read"),
-        "a fault": (CSV.replace("40.5", "old"), "rows[1].age"),
+        "a fault": (CSV.replace("40.5", "old"), "Row 2, age: must be a number"),
         "a missing column": ("age,rooms\n1,2\n", "missing"),
     }.values(),
 )
 def test_a_csv_with_faults_is_refused_with_reasons(client, text, told):
     page = ask(client, "people", 422, csv=text)
     (fault,) = re.findall(r'id="csv-fault"[^>]*>(.*?)</p>', page, re.DOTALL)
-    assert told in fault.replace("columns.age[1]", "rows[1].age")
+    assert told in fault
     assert "\n" not in fault or told != "has no rows"
 
 
