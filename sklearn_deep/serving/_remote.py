@@ -3,10 +3,12 @@
 import http.client
 import json
 import operator
+import os
 import random
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -77,6 +79,7 @@ class Remote:
     token: str | None = field(default=None, repr=False)
     timeout: float = 10.0
     retries: int = 3
+    _idle: "_Idle" = field(default_factory=lambda: _Idle(), repr=False, compare=False)
 
     def infer(
         self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]
@@ -144,11 +147,8 @@ class Remote:
     def _once(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> "_Answer":
-        end = time.monotonic() + self.timeout
-        connection, base = self._connection()
         try:
-            connection.request(method, base + path, body, headers)
-            answer = _read(connection, end)
+            answer = self._on_any_connection(method, path, body, headers)
         except ssl.SSLCertVerificationError as error:
             raise ServerError(
                 f"The certificate of {self.url} is not valid: {error}."
@@ -156,16 +156,43 @@ class Remote:
         except (OSError, http.client.HTTPException) as error:
             what = str(error) or type(error).__name__
             raise _TryAgainError(f"{type(error).__name__}: {what}") from error
-        finally:
-            connection.close()
         self._check_status(answer)
         return answer
 
-    def _connection(self) -> tuple[http.client.HTTPConnection, str]:
+    def _on_any_connection(self, *request: Any) -> "_Answer":
+        """The answer on an open connection, or else on a new one."""
+        idle = self._idle.take()
+        if idle is not None:
+            with suppress(ConnectionError):  # a server closes idle ones
+                return self._on(idle, *request)
+        return self._on(self._new_connection(), *request)
+
+    def _on(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: dict[str, str],
+    ) -> "_Answer":
+        end = time.monotonic() + self.timeout
+        base = quote(urlsplit(self.url).path.rstrip("/"), safe="/%")
+        try:
+            connection.request(method, base + path, body, headers)
+            answer, stays_open = _read(connection, end)
+        except BaseException:
+            connection.close()
+            raise
+        if stays_open:
+            self._idle.give(connection)
+        else:
+            connection.close()
+        return answer
+
+    def _new_connection(self) -> http.client.HTTPConnection:
         parts = urlsplit(self.url)
         kind = _KINDS[parts.scheme]
-        made = kind(parts.hostname or "", parts.port, timeout=self.timeout)
-        return made, quote(parts.path.rstrip("/"), safe="/%")
+        return kind(parts.hostname or "", parts.port, timeout=self.timeout)
 
     def _check_status(self, answer: "_Answer") -> None:
         status, says = answer.status, answer.message()
@@ -177,6 +204,32 @@ class Remote:
             raise ServerError(
                 f"{self.url} answers with status {status}: {says}", status
             )
+
+
+class _Idle:
+    """Open connections without a request, of this process."""
+
+    def __init__(self) -> None:
+        self._connections: list[http.client.HTTPConnection] = []
+        self._process = os.getpid()
+
+    def take(self) -> http.client.HTTPConnection | None:
+        """One of them, or None; no other thread gets it."""
+        if os.getpid() != self._process:  # a fork shares the sockets
+            self._connections, self._process = [], os.getpid()
+        try:
+            return self._connections.pop()
+        except IndexError:
+            return None
+
+    def give(self, connection: http.client.HTTPConnection) -> None:
+        """Let another request take a connection."""
+        self._connections.append(connection)
+
+    def __del__(self) -> None:
+        """Close all."""
+        for connection in self._connections:
+            connection.close()
 
 
 _KINDS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
@@ -227,8 +280,8 @@ class _Answer:
         return float(given) if _is_number(given) and len(given) < 6 else 0.0
 
 
-def _read(connection: http.client.HTTPConnection, end: float) -> _Answer:
-    """Read a whole response before ``end``.
+def _read(connection: http.client.HTTPConnection, end: float) -> tuple[_Answer, bool]:
+    """Read a whole response before ``end``; tell whether the connection stays open.
 
     Raises
     ------
@@ -246,7 +299,9 @@ def _read(connection: http.client.HTTPConnection, end: float) -> _Answer:
             raise TimeoutError("the answer takes too long")
     headers = {name.lower(): value for name, value in response.getheaders()}
     _check_whole(headers, size)
-    return _Answer(response.status, headers, b"".join(parts))
+    response.close()  # not the connection
+    answer = _Answer(response.status, headers, b"".join(parts))
+    return answer, not response.will_close
 
 
 def _check_whole(headers: Mapping[str, str], size: int) -> None:

@@ -27,10 +27,14 @@ def short_waits(monkeypatch):
     monkeypatch.setattr(remote, "_FIRST_WAIT", 0.001)
 
 
+ports = []  # of the connections that the requests came on
+
+
 @contextmanager
-def server(*answers):
+def server(*answers, keeps_open=False):
     """Answers requests in turn, the last answer for ever; gives the URL and what came."""
     came = []
+    ports.clear()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -38,8 +42,9 @@ def server(*answers):
         def answer(self):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             came.append((self.command, self.path, dict(self.headers), body))
+            ports.append(self.client_address[1])
             answers[min(len(came), len(answers)) - 1](self)
-            self.close_connection = True
+            self.close_connection = not keeps_open
 
         do_GET = do_POST = answer
 
@@ -47,6 +52,7 @@ def server(*answers):
             pass
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listening.block_on_close = False  # a connection may still be open
     thread = threading.Thread(target=listening.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
@@ -114,6 +120,50 @@ def test_a_request_is_json_and_bytes_with_the_token():
     assert asked["inputs"][0]["name"] == "cut"
     assert body[n_json:] == ROWS.tobytes()
     assert asked["outputs"] == [{"name": "p", "parameters": {"binary_data": True}}]
+
+
+def test_a_connection_is_used_again():
+    with server(GOOD, keeps_open=True) as (url, came):
+        asked = Remote(url)
+        for _ in range(3):
+            asked.infer({"cut": ROWS}, ["p"])
+    assert len(came) == 3
+    assert len(set(ports)) == 1
+
+
+def good_then_gone(handler):
+    GOOD(handler)
+    handler.wfile.flush()
+    hang_up(handler)
+
+
+def test_a_connection_that_the_server_has_closed_is_replaced_without_a_repetition():
+    with server(good_then_gone, keeps_open=True) as (url, came):
+        asked = Remote(url, retries=0)
+        for _ in range(3):
+            asked.infer({"cut": ROWS}, ["p"])
+            time.sleep(0.05)
+    assert len(came) == 3
+    assert len(set(ports)) == 3
+
+
+def test_threads_do_not_share_a_connection():
+    with server(GOOD, keeps_open=True) as (url, came):
+        asked = Remote(url)
+        results = []
+
+        def ask():
+            for _ in range(20):
+                results.append(asked.infer({"cut": ROWS}, ["p"])[0])
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(results) == len(came) == 80
+    assert all((p == ROWS).all() for p in results)
+    assert len(set(ports)) <= 4
 
 
 def test_answers_in_bytes_are_read():
