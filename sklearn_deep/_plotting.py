@@ -33,11 +33,11 @@ def whole_ticks(axis: Any) -> None:
     axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def legend_beside(ax: Any) -> None:
-    """Add a legend to the right of the axes, so that it hides no curve.
+def legend_beside(ax: Any, place: float = 1.0) -> None:
+    """Add a legend to the right of the axes, from ``place`` widths on: it hides no curve.
 
     A figure without a layout engine gets the constrained one, which makes room for it.
     """
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.6)
+    ax.legend(loc="upper left", bbox_to_anchor=(place, 1.0), borderaxespad=0.6)
     if ax.figure.get_layout_engine() is None:
         ax.figure.set_layout_engine("constrained")

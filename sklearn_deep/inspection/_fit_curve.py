@@ -1,12 +1,18 @@
-"""Plot of training and validation loss per epoch."""
+"""Plot of training and validation loss per epoch, of one fit or of several."""
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from sklearn_deep._plotting import legend_beside, pyplot, whole_ticks
 from sklearn_deep.estimators.core._base import DeepEstimator
 from sklearn_deep.estimators.core._fitted import fitted_of
+from sklearn_deep.inspection._history import history_verdict
 
 _LABELS = {"train_loss": "training", "valid_loss": "validation"}
+
+# Where a legend begins beside a second axis with its labels, in widths of the axes.
+_BEHIND_AXIS = 1.2
 
 # Attributes in which meta-estimators store the fitted estimator.
 _INSIDE = ("best_estimator_", "estimator_", "regressor_")
@@ -15,7 +21,9 @@ _INSIDE = ("best_estimator_", "estimator_", "regressor_")
 class FitCurveDisplay:
     """Plot of the losses of a fit per epoch, with the best epoch marked.
 
-    Use :meth:`from_estimator` to make one.
+    Use :meth:`from_estimator` to make one, and :meth:`from_estimators` to compare fits.
+    From ten epochs on, the title says how the fit went: whether the losses were still
+    falling, settled, or rose again on the validation rows.
 
     Parameters
     ----------
@@ -27,6 +35,10 @@ class FitCurveDisplay:
         Epoch that the weights are from.
     estimator_name : str, default=None
         Title of the plot.
+    learning_rates : ndarray of shape (n_epochs,), default=None
+        Learning rate of each epoch, for ``plot(learning_rate=True)``.
+    verdict : str, default=""
+        How the fit went; it is part of the title.
 
     Attributes
     ----------
@@ -50,14 +62,27 @@ class FitCurveDisplay:
     >>> display = FitCurveDisplay.from_estimator(net)  # doctest: +SKIP
     """
 
-    def __init__(self, *, epochs, curves, best_epoch, estimator_name=None):
+    def __init__(
+        self,
+        *,
+        epochs,
+        curves,
+        best_epoch,
+        estimator_name=None,
+        learning_rates=None,
+        verdict="",
+    ):
         self.epochs = epochs
         self.curves = curves
         self.best_epoch = best_epoch
         self.estimator_name = estimator_name
+        self.learning_rates = learning_rates
+        self.verdict = verdict
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, log_scale=False):
+    def from_estimator(
+        cls, estimator, *, ax=None, log_scale=False, learning_rate=False
+    ):
         """Plot the training history of a fitted estimator.
 
         Parameters
@@ -69,6 +94,8 @@ class FitCurveDisplay:
             Axes to plot on; None creates a figure.
         log_scale : bool, default=False
             Whether the losses are on a logarithmic axis.
+        learning_rate : bool, default=False
+            Whether to draw the learning rate of each epoch on an axis of its own.
 
         Returns
         -------
@@ -80,6 +107,56 @@ class FitCurveDisplay:
         TypeError
             If no fitted network is found.
         """
+        display = cls._of(estimator)
+        return display.plot(ax=ax, log_scale=log_scale, learning_rate=learning_rate)
+
+    @classmethod
+    def from_estimators(cls, estimators, *, names=None, ax=None, log_scale=False):
+        """Plot the training histories of several fitted estimators on the same axes.
+
+        Training losses are dashed, validation losses solid, and the epochs that the
+        weights are from are marked.
+
+        Parameters
+        ----------
+        estimators : sequence of estimators, or dict
+            Fitted networks, or Pipelines or searches around them; or what
+            ``cross_validate(..., return_estimator=True)`` gives.
+        names : sequence of str, default=None
+            Labels; None counts them.
+        ax : matplotlib Axes, default=None
+            Axes to plot on; None creates a figure.
+        log_scale : bool, default=False
+            Whether the losses are on a logarithmic axis.
+
+        Returns
+        -------
+        displays : list of FitCurveDisplay
+            One per estimator, on the same axes.
+
+        Raises
+        ------
+        TypeError
+            If no fitted network is found in one of them.
+        ValueError
+            If there are none, or not as many names.
+        """
+        estimators = _listed(estimators)
+        names = names or [f"fit {k + 1}" for k in range(len(estimators))]
+        if len(names) != len(estimators):
+            raise ValueError(
+                f"{cls.__name__} needs a name for each of {len(estimators)} estimators,"
+                f" got {len(names)}."
+            )
+        displays = [cls._of(estimator) for estimator in estimators]
+        ax = _axes(cls.__name__) if ax is None else ax
+        for k, (display, name) in enumerate(zip(displays, names, strict=True)):
+            display._plot_beside(ax, name, f"C{k}")
+        _finish(ax, log_scale, "training dashed, validation solid")
+        return displays
+
+    @classmethod
+    def _of(cls, estimator):
         network = find_network(estimator, cls.__name__)
         history = fitted_of(network).history
         epochs = np.array([row["epoch"] for row in history])
@@ -88,15 +165,16 @@ class FitCurveDisplay:
             for name, label in _LABELS.items()
         }
         curves = {k: v for k, v in curves.items() if not np.isnan(v).all()}
-        display = cls(
+        return cls(
             epochs=epochs,
             curves=curves,
             best_epoch=network.best_epoch_,
             estimator_name=type(network).__name__,
+            verdict=history_verdict(history, network.best_epoch_),
+            learning_rates=np.array([row["learning_rate"] for row in history]),
         )
-        return display.plot(ax=ax, log_scale=log_scale)
 
-    def plot(self, ax=None, *, log_scale=False):
+    def plot(self, ax=None, *, log_scale=False, learning_rate=False):
         """Plot the curves.
 
         Parameters
@@ -105,16 +183,15 @@ class FitCurveDisplay:
             Axes to plot on; None creates a figure.
         log_scale : bool, default=False
             Whether the losses are on a logarithmic axis.
+        learning_rate : bool, default=False
+            Whether to draw the learning rate of each epoch on an axis of its own.
 
         Returns
         -------
         display : FitCurveDisplay
             The display itself.
         """
-        if ax is None:
-            _, ax = pyplot(type(self).__name__).subplots(
-                figsize=(8.0, 4.2), layout="constrained"
-            )
+        ax = _axes(type(self).__name__) if ax is None else ax
         self.lines_ = [
             ax.plot(self.epochs, values, label=label)[0]
             for label, values in self.curves.items()
@@ -125,13 +202,62 @@ class FitCurveDisplay:
             linestyle="--",
             label=f"weights kept\n(epoch {self.best_epoch})",
         )
-        if log_scale:
-            ax.set_yscale("log")
-        ax.set(xlabel="epoch", ylabel="loss", title=self.estimator_name or "")
-        whole_ticks(ax.xaxis)
-        legend_beside(ax)
+        beside = learning_rate and self.learning_rates is not None
+        if beside:
+            self._plot_rates(ax)
+        title = ": ".join(filter(None, (self.estimator_name, self.verdict)))
+        _finish(ax, log_scale, title, place=_BEHIND_AXIS if beside else 1.0)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _plot_rates(self, ax):
+        """Draw the learning rate on a second axis, with an entry in the legend."""
+        beside = ax.twinx()
+        (line,) = beside.plot(self.epochs, self.learning_rates, color="C3", lw=0.8)
+        beside.set_ylabel("learning rate")
+        beside.set_ylim(0, None)
+        ax.plot([], [], color=line.get_color(), lw=0.8, label="learning rate")
+
+    def _plot_beside(self, ax, name, colour):
+        """Draw the curves in one colour, as one of several fits."""
+        *others, watched = self.curves.values()
+        self.lines_ = [
+            ax.plot(self.epochs, values, color=colour, ls="--", lw=0.8)[0]
+            for values in others
+        ]
+        self.lines_ += ax.plot(self.epochs, watched, color=colour, label=name)
+        place = int(np.searchsorted(self.epochs, self.best_epoch))
+        ax.plot(self.best_epoch, watched[place], "o", color=colour, ms=5)
+        self.ax_, self.figure_ = ax, ax.figure
+
+
+def _axes(asks):
+    _, ax = pyplot(asks).subplots(figsize=(8.0, 4.2), layout="constrained")
+    return ax
+
+
+def _finish(ax, log_scale, title, place=1.0):
+    """Scale, labels and legend."""
+    if log_scale:
+        ax.set_yscale("log")
+    ax.set(xlabel="epoch", ylabel="loss", title=title)
+    whole_ticks(ax.xaxis)
+    legend_beside(ax, place)
+
+
+def _listed(estimators):
+    """Estimators as a list; those of ``cross_validate`` are an entry of its dict."""
+    if isinstance(estimators, Mapping):
+        if "estimator" not in estimators:
+            raise ValueError(
+                "FitCurveDisplay needs the estimators of cross_validate: call it with"
+                " return_estimator=True."
+            )
+        estimators = estimators["estimator"]
+    estimators = list(estimators)
+    if not estimators:
+        raise ValueError("FitCurveDisplay needs at least one estimator.")
+    return estimators
 
 
 def find_network(estimator, asks):

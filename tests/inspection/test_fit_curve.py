@@ -6,7 +6,11 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    cross_validate,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -141,3 +145,48 @@ def test_the_network_behind_a_threshold_or_a_transformed_target_is_found(network
 def test_what_has_no_history_is_refused_by_name(estimator):
     with pytest.raises(TypeError, match=type(estimator).__name__):
         FitCurveDisplay.from_estimator(estimator)
+
+
+def test_the_title_says_how_the_fit_went(iris):
+    network = MLPClassifier((6,), learning_rate=1e-4, max_epochs=12, random_state=0)
+    display = FitCurveDisplay.from_estimator(network.fit(*iris))
+    assert display.ax_.get_title() == (
+        "MLPClassifier: the losses were still falling at the end"
+    )
+
+
+def test_the_learning_rate_has_an_axis_of_its_own(network, iris):
+    display = FitCurveDisplay.from_estimator(network.fit(*iris), learning_rate=True)
+    beside = display.figure_.axes[1]
+    assert beside.get_ylabel() == "learning rate"
+    assert_array_equal(
+        beside.lines[0].get_ydata(), network.history_["learning_rate"].to_numpy()
+    )
+    labels = [t.get_text() for t in display.ax_.get_legend().get_texts()]
+    assert "learning rate" in labels
+
+
+def test_the_folds_of_a_cross_validation_share_one_picture(network, iris):
+    scores = cross_validate(network, *iris, cv=3, return_estimator=True)
+    displays = FitCurveDisplay.from_estimators(scores)
+    assert len({display.ax_ for display in displays}) == 1
+    labels = [t.get_text() for t in displays[0].ax_.get_legend().get_texts()]
+    assert labels == ["fit 1", "fit 2", "fit 3"]
+    for display, fitted in zip(displays, scores["estimator"], strict=True):
+        watched = display.lines_[-1]
+        assert_array_equal(watched.get_ydata(), fitted.history_["valid_loss"])
+        mark = [line for line in display.ax_.lines if line.get_marker() == "o"]
+        assert fitted.best_epoch_ in [line.get_xdata()[0] for line in mark]
+
+
+@pytest.mark.parametrize(
+    ("estimators", "names", "message"),
+    [
+        ({"test_score": []}, None, "return_estimator"),
+        ([], None, "at least one"),
+        ([MLPClassifier()], ["a", "b"], "a name for each"),
+    ],
+)
+def test_several_fits_that_are_none_are_refused(estimators, names, message):
+    with pytest.raises(ValueError, match=message):
+        FitCurveDisplay.from_estimators(estimators, names=names)
