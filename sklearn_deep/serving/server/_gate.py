@@ -15,12 +15,13 @@ from sklearn_deep.serving.server._errors import (
     TooLargeError,
     UnauthorizedError,
 )
-from sklearn_deep.serving.server._infer import infer, model_of
+from sklearn_deep.serving.server._infer import infer, model_of, padding
 from sklearn_deep.serving.server._metrics import Metrics
 from sklearn_deep.serving.server._scope import (
     BODY,
     HEADERS,
     ROWS,
+    Buffer,
     Message,
     Receive,
     Scope,
@@ -104,11 +105,11 @@ class Gate:
         body = scope[BODY] = await self._read(headers, receive)
         model = model_of(scope)
         if model is None:
-            await self.app(scope, _replay(body, receive), send)
+            await self.app(scope, _replay(bytes(body), receive), send)
         else:
             await send_response(send, 200, *await infer(self.state, scope, *model))
 
-    async def _read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+    async def _read(self, headers: dict[bytes, bytes], receive: Receive) -> Buffer:
         length = headers.get(b"content-length")
         if length is None and b"transfer-encoding" not in headers:
             return b""
@@ -116,11 +117,11 @@ class Gate:
             raise BadRequestError("Content-Length must be a number.")
         if length is not None and int(length) > self.settings.max_body:
             raise self._too_large()
-        return await self._collect(receive)
+        return await self._collect(receive, padding(headers))
 
-    async def _collect(self, receive: Receive) -> bytes:
-        """The body, which mostly comes in one piece."""
-        parts: list[bytes] = []
+    async def _collect(self, receive: Receive, pad: int) -> Buffer:
+        """The body, which mostly comes in one piece, behind some bytes that align it."""
+        parts = [bytes(pad)] if pad else []
         size, more = 0, True
         end = time.monotonic() + self.settings.timeout
         while more:
@@ -130,7 +131,9 @@ class Gate:
             if size > self.settings.max_body:
                 raise self._too_large()
             more = message.get("more_body", False)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        if len(parts) == 1:
+            return parts[0]
+        return memoryview(b"".join(parts))[pad:] if pad else b"".join(parts)
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from sklearn_deep.serving.server._errors import BadRequestError
+from sklearn_deep.serving.server._scope import Buffer
 from sklearn_deep.serving.server._specs import DTYPES, TensorSpec
-
-Buffer = bytes | bytearray | memoryview
 
 # Kinds of NumPy's guess that a datatype takes without loss.
 _KINDS = {"b": "b", "i": "iu", "u": "iu", "f": "fiu"}

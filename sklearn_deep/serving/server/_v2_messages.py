@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from sklearn_deep.serving.server._errors import BadRequestError
+from sklearn_deep.serving.server._scope import Buffer
 from sklearn_deep.serving.server._served import Served
 from sklearn_deep.serving.server._specs import TensorSpec
 from sklearn_deep.serving.server._tensors import (
-    Buffer,
     array_of_bytes,
     array_of_json,
     bytes_of_array,
@@ -52,12 +52,12 @@ class InferRequest:
         return len(next(iter(self.feeds.values())))
 
 
-def parse_request(body: bytes, header: int | None, served: Served) -> InferRequest:
+def parse_request(body: Buffer, header: int | None, served: Served) -> InferRequest:
     """Read a request.
 
     Parameters
     ----------
-    body : bytes
+    body : bytes-like
     header : int or None
         Bytes of JSON at the beginning of the body; None where all is JSON.
     served : Served
@@ -71,7 +71,7 @@ def parse_request(body: bytes, header: int | None, served: Served) -> InferReque
             f"Inference-Header-Content-Length is {header}, and the body has {len(body)}"
             " bytes."
         )
-    request = parse_json(body if header is None else body[:header])
+    request = parse_json(bytes(body if header is None else body[:header]))
     binary = _Blobs(memoryview(body)[len(body) if header is None else header :])
     outputs, wanted = _requested(request.get("outputs"))
     identity = request.get("id")

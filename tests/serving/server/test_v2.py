@@ -1,5 +1,6 @@
 """REST of the Open Inference Protocol, version 2."""
 
+import asyncio
 import json
 
 import numpy as np
@@ -13,6 +14,13 @@ from server_requests import (
     json_tensor,
     strings,
 )
+from sklearn_deep.serving.server._access_log import AccessLog
+from sklearn_deep.serving.server._gate import Gate
+from sklearn_deep.serving.server._infer import padding
+from sklearn_deep.serving.server._metrics import Metrics
+from sklearn_deep.serving.server._repository import Repository
+from sklearn_deep.serving.server._settings import Settings
+from sklearn_deep.serving.server._v2_messages import parse_request
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +128,31 @@ def test_tensors_go_and_come_as_bytes_behind_the_json(server, models, flowers):
     model = models.fitted["flowers"]
     np.testing.assert_allclose(p, model.predict_proba(X), atol=1e-12)
     assert strings(answer.content[size + first :]) == model.predict(X).tolist()
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+@pytest.mark.parametrize("more", ["", "a", "abcd", "abcdefg"])
+def test_tensors_behind_the_json_are_not_copied(models, rows, pieces, more):
+    """The arrays that onnxruntime gets are views of the body."""
+    body, headers = binary_request(("X", "FP64", rows), id=more)
+    size = int(headers[HEADER])
+    parts = np.array_split(np.frombuffer(body, np.uint8), pieces)
+    messages = [
+        {"type": "http.request", "body": p.tobytes(), "more_body": k < pieces - 1}
+        for k, p in enumerate(parts)
+    ]
+
+    async def receive():
+        return messages.pop(0)
+
+    repository = Repository([models.path("plain")])
+    gate = Gate(None, Settings(), Metrics(repository), AccessLog(None), None)
+    pad = padding({HEADER.lower().encode(): str(size).encode()})
+    whole = asyncio.run(gate._collect(receive, pad))
+    array = parse_request(whole, size, repository.get("plain")).feeds["X"]
+    assert np.shares_memory(array, np.frombuffer(whole, np.uint8))
+    assert array.flags.aligned
+    np.testing.assert_array_equal(array, rows)
 
 
 def test_all_outputs_come_as_bytes_if_the_request_says_so(server, rows):
