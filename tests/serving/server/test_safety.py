@@ -338,6 +338,27 @@ def test_a_client_that_waits_does_not_keep_the_server_alive(running_server, mode
         assert time.perf_counter() - start < 6
 
 
+@pytest.mark.slow
+def test_a_log_that_nobody_reads_stops_neither_requests_nor_the_end(models):
+    command = [sys.executable, "-m", "sklearn_deep", "serve", models.path("plain")]
+    with subprocess.Popen(
+        [*map(str, command), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,  # is full after about 400 lines
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        try:
+            with httpx.Client(base_url=process.stdout.readline().split()[1]) as client:
+                for _ in range(1500):
+                    answer = client.post("/v2/models/plain/infer", json=REQUEST)
+                    assert answer.status_code == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+
+
 # What the process is
 
 
