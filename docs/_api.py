@@ -71,6 +71,12 @@ GROUPS = [
         ],
     ),
     (
+        "Training data",
+        "What is wrong with the rows, the columns and the labels, and what to do."
+        " :doc:`user_guide/data_checks`.",
+        ["DataFinding", "DataReport", "check_data"],
+    ),
+    (
         "Checkpoints",
         "Fits and searches that continue after an interruption."
         " :doc:`user_guide/files`.",

@@ -97,6 +97,9 @@ if TYPE_CHECKING:
         capacity_curve,
     )
     from sklearn_deep.inspection.capacity._display import CapacityCurveDisplay
+    from sklearn_deep.inspection.data_checks._check_data import check_data
+    from sklearn_deep.inspection.data_checks._finding import DataFinding
+    from sklearn_deep.inspection.data_checks._report import DataReport
     from sklearn_deep.inspection.diagnosis._diagnosis import Diagnosis, diagnose
     from sklearn_deep.inspection.diagnosis._display import DiagnosisDisplay
     from sklearn_deep.inspection.summary._summary import NetworkSummary, summary
@@ -143,6 +146,8 @@ _HOMES = {
     "CutMix": "augmentation._mix",
     "Diagnosis": "inspection.diagnosis._diagnosis",
     "DiagnosisDisplay": "inspection.diagnosis._display",
+    "DataFinding": "inspection.data_checks._finding",
+    "DataReport": "inspection.data_checks._report",
     "Erasing": "augmentation._image",
     "FeatureMask": "augmentation._table",
     "FineTuned": "transfer.fine_tuning._fine_tuned",
@@ -215,6 +220,7 @@ _HOMES = {
     "WindowSlice": "augmentation._series",
     "augmentation_preview": "inspection._augmentation_preview",
     "capacity_curve": "inspection.capacity._capacity_curve",
+    "check_data": "inspection.data_checks._check_data",
     "checkpoint_report": "training.checkpoints._report",
     "clear_checkpoints": "training.checkpoints._report",
     "compression_report": "inspection._compression_report",
@@ -262,6 +268,8 @@ __all__ = [
     "CutMix",
     "Diagnosis",
     "DiagnosisDisplay",
+    "DataFinding",
+    "DataReport",
     "Erasing",
     "FeatureMask",
     "FineTuned",
@@ -334,6 +342,7 @@ __all__ = [
     "WindowSlice",
     "augmentation_preview",
     "capacity_curve",
+    "check_data",
     "checkpoint_report",
     "clear_checkpoints",
     "compression_report",

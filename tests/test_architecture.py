@@ -80,6 +80,7 @@ LAZY = {
         "sklearn_deep.serving._session",
         "sklearn_deep.export._to_onnx",
     },
+    "inspection/data_checks/_report.py": {"pandas"},
     "training/checkpoints/_report.py": {"pandas"},
     "transfer/conversion/_from_keras.py": {"keras"},
     "transfer/fine_tuning/_source.py": {"sklearn_deep.transfer.conversion._from_onnx"},

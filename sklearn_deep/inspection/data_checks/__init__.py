@@ -1,0 +1,1 @@
+"""Checks of training data: a table of functions, each with a statistical test behind it."""
