@@ -14,7 +14,7 @@ from sklearn_deep.inspection.data_checks._target import Target
 _MOST_ROWS, _N_FOLDS, _FALSE_DISCOVERIES = 4000, 3, 0.05
 
 # Share of what a model explains that columns may add and still be irrelevant.
-_NEGLIGIBLE = 0.05
+_NEGLIGIBLE = 0.1
 
 # Halvings of the set of columns that might be left out.
 _N_ATTEMPTS = 3
@@ -28,7 +28,7 @@ def irrelevant(data: CheckInput) -> list[Found]:
     the copies, at a rate of false discoveries of 5 %, are relevant, and so are those that
     relate to the target alone, by a test of ranks or counts, or beside the others in a
     linear model. The others are left out
-    together, and are irrelevant if that costs less than a twentieth of what the model
+    together, and are irrelevant if that costs less than a tenth of what the model
     explains (a test of non-inferiority).
     """
     assert data.target is not None
