@@ -92,8 +92,8 @@ def check_data(
     random_state : int, RandomState instance or None, default=None
         Seed of folds, samples and permutations; an int gives the same report again.
     n_jobs : int, default=None
-        Fits of folds that run at once. With ``joblib.parallel_config(backend="stacked")``
-        networks of the folds are trained as one.
+        Fits of folds that run at once. Networks of the folds are trained as one stack,
+        unless another backend is set by :func:`joblib.parallel_config`.
 
     Returns
     -------

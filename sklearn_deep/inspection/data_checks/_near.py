@@ -14,6 +14,9 @@ import numpy as np
 
 _TABLES, _WINDOW, _ROWS_PER_SLICE = 12, 8, 60
 
+# Fewer rows tell nothing about the density around one.
+_FEWEST = 40
+
 # Up to so many rows are compared with all others.
 _FEW = 3000
 
@@ -58,7 +61,7 @@ def near_pairs(
     rng : numpy.random.Generator
     """
     n = len(places)
-    if n < 3:
+    if n < _FEWEST:
         return NearPairs(np.full(n, -1), np.full(n, np.inf), np.full(n, 1.0 * n))
     part = np.arange(n) if part is None else part  # apart from itself only
     cells = np.zeros(n, int) if cells is None else cells

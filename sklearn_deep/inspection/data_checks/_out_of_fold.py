@@ -1,6 +1,7 @@
 """Predictions on rows that a model was not fitted to."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_deep.data._sequences import sequences_in
+from sklearn_deep.estimators.core._base import DeepEstimator
 from sklearn_deep.estimators.families._mlp import MLPClassifier, MLPRegressor
 from sklearn_deep.inspection.data_checks._rows import (
     IMAGES,
@@ -27,6 +29,7 @@ from sklearn_deep.inspection.data_checks._rows import (
     Rows,
 )
 from sklearn_deep.inspection.data_checks._target import Target
+from sklearn_deep.training.stacking._backend import stacked_by_default
 
 # Trees of boosting in a fit, over all classes and rounds.
 _TREES = 300
@@ -60,6 +63,8 @@ def fold_numbers(
     strata: np.ndarray, groups: np.ndarray, n_folds: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Deal groups to folds, those of each stratum in turn; copies of a row stay together."""
+    if len(np.unique(groups)) < 2:  # nothing to keep apart
+        groups = np.arange(len(groups))
     _, first, member = np.unique(groups, return_index=True, return_inverse=True)
     shuffled = rng.permutation(len(first))
     order = shuffled[np.argsort(strata[first][shuffled], kind="stable")]
@@ -87,7 +92,7 @@ def out_of_fold(
     """
     folds = fold_numbers(target.strata()[sample], groups[sample], n_folds, rng)
     model, values = model_of(X, rows, target, estimator)
-    if robust and isinstance(model, HistGradientBoostingRegressor) and not estimator:
+    if robust and isinstance(model, _Regressor):
         model.set_params(loss="absolute_error")
     values = _safe_indexing(values, sample)
     target = target.of_rows(sample)
@@ -97,14 +102,22 @@ def out_of_fold(
         (np.flatnonzero(folds != k), np.flatnonzero(folds == k)) for k in range(n_folds)
     ]
     parts = [part for part in parts if len(part[0]) and len(part[1])]
-    found = Parallel(n_jobs=n_jobs)(
-        run(model, values, y, target, train, test) for train, test in parts
-    )
+    with _stacks(model):
+        found = Parallel(n_jobs=n_jobs)(
+            run(model, values, y, target, train, test) for train, test in parts
+        )
     width = (len(target.classes),) if target.is_classes else ()
     predicted = np.zeros((len(sample), *width))
     for (_, test), part in zip(parts, found, strict=True):
         predicted[test] = part
     return OutOfFold(sample, folds, predicted)
+
+
+def _stacks(model: Any) -> AbstractContextManager[None]:
+    """Train the networks of all folds as one, where the model is a network or ends in one."""
+    steps = getattr(model, "steps", None)
+    last = steps[-1][1] if steps else model
+    return stacked_by_default() if isinstance(last, DeepEstimator) else nullcontext()
 
 
 def fit_and_predict(
@@ -148,6 +161,25 @@ def model_of(X: Any, rows: Rows, target: Target, estimator: Any) -> tuple[Any, A
     return _MODELS[rows.kind](X, rows, target)
 
 
+class _Classifier(HistGradientBoostingClassifier):
+    """Boosting that bears columns without any value in a fold."""
+
+    def fit(self, X, y):
+        return super().fit(_without_empty(X), y)
+
+
+class _Regressor(HistGradientBoostingRegressor):
+    """Boosting that bears columns without any value in a fold."""
+
+    def fit(self, X, y):
+        return super().fit(_without_empty(X), y)
+
+
+def _without_empty(X: np.ndarray) -> np.ndarray:
+    """Zeros in columns without a value: no tree splits a constant."""
+    return np.where(np.isnan(X).all(0), 0.0, X)
+
+
 def boosting(categorical: np.ndarray, columns: np.ndarray, target: Target) -> Any:
     """Boosting that takes missing values and categories as they are."""
     with np.errstate(invalid="ignore"):
@@ -162,8 +194,8 @@ def boosting(categorical: np.ndarray, columns: np.ndarray, target: Target) -> An
         "random_state": 0,
     }
     if target.is_classes:
-        return HistGradientBoostingClassifier(**params)
-    return HistGradientBoostingRegressor(**params)
+        return _Classifier(**params)
+    return _Regressor(**params)
 
 
 def _of_arrays(X: Any, rows: Rows, target: Target) -> tuple[Any, Any]:

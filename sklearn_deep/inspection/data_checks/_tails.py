@@ -34,6 +34,8 @@ def tail_p_values(values: np.ndarray) -> np.ndarray:
         1 where there are too few values, or most are equal.
     """
     p_value = np.ones(len(values))
+    if len(values) < FEWEST:
+        return p_value
     deviation = values - np.median(values)
     for side in (deviation > 0, deviation < 0):
         if side.sum() >= FEWEST:
