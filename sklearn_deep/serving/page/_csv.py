@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -47,8 +48,9 @@ def read_csv(
     names, rows = [name.strip() for name in lines[0]], lines[1:]
     check_rows(len(rows))
     _check(names, rows, known)
+    wanted = set(known)
     columns = {
-        name: [row[j] for row in rows] for j, name in enumerate(names) if name in known
+        name: [row[j] for row in rows] for j, name in enumerate(names) if name in wanted
     }
     ignored = [name for name in names if name not in columns]
     return CsvRows(columns, len(rows), ignored)
@@ -71,9 +73,8 @@ def _lines(text: str, known: Sequence[str]) -> list[list[str]]:
 
 
 def _check(names: list[str], rows: list[list[str]], known: Sequence[str]) -> None:
-    doubled = sorted(
-        {name for name in names if names.count(name) > 1 and name in known}
-    )
+    counts = Counter(names)
+    doubled = [name for name in known if counts[name] > 1]
     if doubled:
         raise _fault("csv", f"has the column {doubled[0]!r} twice", "Drop one of them")
     if not set(names).intersection(known):

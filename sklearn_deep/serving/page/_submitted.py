@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from email.parser import BytesParser
-from email.policy import HTTP
+from email.message import Message
+from email.parser import Parser
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,6 +14,9 @@ from sklearn_deep.serving.fields._rows import rows_to_X
 from sklearn_deep.serving.page._form import input_name
 
 _MAX_VALUES = 1000
+_MAX_PARTS = 100
+_MAX_HEAD = 4096  # bytes of the header of a part
+_MAX_ECHOED = 2**20  # characters of a value that a form is filled with again
 
 Values = dict[str, Any]
 
@@ -33,19 +36,26 @@ def read_form(body: bytes, content_type: str) -> Values:
 
 
 def _read_multipart(body: bytes, content_type: str) -> Values:
-    head = f"Content-Type: {content_type}\r\n\r\n".encode()
-    message = BytesParser(policy=HTTP).parsebytes(head + body)
-    parts: Any = message.get_payload()
-    if not isinstance(parts, list):
-        raise ValueError("The body is no form.")
+    boundary = _header(f"Content-Type: {content_type}").get_boundary()
+    if not boundary:
+        raise ValueError("The form has no boundary.")
+    # The first delimiter has no line before it.
+    parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode(), _MAX_PARTS + 1)
+    if len(parts) > _MAX_PARTS:
+        raise ValueError("The form has too many parts.")
     found: Values = {}
-    for part in parts[:_MAX_VALUES]:
-        name = part.get_param("name", header="content-disposition")
-        content = part.get_payload(decode=True) or b""
-        is_file = part.get_filename() is not None
+    for part in parts[1:]:
+        head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+        header = _header(head[:_MAX_HEAD].decode())
+        name = header.get_param("name", header="content-disposition")
         if isinstance(name, str):
+            is_file = header.get_filename() is not None
             found[name] = content if is_file else content.decode()
     return found
+
+
+def _header(text: str) -> Message:
+    return Parser().parsestr(text.strip() + "\r\n\r\n", headersonly=True)
 
 
 def submitted_row(metadata: dict[str, Any], values: Values) -> Any:
@@ -158,5 +168,9 @@ def _not_read(message: str, fix: str) -> FieldErrors:
 
 
 def echoed(values: Mapping[str, Any]) -> dict[str, str]:
-    """What the form is filled with again: text, not files."""
-    return {name: value for name, value in values.items() if isinstance(value, str)}
+    """What the form is filled with again: text, not files, and not the longest."""
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, str) and len(value) <= _MAX_ECHOED
+    }

@@ -100,8 +100,7 @@ async def ask(request: Request) -> Response:
     if not _access(request).allows(request):
         return _html(sign_in(_place(request, _UP), failed=False), 401)
     served, engine = _served(request), engine_of(request)
-    values = _values(request)
-    outcome = await engine.call(lambda: _answer(served, values, engine))
+    outcome = await engine.call(lambda: _answer(served, _values(request), engine))
     if outcome.download is not None:
         return _as_file(outcome.download)
     return _model_page(request, served, outcome, _UP)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -65,8 +66,8 @@ def parse_strictly(body: bytes) -> dict[str, Any]:
 def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        doubled = next(key for key in keys if keys.count(key) > 1)
+        counts = Counter(key for key, _ in pairs)
+        doubled = next(key for key, n in counts.items() if n > 1)
         raise BadRequestError(
             f"An object of the body has the key {doubled!r:.100} twice."
         )

@@ -139,6 +139,15 @@ def test_many_unknown_columns_take_no_long_time(server):
     assert len(answer.json()["errors"]) == 100
 
 
+def test_a_doubled_key_among_many_is_found_at_once(server):
+    keys = ",".join(f'"k{i}":1' for i in range(300_000))
+    start = time.perf_counter()
+    answer = send(server, '{"rows":[{' + keys + ',"k299999":2}]}')
+    assert time.perf_counter() - start < 10
+    assert answer.status_code == 400
+    assert "'k299999' twice" in answer.json()["error"]
+
+
 def test_a_million_rows_are_refused_before_they_are_converted(server):
     body = '{"rows": [' + "{}," * 1_000_000 + "{}]}"
     answer = send(server, body)

@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 from html.parser import HTMLParser
 
 import numpy as np
@@ -379,6 +380,33 @@ def test_every_page_is_balanced_markup_with_unique_ids(client, name):
     assert_balanced(page)
     ids = [value for key, value in attributes(page) if key == "id"]
     assert len(ids) == len(set(ids))
+
+
+LARGE = {
+    "columns": (
+        "application/x-www-form-urlencoded",
+        b"csv=" + b"a," * 1_000_000 + b"%0A1",
+    ),
+    "parts": ("multipart/form-data; boundary=b", b"--b\r\n" * 2_000_000),
+    "lines": ("multipart/form-data; boundary=b", b"--b" + b"\r\n" * 4_000_000),
+    "a header": (
+        "multipart/form-data; boundary=b",
+        b"--b\r\n" + b"a: b\r\n" * 2_000_000,
+    ),
+    "quotes": ("application/x-www-form-urlencoded", b"csv=age%0A" + b'"' * 4_000_000),
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_a_large_form_takes_no_long_time(client, kind):
+    form, body = LARGE[kind]
+    start = time.perf_counter()
+    answer = client.post(
+        "/page/model/people", content=body, headers={"content-type": form}
+    )
+    assert time.perf_counter() - start < 10
+    assert answer.status_code in (400, 413, 422)
+    assert len(answer.content) < 2_000_000
 
 
 ROWS = st.dictionaries(
