@@ -37,8 +37,9 @@ def history_verdict(history: Sequence[Mapping[str, Any]], best_epoch: int) -> st
     n_end = max(_FEWEST, round(_END * len(train)))
     if len(train) < 2 * _FEWEST:
         return TOO_SHORT
-    end = watched[-n_end:]
-    if watched is valid and _is_above(end, _around(watched, best_epoch - 1), watched):
+    end, later = watched[-n_end:], watched[max(best_epoch, len(watched) - n_end) :]
+    best = _around(watched, best_epoch - 1)
+    if watched is valid and len(later) >= _FEWEST and _is_above(later, best, watched):
         return OVERFITS.format(epoch=best_epoch)
     return STILL_FALLING if _trend(end, watched) < 0 else SETTLED
 

@@ -48,6 +48,12 @@ def test_a_validation_loss_that_rises_again_is_overfitting():
     assert "overfits" not in verdict(FLAT)
 
 
+@pytest.mark.parametrize("best_epoch", [36, 38, 40])
+def test_nothing_overfits_where_the_best_epoch_is_among_the_last(best_epoch):
+    said = verdict(FALLING, FALLING + 5 * NOISE[::-1], best_epoch)
+    assert "overfits" not in said
+
+
 def test_a_slope_within_the_noise_is_none():
     drift = 1 - EPOCHS / 4000
     assert verdict(FLAT + drift + NOISE) == SETTLED
