@@ -33,12 +33,16 @@ def open_page(browser, address, name):
     return browser.run("return document.getElementById('status-text').textContent")
 
 
+@pytest.fixture(scope="module", params=PIPELINES)
+def status(request, browser, address):
+    """What a page says when it has compared itself; the page stays open."""
+    return open_page(browser, address, request.param)
+
+
 # Equality with Python
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_the_page_equals_python(browser, address, name):
-    status = open_page(browser, address, name)
+def test_the_page_equals_python(browser, status):
     assert status.startswith("Equal to Python"), status
     assert browser.console() == []
     check = browser.run_async("return (await window.page).check")
@@ -369,11 +373,9 @@ def test_text_has_contrast_in_both_colour_schemes(browser, address, name, dark):
         browser.dark(False)
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_a_phone_needs_no_sideways_scrolling(browser, address, name):
+def test_a_phone_needs_no_sideways_scrolling(browser, status):
     browser.resize(360, 740)
     try:
-        open_page(browser, address, name)
         assert browser.run("return document.documentElement.scrollWidth") <= 360
     finally:
         browser.resize(1280, 900)
