@@ -69,11 +69,8 @@ def best_variant(
 _MEASURED = ("rows", "scoring", "batch_size")
 
 
-@router.api_route(
-    "/v2/models/{name}/variants/{file}",
-    methods=["GET", "HEAD"],
-    response_class=FileResponse,
-)
+@router.head("/v2/models/{name}/variants/{file}", include_in_schema=False)
+@router.get("/v2/models/{name}/variants/{file}", response_class=FileResponse)
 def download(request: Request, name: str, file: str) -> Response:
     """Download the file of a variant; a part of it by ``Range``.
 

@@ -183,6 +183,20 @@ def test_the_first_variant_of_the_index_is_served(server, rows):
     )
 
 
+def test_the_schema_has_both_operations_once(server):
+    schema = server.client.get("/openapi.json").json()
+    operations = [
+        operation["operationId"]
+        for path in schema["paths"].values()
+        for operation in path.values()
+        if "operationId" in operation
+    ]
+    assert len(set(operations)) == len(operations)
+    assert "/v2/models/{name}/variants" in schema["paths"]
+    assert "/v2/models/{name}/variants/{file}" in schema["paths"]
+    assert "Duplicate Operation" not in server.log.read_text()
+
+
 def test_a_new_index_is_served_at_once(folder, running_server, index):
     server = running_server([folder / "iris"])
     path = folder / "iris" / INDEX
