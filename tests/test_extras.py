@@ -31,7 +31,6 @@ OPTIONAL = [
 # Public names that cannot be imported without an extra, and the extra.
 NEED_AN_EXTRA = {
     "OnnxExport": "onnx",
-    "SplitReport": "onnx",
     "from_keras": "keras",
     "from_onnx": "onnx",
     "register_onnx_layer": "onnx",
@@ -39,6 +38,7 @@ NEED_AN_EXTRA = {
     "split_report": "onnx",
     "to_onnx": "onnx",
     "to_web": "onnx",
+    "variants": "onnx",
 }
 
 HIDE = """
