@@ -18,8 +18,10 @@ from sklearn_deep.deployment.variants._candidates import (
 from sklearn_deep.deployment.variants._measure import measure
 from sklearn_deep.deployment.variants._result import Variants
 from sklearn_deep.exceptions import ScoreDropWarning
-from sklearn_deep.export._to_onnx import to_onnx
+from sklearn_deep.export._metadata import write_metadata
+from sklearn_deep.export._to_onnx import OnnxExport, to_onnx
 from sklearn_deep.inspection._compression_report import CompressionReport
+from sklearn_deep.serving._metadata import read_metadata
 from sklearn_deep.serving._variants import choose, on_front
 
 # What a compression, its fine-tuning or its export raises for a model that it does not
@@ -208,12 +210,23 @@ def _export_all(
                 warnings.simplefilter("ignore", ScoreDropWarning)
                 made = candidate.make(models.get(source, model), X_train, y_train)
             models[candidate.name] = made
-            exports[candidate.name] = to_onnx(made, X, tolerance=tolerance)
+            export = to_onnx(made, X, tolerance=tolerance)
+            exports[candidate.name] = _without_fields(export) if exports else export
         except _REFUSALS as error:
             reasons[candidate.name] = error
     if not exports:
         raise reasons[DENSE]
     return exports, _notes(reasons)
+
+
+def _without_fields(export: OnnxExport) -> OnnxExport:
+    """Leave out the description of columns for forms: kilobytes of a small file.
+
+    A server shows the form of the first file.
+    """
+    props = {entry.key: entry.value for entry in export.model.metadata_props}
+    write_metadata(export.model, {**read_metadata(props), "fields": None})
+    return OnnxExport(export.model, export.receipt)
 
 
 def _notes(reasons: dict[str, Exception]) -> list[str]:

@@ -24,6 +24,7 @@ from sklearn_deep import (
     Sliced,
     variants,
 )
+from sklearn_deep.serving._session import OnnxSession
 from sklearn_deep.serving._variants import INDEX, read_index
 
 QUICK = {"max_epochs": 3, "random_state": 0}
@@ -86,6 +87,16 @@ def test_every_nesting_is_tried_and_has_a_receipt(found):
     assert sizes["sliced-0.5"] < sizes["dense"]
     for export in found.exports.values():
         assert export.receipt["rows"] > 0
+
+
+def test_only_the_first_file_describes_columns_for_a_form(found):
+    opened = {
+        name: OnnxSession(export.to_bytes(), 1, verify=True).metadata
+        for name, export in found.exports.items()
+    }
+    assert [m["fields"] is None for m in opened.values()] == [False, True, True, True]
+    for name, export in found.exports.items():
+        assert opened[name]["receipt"]["rows"] == export.receipt["rows"]
 
 
 def test_an_unmet_budget_is_named_with_the_nearest_variant(found):
