@@ -47,6 +47,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/(plot_|quickstart)",
+    "ignore_pattern": r"__init__\.py|serve_demo\.py",  # it serves until it is stopped
     "within_subsection_order": "_gallery.QuickstartFirst",
     "reset_argv": "_gallery.argv",
     "backreferences_dir": "generated",
