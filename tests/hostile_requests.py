@@ -40,7 +40,7 @@ def with_other_value(rng, request):
         elif kind == 1 and isinstance(holder, list):
             holder.insert(last, holder[last])
         else:
-            holder[last] = VALUES[rng.integers(len(VALUES))]
+            holder[last] = copy.deepcopy(VALUES[rng.integers(len(VALUES))])
     return request
 
 
