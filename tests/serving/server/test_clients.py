@@ -19,8 +19,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run(*command):
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+def run(*command, **kwargs):
+    command = [*map(str, command)]
+    done = subprocess.run(command, capture_output=True, text=True, **kwargs)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout
 
@@ -69,6 +70,7 @@ def test_nothing_that_the_schema_allows_makes_the_server_fail(server, tmp_path):
         *("--max-examples", 30, "--generation-deterministic", "--no-color"),
         *("--checks", "not_a_server_error,content_type_conformance"),
         *("--checks", "response_schema_conformance,unsupported_method"),
+        cwd=tmp_path,  # it keeps what it finds beside itself
     )
 
 
