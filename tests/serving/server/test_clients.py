@@ -74,7 +74,7 @@ def test_nothing_that_the_schema_allows_makes_the_server_fail(server, tmp_path):
     )
 
 
-def test_rows_are_answered_as_the_schema_of_their_model_says(server):
+def test_rows_are_answered_as_the_schema_of_their_model_says(server, tmp_path):
     schemathesis = Path(PYTHON).with_name("schemathesis")
     run(
         *(schemathesis, "run", server.url + "/openapi.json"),
@@ -82,4 +82,5 @@ def test_rows_are_answered_as_the_schema_of_their_model_says(server):
         *("--max-examples", 50, "--generation-deterministic", "--no-color"),
         # That all columns have one length cannot be said in a schema.
         *("--exclude-checks", "positive_data_acceptance"),
+        cwd=tmp_path,
     )
