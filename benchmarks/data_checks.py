@@ -182,7 +182,8 @@ def flipped_labels(cases, cleanlab):
             table = report.labels_
             ours = rated(table["row"], flipped)
             theirs = _cleanlab(case, y, flipped, cleanlab)
-            top = np.isin(table["row"][: len(flipped)], flipped).sum() / len(flipped)
+            listed = report.label_candidates_["row"][: len(flipped)]
+            top = np.isin(listed, flipped).mean() if len(listed) else np.nan
             before, after, truth = _accuracies(case, y, report)
             gains.append(after - before)
             cells = [*ours, top, *theirs, before, after, truth]

@@ -31,9 +31,10 @@ def labels(data: CheckInput) -> list[Found]:
         "p_given": given[doubt],
         "p_wrong": floor.wrong[doubt],
     }
+    candidates = Found("label_candidates", table)
     sure = floor.wrong[doubt] > 0.5
     if floor.p_value > data.alpha or not sure.any():
-        return [Found("labels", {k: v[:0] for k, v in table.items()})]
+        return [candidates, Found("labels", {k: v[:0] for k, v in table.items()})]
     table = {name: column[sure] for name, column in table.items()}
     finding = DataFinding(
         "labels",
@@ -48,7 +49,7 @@ def labels(data: CheckInput) -> list[Found]:
         rows_line(data, "labels"),
         rows=table["row"],
     )
-    return [Found("labels", table, finding, "rows")]
+    return [candidates, Found("labels", table, finding, "rows")]
 
 
 def target_outliers(data: CheckInput) -> list[Found]:

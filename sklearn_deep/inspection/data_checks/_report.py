@@ -59,6 +59,9 @@ class DataReport:
     labels_ : table
         Rows with labels that are probably wrong (``p_wrong``), the clearest first, and the
         class that is suggested.
+    label_candidates_ : table
+        All rows that confident learning names, the clearest first, whether or not overlap of
+        the classes explains them.
     target_outliers_ : table
         Rows with numbers out of the tail of the residuals.
     two_sample_, drift_ : table

@@ -27,7 +27,7 @@ CHECKS: dict[str, Check] = {
     "near_duplicates": Check(near_duplicates, ["near_duplicates"]),
     "conflicts": Check(conflicts, ["conflicts"], ["classes"]),
     "leaks": Check(leaks, ["leaks"], ["X_test"]),
-    "labels": Check(labels, ["labels"], ["classes"]),
+    "labels": Check(labels, ["labels", "label_candidates"], ["classes"]),
     "target_outliers": Check(target_outliers, ["target_outliers"], ["numbers"]),
     "drift": Check(drift, ["two_sample", "drift"], ["X_test"]),
     "rare": Check(rare, ["rare_classes", "rare_groups"]),

@@ -159,7 +159,12 @@ def test_flipped_labels_are_found(rng, estimator):
 def test_overlap_is_no_wrong_label(rng):
     X = rng.normal(size=(800, 3))
     y = X.sum(1) + rng.logistic(size=800) > 0
-    assert checked(X, y, checks="labels").findings_ == []
+    report = checked(X, y, checks="labels")
+    assert report.findings_ == []
+    assert len(report.labels_) == 0
+    listed = report.label_candidates_  # to look through, in order of clearness
+    assert len(listed) > 50
+    assert report.clean(X, y, what="label_candidates")[0] is X
 
 
 def test_targets_in_another_unit_are_outliers(rng):
