@@ -2,7 +2,8 @@
 
 Each check runs at the level that it has in a whole report, on at most ``--rows`` rows of a
 set without its own copies. ``--cleanlab PYTHON`` runs cleanlab, in an environment of its
-own, on the same out-of-fold probabilities.
+own, on out-of-fold probabilities of boosting that are made for it: not those that
+``check_data`` makes for itself, so that the two are not compared like for like.
 """
 
 import argparse
