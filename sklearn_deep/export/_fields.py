@@ -17,6 +17,7 @@ from sklearn_deep.export.inputs._declared import column_values
 from sklearn_deep.export.inputs._placeholder import strings_of_model
 from sklearn_deep.serving._feeds import make_feeds
 from sklearn_deep.serving._outputs import refused_rows
+from sklearn_deep.serving.fields._fields import BYTE
 
 # A wider table has no fields: nobody fills in so many by hand, and they take bytes.
 _MAX_COLUMNS = 1000
@@ -117,6 +118,10 @@ def _integers(values: np.ndarray) -> Field:
     return _between("integer", values, _middle(values), int)
 
 
+def _bytes(values: np.ndarray) -> Field:
+    return {**_integers(values), **BYTE}
+
+
 def _dates(values: np.ndarray) -> Field:
     times = _present_times(values)
     return _between("date", times, _middle(times), _iso)
@@ -178,6 +183,7 @@ _DESCRIPTIONS: dict[str, Callable[[np.ndarray], Field]] = {
     "float32": _numbers,
     "float64": _numbers,
     "int64": _integers,
+    "uint8": _bytes,
     "bool": _booleans,
     "string": _strings,
     "datetime64[us]": _dates,

@@ -222,6 +222,8 @@ _FIELD = _fields(
         "default": _optional(_scalar),
         "min": _scalar,
         "max": _scalar,
+        "least": _integer(),
+        "most": _integer(),
         "choices": _list(_text),
         "open": _boolean,
         "used": _boolean,
@@ -299,6 +301,8 @@ def _check_fields(metadata: dict[str, Any]) -> None:
     if found != (names or [f"x{j}" for j in range(width or 0)]):
         raise _InvalidField("metadata.fields must have one entry per feature, in order")
     for j, field in enumerate(fields):
+        if ("least" in field) != ("most" in field):
+            raise _InvalidField("metadata.fields must have least and most, or neither")
         if ("choices" in field) != (field["kind"] == "category"):
             raise _InvalidField(
                 f"metadata.fields[{j}].choices must be set for a category, and for it only"

@@ -19,7 +19,13 @@ TESTED = {
 
 # Public names by module. The private names of skl2onnx are in ``export/skl2onnx/_private.py``.
 NAMES: dict[str, tuple[str, ...]] = {
-    "onnx": ("GraphProto", "ModelProto", "NodeProto", "TensorProto"),
+    "onnx": (
+        "GraphProto",
+        "ModelProto",
+        "NodeProto",
+        "TensorProto",
+        "load_from_string",
+    ),
     "onnx.checker": ("check_model",),
     "onnx.helper": (
         "find_min_ir_version_for",
@@ -32,7 +38,12 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "onnx.inliner": ("inline_local_functions",),
     "onnx.numpy_helper": ("from_array",),
-    "onnxruntime": ("InferenceSession", "SessionOptions", "__version__"),
+    "onnxruntime": (
+        "GraphOptimizationLevel",
+        "InferenceSession",
+        "SessionOptions",
+        "__version__",
+    ),
     "skl2onnx": ("convert_sklearn", "to_onnx", "update_registered_converter"),
     "skl2onnx.common.data_types": (
         "BooleanTensorType",

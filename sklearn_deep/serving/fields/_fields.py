@@ -2,8 +2,12 @@
 
 from typing import Any
 
+# Limits of an integer of 8 bits.
+BYTE = {"least": 0, "most": 255}
+
 _KINDS = {
     "int64": "integer",
+    "uint8": "integer",
     "bool": "boolean",
     "string": "text",
     "datetime64[us]": "date",
@@ -42,5 +46,6 @@ def fields_of(metadata: dict[str, Any]) -> list[dict[str, Any]] | None:
             kind = _KINDS.get(part["dtype"], "number")
             may_miss = kind not in ("integer", "boolean")
             fields[j] = {"name": fields[j]["name"], "kind": kind, "missing": may_miss}
-            fields[j] |= {"default": None}
+            limits = BYTE if part["dtype"] == "uint8" else {}
+            fields[j] |= {"default": None, **limits}
     return fields

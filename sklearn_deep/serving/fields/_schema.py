@@ -116,6 +116,8 @@ def value_schema(field: dict[str, Any]) -> Schema:
         schema = {"enum": list(field["choices"])}
     elif field.get("choices"):
         schema["examples"] = list(field["choices"])
+    if "most" in field:
+        schema |= {"minimum": field["least"], "maximum": field["most"]}
     if field["default"] is not None:
         schema["default"] = field["default"]
     if "min" in field and field["kind"] != "category":

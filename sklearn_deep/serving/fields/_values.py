@@ -27,7 +27,7 @@ def number(value: Any, field: Field) -> float:
 
 
 def integer(value: Any, field: Field) -> int:
-    """Take an integer of 64 bits, or a float without a fraction."""
+    """Take an integer of 64 bits, or a float without a fraction, within the limits."""
     fix = "Pass an integer, such as 3"
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise _wrong("an integer", value, fix)
@@ -35,6 +35,9 @@ def integer(value: Any, field: Field) -> int:
         raise _wrong("an integer", value, fix)
     if not -(2**63) <= value < 2**63:
         raise ValueFault("does not fit into 64 bits", "Pass a smaller integer")
+    if "most" in field and not field["least"] <= value <= field["most"]:
+        limits = f"from {field['least']} to {field['most']}"
+        raise ValueFault(f"must be {limits}, got {value}", f"Pass an integer {limits}")
     return int(value)
 
 

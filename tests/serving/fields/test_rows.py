@@ -19,7 +19,9 @@ from sklearn_deep import (
     to_onnx,
 )
 from sklearn_deep.serving._session import OnnxSession
+from sklearn_deep.serving.fields._fields import fields_of
 from sklearn_deep.serving.fields._rows import FieldErrors, columns_to_X, rows_to_X
+from sklearn_deep.serving.fields._schema import row_schema
 
 
 def people(n=60):
@@ -168,6 +170,27 @@ def test_a_file_without_fields_lets_the_model_decide(frame_file):
     )
     with pytest.raises(ValueError, match="refuses 1 of 1 rows"):
         opened.run(role, rows_to_X(old, [{**ROW, "sex": "x"}]))
+
+
+@pytest.mark.parametrize("with_fields", [True, False])
+def test_pixels_in_columns_are_bytes_and_nothing_else(with_fields):
+    X = np.random.default_rng(0).integers(0, 256, (30, 16)).astype(np.uint8)
+    model = CNNClassifier(input_shape=(4, 4), max_epochs=1, random_state=0)
+    file = to_onnx(model.fit(X, np.arange(30) % 2), X).to_bytes()
+    session = OnnxSession(file, None, True)
+    if not with_fields:
+        session.metadata["fields"] = None
+    rows = [{f"x{j}": int(v) for j, v in enumerate(row)} for row in X[:3]]
+    found = session.run(
+        session.metadata["outputs"]["predict_proba"],
+        rows_to_X(session.metadata, rows),
+    )
+    np.testing.assert_allclose(found[0][0], model.predict_proba(X[:3]), atol=1e-6)
+    for wrong in (256, -1, 2**40, 0.5, True):
+        (fault,) = faults(session.metadata, [{**rows[0], "x3": wrong}])
+        assert fault[0] == "rows[0].x3"
+    limits = row_schema(fields_of(session.metadata))["properties"]["x3"]
+    assert (limits["minimum"], limits["maximum"]) == (0, 255)
 
 
 def test_dates_and_durations_are_read():

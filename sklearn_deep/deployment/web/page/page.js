@@ -354,10 +354,11 @@ class Fault extends Error {}
 const READERS = {
   number: readNumber,
   duration: readNumber,
-  integer(text) {
+  integer(text, field = {}) {
     if (!/^[+-]?\d+(\.0*)?$/.test(text)) throw new Fault("must be an integer");
     const whole = BigInt(text.replace(/\..*|\+/g, ""));
     if (whole !== BigInt.asIntN(64, whole)) throw new Fault("does not fit into 64 bits");
+    if (whole < (field.least ?? whole) || whole > (field.most ?? whole)) throw new Fault(`must be from ${field.least} to ${field.most}`);
     return Number.isSafeInteger(Number(whole)) ? Number(whole) : String(whole);
   },
   boolean(text) {
