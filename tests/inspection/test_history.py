@@ -54,6 +54,11 @@ def test_nothing_overfits_where_the_best_epoch_is_among_the_last(best_epoch):
     assert "overfits" not in said
 
 
+def test_a_rise_that_does_not_matter_is_none():
+    rise = FLAT + 1e-4 * np.maximum(EPOCHS - 20, 0)
+    assert verdict(FLAT, rise) == SETTLED
+
+
 def test_a_slope_within_the_noise_is_none():
     drift = 1 - EPOCHS / 4000
     assert verdict(FLAT + drift + NOISE) == SETTLED

@@ -21,6 +21,7 @@ from sklearn_deep import (
     stacking_report,
 )
 from sklearn_deep.inspection.diagnosis._changes import CHANGES
+from sklearn_deep.inspection.diagnosis._scoring import log_likelihood
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 6))
@@ -65,6 +66,26 @@ def test_most_networks_are_trained_in_stacks_and_counted():
         1 + len(diagnosis.evidence.changed)
     )
     assert max(stacking_report().stacks) >= 3
+    evidence_ = diagnosis.evidence
+    assert (evidence_.reseeded.test != evidence_.base.test).any()
+
+
+def test_nothing_is_regularised_where_nothing_is_overfitted():
+    evidence_ = diagnose(MLPClassifier((4,), **FAST), X, Y, cv=3).evidence
+    assert evidence_.gap().probability_above() < 0.9
+    remedies = {change.remedy for change, _ in evidence_.changed.values()}
+    assert "regularise" not in remedies
+
+
+def test_a_class_without_training_rows_has_a_tiny_probability():
+    network = MLPClassifier((4,), **FAST).fit(X, np.where(Y, "a", "c"))
+    p = network.predict_proba(X[:3])
+    assert log_likelihood(network, X[:3], ["a", "a", "c"]) == pytest.approx(
+        np.log([p[0, 0], p[1, 0], p[2, 1]]).mean()
+    )
+    for unseen in "0bz":
+        found = log_likelihood(network, X[:1], [unseen])
+        assert found == pytest.approx(np.log(1e-6))
 
 
 def test_the_same_seed_gives_the_same_report():

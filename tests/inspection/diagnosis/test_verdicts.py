@@ -86,6 +86,24 @@ def test_a_training_score_that_falls_with_the_rate_is_overfitting_and_no_rate():
     assert "learning rate too high" not in holding
 
 
+def test_regularisation_that_helps_without_a_gap_is_no_overfitting():
+    changes = {**NOTHING_HELPS, "more dropout": (0.90, 0.89)}
+    holding, main = found(evidence(train=0.85, changes=changes))
+    assert "overfitting" not in holding
+    assert main != "overfitting"
+
+
+def test_the_training_is_to_blame_where_it_explains_half_of_a_larger_network():
+    changes = {
+        **NOTHING_HELPS,
+        "wider layers": (0.93, 0.91),
+        "more epochs": (0.90, 0.885),
+    }
+    assert found(evidence(changes=changes))[1] == "not trained long enough"
+    changes["more epochs"] = (0.89, 0.872)
+    assert found(evidence(changes=changes))[1] == "underfitting"
+
+
 def test_of_several_faults_the_one_with_the_largest_gain_counts():
     changes = {
         **NOTHING_HELPS,
@@ -146,6 +164,12 @@ def test_a_flat_curve_below_a_perfect_score_is_noise_of_the_labels():
     assert "more data would not help" in holding
 
 
+def test_a_curve_that_still_rises_is_not_at_its_ceiling():
+    rising = (0.60, 0.70, 0.77, 0.81)
+    given = evidence(train=0.82, test=0.81, curve=rising, references=CONSTANT)
+    assert "labels too noisy for a better score" not in found(given)[0]
+
+
 def test_a_nearly_perfect_score_leaves_no_noise_to_find():
     flat = (0.990, 0.993, 0.994, 0.995)
     given = evidence(train=0.998, test=0.995, curve=flat, references={"constant": 0.5})
@@ -168,6 +192,12 @@ def test_folds_that_differ_more_than_chance_are_unstable():
     given = evidence(changes=NOTHING_HELPS)
     given.base.chance[:] = 0.002
     assert "unstable across folds or seeds" in found(given)[0]
+
+
+def test_folds_that_differ_little_more_than_chance_are_not():
+    given = evidence(changes=NOTHING_HELPS)
+    given.base.chance[:] = 0.012
+    assert "unstable across folds or seeds" not in found(given)[0]
 
 
 def test_unknown_chance_is_no_sign_of_instability():
