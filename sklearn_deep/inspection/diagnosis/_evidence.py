@@ -143,24 +143,13 @@ def gather(
     prefix, network = named_network(estimator)
     seed = draw_seed(network.random_state)
     fixed = clone(estimator).set_params(**{f"{prefix}random_state": seed})
-    folds = list(
-        check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y, groups)
-    )
-    if len(folds) < 3:
-        raise ValueError(
-            f"diagnose compares scores over folds, and needs at least 3 folds; cv={cv!r}"
-            f" gives {len(folds)}."
-        )
+    folds = _folds(estimator, X, y, cv, groups)
     scorer, name, perfect = chosen_scorer(estimator, y, scoring)
     runner = _Runner(fixed, X, y, Measures(scorer, seed), n_jobs)
-
-    splits = [
-        (part, test)
-        for share in SHARES
-        for part, test in _smaller(folds, y, share, is_classifier(estimator), seed)
-    ]
-    (of_curve,) = runner.scores([{}], splits)
     n = len(folds)
+
+    splits = _learning_splits(folds, y, is_classifier(estimator), seed)
+    (of_curve,) = runner.scores([{}], splits)
     base = Scores(*(values[-n:] for values in vars(of_curve).values()))
     test_share = float(np.mean([len(test) / len(train) for train, test in folds]))
 
@@ -177,13 +166,33 @@ def gather(
         reseeded=reseeded,
         sizes=np.array([len(p) for p, _ in splits]).reshape(-1, n).mean(1),
         curve=of_curve.test.reshape(-1, n).T,
-        changed={
-            c.name: (c, scores) for c, scores in zip(changes, changed, strict=True)
-        },
+        changed={c.name: (c, s) for c, s in zip(changes, changed, strict=True)},
         references=_reference_scores(runner, folds),
         test_share=test_share,
         n_fits=len(splits) + n * len(settings),
     )
+
+
+def _folds(estimator: Any, X: Any, y: Any, cv: Any, groups: Any) -> list[Any]:
+    splitter = check_cv(cv, y, classifier=is_classifier(estimator))
+    folds = list(splitter.split(X, y, groups))
+    if len(folds) < 3:
+        raise ValueError(
+            f"diagnose compares scores over folds, and needs at least 3 folds; cv={cv!r}"
+            f" gives {len(folds)}."
+        )
+    return folds
+
+
+def _learning_splits(
+    folds: list[Any], y: Any, stratified: bool, seed: int
+) -> list[Any]:
+    """The folds with each share of their training rows; all of them last."""
+    return [
+        split
+        for share in SHARES
+        for split in _smaller(folds, y, share, stratified, seed)
+    ]
 
 
 def _is_called_for(change: Change, gap: float) -> bool:

@@ -48,9 +48,10 @@ def references(estimator: Any, X: Any, y: Any) -> dict[str, Any]:
     if not _are_numbers(rows) or np.ndim(y) != 1:
         return {}
     models = {name: make() for name, make in _MODELS[is_classifier(estimator)].items()}
-    if np.prod(rows.shape[1:]) > _MOST_COLUMNS:
+    shape = np.shape(rows)
+    if np.prod(shape[1:]) > _MOST_COLUMNS:
         del models["boosting"]
-    flat = [("flat", FunctionTransformer(_flat))] if len(rows.shape) > 2 else []
+    flat = [("flat", FunctionTransformer(_flat))] if len(shape) > 2 else []
     return {
         name: Pipeline([*before, *flat, ("model", model)])
         for name, model in models.items()

@@ -89,7 +89,7 @@ class Gate:
             await send_error(noting_send, error)
         except _ClientGoneError:
             status = 499
-        except Exception:
+        except Exception:  # of our own: logged, and no traceback leaves the server
             LOGGER.exception("%s %r failed", scope["method"], scope["path"])
             if not status:
                 await send_error(noting_send, RequestError("The server has failed."))

@@ -116,7 +116,7 @@ async def _reload(repository: Repository, settings: Settings) -> None:
         await asyncio.sleep(settings.reload_seconds)
         try:
             await asyncio.to_thread(repository.reload)
-        except Exception:
+        except Exception:  # a folder that is gone for now must not end the watch
             LOGGER.exception("the files were not looked at")
 
 

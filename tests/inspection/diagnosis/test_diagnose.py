@@ -131,6 +131,12 @@ def test_other_models_stand_beside_numbers_and_not_beside_text():
     assert not evidence_.references
 
 
+def test_rows_in_lists_are_those_of_an_array():
+    network = MLPClassifier((4,), **FAST)
+    of_lists = diagnose(network, X.tolist(), Y.tolist(), cv=3)
+    assert str(of_lists) == str(diagnose(network, X, Y, cv=3))
+
+
 def test_classes_that_a_fold_lacks_have_a_score_all_the_same():
     y = np.where(np.arange(300) < 4, "rare", np.where(Y, "a", "b"))
     with pytest.warns(UserWarning, match="least populated"):
