@@ -5,6 +5,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import is_classifier, is_regressor
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
@@ -58,7 +59,8 @@ def variants(
     model : fitted estimator
         A network, a compression of one, or a Pipeline or search around either. Any other
         classifier or regressor that :func:`to_onnx` accepts has one variant, itself.
-    X : {array-like, DataFrame} of shape (n_samples, n_features) or (n_samples, ...)
+    X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features) \
+            or (n_samples, ...)
         Rows that ``model`` was not fitted on: scores are measured on them.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Targets of these rows.
@@ -136,6 +138,8 @@ def variants(
     if X_train is None:
         X_train, X, y_train, y = _halves(model, X, y, random_state)
     tried = candidates(keep, bits, fine_tune_epochs)
+    if sp.issparse(X):  # as the export makes them: a file takes dense rows
+        X = X.toarray()
     exports, notes = _export_all(model, X, X_train, y_train, tried, tolerance)
     measured = [
         measure(name, export.to_bytes(), X, y, scoring, batch_size)

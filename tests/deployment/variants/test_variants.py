@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.datasets import load_digits, load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
@@ -210,6 +211,17 @@ def test_a_regressor_is_scored_as_it_scores_itself(regression):
     )
     scores = [OnnxRegressor(e.to_bytes()).score(X, y) for e in found.exports.values()]
     assert found.report.columns["score"].tolist() == scores
+
+
+def test_sparse_rows_are_measured_as_dense_ones(network, rows):
+    X, y = rows
+    budgets, sparse = [{"bytes": 10**9}], sp.csr_matrix(X)
+    given = {"X_train": sparse, "y_train": y}
+    found = variants(network, sparse, y, budgets=budgets, **given, **FEW)
+    assert len(found.measured) > 1
+    for variant in found.measured:
+        reader = OnnxClassifier(found.exports[variant.name].to_bytes())
+        assert variant.score == reader.score(X, y)
 
 
 def test_scoring_decides(network, rows):
