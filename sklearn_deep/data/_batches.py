@@ -130,6 +130,22 @@ class Rows:
             weight = None if self.weight is None else self.weight[part]
             yield Batch(self._features_of(part), self.y[part], weight)
 
+    def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:
+        """The shuffled minibatches of one epoch; a full batch comes as it is.
+
+        Parameters
+        ----------
+        batch_size : int
+        generator : torch.Generator
+            On the CPU, seeded for this epoch: it alone decides the order.
+        """
+        if batch_size >= len(self):
+            yield self.all()
+            return
+        order = epoch_order(self, batch_size, generator).to(self.device)
+        for start, stop in batch_bounds(len(self), batch_size):
+            yield self.take(order[start:stop])
+
     def parts(self) -> list[slice]:
         """The chunks of ``in_order``."""
         return chunks(len(self), row_values(self.x) * 8)
@@ -250,23 +266,3 @@ def _pooled_by_length(
         batches += pool[torch.from_numpy(by_length)].split(batch_size)
     places = torch.randperm(n_full, generator=generator).tolist()
     return torch.cat([*(batches[i] for i in places), order[n_full * batch_size :]])
-
-
-def epoch_batches(
-    rows: Rows, batch_size: int, generator: torch.Generator
-) -> Iterator[Batch]:
-    """The shuffled minibatches of one epoch; a full batch comes as it is.
-
-    Parameters
-    ----------
-    rows : Rows
-    batch_size : int
-    generator : torch.Generator
-        On the CPU, seeded for this epoch: it alone decides the order.
-    """
-    if batch_size >= len(rows):
-        yield rows.all()
-        return
-    order = epoch_order(rows, batch_size, generator).to(rows.device)
-    for start, stop in batch_bounds(len(rows), batch_size):
-        yield rows.take(order[start:stop])

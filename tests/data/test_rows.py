@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.utils.class_weight import compute_class_weight
 
 import sklearn_deep.data._rows as rows_module
-from sklearn_deep.data._batches import Rows, as_tensor, batch_bounds, epoch_batches
+from sklearn_deep.data._batches import Rows, as_tensor, batch_bounds
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._rows import chunks, merge_equal_rows
 from sklearn_deep.data._split import validation_split
@@ -46,7 +46,7 @@ def make_rows(n=50, sparse=False, index=None):
 def test_an_epoch_shows_each_row_with_its_target_and_weight(sparse, index):
     X, rows = make_rows(sparse=sparse, index=index)
     for size in (4, 1000):
-        batches = list(epoch_batches(rows, size, torch.Generator().manual_seed(0)))
+        batches = list(rows.epoch(size, torch.Generator().manual_seed(0)))
         x, y, weight = (torch.cat(part) for part in zip(*batches, strict=True))
         order = x[:, 0].argsort()
         expected = np.sort(X[:, 0] if index is None else X[index, 0])

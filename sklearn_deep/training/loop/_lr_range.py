@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from sklearn_deep.data._batches import epoch_batches
 from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.nn._fast_float64 import has_float64_kernels
 from sklearn_deep.nn._frozen import begin_training
@@ -82,7 +81,7 @@ def _forever(job: TrainJob, n_steps: int):
         order = generator(job.seed, "range_test", epoch + 1)
         if augmenter is not None:
             augmenter.begin(epoch)
-        for batch in epoch_batches(job.rows, job.batch_size, order):
+        for batch in job.rows.epoch(job.batch_size, order):
             if taken == n_steps:
                 return
             yield batch if augmenter is None else augmenter(batch)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_deep.data._batches import Batch, epoch_batches
+from sklearn_deep.data._batches import Batch
 from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.nn._frozen import begin_training
 from sklearn_deep.training.checkpoints._recorder import Recorder
@@ -63,7 +63,7 @@ class SingleRun:
 
     def batches(self) -> Iterator[Batch]:
         """The minibatches of this epoch, augmented."""
-        batches = epoch_batches(self.job.rows, self.job.batch_size, self.order)
+        batches = self.job.rows.epoch(self.job.batch_size, self.order)
         return batches if self._augmenter is None else map(self._augmenter, batches)
 
     def show(self, batch: Batch, loss: Tensor, raw: Tensor) -> None:
