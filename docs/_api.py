@@ -208,6 +208,8 @@ GROUPS = [
             "OnnxFileError",
             "OnnxImportError",
             "OnnxParityError",
+            "RankLostError",
+            "RanksDifferError",
             "ScoreDropError",
             "ScoreDropWarning",
             "ServerError",

@@ -5,6 +5,8 @@
     SklearnDeepError
     ├── InvalidParameterError(ValueError, TypeError)  an invalid constructor argument
     ├── TrainingDivergedError(ArithmeticError)        the loss or a weight became NaN or infinite
+    ├── RankLostError(ConnectionError)                a process that trains the same fit is gone
+    ├── RanksDifferError(ValueError)                  processes that train one fit got different input
     ├── ScoreDropError(ValueError)                    a compressed network scores too low
     ├── NegativeTransferError(ValueError)             fine-tuning scores below its source
     ├── OnnxExportError(ValueError)                   a model without an ONNX form
@@ -34,6 +36,8 @@ __all__ = [
     "OnnxFileError",
     "OnnxImportError",
     "OnnxParityError",
+    "RankLostError",
+    "RanksDifferError",
     "ScoreDropError",
     "ScoreDropWarning",
     "ServerError",
@@ -99,6 +103,29 @@ class NegativeTransferError(SklearnDeepError, ValueError):
     The message gives both scores. ``on_worse="warn"`` gives a
     :class:`NegativeTransferWarning` instead, and ``on_worse="fall_back"`` the network with
     the new head.
+    """
+
+
+class RankLostError(SklearnDeepError, ConnectionError):
+    """A process that trains the same fit was killed, failed, or does not answer.
+
+    The fit needs all of them, and so does every later one: start the script again. With
+    ``checkpoint=`` the fit then continues where its state was stored last.
+    """
+
+    def __init__(self, message):
+        # Not those of OSError, which takes two arguments for an error number and text.
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self):
+        return self.message
+
+
+class RanksDifferError(SklearnDeepError, ValueError):
+    """Processes that train one fit have other rows, or other parameters, than the first.
+
+    The message says what differs. All processes raise it.
     """
 
 

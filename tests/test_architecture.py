@@ -24,6 +24,7 @@ ORDER = [
     "augmentation",
     "nn",
     "training/job",
+    "training/ranks",
     "training/checkpoints",
     "training/step",
     "training/loop",

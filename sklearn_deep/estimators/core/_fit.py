@@ -70,6 +70,7 @@ from sklearn_deep.training.job._checkpoint import make_checkpoint
 from sklearn_deep.training.job._devices import device_of, resolve_device
 from sklearn_deep.training.job._job import NetSettings, TrainJob
 from sklearn_deep.training.job._seeds import draw_seed
+from sklearn_deep.training.ranks._group import agreed
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
     ) -> Prepared:
         """Rows, targets, network and job of one fit; nothing is written on ``self``."""
         device = resolve_device(type(self).__name__, self.device)
-        seed = draw_seed(self.random_state) if seed is None else seed
+        seed = agreed(draw_seed(self.random_state)) if seed is None else seed
         # A network that was trained before is never judged on rows that it has seen.
         first_seed = seed if before is None else before.seed
 

@@ -10,12 +10,21 @@ from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._running import Running
 from sklearn_deep.training.job._job import TrainJob
 from sklearn_deep.training.loop._run import EpochNumbers
+from sklearn_deep.training.ranks._sharing import Sharing
 
 
-def evaluate(job: TrainJob, rows: Rows) -> list[Tensor]:
-    """Loss and score of a job's module on some rows, as scalar tensors."""
+def evaluate(job: TrainJob, rows: Rows, sharing: Sharing | None = None) -> list[Tensor]:
+    """Loss and score of a job's module on some rows, as scalar tensors.
+
+    With ``sharing`` each rank computes the outputs for a part of the rows.
+    """
+
+    def outputs(part: Rows) -> Tensor:
+        return outputs_of(job.module, part)
+
     with torch.inference_mode():
-        return judge(job.loss, outputs_of(job.module, rows), rows.y, rows.weight)
+        raw = outputs(rows) if sharing is None else sharing.outputs_of(rows, outputs)
+        return judge(job.loss, raw, rows.y, rows.weight)
 
 
 def outputs_of(module: nn.Module, rows: Rows) -> Tensor:

@@ -56,9 +56,7 @@ def run_epochs(single: SingleRun) -> None:
             n = len(batch)
             total = loss * n if total is None else total.add_(loss, alpha=n)
             seen += n
-            if run.interrupted or (
-                job.stopping.time_limit is not None and run.out_of_time
-            ):
+            if single.ends_early():
                 break
         assert total is not None
         if single.end_epoch(total / seen):
@@ -75,6 +73,7 @@ def _watched_step(single: SingleRun, watchers: Sequence[Watcher]):
         for watcher in watchers:
             watcher.gradient_ready(run, batch)
         stepper.update(run.learning_rate)
+        raw = single.raw_of_all(raw)
         for watcher in watchers:
             watcher.batch_end(run, batch, loss, raw)
         return loss

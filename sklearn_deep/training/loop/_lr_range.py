@@ -13,6 +13,7 @@ from sklearn_deep.nn._randomness import copy_to_train
 from sklearn_deep.training.job._devices import step_multiply_adds, threads_for
 from sklearn_deep.training.job._job import OptimizerState, TrainJob
 from sklearn_deep.training.job._seeds import generator
+from sklearn_deep.training.ranks._sharing import Sharing
 from sklearn_deep.training.step._augmenting import Augmenter
 from sklearn_deep.training.step._random_bits import RandomBits
 from sklearn_deep.training.step._step import SingleStep
@@ -55,8 +56,13 @@ def range_test(job: TrainJob, low: float, high: float, n_steps: int) -> RangeTes
         module=begin_training(copy_to_train(job.module), job.frozen),
         state=OptimizerState(),
     )
-    stepper = SingleStep(trial)
-    set_source(trial.module, RandomBits([job.seed], job.rows.device, "range_test"))
+    sharing = Sharing.of(trial)
+    stepper = SingleStep(trial, sharing=sharing)
+    bits = RandomBits([job.seed], job.rows.device, "range_test")
+    if sharing is None:
+        set_source(trial.module, bits)
+    else:
+        sharing.set_source(trial.module, bits)
     rates = np.geomspace(low, high, n_steps)
     raw: list[float] = []
     pending: list[torch.Tensor] = []

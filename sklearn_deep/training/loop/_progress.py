@@ -12,6 +12,8 @@ _PAUSE = 0.1  # seconds between two writes of the same line
 class ProgressLine(Watcher):
     """Rewrites one line (``verbose=1``) or prints one per epoch (``verbose=2``)."""
 
+    only_on_first = True
+
     def __init__(self, verbose: int):
         self._end = "\r" if verbose == 1 else "\n"
         self._written = 0.0

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Batch
 from sklearn_deep.exceptions import CheckpointWarning, TrainingDivergedError
@@ -22,6 +22,7 @@ from sklearn_deep.training.loop._capture import (
     put_back,
     weights_as_tensors,
 )
+from sklearn_deep.training.ranks._ranks import Ranks
 from sklearn_deep.training.step._flat import FlatParameters
 
 # The monitored training loss is the mean of this many epochs: that of one epoch is
@@ -36,10 +37,12 @@ _NUMBERS = ("learning_rate", "stop_reason", "best_epoch", "seconds")
 class Watcher:
     """A callback of the training loop; every method may be overridden.
 
-    ``per_batch`` enables the calls for each batch, which cost time.
+    ``per_batch`` enables the calls for each batch, which cost time. Where several ranks
+    train one fit, ``only_on_first`` leaves a watcher to the first of them.
     """
 
     per_batch = False
+    only_on_first = False
 
     def train_begin(self, run: "Run") -> None:
         """Training is about to begin."""
@@ -94,6 +97,8 @@ class Run:
         Seconds of training so far; by default counted from now.
     recorder : Recorder or None
         Stores the state of the run.
+    ranks : Ranks or None
+        Processes that drive runs of the same job: all end alike, as the first decides.
 
     Attributes
     ----------
@@ -113,8 +118,10 @@ class Run:
         watchers: Sequence[Watcher] = (),
         clock: Callable[[], float] | None = None,
         recorder: Recorder | None = None,
+        ranks: Ranks | None = None,
     ):
         self.job, self.watchers, self.recorder = job, watchers, recorder
+        self._ranks = ranks
         self.history: list[dict[str, Any]] = []
         self.stop_reason: str | None = None
         self.state = job.state or OptimizerState()
@@ -164,6 +171,8 @@ class Run:
             When the loss or a weight is no longer finite.
         """
         self.state.epoch += 1
+        if self._ranks is not None:
+            numbers = EpochNumbers(*self._ranks.numbers_of_first(numbers))
         row = self._row(numbers)
         self.history.append(row)
         value = self._monitored(row, numbers)
@@ -171,9 +180,11 @@ class Run:
         if self._stopper.observe(value, row["epoch"]) and self._restores:
             self._best = [flat.snapshot(k) for k in nets]
         self.stop_reason = self._stopper.reason(len(self.history), row["seconds"])
+        stops = False
         for watcher in self.watchers:  # all are notified, also when one stops
-            if watcher.epoch_end(self, row):
-                self.stop_reason = self.stop_reason or "callback"
+            stops = watcher.epoch_end(self, row) or stops
+        if stops if self._ranks is None else self._ranks.any(stops):
+            self.stop_reason = self.stop_reason or "callback"
         return self.stop_reason is not None
 
     def finish(self, flat: FlatParameters, nets: Sequence[int] = (0,)) -> TrainResult:
@@ -267,15 +278,26 @@ class Run:
         score = numbers.valid_score
         if self.job.monitor is not None:
             self.job.module.eval()
-            score = float(self.job.monitor(self.job.module))
+            score = self._monitor_score(self.job.monitor)
         return {
             "epoch": len(self.history) + 1,
             "train_loss": numbers.train_loss,
             "valid_loss": numbers.valid_loss,
             "valid_score": score,
             "learning_rate": self.learning_rate,
-            "seconds": self.seconds,
+            "seconds": self._seconds_of_first(),
         }
+
+    def _monitor_score(self, monitor: Callable[[nn.Module], float]) -> float:
+        module = self.job.module
+        if self._ranks is None:
+            return float(monitor(module))
+        return self._ranks.by_first(lambda: float(monitor(module)))
+
+    def _seconds_of_first(self) -> float:
+        if self._ranks is None:
+            return self.seconds
+        return self._ranks.numbers_of_first([self.seconds])[0]
 
     def _monitored(self, row: dict[str, Any], numbers: EpochNumbers) -> float:
         if not self.job.stopping.on_validation:

@@ -17,6 +17,7 @@ from sklearn_deep.training.job._seeds import reseed
 from sklearn_deep.training.loop._evaluation import evaluate, to_numbers
 from sklearn_deep.training.loop._evaluations import Evaluations
 from sklearn_deep.training.loop._run import Run, Watcher
+from sklearn_deep.training.ranks._sharing import Sharing
 from sklearn_deep.training.step._augmenting import Augmenter
 from sklearn_deep.training.step._averaging import averaged_weights
 from sklearn_deep.training.step._random_bits import RandomBits
@@ -34,18 +35,32 @@ class SingleRun:
     ):
         self.job = job
         # Its watchers may freeze parameters.
-        self.run = Run(job, watchers, recorder=recorder)
-        self.stepper = SingleStep(job, self.run.state)
+        self.sharing = Sharing.of(job)
+        ranks = None if self.sharing is None else self.sharing.ranks
+        self.run = Run(job, watchers, recorder=recorder, ranks=ranks)
+        self.stepper = SingleStep(job, self.run.state, self.sharing)
         self.evaluations = self._make_evaluations()
         self.run.resume(self.stepper.flat)
         for watcher in watchers:
             watcher.optimizer_ready(self.run, self.stepper)
         self.order = torch.Generator()
         self._bits = RandomBits([job.seed], job.rows.device)
-        set_source(job.module, self._bits)
+        self._begin_sharing()
         self._augmenter = Augmenter(job) if job.augmentation else None
         self._average = averaged_weights(
             self.stepper.values, [job], [self.run.state.weights]
+        )
+
+    def _begin_sharing(self) -> None:
+        """Connect the random layers; all ranks start with the tensors of the first."""
+        if self.sharing is None:
+            set_source(self.job.module, self._bits)
+            return
+        self.sharing.set_source(self.job.module, self._bits)
+        slots, weights = self.run.state.slots, self.run.state.weights
+        tensors = [self.stepper.values, *self.job.module.buffers(), *slots]
+        self.sharing.ranks.tensors_of_first(
+            tensors if weights is None else [*tensors, weights]
         )
 
     def begin_epoch(self) -> None:
@@ -68,10 +83,25 @@ class SingleRun:
 
     def show(self, batch: Batch, loss: Tensor, raw: Tensor) -> None:
         """Notify the watchers of a batch that the L-BFGS loop has used."""
-        for watcher in self.run.watchers:
-            if watcher.per_batch:
+        per_batch = [watcher for watcher in self.run.watchers if watcher.per_batch]
+        if per_batch:
+            raw = self.raw_of_all(raw)
+            for watcher in per_batch:
                 watcher.batch_begin(self.run, batch)
                 watcher.batch_end(self.run, batch, loss, raw)
+
+    def ends_early(self) -> bool:
+        """Whether the epoch ends before all its steps are taken; on all ranks or none."""
+        run, timed = self.run, self.job.stopping.time_limit is not None
+        ends = run.interrupted or (timed and run.out_of_time)
+        if self.sharing is None:
+            return ends
+        watched = any(watcher.per_batch for watcher in run.watchers)
+        return self.sharing.ranks.any(ends) if timed or watched else ends
+
+    def raw_of_all(self, raw: Tensor) -> Tensor:
+        """Raw outputs of a whole batch, where ranks have computed some each."""
+        return raw if self.sharing is None else self.sharing.of_all_rows(raw)
 
     def rewind_masks(self) -> None:
         """Rewind the random bits to this epoch's first dropout mask."""
@@ -85,7 +115,7 @@ class SingleRun:
             self.run.state.weights = self._average.trained
         tensors = [train_loss, stepper.values.sum(), stepper.penalty()]
         if self.job.validation is not None:
-            tensors += evaluate(self.job, self.job.validation)
+            tensors += evaluate(self.job, self.job.validation, self.sharing)
         (numbers,) = to_numbers(tensors)
         ends = self.run.end_epoch(numbers, stepper.flat)
         if not ends:

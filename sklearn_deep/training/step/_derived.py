@@ -66,7 +66,9 @@ def _is_plain_block(block: nn.Module) -> bool:
 
 
 class DerivedGradient:
-    """``(batch) -> (loss, raw)``; writes the gradient into the flat gradient.
+    """``(batch, share) -> (loss, raw)``; writes the gradient into the flat gradient.
+
+    Loss and gradient are those of the batch, times the share that it is of a larger one.
 
     Parameters
     ----------
@@ -96,7 +98,7 @@ class DerivedGradient:
         self._narrow = module.output.is_narrow
         self._loss_backward = LOSS_BACKWARD.get((loss.name, loss.kind))
 
-    def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def __call__(self, batch: Batch, share: float = 1.0) -> tuple[Tensor, Tensor]:
         """Compute the batch's loss and write its gradient."""
         x = batch.x.unsqueeze(0) if self._alone else batch.x
         if self.columns is not None:
@@ -105,6 +107,8 @@ class DerivedGradient:
             x = block.forward(x)
         raw = self._raw(x).squeeze(0) if self._alone else self._raw(x)
         loss, g = self._of_loss(raw, batch)
+        if share != 1.0:
+            loss, g = loss * share, g.mul_(share)
         g = g.unsqueeze(0) if self._alone else g
         product(g.mT, x, out=self._weight_gradient)
         torch.sum(g, -2, out=self._bias_gradient)

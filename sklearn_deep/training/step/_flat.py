@@ -34,6 +34,9 @@ class FlatParameters:
     Attributes
     ----------
     values, gradient : Tensor of shape (n_values,), or (n_nets, n_values) if stacked
+    message : Tensor of shape (n_nets * n_values + n_nets,)
+        The gradient, and behind it a place for the loss of each network: what ranks that
+        train together add up.
     """
 
     def __init__(
@@ -61,7 +64,9 @@ class FlatParameters:
         with torch.no_grad():
             rows = [self._packed(module) for module in self.modules]
         self.values = torch.stack(rows) if self.stacked else rows[0]
-        self.gradient = torch.zeros_like(self.values)
+        n_nets = len(self.modules)
+        self.message = self.values.new_zeros(self.values.numel() + n_nets)
+        self.gradient = self.message[:-n_nets].view_as(self.values)
         self._rows = self.values.unbind() if self.stacked else (self.values,)
         gradients = self.gradient.unbind() if self.stacked else (self.gradient,)
         for module, values, gradient in zip(

@@ -22,6 +22,8 @@ from sklearn_deep.training.job._optimizers import (
     Update,
     clip_,
 )
+from sklearn_deep.training.ranks._ranks import Ranks
+from sklearn_deep.training.ranks._sharing import Sharing
 from sklearn_deep.training.step._derived import derived_gradient
 from sklearn_deep.training.step._flat import FlatParameters
 from sklearn_deep.training.step._vmapped import VmappedGradient
@@ -88,6 +90,8 @@ class StackedStep:
         State tensors of the optimizer, each like ``flat.values``.
     nets : slice
         Position of these networks in ``flat``.
+    sharing : Sharing or None
+        The share of this rank, where several train these networks.
     """
 
     def __init__(
@@ -96,8 +100,10 @@ class StackedStep:
         jobs: Sequence[TrainJob],
         slots: list[Tensor],
         nets: slice,
+        sharing: Sharing | None = None,
     ):
         self.alone = not flat.stacked
+        self._sharing, self._message = sharing, flat.message if self.alone else None
         tensors = [flat.values, flat.gradient, *slots]
         tensors = tensors if self.alone else [tensor[nets] for tensor in tensors]
         self.values, self.gradient_, *slots = tensors
@@ -164,16 +170,38 @@ class StackedStep:
         loss : Tensor, scalar or of shape (n_nets,)
         raw : Tensor of shape (n_batch, n_outputs), or with a leading axis of networks
         """
+        if self._sharing is None:
+            return self._gradient(batch, 1.0)
+        share = self._sharing.share(batch)
+        loss, raw = self._gradient(share.batch, share.weight)
+        if not share.counts:  # not even NaN
+            loss = torch.zeros_like(loss)
+            self.gradient_.zero_()
+        return self._added_up(self._sharing.ranks, loss), raw
+
+    def _added_up(self, ranks: Ranks, loss: Tensor) -> Tensor:
+        """Add up gradient and loss over the ranks, in one message."""
+        if self._message is None:
+            message = torch.cat([self.gradient_.flatten(), loss])
+            ranks.add_up(message)
+            self.gradient_.copy_(message[: -len(loss)].view_as(self.gradient_))
+            return message[-len(loss) :]
+        self._message[-1] = loss
+        ranks.add_up(self._message)
+        return self._message[-1].clone()
+
+    def _gradient(self, batch: Batch, share: float) -> tuple[Tensor, Tensor]:
+        """Loss and gradient of a batch, times the share that it is of a larger one."""
         if self._derived is not None:
             with self._running:
-                return self._derived(batch)
+                return self._derived(batch, share)
         self.gradient_.zero_()
         with self._running:
             raw = self.module(batch.x)
         values = self.loss.training_rows(raw, batch.y)
         if batch.weight is not None:
             values = values * batch.weight
-        loss = values.mean()
+        loss = values.mean() if share == 1.0 else values.sum() * (share / len(values))
         loss.backward()
         return loss.detach(), raw.detach()
 
@@ -357,12 +385,17 @@ def make_slots(state: OptimizerState, job: TrainJob, values: Tensor) -> list[Ten
 class SingleStep(StackedStep):
     """Optimizer steps of one job: ``step(batch, learning_rate) -> loss``."""
 
-    def __init__(self, job: TrainJob, state: OptimizerState | None = None):
+    def __init__(
+        self,
+        job: TrainJob,
+        state: OptimizerState | None = None,
+        sharing: Sharing | None = None,
+    ):
         self.flat = FlatParameters([job.module], frozen=job.frozen)
         self.spec = job.optimizer
         self.state = state or OptimizerState()
         make_slots(self.state, job, self.flat.values)
-        super().__init__(self.flat, [job], self.state.slots, slice(0, 1))
+        super().__init__(self.flat, [job], self.state.slots, slice(0, 1), sharing)
 
     def update(self, learning_rate: float) -> None:
         """Update the weights from the current gradient."""

@@ -34,7 +34,9 @@ def vmapped_forward(template: nn.Module, x: Tensor | Padded) -> Tensor:
 
 
 class VmappedGradient:
-    """``(batch) -> (loss, raw)``; writes the gradient into the flat gradient.
+    """``(batch, share) -> (loss, raw)``; writes the gradient into the flat gradient.
+
+    Loss and gradient are those of the batch, times the share that it is of a larger one.
 
     Parameters
     ----------
@@ -64,7 +66,7 @@ class VmappedGradient:
         self._weighted = vmap(gradient, in_dims=(0, 0, 0, 0, 0, each))
         self._plain = vmap(gradient, in_dims=(0, 0, 0, 0, None, each))
 
-    def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def __call__(self, batch: Batch, share: float = 1.0) -> tuple[Tensor, Tensor]:
         """Compute the batch's losses and write their gradients."""
         call: Any = self._plain if batch.weight is None else self._weighted
         gradients, (loss, raw) = call(
@@ -78,7 +80,9 @@ class VmappedGradient:
         )
         for name, place in self._gradients.items():
             place.copy_(gradients[name])
-        return loss.detach(), raw.detach()
+            if share != 1.0:
+                place.mul_(share)
+        return loss.detach() * share, raw.detach()
 
     def _loss(
         self, parameters: dict, buffers: dict, x: Tensor, y: Any, weight: Any, s: Any

@@ -1,0 +1,121 @@
+"""The ranks that train one fit together: processes of one ``torch.distributed`` group.
+
+There is one process group for the life of a process: the user's own, or one from the
+variables that ``torchrun`` sets.
+"""
+
+import atexit
+import multiprocessing
+import os
+import threading
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+
+from sklearn_deep.exceptions import RankLostError
+from sklearn_deep.training.ranks._ranks import Ranks
+
+T = TypeVar("T")
+
+# Variables that torchrun sets.
+_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+# Between two steps ranks are at most this far apart; one that takes longer is lost. A
+# process that was killed is noticed at once, by its closed connection.
+_PROMPT = timedelta(seconds=30)
+
+# Before a fit, a rank may still read its data, and between epochs the first one may store
+# a state or compute a score.
+_PATIENT = timedelta(minutes=30)
+
+
+class _Here:
+    """What this process knows of its ranks."""
+
+    ranks: Ranks | None = None
+    world: Any = None  # the group that they were made of
+    forked = False  # a fork has the memory of a rank, and none of its connections
+
+
+def current_ranks() -> Ranks | None:
+    """The ranks that train together; None where this process or thread trains alone.
+
+    Raises
+    ------
+    RankLostError
+        Where an earlier fit has lost a rank, or the ranks do not find one another.
+    """
+    if _Here.forked or threading.current_thread() is not threading.main_thread():
+        return None  # messages of two threads would get mixed up
+    if not (dist.is_available() and (dist.is_initialized() or _begins())):
+        return None
+    if _Here.world is not dist.group.WORLD:
+        _Here.world, _Here.ranks = dist.group.WORLD, _of_group()
+    if _Here.ranks is not None:
+        _Here.ranks.check()
+    return _Here.ranks
+
+
+def agreed(value: T) -> T:
+    """A value that can be pickled, as the first rank has it; alone the value itself."""
+    ranks = current_ranks()
+    return value if ranks is None else ranks.of_first(value)
+
+
+def is_rank() -> bool:
+    """Whether this process is one of several ranks."""
+    return _Here.ranks is not None and not _Here.forked
+
+
+def _begins() -> bool:
+    """Begin a process group where torchrun has started this process."""
+    if int(os.environ.get("WORLD_SIZE") or 1) < 2:
+        return False
+    if not all(map(os.environ.get, _VARIABLES)):
+        return False
+    if multiprocessing.current_process().name != "MainProcess":
+        return False  # a worker of joblib has the variables of the rank that started it
+    several = torch.cuda.is_available()
+    try:
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if several else "gloo", timeout=_PATIENT
+        )
+    except Exception as error:
+        given = ", ".join(f"{name}={os.environ[name]}" for name in _VARIABLES)
+        raise RankLostError(
+            f"The ranks did not find one another ({given}): {error}. Start the script by"
+            " torchrun, or unset these variables to train in one process."
+        ) from error
+    return True
+
+
+def _of_group() -> Ranks | None:
+    """The ranks of the process group that there is."""
+    if dist.get_world_size() < 2:
+        return None
+    prompt = dist.new_group(timeout=_PROMPT)
+    patient = dist.new_group(backend="gloo", timeout=_PATIENT)
+    atexit.register(_end)
+    return Ranks(dist.get_rank(), dist.get_world_size(), prompt, patient)
+
+
+def _end() -> None:
+    """Close the connections: a process that ends with open ones aborts."""
+    if _Here.forked:
+        return
+    if _Here.ranks is not None:
+        _Here.ranks.close()
+    if dist.is_initialized():
+        with suppress(Exception):
+            dist.destroy_process_group()
+
+
+def _forget() -> None:
+    _Here.forked = _Here.forked or dist.is_initialized()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
