@@ -77,6 +77,12 @@ GROUPS = [
         ["DataFinding", "DataReport", "check_data"],
     ),
     (
+        "More data than memory",
+        "Rows from files, lazy frames and callables, read in chunks."
+        " :doc:`user_guide/more_data`.",
+        ["ChunkedFit"],
+    ),
+    (
         "Checkpoints",
         "Fits and searches that continue after an interruption."
         " :doc:`user_guide/files`.",
@@ -213,6 +219,7 @@ GROUPS = [
             "ScoreDropError",
             "ScoreDropWarning",
             "ServerError",
+            "ShuffleWarning",
             "SklearnDeepError",
             "SklearnDeepWarning",
             "TrainingDivergedError",

@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         ScoreDropError,
         ScoreDropWarning,
         ServerError,
+        ShuffleWarning,
         SklearnDeepError,
         SklearnDeepWarning,
         TrainingDivergedError,
@@ -105,6 +106,7 @@ if TYPE_CHECKING:
     from sklearn_deep.inspection.diagnosis._diagnosis import Diagnosis, diagnose
     from sklearn_deep.inspection.diagnosis._display import DiagnosisDisplay
     from sklearn_deep.inspection.summary._summary import NetworkSummary, summary
+    from sklearn_deep.scale.chunked._chunked_fit import ChunkedFit
     from sklearn_deep.serving._estimators import (
         OnnxClassifier,
         OnnxRegressor,
@@ -141,6 +143,7 @@ _HOMES = {
     "Checkpoint": "training.job._checkpoint",
     "CheckpointReport": "training.checkpoints._report",
     "CheckpointWarning": "exceptions",
+    "ChunkedFit": "scale.chunked._chunked_fit",
     "CompressionDisplay": "inspection._compression_display",
     "CompressionReport": "inspection._compression_report",
     "Contrast": "augmentation._colour",
@@ -215,6 +218,7 @@ _HOMES = {
     "ValidationHoldout": "estimators.meta._holdout",
     "OnnxSplit": "deployment.split._result",
     "ServerError": "exceptions",
+    "ShuffleWarning": "exceptions",
     "SplitClassifier": "serving._split",
     "SplitRegressor": "serving._split",
     "SplitReport": "deployment.split._table",
@@ -265,6 +269,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointReport",
     "CheckpointWarning",
+    "ChunkedFit",
     "CompressionDisplay",
     "CompressionReport",
     "Contrast",
@@ -339,6 +344,7 @@ __all__ = [
     "ValidationHoldout",
     "OnnxSplit",
     "ServerError",
+    "ShuffleWarning",
     "SplitClassifier",
     "SplitRegressor",
     "SplitReport",

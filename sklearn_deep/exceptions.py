@@ -22,6 +22,7 @@
     ├── CheckpointWarning                             a state of a fit that cannot be used or stored
     ├── NegativeTransferWarning                       fine-tuning scores below its source
     ├── ScoreDropWarning                              a compressed network scores lower
+    ├── ShuffleWarning                                batches that do not represent all rows
     └── TrainingWarning                               a fit with a probably useless result
 """
 
@@ -41,6 +42,7 @@ __all__ = [
     "ScoreDropError",
     "ScoreDropWarning",
     "ServerError",
+    "ShuffleWarning",
     "SklearnDeepError",
     "SklearnDeepWarning",
     "TrainingDivergedError",
@@ -298,6 +300,14 @@ class ScoreDropWarning(SklearnDeepWarning):
     The message gives both scores and what to do. With ``max_score_drop`` set, the
     compression raises :class:`ScoreDropError` instead, or with
     ``on_score_drop="fall_back"`` keeps the last network whose score is high enough.
+    """
+
+
+class ShuffleWarning(SklearnDeepWarning):
+    """The batches of :class:`ChunkedFit` do not represent all rows of the source.
+
+    Rows that lie sorted in a file are mixed too little, and the network learns their
+    order. The message gives the measured quality and what to do.
     """
 
 

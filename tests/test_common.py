@@ -174,6 +174,14 @@ def default_instances():
             yield f"{name}({inner.__name__})", cls(network, **settings)
 
 
+def streams():
+    """Fits of rows that the buffer does not hold; few checks have so many rows."""
+    for network in (MLPClassifier(**SMALL), MLPRegressor(**SMALL)):
+        network.set_params(random_state=0, batch_size=8)
+        label = f"ChunkedFit({type(network).__name__})-minibatches"
+        yield label, sklearn_deep.ChunkedFit(network, buffer_rows=20)
+
+
 def holdouts_around_pipelines():
     for network in (MLPClassifier(**SMALL), MLPRegressor(**SMALL)):
         # A seed: one check judges what 25 steps on five rows predict for others.
@@ -201,6 +209,7 @@ DEFAULT = dict(default_instances())
 CONFIGURED = {
     **dict(configured_instances()),
     **dict(holdouts_around_pipelines()),
+    **dict(streams()),
 }
 EVERY = {**DEFAULT, **CONFIGURED}
 
@@ -246,7 +255,7 @@ def test_the_checks_cover_every_public_estimator_in_every_configuration():
     for configuration in CONFIGURATIONS:
         assert f"MLPClassifier-{configuration}" in CONFIGURED
     n_feed_forward = 2 * len(CONFIGURATIONS) - 1  # one is for classes only
-    assert len(CONFIGURED) == n_feed_forward + 2 * len(RECURRENT) + len(LIGHT) + 2
+    assert len(CONFIGURED) == n_feed_forward + 2 * len(RECURRENT) + len(LIGHT) + 2 + 2
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,11 @@ class Rows:
         return self.y.shape[0]
 
     @property
+    def sample(self) -> "Rows":
+        """The rows that are in memory: all of them."""
+        return self
+
+    @property
     def lengths(self) -> np.ndarray | None:
         """Lengths by which rows are put together into batches; None if they are not."""
         if not (self.by_length and isinstance(self.x, Ragged)):

@@ -8,9 +8,12 @@ import numpy as np
 import torch
 
 from sklearn_deep.data._batches import Rows
+from sklearn_deep.data._features import Features
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._sequence_targets import PerStepRows
 from sklearn_deep.data._tasks import Targets, Task
+from sklearn_deep.data.chunks._stream import Stream
+from sklearn_deep.data.chunks._streamed_rows import StreamedRows
 from sklearn_deep.estimators.core._parts import Part
 
 TORCH_DTYPES = {np.dtype("float32"): torch.float32, np.dtype("float64"): torch.float64}
@@ -66,6 +69,57 @@ def encode(
         device,
     )
     return dataclasses.replace(rows, by_length=True) if by_length else rows
+
+
+def stream_rows(
+    task: Task,
+    features: Features,
+    targets: Targets,
+    part: Part,
+    sample: Rows,
+    stream: Stream,
+) -> StreamedRows:
+    """All rows of a stream, encoded like those of its sample.
+
+    Parameters
+    ----------
+    task : Task
+    features : Features
+        What the sample taught them.
+    targets : Targets
+    part : Part
+        The sample.
+    sample : Rows
+        The same, encoded.
+    stream : Stream
+    """
+    _check_streamable(features.owner, sample)
+    mean = stream.mean_weight(task, targets)
+
+    def encode(X: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
+        X, y = task.check_rows(features, X, y, part.dtype, reset=False)
+        weight = task.row_weights(targets, y, weight)
+        if weight is not None and mean is not None:
+            weight = (weight / mean).astype(part.dtype)
+        return X, targets.encode(y, part.dtype), weight
+
+    n_classes = targets.n_outputs if targets.kind == "softmax" else None
+    row_bytes = sum(
+        t[:1].nbytes for t in (sample.x, sample.y, sample.weight) if t is not None
+    )
+    # Beside each row is its place.
+    encoding = dataclasses.replace(stream, encode=encode).bounded(row_bytes + 8)
+    return StreamedRows.of(sample, encoding, n_classes)
+
+
+def _check_streamable(owner: str, sample: Rows) -> None:
+    if isinstance(sample.x, torch.Tensor) and not isinstance(sample, PerStepRows):
+        return
+    raise TypeError(
+        f"{owner} cannot be trained on a stream of sparse rows, of sequences of unequal"
+        " length or of targets per step. Raise buffer_rows to the number of rows, or"
+        " make rows of one shape: pad sequences, densify sparse rows in the callable."
+    )
 
 
 def each(function: Callable, y: Any, *args: Any) -> Any:

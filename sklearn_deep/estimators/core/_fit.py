@@ -29,6 +29,7 @@ from sklearn_deep.estimators.core._encode import (
     each,
     encode,
     encode_parts,
+    stream_rows,
 )
 from sklearn_deep.estimators.core._fitted import Fitted, find_fitted, fitted_of
 from sklearn_deep.estimators.core._hooks import NetworkHooks
@@ -171,12 +172,14 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
         prepared = self._prepare(given, before)
         job = prepared.job
         if self.learning_rate == "auto":
-            job = with_found_rate(job, before)
+            job = on_sample(job, lambda job: with_found_rate(job, before))
         job, policy = with_found_policy(job, None if before is None else before.policy)
         fitted = dataclasses.replace(prepared.fitted, policy=policy)
         with make_watchers(self, job, given, fitted, self._load_module) as watching:
             if job.loss.calibrate and not (before or given.incremental):
-                job = with_correction(job, self.validation_fraction)
+                job = on_sample(
+                    job, lambda job: with_correction(job, self.validation_fraction)
+                )
             result = train(job, watching.watchers)
             settings = NetSettings.of(job, int(self.verbose), bool(self.warm_start))
             fitted = fitted.trained(job, result, settings)
@@ -195,6 +198,8 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
         first_seed = seed if before is None else before.seed
 
         task = given.task or self._task(task_settings(self))
+        if given.stream is not None:
+            task = given.stream.task(task)
         split = self._split(task, given, before, device, first_seed)
         train, targets = self._learn_targets(task, given, split, before)
         loss = given.task.loss(targets) if given.task else make_loss(self, targets)
@@ -203,6 +208,8 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
         rows, validation = encode_parts(
             task, targets, train, split.validation, device, self._batches_by_length
         )
+        if given.stream is not None:
+            rows = stream_rows(task, split.features, targets, train, rows, given.stream)
         layout = split.features.layout(split.whole.X)
         n_raw = targets.n_outputs * loss.raw_per_target
         architecture = self._architecture(layout, n_raw, targets.kind)
@@ -264,6 +271,8 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
         if before is None:
             classes = split.whole.labels if given.classes is None else given.classes
             targets = task.learn(train.y, train.weight, classes)
+            if given.stream is not None:
+                return train, given.stream.targets(targets)
         else:
             targets = before.targets
             check_same_classes(type(self).__name__, targets, given.classes)
@@ -316,6 +325,12 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
             checkpoint=make_checkpoint(owner, self.checkpoint),
             frozen=frozenset(fitted.frozen),
         )
+
+
+def on_sample(job: TrainJob, change: Callable[[TrainJob], TrainJob]) -> TrainJob:
+    """Let a function that looks at rows change a job: at those in memory, if not all."""
+    changed = change(dataclasses.replace(job, rows=job.rows.sample))
+    return dataclasses.replace(changed, rows=job.rows)
 
 
 def prepare(

@@ -35,6 +35,8 @@ class FitArguments(NamedTuple):
     features: Features | None = None
     # A task in place of the estimator's own; it makes its loss itself.
     task: Any = None
+    # A ``Stream`` of all rows, of which X and y are a sample.
+    stream: Any = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def validate(
     if fresh or not given.incremental:
         # Of all rows: a bag or a fold may give every row of a class weight zero, and
         # ensembles count on the class being in classes_, as in all of scikit-learn.
-        part = replace(part, labels=task.classes(y))
+        labels = task.classes(y) if given.stream is None else given.classes
+        part = replace(part, labels=labels)
     if not given.incremental:
         task.check_classes(part.labels)
     if not fresh:

@@ -261,7 +261,8 @@ class TabularEstimator(LayeredEstimator):
     def _folds(self, data: JobData, seed: int) -> np.ndarray | None:
         """Number of each row's fold; None where there are validation rows, or few rows."""
         n_folds = self._n_folds
-        if data.validation is not None or len(data.rows) < n_folds:
+        streamed = data.rows.sample is not data.rows
+        if data.validation is not None or streamed or len(data.rows) < n_folds:
             return None
         part = data.part
         groups = copies(part.X, part.y, part.index)

@@ -116,6 +116,7 @@ def reason_not_stackable(member: Member) -> str | None:
         "recurrent layers": any(
             isinstance(m, nn.RNNBase) for m in job.module.modules()
         ),
+        "rows that come in chunks": job.rows.sample is not job.rows,
         "a network without a declared shape": job.architecture_key is None,
         "frozen parameters": not all(p.requires_grad for p in job.module.parameters()),
         "continued by itself": member.continues_stack is False,

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sklearn_deep.data._batches import Batch, Rows, epoch_order
 from sklearn_deep.data._stacked_rows import StackedRows, plan_steps, shared_features
+from sklearn_deep.data.chunks._streamed_rows import StreamedStack, stacked_rows
 from sklearn_deep.nn._dropout import set_source
 from sklearn_deep.nn._frozen import begin_training
 from sklearn_deep.nn._running import Running
@@ -23,7 +24,7 @@ from sklearn_deep.training.checkpoints._run_state import RunState
 from sklearn_deep.training.job._devices import step_multiply_adds, threads_for
 from sklearn_deep.training.job._job import OptimizerSpec, TrainJob, TrainResult
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
-from sklearn_deep.training.job._seeds import reseed
+from sklearn_deep.training.job._seeds import generator, reseed
 from sklearn_deep.training.loop._evaluation import evaluate, judge, to_numbers
 from sklearn_deep.training.loop._loop import train_alone
 from sklearn_deep.training.loop._run import EpochNumbers, Watcher, stopwatch
@@ -150,7 +151,7 @@ class Stack:
         modules = [job.module for job in jobs]
         self._flat = FlatParameters(modules, stacked=True, frozen=jobs[0].frozen)
         self._load_states()
-        self._rows = StackedRows([job.rows for job in jobs])
+        self._rows = stacked_rows([job.rows for job in jobs], jobs[0].batch_size)
         self._plan = plan_steps([len(job.rows) for job in jobs], jobs[0].batch_size)
         self._bits = RandomBits([job.seed for job in jobs], jobs[0].rows.device)
         self._augmenters = [Augmenter(job) for job in jobs if job.augmentation]
@@ -214,7 +215,7 @@ class Stack:
 
     def _take_steps(self) -> Tensor:
         """Take all steps of the epoch; return the mean loss of each network."""
-        self._rows.put_in_order(self._orders())
+        self._begin_rows()
         self._bits.begin([net.run.state.epoch for net in self.nets])
         for net, augmenter in zip(self.nets, self._augmenters, strict=False):
             augmenter.begin(net.run.state.epoch)
@@ -248,6 +249,14 @@ class Stack:
         for run, watcher in self._each_batch:
             watcher.batch_end(run, batch, loss, raw)
         return loss
+
+    def _begin_rows(self) -> None:
+        """Put the rows of each network into the order of its epoch."""
+        if isinstance(self._rows, StreamedStack):
+            nets = [(net.job.seed, net.run.state.epoch) for net in self.nets]
+            self._rows.begin([generator(seed, "order", epoch) for seed, epoch in nets])
+        else:
+            self._rows.put_in_order(self._orders())
 
     def _orders(self) -> list[Tensor]:
         """The order of each network's rows; equal orders are one object."""

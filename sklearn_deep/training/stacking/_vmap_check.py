@@ -25,7 +25,8 @@ from sklearn_deep.training.step._vmapped import vmapped_forward
 
 def first_rows(rows: Rows, n: int) -> Batch:
     """The first rows, on the device."""
-    where = torch.arange(len(rows)) if rows.index is None else rows.index.cpu()
+    n = min(n, len(rows))
+    where = torch.arange(n) if rows.index is None else rows.index.cpu()
     x = rows.x[where[:n] if isinstance(rows.x, Tensor) else where[:n].numpy()]
     weight = None if rows.weight is None else rows.weight[:n]
     return Rows(x, rows.y[:n], weight).to_device().all()

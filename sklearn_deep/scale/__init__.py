@@ -1,0 +1,1 @@
+"""Fits beyond the memory of one machine."""

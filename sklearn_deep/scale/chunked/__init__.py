@@ -1,0 +1,1 @@
+"""Fits of more rows than memory holds."""
