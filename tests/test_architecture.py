@@ -91,17 +91,28 @@ LAZY = {
     "training/checkpoints/_report.py": {"pandas"},
     "transfer/conversion/_from_keras.py": {"keras"},
     "transfer/fine_tuning/_source.py": {"sklearn_deep.transfer.conversion._from_onnx"},
-    "training/stacking/_registration.py": {"sklearn_deep.training.stacking._backend"},
+    "training/stacking/_engines.py": {"distributed", "ray"},
+    "training/stacking/_registration.py": {
+        "sklearn_deep.training.stacking._backend",
+        "sklearn_deep.training.stacking._over",
+    },
 }
 
 # The only files that import a library.
 HOMES = {
     "cryptography": {"files/_signature.py"},
-    "joblib": {"training/stacking/_backend.py", "training/stacking/_registration.py"},
+    "distributed": {"training/stacking/_engines.py"},
+    "joblib": {
+        "training/stacking/_backend.py",
+        "training/stacking/_group_run.py",
+        "training/stacking/_over.py",
+        "training/stacking/_registration.py",
+    },
     "keras": {"transfer/conversion/_from_keras.py"},
     "kornia": {"augmentation/_kornia.py"},
     "pyarrow": {"data/chunks/_arrow.py"},
     "grpc": {"serving/server/_grpc.py"},
+    "ray": {"training/stacking/_engines.py"},
     "prometheus_client": {"serving/server/_metrics.py"},
     "uvicorn": {"serving/server/_protocol.py", "serving/server/_run.py"},
     "PIL": {"serving/fields/_images.py"},

@@ -1,6 +1,5 @@
-"""joblib, in this file and its registration only: the backend named "stacked"."""
+"""The joblib backend named "stacked"; what it runs elsewhere is in ``_over.py``."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from numbers import Integral
@@ -16,7 +15,9 @@ from joblib.parallel import (
 
 from sklearn_deep._params import NONE, Number, check_value
 from sklearn_deep.training.checkpoints._signals import storing_on_signals
+from sklearn_deep.training.stacking._report import Recorder, publish
 from sklearn_deep.training.stacking._scheduler import MOST_IN_FLIGHT, StackScheduler
+from sklearn_deep.training.stacking._sessions import Session
 from sklearn_deep.training.stacking._shared_folds import FoldLender
 from sklearn_deep.training.stacking._stored import stores_states
 from sklearn_deep.training.stacking._tasks import Call, Outcome, Task, current_task
@@ -25,7 +26,7 @@ from sklearn_deep.training.stacking._tasks import Call, Outcome, Task, current_t
 # more away.
 _DEFAULT = joblib.parallel.BACKENDS[joblib.parallel.DEFAULT_BACKEND]
 
-_CORES = (NONE, Number(Integral, 1))
+CORES = (NONE, Number(Integral, 1))
 
 
 class StackedBackend(ParallelBackendBase):
@@ -38,11 +39,11 @@ class StackedBackend(ParallelBackendBase):
 
     def __init__(self, nesting_level: int | None = None, cores: int | None = None):
         super().__init__(nesting_level=nesting_level)
-        check_value("the backend 'stacked'", "cores", cores, _CORES)
+        check_value("the backend 'stacked'", "cores", cores, CORES)
         self._cores = cores
         self._call: Call | None = None
         self._scheduler: StackScheduler
-        self._warnings: Any = None
+        self._session: Session | None = None  # of an outermost call
         self._lender = FoldLender()
         self._signals: ExitStack | None = None
 
@@ -66,17 +67,20 @@ class StackedBackend(ParallelBackendBase):
         """Begin a call: with a new scheduler, or with that of the enclosing call."""
         parent = current_task()
         if parent is None:
-            cores = min(joblib.cpu_count(), torch.get_num_threads())
-            self._scheduler = StackScheduler(self._cores or cores)
-            # Threads that alternate would leave one another's warning filters behind.
-            self._warnings = warnings.catch_warnings()
-            self._warnings.__enter__()
+            self._session = self._begin_session()
+            self._scheduler = self._session.scheduler
         else:
             scheduler = parent.call.scheduler
             assert isinstance(scheduler, StackScheduler)
             self._scheduler = scheduler
         self._call = self._scheduler.open_call(self._n_jobs, parent)
         self._lender, self._signals = FoldLender(), None
+
+    def _begin_session(self) -> Session:
+        return Session(self._cores_here())
+
+    def _cores_here(self) -> int:
+        return self._cores or min(joblib.cpu_count(), torch.get_num_threads())
 
     def submit(self, func: Callable[[], Any], callback: Any = None) -> Task:
         """Submit a task."""
@@ -126,9 +130,13 @@ class StackedBackend(ParallelBackendBase):
         self._scheduler.close_call(call)
         if self._signals is not None:
             self._signals.close()
-        if call.parent is None:
-            self._scheduler.record.end()
-            self._warnings.__exit__(None, None, None)
+        if self._session is not None:
+            self._session.leave()
+            self._session = None
+            self._publish(call.record)
+
+    def _publish(self, record: Recorder) -> None:
+        publish(record.report())
 
     def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:
         """Backend of calls within a task: it joins the same scheduler."""

@@ -5,11 +5,15 @@ from typing import Any
 from joblib import register_parallel_backend
 
 
-def _make(**params: Any) -> Any:
-    # this imports torch: only on first use
-    from sklearn_deep.training.stacking._backend import StackedBackend
+def _make(over: str | None = None, **params: Any) -> Any:
+    # these import torch: only on first use
+    if over is None:
+        from sklearn_deep.training.stacking._backend import StackedBackend
 
-    return StackedBackend(**params)
+        return StackedBackend(**params)
+    from sklearn_deep.training.stacking._over import StacksOver
+
+    return StacksOver(over, **params)
 
 
 register_parallel_backend("stacked", _make)

@@ -3,7 +3,8 @@
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class StackingReport:
         How often networks were trained without waiting for further ones, because the
         running tasks waited themselves: for a lock that another task held, or for a
         subprocess.
+    workers : dict of str to int, default={}
+        With ``over``: how many networks each worker trained, by its host and process
+        number. Then ``training_seconds`` is that of the worker with most of it.
 
     See Also
     --------
@@ -45,6 +49,7 @@ class StackingReport:
     training_seconds: float
     seconds: float
     met_early: int = 0
+    workers: dict[str, int] = field(default_factory=dict)
 
     @property
     def n_networks(self) -> int:
@@ -64,6 +69,9 @@ class StackingReport:
         lines += [f"  alone: {n} ({reason})" for reason, n in self.alone.items()]
         if self.met_early:
             lines.append(f"  met early: {self.met_early} (tasks waited for a lock)")
+        if self.workers:
+            counts = ", ".join(map(str, self.workers.values()))
+            lines.append(f"  workers: {len(self.workers)}, with {counts} networks")
         lines.append(
             f"  {self.training_seconds:.1f} s training, {self.other_seconds:.1f} s else"
         )
@@ -80,6 +88,8 @@ class Recorder:
         self._alone: Counter[str] = Counter()
         self._seconds, self._training, self._since = 0.0, 0, 0.0
         self._met_early = 0
+        # Warnings of tasks that are shown elsewhere: message, category, file and line.
+        self.warned: list[tuple[Warning | str, type[Warning], str, int]] = []
 
     def begin_training(self, width: int, reason: str | None) -> None:
         """Note a stack, or a single network and its reason."""
@@ -104,15 +114,46 @@ class Recorder:
         with self._lock:
             self._met_early += 1
 
-    def end(self) -> None:
-        """Make the report for ``stacking_report``, if networks were trained."""
-        global _last
-        if self._stacks or self._alone:
-            seconds = time.monotonic() - self._start
-            alone = dict(self._alone)
-            _last = StackingReport(
-                self._stacks, alone, self._seconds, seconds, self._met_early
-            )
+    def report(self) -> StackingReport | None:
+        """The report, if networks were trained."""
+        if not (self._stacks or self._alone):
+            return None
+        seconds = time.monotonic() - self._start
+        alone = dict(self._alone)
+        return StackingReport(
+            self._stacks, alone, self._seconds, seconds, self._met_early
+        )
+
+
+def merge(
+    reports: Sequence[tuple[str, StackingReport | None]], seconds: float
+) -> StackingReport | None:
+    """One report of those of groups, each with the name of its worker."""
+    found = [(worker, each) for worker, each in reports if each is not None]
+    if not found:
+        return None
+    alone: Counter[str] = Counter()
+    networks: Counter[str] = Counter()
+    training: Counter[str] = Counter()
+    for worker, each in found:
+        alone.update(each.alone)
+        networks[worker] += each.n_networks
+        training[worker] += each.training_seconds  # type: ignore[assignment]
+    return StackingReport(
+        [width for _, each in found for width in each.stacks],
+        dict(alone),
+        min(seconds, max(training.values())),  # its groups may train at one time
+        seconds,
+        sum(each.met_early for _, each in found),
+        dict(sorted(networks.items())),
+    )
+
+
+def publish(report: StackingReport | None) -> None:
+    """Give it to ``stacking_report``, if there is one."""
+    global _last
+    if report is not None:
+        _last = report
 
 
 _last: StackingReport | None = None

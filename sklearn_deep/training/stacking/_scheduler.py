@@ -27,7 +27,6 @@ from sklearn_deep.training.stacking._grouping import (
     held_bytes,
     plan_units,
 )
-from sklearn_deep.training.stacking._report import Recorder
 from sklearn_deep.training.stacking._stack import train_by_itself, train_stack
 from sklearn_deep.training.stacking._stalls import Look, Watch, thread_clock
 from sklearn_deep.training.stacking._tasks import (
@@ -47,24 +46,27 @@ _MEMORY_SHARE = 0.5
 
 
 class StackScheduler:
-    """Schedules the tasks of one outermost call, and of the calls nested in it.
+    """Schedules the tasks of outermost calls, and of the calls nested in them.
 
     Parameters
     ----------
     cores : int
         Threads that may run at a time.
+    processes : int
+        How many processes of this machine run such tasks: each has its share of the
+        memory.
     """
 
-    def __init__(self, cores: int):
+    def __init__(self, cores: int, processes: int = 1):
         self.cores = cores
-        self.record, self.contents = Recorder(), Contents()
+        self.contents = Contents()
         self._lock = threading.Lock()
         self._free_slots = cores
         self._waiting: deque[Task] = deque()  # for a slot
         self._ready: list[Task] = []  # to be trained in a stack
         self._calls: list[Call] = []
         self._in_flight = 0
-        self._memory = available_memory() * _MEMORY_SHARE
+        self._memory = available_memory() * _MEMORY_SHARE / processes
         self._held, self._most_held = 0, 0
         self._most_in_flight = MOST_IN_FLIGHT
         self._shapes: dict[Hashable, int] = {}
@@ -129,8 +131,8 @@ class StackScheduler:
                 return False  # a call that changes nothing would count as a move
         with self._changing():
             if self._ready and not self._waiting:
+                self._ready[0].call.record.met_early()
                 self._form_stacks(self._ready, early=True)
-                self.record.met_early()
             idle = max(1, len(self._with_slot()))
             given = [self._waiting.popleft() for _ in range(idle) if self._waiting]
             for task in given:
@@ -274,7 +276,7 @@ class StackScheduler:
         """Train a unit; then the tasks of its members continue."""
         unit = task.unit
         assert unit is not None
-        self.record.begin_training(len(unit.members), unit.reason)
+        task.call.record.begin_training(len(unit.members), unit.reason)
         try:
             # Each core trains a unit; torch's own threads would compete with it.
             with one_thread if self._crowded else nullcontext():
@@ -284,7 +286,7 @@ class StackScheduler:
                 if not member.ended:
                     member.error = error
         finally:
-            self.record.end_training()
+            task.call.record.end_training()
             with self._changing():
                 companions, task.unit, task.companions = task.companions, None, []
                 self._waiting.extend(t for t in companions if not t.cancelled)
@@ -356,12 +358,14 @@ class StackScheduler:
         """Wait for the last threads of a call to end."""
         for thread in call.threads:
             thread.join()
-        if call.parent is None:
-            self._watch.stop()
         with self._lock:
             self._calls.remove(call)
             if call.parent is not None:
                 call.parent.children.remove(call)
+
+    def close(self) -> None:
+        """End the watch, after the last call."""
+        self._watch.stop()
 
 
 class _StopsWhenCancelled(Watcher):

@@ -10,6 +10,7 @@ from sklearn_deep.training.checkpoints._contents import Contents
 from sklearn_deep.training.job._job import TrainResult
 from sklearn_deep.training.stacking._entries import Member
 from sklearn_deep.training.stacking._grouping import TrainingUnit
+from sklearn_deep.training.stacking._report import Recorder
 
 _here = threading.local()
 
@@ -69,6 +70,7 @@ class Call:
 
     def __init__(self, scheduler: Scheduler, limit: int, parent: Task | None):
         self.scheduler, self.limit, self.parent = scheduler, limit, parent
+        self.record: Recorder = Recorder() if parent is None else parent.call.record
         self.queue: deque[Task] = deque()
         self.tasks: set[Task] = set()  # that have not ended
         self.threads: list[threading.Thread] = []
