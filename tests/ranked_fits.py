@@ -10,9 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
+from torch import nn
+
 from sklearn_deep import (
+    MLPAutoencoder,
+    CNNClassifier,
+    CNNRegressor,
+    Flip,
     MLPClassifier,
     MLPRegressor,
+    Mixup,
+    ModuleClassifier,
+    RNNRegressor,
+    TabularClassifier,
 )
 
 CASES = {}
@@ -56,7 +66,8 @@ def outcome(model, X, **more):
         own[name] = history[name].to_numpy()
     own["stop_reason"] = np.array(model.stop_reason_)
     own["best_epoch"] = np.array(model.best_epoch_)
-    own["predictions"] = np.asarray(model.predict(X))
+    predict = model.predict if hasattr(model, "predict") else model.transform
+    own["predictions"] = np.asarray(predict(X))
     return own | more
 
 
@@ -107,6 +118,171 @@ def early_stopping():
         )
     )
     return outcome(model.fit(X, y), X)
+
+
+@case
+def batch_normalisation():
+    X, y = classes()
+    model = MLPClassifier(
+        **short(normalization="batch", batch_size=33, dropout=0.1, optimizer="sgd")
+    )
+    return outcome(model.fit(X, y), X)
+
+
+@case
+def batch_normalisation_of_few_rows():
+    X, y = table(10)
+    model = MLPRegressor(**short(normalization="batch", batch_size=3, optimizer="sgd"))
+    return outcome(model.fit(X, y), X)
+
+
+def images(n=61, side=8, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, n)
+    X = rng.normal(size=(n, 2, side, side)) + y[:, None, None, None] * 0.5
+    return X, y
+
+
+def network(**changes):
+    """Parameters of any family, for few steps in float64."""
+    given = short(batch_size=16, **changes)
+    return {k: v for k, v in given.items() if k != "hidden_layer_sizes"}
+
+
+@case
+def convolutions():
+    X, y = images()
+    model = CNNClassifier(
+        (4, 6),
+        channels="first",
+        normalization="batch",
+        dropout=0.3,
+        **network(optimizer="sgd"),
+    )
+    return outcome(model.fit(X, y), X)
+
+
+@case
+def augmentation_that_mixes_rows():
+    X, y = images()
+    model = CNNClassifier(
+        (4,),
+        channels="first",
+        normalization=None,
+        augmentation=[Flip(), Mixup(0.4)],
+        **network(optimizer="sgd"),
+    )
+    return outcome(model.fit(X, y), X)
+
+
+def sequences(n=45, seed=0):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, 9, n)
+    X = [rng.normal(size=(length, 3)) for length in lengths]
+    return X, np.array([x[:, 0].mean() + x[-1, 1] for x in X])
+
+
+@case
+def series_of_unequal_length():
+    X, y = sequences()
+    model = CNNRegressor(
+        (4, 5),
+        kernel_size=3,
+        normalization="batch",
+        dropout=0.2,
+        **network(optimizer="sgd"),
+    )
+    return outcome(model.fit(X, y), X)
+
+
+@case
+def recurrent_layers():
+    X, y = sequences()
+    model = RNNRegressor(hidden_size=5, num_layers=2, dropout=0.3, **network())
+    return outcome(model.fit(X, y), X)
+
+
+@case
+def a_target_per_step():
+    X, _ = sequences()
+    y = [x[:, 0] + x[:, 1] for x in X]
+    model = RNNRegressor(
+        hidden_size=5, num_layers=2, dropout=0.3, return_sequences=True, **network()
+    ).fit(X, y)
+    found = outcome(model, X[:1])
+    return found | {"predictions": np.asarray(model.predict(X[:1])[0])}
+
+
+@case
+def autoencoder():
+    X, _ = table()
+    model = MLPAutoencoder(code_size=3, **short(hidden_layer_sizes=(6,))).fit(X)
+    return outcome(model, X)
+
+
+@case
+def ensemble_of_a_table():
+    X, y = classes(90)
+    model = TabularClassifier(
+        n_networks=3, random_state=0, max_epochs=3, batch_size=25, dtype="float64"
+    )
+    return outcome(model.fit(X, y), X)
+
+
+class Own(nn.Module):
+    """A user's module with torch's own batch normalisation and dropout."""
+
+    def __init__(self, n_features, n_outputs):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(n_features, 8),
+            nn.BatchNorm1d(8),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Linear(8, n_outputs),
+        )
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+@case
+def module_of_the_user():
+    X, y = classes()
+    model = ModuleClassifier(Own, **network(optimizer="sgd"))
+    return outcome(model.fit(X, y), X)
+
+
+@case
+def lbfgs():
+    X, y = classes()
+    model = MLPClassifier(**short(optimizer="lbfgs", max_epochs=8, dropout=0.1))
+    return outcome(model.fit(X, y), X)
+
+
+@case
+def learning_rate_of_a_range_test():
+    X, y = classes()
+    model = MLPClassifier(**short(learning_rate="auto"))
+    return outcome(model.fit(X, y), X)
+
+
+@case
+def score_that_is_monitored():
+    X, y = classes()
+    model = MLPClassifier(
+        **short(early_stopping=True, monitor="balanced_accuracy", max_epochs=6)
+    )
+    return outcome(model.fit(X, y), X)
+
+
+@case
+def partial_fits():
+    X, y = classes()
+    model = MLPClassifier(**short())
+    for rows in (slice(100), slice(100, None)):
+        model.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+    return outcome(model, X)
 
 
 def run(name, folder, rank):

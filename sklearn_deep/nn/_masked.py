@@ -17,6 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sklearn_deep.data._padded import Padded
+from sklearn_deep.nn._across import (
+    Across,
+    Moments,
+    NormalizedAcross,
+    current_across,
+    moments_of_all,
+    update_running,
+)
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._convolutions import (
     Branches,
@@ -199,6 +207,9 @@ def strided(lengths: Tensor | None, stride: int) -> Tensor | None:
 def _batch_norm(layer: BatchNorm, given: Series) -> Series:
     if given.lengths is None or not layer.training:
         return given.with_x(layer(given.x))
+    across = current_across()
+    if across is not None:
+        return given.with_x(_batch_norm_across(layer, given, across))
     inside, number = given.inside(), given.lengths.sum().to(given.x.dtype)
     running = layer.running_mean, layer.running_var
     x, mean, var, *_ = NormalizedBatch.apply(  # type: ignore[no-untyped-call]
@@ -210,6 +221,27 @@ def _batch_norm(layer: BatchNorm, given: Series) -> Series:
         moment.add_(share * (found - moment))  # type: ignore[union-attr]
     layer.num_batches_tracked.add_(torch.where(number < 2, 0, 1))  # type: ignore[union-attr]
     return given.with_x(x)
+
+
+def _batch_norm_across(layer: BatchNorm, given: Series, across: Across) -> Tensor:
+    inside = given.inside()
+    moments = moments_of_all(given.x, inside, across)
+    if moments.number < 2:  # a single position has no variance
+        assert layer.running_mean is not None
+        assert layer.running_var is not None
+        moments = Moments(
+            torch.full_like(moments.number, torch.inf),
+            layer.running_mean,
+            layer.running_var,
+        )
+    else:
+        layer.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+        running = layer.running_mean, layer.running_var
+        update_running(moments, *running, layer.momentum or 0.0)
+    x: Tensor = NormalizedAcross.apply(  # type: ignore[no-untyped-call]
+        given.x, layer.weight, layer.bias, moments, inside, layer.eps, across
+    )
+    return x
 
 
 def _channel_norm(layer: ChannelNorm, given: Series) -> Series:

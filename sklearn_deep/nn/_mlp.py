@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sklearn_deep.nn._across import has_variance
 from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._dropout import AlphaDropout, Dropout
 
@@ -24,7 +25,7 @@ class BatchNorm(nn.BatchNorm1d):
         """Normalise each channel of rows, series or images."""
         assert self.num_batches_tracked is not None  # by the defaults, which are used
         assert self.momentum is not None
-        learns = self.training and x.numel() > x.shape[1]
+        learns = self.training and has_variance(x)
         if learns:
             self.num_batches_tracked.add_(1)
         return F.batch_norm(

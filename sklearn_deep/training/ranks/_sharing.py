@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from sklearn_deep.data._batches import Batch, Rows
 from sklearn_deep.data._sequence_targets import PerStepRows
 from sklearn_deep.nn._dropout import BitSource, set_source
+from sklearn_deep.nn._rnn import RNN, Layer
 from sklearn_deep.training.job._job import TrainJob
-from sklearn_deep.training.ranks._bits import SharedBits
+from sklearn_deep.training.ranks._bits import SharedBits, SharedStepBits
 from sklearn_deep.training.ranks._group import current_ranks
 from sklearn_deep.training.ranks._ranks import Ranks
 from sklearn_deep.training.ranks._share import Share, share_of
@@ -42,6 +43,11 @@ class Sharing:
     def set_source(self, module: nn.Module, bits: BitSource) -> None:
         """Let the random layers of a module draw for the rows of all ranks."""
         set_source(module, SharedBits(bits, self._current, self._axis))
+        for part in module.modules():
+            if isinstance(part, Layer) and part.dropout is not None:
+                part.dropout.source = SharedStepBits(bits, self._current, packed=True)
+            elif isinstance(part, RNN) and part.dropout is not None and self._by_step:
+                part.dropout.source = SharedStepBits(bits, self._current, packed=False)
 
     def share(self, batch: Batch) -> Share:
         """The rows of a batch of which this rank computes the gradient."""
@@ -50,12 +56,32 @@ class Sharing:
         )
         return self._share
 
+    @property
+    def n_rows(self) -> int:
+        """Rows of the batch of all ranks."""
+        return self._current().n_rows
+
+    @property
+    def counts(self) -> bool:
+        """Whether this rank has rows of the batch."""
+        return self._current().counts
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """Stack a tensor of each rank."""
+        return self.ranks.gather(tensor)
+
+    def add_up(self, tensor: Tensor) -> None:
+        """Replace a tensor by its sum over the ranks."""
+        self.ranks.add_up(tensor)
+
     def of_all_rows(self, raw: Tensor) -> Tensor:
         """Raw outputs of the whole batch, from those of the share that was used last."""
         share = self._current()
-        whole = raw.new_zeros(len(share.of_all), *raw.shape[1:])
+        shape = list(raw.shape)
+        shape[self._axis] = share.of_all.y.shape[self._axis]
+        whole = raw.new_zeros(shape)
         if share.counts:
-            whole[share.places] = raw
+            whole.index_copy_(self._axis, share.places, raw)
         self.ranks.add_up(whole)
         return whole
 

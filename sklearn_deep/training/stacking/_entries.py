@@ -14,6 +14,7 @@ from sklearn_deep.training.checkpoints._run_state import RunState
 from sklearn_deep.training.job._job import TrainJob, TrainResult
 from sklearn_deep.training.loop._evaluation import evaluate
 from sklearn_deep.training.loop._run import EpochNumbers, Run, Watcher
+from sklearn_deep.training.ranks._ranks import Ranks
 from sklearn_deep.training.step._derived import is_plain
 from sklearn_deep.training.step._flat import FlatParameters
 from sklearn_deep.training.step._step import make_slots
@@ -76,9 +77,10 @@ class Entry:
         job: TrainJob,
         each: Sequence[TrainJob],
         clock: Callable[[], float],
+        ranks: Ranks | None = None,
     ):
-        self.member, self.job = member, job
-        self.run = Run(job, member.watchers, clock, member.recorder)
+        self.member, self.job, self._ranks = member, job, ranks
+        self.run = Run(job, member.watchers, clock, member.recorder, ranks)
         found = self._resume([own.module for own in each])
         self.nets = [Net(self, own) for own in each]
         self.places: list[int] = []
@@ -104,11 +106,15 @@ class Entry:
     def cut_short(self) -> bool:
         """Whether the epoch may end before all steps are taken."""
         timed = self.job.stopping.time_limit is not None
-        return (
+        ends = (
             self.member.cancelled
             or self.run.interrupted
             or (timed and self.run.out_of_time)
         )
+        if self._ranks is None:
+            return ends
+        watched = any(watcher.per_batch for watcher in self.run.watchers)
+        return self._ranks.any(ends) if timed or watched else ends
 
     def part_of(self, whole: Tensor) -> Tensor:
         """A copy of the rows of a tensor over the networks that belong to this job."""

@@ -28,6 +28,7 @@ from sklearn_deep.training.job._seeds import generator, reseed
 from sklearn_deep.training.loop._evaluation import evaluate, judge, to_numbers
 from sklearn_deep.training.loop._loop import train_alone
 from sklearn_deep.training.loop._run import EpochNumbers, Watcher, stopwatch
+from sklearn_deep.training.ranks._sharing import Sharing
 from sklearn_deep.training.stacking._entries import Entry, Member
 from sklearn_deep.training.stacking._grouping import reason_not_stackable
 from sklearn_deep.training.step._augmenting import Augmenter, augmented_together
@@ -97,6 +98,9 @@ class Stack:
         each = [member.job.each_network() for member in members]
         n_nets = sum(map(len, each))
         self._clock, self._order = _SharedClock(n_nets), torch.Generator()
+        # Members are several in other threads only, which train without ranks.
+        self._sharing = Sharing.of(members[0].job, stacked=True)
+        ranks = None if self._sharing is None else self._sharing.ranks
         features = iter(_placed_features([job for jobs in each for job in jobs]))
         entries = []
         for member, jobs in zip(members, each, strict=True):
@@ -106,10 +110,13 @@ class Stack:
             ]
             whole = member.job.to_device() if member.job.networks else own[0]
             try:
-                entries.append(Entry(member, whole, own, self._clock))
+                entries.append(Entry(member, whole, own, self._clock, ranks))
             except Exception as error:
                 member.error = error
         self._compose(entries)
+        if ranks is not None and entries:
+            constants = [b for net in self.nets for b in net.job.module.buffers()]
+            ranks.tensors_of_first([self._flat.values, *self._slots, *constants])
         for entry in entries:
             if entry.run.stop_reason is not None:
                 self._try(entry, self._finish, entry)
@@ -246,6 +253,8 @@ class Stack:
         for run, watcher in self._each_batch:
             watcher.gradient_ready(run, batch)
         section.apply(*numbers)
+        if self._sharing is not None and self._each_batch:
+            raw = self._sharing.of_all_rows(raw)
         for run, watcher in self._each_batch:
             watcher.batch_end(run, batch, loss, raw)
         return loss
@@ -305,8 +314,12 @@ class Stack:
         key = nets.start, nets.stop
         if key not in self._sections:
             jobs = [net.job for net in self.nets[nets]]
-            steps = StackedStep(self._flat, jobs, self._slots, nets)
-            set_source(steps.module, self._bits)
+            sharing = self._sharing
+            steps = StackedStep(self._flat, jobs, self._slots, nets, sharing)
+            if sharing is None:
+                set_source(steps.module, self._bits)
+            else:
+                sharing.set_source(steps.module, self._bits)
             self._sections[key] = steps
         return self._sections[key]
 

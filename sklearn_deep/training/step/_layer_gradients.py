@@ -11,6 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sklearn_deep.nn._across import (
+    current_across,
+    gradient_by_input,
+    has_variance,
+    moments_of_all,
+    update_running,
+)
 from sklearn_deep.nn._backward import ACTIVATION_BACKWARD
 from sklearn_deep.nn._dropout import AlphaDropout, Dropout
 from sklearn_deep.nn._mlp import BatchNorm
@@ -141,11 +148,14 @@ class BatchNormGradient(LayerGradient):
         """Normalise, and update the running moments."""
         layer = self.layer
         self.shape, self.x = x.shape, _columns(x)
+        self.across = current_across()
         # A single row has no variance: the running moments are used.
-        self.learns = x.shape[-2] > 1
+        self.learns = has_variance(x.transpose(0, 1).flatten(1))
         if self.learns:
             layer.num_batches_tracked.add_(1)
         weight, bias, mean, var = self._flat()
+        if self.learns and self.across is not None:
+            return _rows(self._over_all(weight, bias, mean, var), self.shape)
         y, self.mean, self.scale = batch_norm(
             self.x, weight, bias, mean, var, self.learns, layer.momentum, layer.eps
         )
@@ -153,9 +163,30 @@ class BatchNormGradient(LayerGradient):
 
     def backward(self, g: Tensor) -> Tensor:
         """Write the gradients of weight and bias."""
+        back, by_weight, by_bias = self._gradients(_columns(g))
+        _put(self.layer.weight, by_weight)
+        _put(self.layer.bias, by_bias)
+        return _rows(back, self.shape)
+
+    def _over_all(
+        self, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor
+    ) -> Tensor:
+        """Normalise by the moments of the rows of all ranks."""
+        assert self.across is not None
+        self.moments = moments_of_all(self.x, None, self.across)
+        update_running(self.moments, mean, var, self.layer.momentum)
+        self.scale = torch.rsqrt(self.moments.var + self.layer.eps)
+        self.normal = (self.x - self.moments.mean) * self.scale
+        return torch.addcmul(bias, self.normal, weight)
+
+    def _gradients(self, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients by input, weight and bias."""
         weight, _, mean, var = self._flat()
+        if self.learns and self.across is not None:
+            scale, number = self.scale * weight, self.moments.number
+            return gradient_by_input(g, self.normal, scale, number, self.across)
         back, by_weight, by_bias = batch_norm_backward(
-            _columns(g),
+            g,
             self.x,
             weight,
             mean,
@@ -166,9 +197,7 @@ class BatchNormGradient(LayerGradient):
             self.layer.eps,
             [True, True, True],
         )
-        _put(self.layer.weight, by_weight)
-        _put(self.layer.bias, by_bias)
-        return _rows(back, self.shape)
+        return back, by_weight, by_bias
 
     def _flat(self) -> list[Tensor]:
         layer = self.layer

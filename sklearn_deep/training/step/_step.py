@@ -3,12 +3,14 @@
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sklearn_deep.data._batches import Batch
+from sklearn_deep.nn._across import NormalizesAcross, sharing_batch
 from sklearn_deep.nn._dropout import rate_modules
 from sklearn_deep.nn._losses import Loss
 from sklearn_deep.nn._penalties import PENALTIES
@@ -173,7 +175,11 @@ class StackedStep:
         if self._sharing is None:
             return self._gradient(batch, 1.0)
         share = self._sharing.share(batch)
-        loss, raw = self._gradient(share.batch, share.weight)
+        # A gradient by hand has its own batch normalisation, which the mode does not see.
+        by_autograd = self._derived is None
+        normalizes = NormalizesAcross(self._sharing) if by_autograd else nullcontext()
+        with sharing_batch(self._sharing), normalizes:
+            loss, raw = self._gradient(share.batch, share.weight)
         if not share.counts:  # not even NaN
             loss = torch.zeros_like(loss)
             self.gradient_.zero_()
