@@ -9,17 +9,16 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-
 from torch import nn
 
 from sklearn_deep import (
-    MLPAutoencoder,
     CNNClassifier,
     CNNRegressor,
     Flip,
+    Mixup,
+    MLPAutoencoder,
     MLPClassifier,
     MLPRegressor,
-    Mixup,
     ModuleClassifier,
     RNNRegressor,
     TabularClassifier,

@@ -71,7 +71,7 @@ from sklearn_deep.training.job._checkpoint import make_checkpoint
 from sklearn_deep.training.job._devices import device_of, resolve_device
 from sklearn_deep.training.job._job import NetSettings, TrainJob
 from sklearn_deep.training.job._seeds import draw_seed
-from sklearn_deep.training.ranks._group import agreed
+from sklearn_deep.training.ranks._group import agreed, failing_together
 
 
 @dataclass(frozen=True)
@@ -153,14 +153,14 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
         TrainingWarning
             When the loss is finite, and far above that of a constant prediction.
         """
-        with all_or_nothing(self):
+        with all_or_nothing(self), failing_together():
             return self._fit(
                 FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
             )
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         given = FitArguments(X, y, sample_weight, classes=classes, incremental=True)
-        with all_or_nothing(self):
+        with all_or_nothing(self), failing_together():
             return self._fit(given)
 
     @with_callbacks
@@ -356,7 +356,8 @@ def prepare(
 
 def fit_task(network: TrainsNetwork, given: FitArguments) -> Fitted:
     """Train a network, which is not fitted, for the task of the arguments."""
-    return fitted_of(network._fit(given))
+    with failing_together():
+        return fitted_of(network._fit(given))
 
 
 def copy_module(network: TrainsNetwork) -> nn.Module:

@@ -17,16 +17,18 @@ from sklearn_deep.training.ranks._ranks import Ranks
 # At most so many bytes of an array are compared, in even steps over its rows.
 _MOST_BYTES = 64 << 20
 
-# Parts of a job that decide its result, and what the user knows them as.
-_SPECS = {
-    "optimizer": "optimizer, learning_rate and weight_decay",
-    "schedule": "learning_rate_schedule and max_epochs",
-    "stopping": "early stopping and max_epochs",
-    "penalties": "l1 and l2",
-    "batch_size": "batch_size",
-    "seed": "random_state",
-    "augmentation": "augmentation",
-}
+# Parts of a job that decide its result.
+_SPECS = (
+    "optimizer",
+    "schedule",
+    "stopping",
+    "penalties",
+    "batch_size",
+    "seed",
+    "augmentation",
+)
+
+_MOST_SHOWN = 3  # parts that differ, in an error
 
 
 def check_alike(job: TrainJob, ranks: Ranks) -> None:
@@ -51,7 +53,7 @@ def check_alike(job: TrainJob, ranks: Ranks) -> None:
 def _text(rank: int, names: list[str], first: dict, other: dict) -> str:
     shown = ", ".join(
         f"{name} ({first.get(name, 'nothing')} against {other.get(name, 'nothing')})"
-        for name in names
+        for name in names[:_MOST_SHOWN]
     )
     return (
         f"Ranks 0 and {rank} do not train the same fit; they differ in: {shown}. Every"
@@ -68,18 +70,22 @@ def _parts(job: TrainJob) -> dict[str, Any]:
     if job.validation is not None:
         names = "the validation rows", "their targets", "their weights"
         parts |= _of_rows(job.validation, *names)
-    parts |= {said: _shown(getattr(job, name)) for name, said in _SPECS.items()}
+    for name in _SPECS:
+        parts |= _of_spec(name, getattr(job, name))
     shapes = [tuple(p.shape) for p in job.module.parameters()]
     parts["the network"] = f"{len(shapes)} tensors, {_crc(repr(shapes).encode()):08x}"
-    parts["the loss"] = f"{job.loss.name}, {_shown(job.loss.params)}"
+    parts["loss"] = f"{job.loss.name}, {job.loss.params!r}"
     return parts
 
 
-def _shown(value: Any) -> str:
-    if is_dataclass(value) and not isinstance(value, type):
-        pairs = (f"{f.name}={getattr(value, f.name)!r}" for f in fields(value))
-        return ", ".join(pairs)
-    return repr(value)
+def _of_spec(name: str, value: Any) -> dict[str, str]:
+    """A part of a job, by field where it has some."""
+    if not is_dataclass(value):
+        return {name: repr(value)}
+    return {
+        f"{field.name} of the {name}": repr(getattr(value, field.name))
+        for field in fields(value)
+    }
 
 
 def _of_rows(rows: Any, x: str, y: str, weight: str) -> dict[str, str]:

@@ -8,7 +8,8 @@ import atexit
 import multiprocessing
 import os
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -26,6 +27,9 @@ _VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 # Between two steps ranks are at most this far apart; one that takes longer is lost. A
 # process that was killed is noticed at once, by its closed connection.
 _PROMPT = timedelta(seconds=30)
+
+# Ranks whose fit fails alike do so at about the same time.
+_VERDICT = timedelta(seconds=10)
 
 # Before a fit, a rank may still read its data, and between epochs the first one may store
 # a state or compute a score.
@@ -65,6 +69,26 @@ def agreed(value: T) -> T:
     return value if ranks is None else ranks.of_first(value)
 
 
+@contextmanager
+def failing_together() -> Iterator[None]:
+    """Let the other ranks know where the fit of one fails, and theirs does not.
+
+    Invalid input raises on all ranks alike, and they can go on with another fit. Where one
+    fails by itself the others would wait for it: it closes its connections.
+    """
+    ranks = current_ranks()
+    try:
+        yield
+    except Exception:
+        if ranks is not None:
+            ranks.fail()
+        raise
+    except BaseException:  # the process is about to end
+        if ranks is not None:
+            ranks.close()
+        raise
+
+
 def is_rank() -> bool:
     """Whether this process is one of several ranks."""
     return _Here.ranks is not None and not _Here.forked
@@ -98,8 +122,9 @@ def _of_group() -> Ranks | None:
         return None
     prompt = dist.new_group(timeout=_PROMPT)
     patient = dist.new_group(backend="gloo", timeout=_PATIENT)
+    verdict = dist.new_group(backend="gloo", timeout=_VERDICT)
     atexit.register(_end)
-    return Ranks(dist.get_rank(), dist.get_world_size(), prompt, patient)
+    return Ranks(dist.get_rank(), dist.get_world_size(), prompt, patient, verdict)
 
 
 def _end() -> None:

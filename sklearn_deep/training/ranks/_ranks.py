@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import torch
@@ -27,6 +27,8 @@ class Ranks:
         For what is sent within an epoch.
     patient : process group
         For what ranks may wait for, on the CPU.
+    verdict : process group
+        For ranks that have failed, on the CPU.
 
     Attributes
     ----------
@@ -34,10 +36,10 @@ class Ranks:
         Why they cannot go on, once one is lost.
     """
 
-    def __init__(self, rank: int, size: int, prompt: Any, patient: Any):
+    def __init__(self, rank: int, size: int, prompt: Any, patient: Any, verdict: Any):
         self.rank, self.size = rank, size
         self.lost: str | None = None
-        self._prompt, self._patient = prompt, patient
+        self._prompt, self._patient, self._verdict = prompt, patient, verdict
 
     @property
     def is_first(self) -> bool:
@@ -52,7 +54,25 @@ class Ranks:
     def close(self) -> None:
         """Let the groups go: threads of one that is left at the end abort the process."""
         self.lost = self.lost or f"Rank {self.rank} of {self.size} has ended."
-        self._prompt = self._patient = None
+        groups = self._prompt, self._patient, self._verdict
+        self._prompt = self._patient = self._verdict = None
+        for group in groups:
+            if group is not None:
+                with suppress(Exception):
+                    dist.destroy_process_group(group)
+
+    def fail(self) -> None:
+        """Wait a moment for the others to fail, too; without them let the groups go."""
+        if self.lost is None:
+            try:
+                dist.all_reduce(torch.zeros(1), group=self._verdict)
+                return
+            except RuntimeError:
+                self.lost = (
+                    f"An earlier fit has failed on rank {self.rank} of {self.size} alone,"
+                    " and the others have waited for it. Start the script again."
+                )
+        self.close()
 
     # Within an epoch.
 
@@ -125,14 +145,23 @@ class Ranks:
             raise RankLostError(self.lost) from error
 
 
+# What torch.distributed says, and what it means.
+_REASONS = {
+    "closed by peer": "was killed or has failed: its connection is closed",
+    "reset by peer": "was killed or has failed: its connection is closed",
+    "imed out": "does not answer",
+}
+
+
 def _text(ranks: Ranks, error: Exception) -> str:
-    said = str(error).strip().splitlines()
+    said = str(error).strip()
+    lines = said.splitlines() or [type(error).__name__]
+    otherwise = f"was killed, has failed, or does not answer ({lines[0]})"
+    reason = next((r for part, r in _REASONS.items() if part in said), otherwise)
     return (
-        f"Rank {ranks.rank} of {ranks.size} waits for the others in vain: a process of this"
-        " fit was killed, failed, or does not answer"
-        f" ({said[0] if said else type(error).__name__}). The fit cannot go on without it;"
-        " start the script again. With checkpoint= the fit continues where its state was"
-        " stored last."
+        f"Rank {ranks.rank} of {ranks.size} waits in vain: another process of this fit"
+        f" {reason}. The fit cannot go on without it; start the script again. With"
+        " checkpoint= it continues where its state was stored last."
     )
 
 

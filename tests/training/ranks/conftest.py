@@ -2,13 +2,16 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[3]
+FAULTS = ROOT / "tests" / "ranked_faults.py"
 FITS = ROOT / "tests" / "ranked_fits.py"
 
 
@@ -48,6 +51,31 @@ def torchrun(n_ranks, script, *arguments, timeout=300):
     return subprocess.CompletedProcess(command, process.returncode, output)
 
 
+@contextmanager
+def ranks_alone(n_ranks, script, *arguments):
+    """Ranks without torchrun, which would end all where one is killed."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    own = {"WORLD_SIZE": n_ranks, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(script), *map(str, arguments)],
+            env=environment() | {k: str(v) for k, v in (own | {"RANK": rank}).items()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(n_ranks)
+    ]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
 @pytest.fixture(scope="session")
 def ranked(tmp_path_factory):
     """Function that runs all cases on some ranks once, and gives the folder of results."""
@@ -64,3 +92,27 @@ def ranked(tmp_path_factory):
         return folders[n_ranks]
 
     return run_all
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory):
+    """What two ranks said of each fault, one text per rank."""
+    from ranked_faults import FAULTS as NAMES
+
+    folder = tmp_path_factory.mktemp("faults")
+    names = [name for name in NAMES if name != "killed"]
+    done = torchrun(2, FAULTS, folder, *names)
+    assert done.returncode == 0, done.stdout
+    return lambda name: [(folder / f"{name}.{r}.txt").read_text() for r in (0, 1)]
+
+
+@pytest.fixture
+def torchrun_faults():
+    """Function that lets ranks that torchrun starts go through some faults."""
+    return lambda n_ranks, *arguments: torchrun(n_ranks, FAULTS, *arguments)
+
+
+@pytest.fixture
+def faults_alone():
+    """The same for ranks that end by themselves."""
+    return lambda n_ranks, *arguments: ranks_alone(n_ranks, FAULTS, *arguments)
