@@ -54,6 +54,11 @@ GROUPS = [
         ["LabelledOnly", "SemiSupervised"],
     ),
     (
+        "Many owners",
+        "One network from rows that stay where they are. :doc:`user_guide/federated`.",
+        ["FederatedClassifier", "FederatedRegressor"],
+    ),
+    (
         "Networks from elsewhere",
         "Weights that another library trained, as fitted networks; and the way back."
         " :doc:`user_guide/conversion`.",
@@ -205,6 +210,7 @@ GROUPS = [
         " :doc:`user_guide/errors`.",
         [
             "CheckpointWarning",
+            "FederatedError",
             "InvalidParameterError",
             "MissingDependencyError",
             "ModelFileError",

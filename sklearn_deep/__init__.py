@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from sklearn_deep.estimators.meta._lr_finder import LearningRateFinder
     from sklearn_deep.exceptions import (
         CheckpointWarning,
+        FederatedError,
         InvalidParameterError,
         MissingDependencyError,
         ModelFileError,
@@ -107,6 +108,10 @@ if TYPE_CHECKING:
     from sklearn_deep.inspection.diagnosis._display import DiagnosisDisplay
     from sklearn_deep.inspection.summary._summary import NetworkSummary, summary
     from sklearn_deep.scale.chunked._chunked_fit import ChunkedFit
+    from sklearn_deep.scale.federated._federated import (
+        FederatedClassifier,
+        FederatedRegressor,
+    )
     from sklearn_deep.serving._estimators import (
         OnnxClassifier,
         OnnxRegressor,
@@ -155,6 +160,9 @@ _HOMES = {
     "DataReport": "inspection.data_checks._report",
     "Erasing": "augmentation._image",
     "FeatureMask": "augmentation._table",
+    "FederatedClassifier": "scale.federated._federated",
+    "FederatedError": "exceptions",
+    "FederatedRegressor": "scale.federated._federated",
     "FineTuned": "transfer.fine_tuning._fine_tuned",
     "FitCurveDisplay": "inspection._fit_curve",
     "Flip": "augmentation._image",
@@ -281,6 +289,9 @@ __all__ = [
     "DataReport",
     "Erasing",
     "FeatureMask",
+    "FederatedClassifier",
+    "FederatedError",
+    "FederatedRegressor",
     "FineTuned",
     "FitCurveDisplay",
     "Flip",

@@ -34,6 +34,7 @@ _PUBLIC = {
     "estimators.families._module": ["ModuleClassifier", "ModuleRegressor"],
     "estimators.families._rnn": ["RNNClassifier", "RNNRegressor"],
     "estimators.families._tabular": ["TabularClassifier", "TabularRegressor"],
+    "scale.federated._federated": ["FederatedClassifier", "FederatedRegressor"],
     "serving._estimators": ["OnnxClassifier", "OnnxRegressor", "OnnxTransformer"],
     "serving._multi_task": ["OnnxMultiTask"],
     "serving._split": ["SplitClassifier", "SplitRegressor"],

@@ -7,6 +7,7 @@
     ├── TrainingDivergedError(ArithmeticError)        the loss or a weight became NaN or infinite
     ├── RankLostError(ConnectionError)                a process that trains the same fit is gone
     ├── RanksDifferError(ValueError)                  processes that train one fit got different input
+    ├── FederatedError(ValueError)                    owners who cannot train one network
     ├── ScoreDropError(ValueError)                    a compressed network scores too low
     ├── NegativeTransferError(ValueError)             fine-tuning scores below its source
     ├── OnnxExportError(ValueError)                   a model without an ONNX form
@@ -28,6 +29,7 @@
 
 __all__ = [
     "CheckpointWarning",
+    "FederatedError",
     "InvalidParameterError",
     "MissingDependencyError",
     "NegativeTransferError",
@@ -61,6 +63,10 @@ class InvalidParameterError(SklearnDeepError, ValueError, TypeError):
     It is both a ``ValueError`` and a ``TypeError``, so that code written for
     scikit-learn's own parameter errors catches it.
     """
+
+
+class FederatedError(SklearnDeepError, ValueError):
+    """Owners of rows cannot train one network together, as things are."""
 
 
 class TrainingDivergedError(SklearnDeepError, ArithmeticError):

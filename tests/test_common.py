@@ -171,6 +171,10 @@ def default_instances():
                     continue
                 # A check has the labels -1 and 1, of which -1 is none by default.
                 settings = {"unlabelled": None}
+            if "clients" in cls._rules:
+                if inner.__name__[3:] != name.removeprefix("Federated"):
+                    continue
+                settings = {"clients": 3, "rounds": 25, "random_state": 0}
             yield f"{name}({inner.__name__})", cls(network, **settings)
 
 

@@ -19,6 +19,8 @@ from sklearn_deep import (
     CNNAutoencoder,
     CNNClassifier,
     CNNRegressor,
+    FederatedClassifier,
+    FederatedRegressor,
     FineTuned,
     LearningRateFinder,
     MLPAutoencoder,
@@ -126,6 +128,22 @@ CASES = {
     "Sliced": (Sliced(mlp(), 0.5, fine_tune_epochs=1), ROWS, LABELS),
     "NetworkFeatures": (NetworkFeatures(mlp(), layer="hidden.0"), ROWS, LABELS),
     "FineTuned": (FineTuned(mlp(), FrozenEstimator(PRETRAINED)), ROWS, LABELS),
+    "FederatedClassifier": (
+        FederatedClassifier(mlp(), rounds=2, clients=3, random_state=0),
+        ROWS,
+        LABELS,
+    ),
+    "FederatedRegressor": (
+        FederatedRegressor(
+            make_pipeline(StandardScaler(), MLPRegressor((4,), normalization="batch")),
+            rounds=2,
+            clients=3,
+            batch_norm="local",
+            random_state=0,
+        ),
+        ROWS,
+        NUMBERS,
+    ),
     "MultiTask": (MultiTask(mlp()), ROWS, SEVERAL),
     "SemiSupervised": (SemiSupervised(mlp(), guard=None), ROWS, LABELS),
     "ValidationHoldout": (

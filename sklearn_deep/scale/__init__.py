@@ -1,1 +1,1 @@
-"""Fits beyond the memory of one machine."""
+"""Fits beyond one table on one machine."""

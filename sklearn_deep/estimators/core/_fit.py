@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from sklearn.utils import assert_all_finite
 from torch import nn
 
 from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import check_params
 from sklearn_deep.data._batches import Rows
 from sklearn_deep.data._layout import Layout
+from sklearn_deep.data._missing import refuse_missing_targets
 from sklearn_deep.data._tasks import Targets, Task
 from sklearn_deep.estimators.core._all_or_nothing import all_or_nothing
 from sklearn_deep.estimators.core._augmenting import augmentations
@@ -372,6 +374,28 @@ def split_rows(network: TrainsNetwork, given: FitArguments) -> tuple[Part, Part 
     task = network._task(task_settings(network))
     split = network._split(task, given, before, device_of(before.module), before.seed)
     return split.whole, split.validation
+
+
+def check_rows(network: TrainsNetwork, given: FitArguments) -> Part:
+    """Validate the rows of a fit as ``fit`` does; nothing is trained or modified."""
+    check_params(network, network._rules)
+    task = network._task(task_settings(network))
+    device = resolve_device(type(network).__name__, network.device)
+    dtype = fit_dtype(network, device)
+    return validate(task, network._make_features(), given, dtype, fresh=True)
+
+
+def check_targets(network: TrainsNetwork, y: Any) -> tuple[Any, np.ndarray | None]:
+    """Validated targets, and the sorted labels of rows that have one each."""
+    owner = type(network).__name__
+    if y is None:
+        raise ValueError(f"{owner} requires y to be passed, but the target y is None.")
+    refuse_missing_targets(y, owner)
+    if not hasattr(y, "toarray") and np.asarray(y).dtype.kind == "f":
+        assert_all_finite(y, input_name="y")
+    task = network._task(task_settings(network))
+    y = task.check(y)
+    return y, task.classes(y)
 
 
 def encode_rows(network: TrainsNetwork, part: Part) -> Rows:

@@ -70,6 +70,21 @@ class OptimizerState:
 
 
 @dataclass(frozen=True)
+class Proximal:
+    """A pull towards given weights: ``strength / 2 * |weights - centre|^2`` in the loss.
+
+    Attributes
+    ----------
+    strength : float
+    center : mapping of str to Tensor
+        Values of parameters by name; of all that are trained.
+    """
+
+    strength: float
+    center: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
 class JobNetwork:
     """A network of a job that trains several at once.
 
@@ -140,6 +155,8 @@ class TrainJob:
     rates : mapping of str to float, or None
         By name of a parameter: factor on its learning rate and weight decay, beside
         those of ``optimizer.layer_rates``; 1 for others.
+    proximal : Proximal or None
+        A pull towards given weights; it is in no loss that is reported.
     """
 
     owner: str
@@ -164,6 +181,7 @@ class TrainJob:
     checkpoint: Checkpoint | None = None
     frozen: frozenset[str] = frozenset()
     rates: Mapping[str, float] | None = None
+    proximal: Proximal | None = None
 
     def each_network(self) -> "list[TrainJob]":
         """The job of each network of an ensemble; for other jobs the job itself."""
@@ -190,8 +208,16 @@ class TrainJob:
             weight_mask=self._by_part(self.weight_mask, part),
             frozen=self._names_in(part),
             rates=self._by_part(self.rates, part),
+            proximal=self._pull_on(part),
             **changes,
         )
+
+    def _pull_on(self, part: nn.Module) -> Proximal | None:
+        """The pull on the parameters of a part of the module."""
+        if self.proximal is None:
+            return None
+        center = self._by_part(self.proximal.center, part)
+        return replace(self.proximal, center=center or {})
 
     def _by_part(
         self, named: Mapping[str, Any] | None, part: nn.Module

@@ -20,6 +20,8 @@ STREAMS = {
     "pruning": 6,
     "network": 7,
     "importance": 8,
+    "owner": 9,
+    "round": 10,
 }
 
 
@@ -54,6 +56,11 @@ def bit_generator(seed: int, stream: str, *place: int) -> np.random.BitGenerator
 def network_seed(seed: int, k: int) -> int:
     """Seed of a network of an ensemble, the ``k``-th of the fit with this seed."""
     return int(_seed_words(seed, "network", k).generate_state(1)[0])
+
+
+def owner_seed(seed: int, k: int) -> int:
+    """Seed of the ``k``-th of the owners of a federated fit with this seed."""
+    return int(_seed_words(seed, "owner", k).generate_state(1)[0])
 
 
 def _seed_words(seed: int, stream: str, *place: int) -> np.random.SeedSequence:

@@ -121,6 +121,7 @@ class StackedStep:
             for name in PENALTIES
             if any(name in job.penalties for job in jobs)
         }
+        self._pull = _pull(flat, jobs)
         self._weight_mask = _weight_mask(flat, jobs)
         if self._weight_mask is not None:  # momentum of earlier steps would move them
             for slot in slots:
@@ -212,9 +213,12 @@ class StackedStep:
         return loss.detach(), raw.detach()
 
     def complete(self) -> None:
-        """Add the gradients of the penalties; zero the gradient of masked weights."""
+        """Add the gradients of all terms beside the loss; zero that of masked weights."""
         if self.penalties:
             self.penalise()
+        if self._pull is not None:
+            strength, center = self._pull
+            self.gradient_.add_((self.values - center).mul_(strength))
         if self._weight_mask is not None:
             self.gradient_.mul_(self._weight_mask)
 
@@ -298,6 +302,18 @@ class StackedStep:
             rates = [layers[i].rate if layers else 0.0 for layers in own]
             joint = column(rates, self.values)
             layer.rate = joint.squeeze(-1) if isinstance(joint, Tensor) else joint
+
+
+def _pull(
+    flat: FlatParameters, jobs: Sequence[TrainJob]
+) -> tuple[Number, Tensor] | None:
+    """Strength and flat centre of the proximal terms; None without any."""
+    pulls = [job.proximal for job in jobs]
+    if all(pull is None for pull in pulls):
+        return None
+    rows = [flat.flattened(pull.center if pull else {}, 0.0) for pull in pulls]
+    strengths = column([pull.strength if pull else 0.0 for pull in pulls], rows[0])
+    return strengths, torch.stack(rows) if flat.stacked else rows[0]
 
 
 def _weight_mask(flat: FlatParameters, jobs: Sequence[TrainJob]) -> Tensor | None:
