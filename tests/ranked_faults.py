@@ -39,6 +39,11 @@ def invalid_parameter():
 
 
 @fault
+def ranks_that_start_ranks():
+    MLPClassifier(**short(device="cpu*2")).fit(*classes())
+
+
+@fault
 def other_rows():
     X, y = classes()
     MLPClassifier(**short()).fit(X[np.random.default_rng(RANK).permutation(len(X))], y)

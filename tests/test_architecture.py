@@ -104,7 +104,9 @@ LAZY = {
 HOMES = {
     "cryptography": {"files/_signature.py"},
     "distributed": {"training/stacking/_engines.py"},
+    "cloudpickle": {"training/ranks/_parcel.py"},
     "joblib": {
+        "training/ranks/_parcel.py",
         "training/stacking/_backend.py",
         "training/stacking/_group_run.py",
         "training/stacking/_over.py",

@@ -157,6 +157,11 @@ def install_generator(module: nn.Module) -> None:
     module.__class__ = type(cls.__name__, (_Drawing, cls), {"original_class": cls})
 
 
+def draws_from_source(module: nn.Module) -> bool:
+    """Whether ``install_generator`` was called for a module."""
+    return isinstance(module, _Drawing)
+
+
 def restore_class(module: nn.Module) -> None:
     """Restore the original class of a module."""
     if isinstance(module, _Drawing):

@@ -70,7 +70,7 @@ from sklearn_deep.estimators.core._watching import make_watchers
 from sklearn_deep.private._sklearn import CallbackSupportMixin, with_callbacks
 from sklearn_deep.training._train import train
 from sklearn_deep.training.job._checkpoint import make_checkpoint
-from sklearn_deep.training.job._devices import device_of, resolve_device
+from sklearn_deep.training.job._devices import device_of, n_ranks_of, resolve_device
 from sklearn_deep.training.job._job import NetSettings, TrainJob
 from sklearn_deep.training.job._seeds import draw_seed
 from sklearn_deep.training.ranks._group import agreed, failing_together
@@ -326,6 +326,7 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
             weight_mask=fitted.weight_mask,
             checkpoint=make_checkpoint(owner, self.checkpoint),
             frozen=frozenset(fitted.frozen),
+            n_ranks=n_ranks_of(owner, self.device),
         )
 
 

@@ -157,8 +157,10 @@ class MLPAutoencoder(DeepReconstructor, LayeredEstimator):
         ``random_state`` that was interrupted continues from there, to the same network; one
         that has finished is not trained again. It needs a ``random_state``. Callbacks are
         not compared, and see only the epochs that are trained now.
-    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+    device : {"auto", "cpu", "cuda", "mps", "cuda:all"} or str, default="auto"
         Device for training and prediction; "auto" uses an accelerator if there is one.
+        "cuda:all" trains each fit on all GPUs of this machine, with a process for each, and
+        "cpu*2" or "cuda*2" in two processes; see :ref:`ranks`.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Floating-point type of all computations; "auto" is the dtype of X on a CPU
         (float64 for integers) and float32 on an accelerator.

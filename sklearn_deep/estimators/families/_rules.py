@@ -22,7 +22,7 @@ from sklearn_deep.nn._activations import ACTIVATIONS
 from sklearn_deep.nn._initializers import INITIALIZERS
 from sklearn_deep.nn._mlp import NORMALIZATIONS
 from sklearn_deep.training.job._checkpoint import Checkpoint
-from sklearn_deep.training.job._devices import DEVICES
+from sklearn_deep.training.job._devices import DEVICES, SEVERAL, is_several
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.training.job._schedules import SCHEDULES
 
@@ -103,7 +103,7 @@ TRAINING_RULES: Rules = {
             (str, PathLike, Checkpoint), "a folder (a str or a path), a Checkpoint"
         ),
     ),
-    "device": (OneOf(*DEVICES),),
+    "device": (OneOf(*DEVICES), Satisfies(is_several, SEVERAL)),
     "dtype": (OneOf("auto", "float32", "float64"),),
     "verbose": (Number(Integral, 0), BOOLEAN),
     "random_state": SEED,

@@ -434,8 +434,10 @@ class TabularClassifier(DeepClassifier, TabularEstimator):
         ``random_state`` that was interrupted continues from there, to the same network; one
         that has finished is not trained again. It needs a ``random_state``. Callbacks are
         not compared, and see only the epochs that are trained now.
-    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+    device : {"auto", "cpu", "cuda", "mps", "cuda:all"} or str, default="auto"
         Device for training and prediction; "auto" uses an accelerator if there is one.
+        "cuda:all" trains each fit on all GPUs of this machine, with a process for each, and
+        "cpu*2" or "cuda*2" in two processes; see :ref:`ranks`.
     dtype : {"float32", "auto", "float64"}, default="float32"
         Floating-point type of the networks. Numbers are scaled in float64 in any case, and
         float32 tells scaled ones apart well. "auto" is the dtype of X on a CPU.
@@ -775,8 +777,10 @@ class TabularRegressor(DeepRegressor, TabularEstimator):
         ``random_state`` that was interrupted continues from there, to the same network; one
         that has finished is not trained again. It needs a ``random_state``. Callbacks are
         not compared, and see only the epochs that are trained now.
-    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+    device : {"auto", "cpu", "cuda", "mps", "cuda:all"} or str, default="auto"
         Device for training and prediction; "auto" uses an accelerator if there is one.
+        "cuda:all" trains each fit on all GPUs of this machine, with a process for each, and
+        "cpu*2" or "cuda*2" in two processes; see :ref:`ranks`.
     dtype : {"float32", "auto", "float64"}, default="float32"
         Floating-point type of the networks. Numbers are scaled in float64 in any case, and
         float32 tells scaled ones apart well. "auto" is the dtype of X on a CPU.

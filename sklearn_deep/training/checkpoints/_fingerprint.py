@@ -34,7 +34,7 @@ from sklearn_deep.training.checkpoints._versions import versions
 from sklearn_deep.training.job._job import TrainJob
 
 # Fields of a job that change nothing in its result.
-_UNDECIDING = {"architecture_key", "checkpoint"}
+_UNDECIDING = {"architecture_key", "checkpoint", "n_ranks"}
 
 # Values of no more bytes take part in a digest themselves; all longer ones by their own.
 _LONGEST_LEAF = 24

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
@@ -15,6 +16,12 @@ from sklearn_deep.exceptions import InvalidParameterError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
+# Devices of several processes. torch reads "cpu:2" as one device with a number, so a
+# number of them is written as a product.
+SEVERAL = "'cuda:all', or 'cpu*N' or 'cuda*N' for N >= 2 processes"
+_ALL = "cuda:all"
+_PRODUCT = re.compile(r"(cpu|cuda)\*([1-9]\d{0,3})")
+
 # Below this many multiply-adds per step, a second thread saves little time and changes
 # the last bits of float32 products.
 _SMALL_STEP = 2e8
@@ -25,22 +32,65 @@ def device_of(module: nn.Module) -> torch.device:
     return next(chain(module.parameters(), module.buffers())).device
 
 
+def is_several(name: Any) -> bool:
+    """Whether ``device=`` names several processes."""
+    if not isinstance(name, str):
+        return False
+    product = _PRODUCT.fullmatch(name)
+    return name == _ALL or (product is not None and int(product[2]) > 1)
+
+
+def n_ranks_of(owner: str, name: str) -> int:
+    """Number of processes that ``device=`` asks a fit to start, with this one; 1 for none.
+
+    Raises
+    ------
+    InvalidParameterError
+        For more GPUs than there are.
+    """
+    if not is_several(name):
+        return 1
+    n_gpus = torch.cuda.device_count()
+    product = _PRODUCT.fullmatch(name)
+    n_ranks = n_gpus if product is None else int(product[2])
+    if name.startswith("cuda") and n_ranks > n_gpus:
+        raise InvalidParameterError(
+            f"The 'device' parameter of {owner} is {name!r}, and torch sees {n_gpus} GPUs"
+            " here. device='cuda:all' takes all of them, one for each process."
+        )
+    return max(1, n_ranks)
+
+
 def resolve_device(owner: str, name: str) -> torch.device:
-    """The device that ``device=`` names; ``"auto"`` takes an accelerator if any."""
+    """The device that ``device=`` names; ``"auto"`` takes an accelerator if any.
+
+    Where torchrun has started several processes, each has its own GPU.
+    """
+    name = re.split("[*:]", name)[0] if is_several(name) else name
     there = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
     if name == "auto":
-        return torch.device(next(kind for kind, here in there.items() if here))
+        name = next(kind for kind, here in there.items() if here)
     if not there[name]:
         have = ", ".join(repr(kind) for kind, here in there.items() if here)
         raise InvalidParameterError(
             f"The 'device' parameter of {owner} is {name!r}, and torch sees no such"
             f" device here. There is: {have}. device='auto' takes the best of them."
         )
-    return torch.device(name)
+    local = int(os.environ.get("LOCAL_RANK") or 0)
+    if name != "cuda" or not local:
+        return torch.device(name)
+    if local >= torch.cuda.device_count():
+        raise InvalidParameterError(
+            f"{owner} cannot use a GPU for each process: this is process {local}, counted"
+            f" from 0, and torch sees {torch.cuda.device_count()} GPUs here. Start as many"
+            " processes as there are GPUs (torchrun --nproc-per-node), or set"
+            " device='cpu'."
+        )
+    return torch.device("cuda", local)
 
 
 class _OneThread:

@@ -157,6 +157,8 @@ class TrainJob:
         those of ``optimizer.layer_rates``; 1 for others.
     proximal : Proximal or None
         A pull towards given weights; it is in no loss that is reported.
+    n_ranks : int
+        Number of processes that train it together, where this one has to start the others.
     """
 
     owner: str
@@ -182,6 +184,7 @@ class TrainJob:
     frozen: frozenset[str] = frozenset()
     rates: Mapping[str, float] | None = None
     proximal: Proximal | None = None
+    n_ranks: int = 1
 
     def each_network(self) -> "list[TrainJob]":
         """The job of each network of an ensemble; for other jobs the job itself."""

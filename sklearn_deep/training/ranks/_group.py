@@ -5,12 +5,15 @@ variables that ``torchrun`` sets.
 """
 
 import atexit
+import enum
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -36,11 +39,28 @@ _VERDICT = timedelta(seconds=10)
 _PATIENT = timedelta(minutes=30)
 
 
+# Interfaces on which processes of one machine find one another, and nobody else them.
+_INTERFACE = {"linux": "lo", "darwin": "lo0"}.get(sys.platform)
+LOOPBACK: dict[str, str] = (
+    {}
+    if _INTERFACE is None
+    else {"GLOO_SOCKET_IFNAME": _INTERFACE, "NCCL_SOCKET_IFNAME": _INTERFACE}
+)
+
+
+class Membership(enum.Enum):
+    """How a process came to its ranks."""
+
+    GIVEN = "by torchrun, or the user's own process group"
+    STARTED = "by a fit that started the others"
+
+
 class _Here:
     """What this process knows of its ranks."""
 
     ranks: Ranks | None = None
     world: Any = None  # the group that they were made of
+    membership = Membership.GIVEN
     forked = False  # a fork has the memory of a rank, and none of its connections
 
 
@@ -54,13 +74,75 @@ def current_ranks() -> Ranks | None:
     """
     if _Here.forked or threading.current_thread() is not threading.main_thread():
         return None  # messages of two threads would get mixed up
+    if _Here.membership is Membership.STARTED:
+        return _Here.ranks  # within one fit
     if not (dist.is_available() and (dist.is_initialized() or _begins())):
         return None
+    if dist.group.WORLD is _started.world:
+        return None  # between two fits
     if _Here.world is not dist.group.WORLD:
         _Here.world, _Here.ranks = dist.group.WORLD, _of_group()
     if _Here.ranks is not None:
         _Here.ranks.check()
     return _Here.ranks
+
+
+def may_start() -> bool:
+    """Whether a fit in this thread may start ranks."""
+    if _Here.forked or threading.current_thread() is not threading.main_thread():
+        return False
+    return dist.is_available()
+
+
+def begin_group(rank: int, size: int, store: Path, kind: str) -> Ranks:
+    """Join the ranks that one process has started, which meet at a file."""
+    _started.before = {name: os.environ.get(name) for name in LOOPBACK}
+    os.environ.update(LOOPBACK)
+    try:
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if kind == "cuda" else "gloo",
+            store=dist.FileStore(str(store), size),
+            rank=rank,
+            world_size=size,
+            timeout=_PATIENT,
+        )
+        _started.world = dist.group.WORLD
+        ranks = _of_group()
+    finally:
+        for name, value in _started.before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    assert ranks is not None
+    return ranks
+
+
+def leave_group(ranks: Ranks) -> None:
+    """Leave the ranks that this process has started."""
+    ranks.close()
+    _started.world = None
+    if dist.is_initialized():
+        with suppress(Exception):
+            dist.destroy_process_group()
+
+
+class _Started:
+    """The process group of ranks that one process has started."""
+
+    world: Any = None
+    before: dict[str, str | None] = {}
+
+
+_started = _Started()
+
+
+@contextmanager
+def using(ranks: Ranks, membership: Membership) -> Iterator[None]:
+    """Let what trains within use some ranks."""
+    before = _Here.ranks, _Here.membership
+    _Here.ranks, _Here.membership = ranks, membership
+    try:
+        yield
+    finally:
+        _Here.ranks, _Here.membership = before
 
 
 def agreed(value: T) -> T:

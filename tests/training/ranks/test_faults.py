@@ -11,6 +11,7 @@ import pytest
     [
         ("missing_values", "ValueError: Input X contains NaN"),
         ("invalid_parameter", "InvalidParameterError: The 'dropout' parameter"),
+        ("ranks_that_start_ranks", "InvalidParameterError: .* already runs in 2"),
         ("divergence", "TrainingDivergedError: .* diverged in epoch 1"),
         ("scorer_that_fails", "ValueError: monitor=.*RuntimeError: no score"),
         ("other_rows", r"RanksDifferError: Ranks 0 and 1 .* X \(shape \(211, 7\)"),
