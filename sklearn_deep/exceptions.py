@@ -121,14 +121,6 @@ class RankLostError(SklearnDeepError, ConnectionError):
     ``checkpoint=`` the fit then continues where its state was stored last.
     """
 
-    def __init__(self, message):
-        # Not those of OSError, which takes two arguments for an error number and text.
-        super().__init__(message)
-        self.message = message
-
-    def __str__(self):
-        return self.message
-
 
 class RanksDifferError(SklearnDeepError, ValueError):
     """Processes that train one fit have other rows, or other parameters, than the first.

@@ -155,7 +155,7 @@ OTHER = {
     "frozen": frozenset({"0.bias"}),
     "rates": {"0.weight": 0.6},
 }
-SAME = {"architecture_key": None, "checkpoint": None}
+SAME = {"architecture_key": None, "checkpoint": None, "n_ranks": 2}
 
 
 def test_every_field_of_a_job_is_part_of_it_or_listed_as_no_part():
