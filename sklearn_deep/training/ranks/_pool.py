@@ -109,7 +109,7 @@ class Pool:
             "folder": str(self._folder),
             "path": sys.path,
         }
-        code = "from sklearn_deep.training.ranks._child import main; main()"
+        code = "from sklearn_deep.training._child import main; main()"
         return subprocess.Popen(
             [sys.executable, "-c", _FIND + code, json.dumps(settings)],
             stdin=subprocess.PIPE,
