@@ -12,6 +12,7 @@ from sklearn_deep._version import __version__ as __version__
 from sklearn_deep._waiting import patient_threads
 
 if TYPE_CHECKING:
+    from sklearn_deep._not_converged import NotConvergedWarning
     from sklearn_deep._trusted import SKOPS_TRUSTED_TYPES
     from sklearn_deep.augmentation._auto import AutoAugment
     from sklearn_deep.augmentation._base import Augmentation
@@ -56,7 +57,9 @@ if TYPE_CHECKING:
     from sklearn_deep.estimators.meta._lr_finder import LearningRateFinder
     from sklearn_deep.exceptions import (
         CheckpointWarning,
+        DeadUnitsWarning,
         FederatedError,
+        FitWarning,
         InvalidParameterError,
         MissingDependencyError,
         ModelFileError,
@@ -74,8 +77,10 @@ if TYPE_CHECKING:
         ShuffleWarning,
         SklearnDeepError,
         SklearnDeepWarning,
+        SmallValidationWarning,
         TrainingDivergedError,
         TrainingWarning,
+        UnscaledFeaturesWarning,
         UnsupportedVersionError,
     )
     from sklearn_deep.export._onnx_export import OnnxExport
@@ -154,6 +159,7 @@ _HOMES = {
     "Contrast": "augmentation._colour",
     "Crop": "augmentation._image",
     "CutMix": "augmentation._mix",
+    "DeadUnitsWarning": "exceptions",
     "Diagnosis": "inspection.diagnosis._diagnosis",
     "DiagnosisDisplay": "inspection.diagnosis._display",
     "DataFinding": "inspection.data_checks._finding",
@@ -165,6 +171,7 @@ _HOMES = {
     "FederatedRegressor": "scale.federated._federated",
     "FineTuned": "transfer.fine_tuning._fine_tuned",
     "FitCurveDisplay": "inspection._fit_curve",
+    "FitWarning": "exceptions",
     "Flip": "augmentation._image",
     "GaussianNoise": "augmentation._table",
     "InvalidParameterError": "exceptions",
@@ -185,6 +192,7 @@ _HOMES = {
     "MultiTask": "transfer.multi_task._multi_task",
     "NetworkFeatures": "transfer._features",
     "NetworkSummary": "inspection.summary._summary",
+    "NotConvergedWarning": "_not_converged",
     "OnnxClassifier": "serving._estimators",
     "OnnxExport": "export._onnx_export",
     "OnnxExportError": "exceptions",
@@ -211,6 +219,7 @@ _HOMES = {
     "SemiSupervised": "transfer.semi_supervised._semi_supervised",
     "SklearnDeepError": "exceptions",
     "SklearnDeepWarning": "exceptions",
+    "SmallValidationWarning": "exceptions",
     "Sliced": "compression._slice",
     "StackingReport": "training.stacking._report",
     "SwapNoise": "augmentation._table",
@@ -222,6 +231,7 @@ _HOMES = {
     "TrainingWarning": "exceptions",
     "Translation": "augmentation._geometry",
     "TrivialAugment": "augmentation._policies",
+    "UnscaledFeaturesWarning": "exceptions",
     "UnsupportedVersionError": "exceptions",
     "ValidationHoldout": "estimators.meta._holdout",
     "OnnxSplit": "deployment.split._result",
@@ -283,6 +293,7 @@ __all__ = [
     "Contrast",
     "Crop",
     "CutMix",
+    "DeadUnitsWarning",
     "Diagnosis",
     "DiagnosisDisplay",
     "DataFinding",
@@ -294,6 +305,7 @@ __all__ = [
     "FederatedRegressor",
     "FineTuned",
     "FitCurveDisplay",
+    "FitWarning",
     "Flip",
     "GaussianNoise",
     "InvalidParameterError",
@@ -314,6 +326,7 @@ __all__ = [
     "MultiTask",
     "NetworkFeatures",
     "NetworkSummary",
+    "NotConvergedWarning",
     "OnnxClassifier",
     "OnnxExport",
     "OnnxExportError",
@@ -341,6 +354,7 @@ __all__ = [
     "SklearnDeepError",
     "SklearnDeepWarning",
     "Sliced",
+    "SmallValidationWarning",
     "StackingReport",
     "SwapNoise",
     "TabularClassifier",
@@ -351,6 +365,7 @@ __all__ = [
     "TrainingWarning",
     "Translation",
     "TrivialAugment",
+    "UnscaledFeaturesWarning",
     "UnsupportedVersionError",
     "ValidationHoldout",
     "OnnxSplit",

@@ -21,15 +21,25 @@
 
     SklearnDeepWarning(UserWarning)
     ├── CheckpointWarning                             a state of a fit that cannot be used or stored
+    ├── FitWarning                                    a fit that is probably worse than it could be
+    │   ├── DeadUnitsWarning                          nearly all units of a layer are 0
+    │   ├── NotConvergedWarning(ConvergenceWarning)   the loss was still falling at the end
+    │   ├── SmallValidationWarning                    too few rows decide when to stop
+    │   └── UnscaledFeaturesWarning                   columns that are far from mean 0 and scale 1
     ├── NegativeTransferWarning                       fine-tuning scores below its source
     ├── ScoreDropWarning                              a compressed network scores lower
     ├── ShuffleWarning                                batches that do not represent all rows
     └── TrainingWarning                               a fit with a probably useless result
+
+``NotConvergedWarning`` is in ``_not_converged.py``: it is scikit-learn's
+``ConvergenceWarning`` too, and this module has to load without scikit-learn.
 """
 
 __all__ = [
     "CheckpointWarning",
+    "DeadUnitsWarning",
     "FederatedError",
+    "FitWarning",
     "InvalidParameterError",
     "MissingDependencyError",
     "NegativeTransferError",
@@ -47,8 +57,10 @@ __all__ = [
     "ShuffleWarning",
     "SklearnDeepError",
     "SklearnDeepWarning",
+    "SmallValidationWarning",
     "TrainingDivergedError",
     "TrainingWarning",
+    "UnscaledFeaturesWarning",
     "UnsupportedVersionError",
 ]
 
@@ -281,6 +293,43 @@ class CheckpointWarning(SklearnDeepWarning):
 
     The message names the file and the reason. The fit itself is not affected: it
     continues from an earlier state or from the beginning, and gives the same network.
+    """
+
+
+class FitWarning(SklearnDeepWarning):
+    """A network was trained, and will probably be better with another setting.
+
+    Base class of what ``fit`` says about the training: a message gives the reason and a
+    fix. A search on the stacked backend gives each kind once, not once per candidate.
+    Turn one kind off, or all of them::
+
+        warnings.simplefilter("ignore", UnscaledFeaturesWarning)
+        warnings.simplefilter("ignore", FitWarning)
+    """
+
+
+class DeadUnitsWarning(FitWarning):
+    """Nearly all units of a ReLU layer are 0 on all training rows.
+
+    Such units have no gradient and never recover; the network is narrower than it looks.
+    A high learning rate or unscaled features are the usual reasons.
+    """
+
+
+class SmallValidationWarning(FitWarning):
+    """Too few validation rows decide when training stops and which weights are kept.
+
+    Only where the user asked for early stopping: ``early_stopping="auto"`` decides by
+    itself.
+    """
+
+
+class UnscaledFeaturesWarning(FitWarning):
+    """Columns of X are far from mean 0 and standard deviation 1.
+
+    Networks learn slowly and badly from such columns: put a ``StandardScaler`` in front.
+    Pixels of 8 bits, tokens and the columns of ``TabularClassifier`` and
+    ``TabularRegressor`` are scaled by the estimator itself.
     """
 
 

@@ -122,6 +122,12 @@ def test_an_example_that_a_page_names_exists(page):
         assert (EXAMPLES / f"{name}.py").exists()
 
 
+# examples train for a few epochs, so that they run quickly: NotConvergedWarning stays off
+@pytest.mark.filterwarnings(
+    "error::sklearn_deep.exceptions.DeadUnitsWarning",
+    "error::sklearn_deep.exceptions.SmallValidationWarning",
+    "error::sklearn_deep.exceptions.UnscaledFeaturesWarning",
+)
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [DOCS / "index.rst", *PAGES], ids=lambda p: p.stem)
 def test_the_snippets_of_a_page_run(page, monkeypatch, tmp_path):

@@ -95,6 +95,12 @@ METHODS = [
 WITH_INIT = [cls for cls in CLASSES if "__init__" in vars(cls)]
 
 
+# examples train for a few epochs, so that they run quickly: NotConvergedWarning stays off
+@pytest.mark.filterwarnings(
+    "error::sklearn_deep.exceptions.DeadUnitsWarning",
+    "error::sklearn_deep.exceptions.SmallValidationWarning",
+    "error::sklearn_deep.exceptions.UnscaledFeaturesWarning",
+)
 @pytest.mark.parametrize("value", PUBLIC)
 def test_the_examples_run(value):
     module = inspect.getmodule(value)

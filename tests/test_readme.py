@@ -36,6 +36,12 @@ def assert_prints(text, stated):
     assert numbers(text) == pytest.approx(numbers(stated), rel=0.15)
 
 
+# examples train for a few epochs, so that they run quickly: NotConvergedWarning stays off
+@pytest.mark.filterwarnings(
+    "error::sklearn_deep.exceptions.DeadUnitsWarning",
+    "error::sklearn_deep.exceptions.SmallValidationWarning",
+    "error::sklearn_deep.exceptions.UnscaledFeaturesWarning",
+)
 @pytest.mark.slow
 def test_the_code_blocks_run_in_order_and_print_what_stands_below_them(
     capsys, monkeypatch, tmp_path

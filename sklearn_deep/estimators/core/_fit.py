@@ -33,6 +33,7 @@ from sklearn_deep.estimators.core._encode import (
     encode_parts,
     stream_rows,
 )
+from sklearn_deep.estimators.core._fit_warnings import EndedFit, warn_of_fit
 from sklearn_deep.estimators.core._fitted import Fitted, find_fitted, fitted_of
 from sklearn_deep.estimators.core._hooks import NetworkHooks
 from sklearn_deep.estimators.core._learning_rate import with_found_rate
@@ -154,6 +155,9 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
         -----
         TrainingWarning
             When the loss is finite, and far above that of a constant prediction.
+        FitWarning
+            When the fit will probably be better with another setting: unscaled columns
+            of X, a loss that was still falling, too few validation rows, dead units.
         """
         with all_or_nothing(self), failing_together():
             return self._fit(
@@ -185,6 +189,8 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
             result = train(job, watching.watchers)
             settings = NetSettings.of(job, int(self.verbose), bool(self.warm_start))
             fitted = fitted.trained(job, result, settings)
+            if not resumes:
+                warn_of_fit(EndedFit(self, job, result, fitted))
             loss = with_learnt_correction(job, fitted.module)
             fitted = dataclasses.replace(fitted, loss=loss, net=watching.net)
             self._fitted = self._measured(job, fitted)

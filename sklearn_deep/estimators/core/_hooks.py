@@ -53,6 +53,9 @@ class NetworkHooks(BaseEstimator, ABC):
     # Whether ``early_stopping="auto"`` holds rows out of small sets too. Steps that use
     # all rows are excepted: there an integer weight equals a repeated row.
     _auto_keeps_best_epoch: ClassVar[bool] = False
+    # Whether columns of X should have mean 0 and standard deviation 1. A network of the
+    # user's may scale them itself.
+    _wants_scaled: ClassVar[bool] = True
     # Whether batches hold sequences of about one length.
     _batches_by_length: ClassVar[bool] = False
 

@@ -52,6 +52,8 @@ MODULE_RULES: Rules = {
 class UserModuleEstimator(DeepEstimator):
     """Makes the network from the parameters ``module`` and ``module__*``."""
 
+    _wants_scaled = False
+
     def _set_module_arguments(self, arguments: dict[str, Any]) -> None:
         """Store the arguments of the module unchanged."""
         for name, value in arguments.items():

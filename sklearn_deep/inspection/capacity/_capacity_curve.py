@@ -18,6 +18,7 @@ from sklearn_deep._params import (
     SequenceOf,
     check_value,
 )
+from sklearn_deep.estimators.core._fit_warnings import without_fit_warnings
 from sklearn_deep.estimators.core._fitted import fitted_of
 from sklearn_deep.estimators.core._layers import as_frame, n_bytes, n_values
 from sklearn_deep.inspection._fit_curve import find_network
@@ -252,7 +253,7 @@ def capacity_curve(
         return_train_score=True,
         error_score="raise",
     )
-    with stacked_by_default():
+    with without_fit_warnings(), stacked_by_default():
         search.fit(X, y, **({} if groups is None else {"groups": groups}))
     return _curve(search.cv_results_, settings, _name(estimator, scoring))
 

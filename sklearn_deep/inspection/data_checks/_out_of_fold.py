@@ -20,6 +20,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_deep.data._sequences import sequences_in
 from sklearn_deep.estimators.core._base import DeepEstimator
+from sklearn_deep.estimators.core._fit_warnings import without_fit_warnings
 from sklearn_deep.estimators.families._mlp import MLPClassifier, MLPRegressor
 from sklearn_deep.inspection.data_checks._rows import (
     IMAGES,
@@ -102,7 +103,7 @@ def out_of_fold(
         (np.flatnonzero(folds != k), np.flatnonzero(folds == k)) for k in range(n_folds)
     ]
     parts = [part for part in parts if len(part[0]) and len(part[1])]
-    with _stacks(model):
+    with without_fit_warnings(), _stacks(model):
         found = Parallel(n_jobs=n_jobs)(
             run(model, values, y, target, train, test) for train, test in parts
         )

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, check_cv, train_test_split
 
+from sklearn_deep.estimators.core._fit_warnings import without_fit_warnings
 from sklearn_deep.inspection._named_network import named_network
 from sklearn_deep.inspection._power_law import PowerLaw, curve_of_folds, fit_power_law
 from sklearn_deep.inspection.diagnosis._changes import Change, Present, changes_of
@@ -123,7 +124,7 @@ class _Runner:
             return_train_score=True,
             error_score="raise",
         )
-        with stacked_by_default():
+        with without_fit_warnings(), stacked_by_default():
             results = search.fit(self.X, self.y).cv_results_
         return [_scores(results, i, len(splits)) for i in range(len(settings))]
 

@@ -56,7 +56,7 @@ def check_outcome(
     kept = result.history[result.best_epoch - 1]["train_loss"]
     if kept <= _FAR:
         return result
-    batch = _sample(job)
+    batch = sample(job)
     network, constant = _losses(job, result.module, batch)
     begun = _has_begun(job, result, kept, earlier)
     explained = 1.0 if begun else _mean_square(batch.x)
@@ -89,9 +89,9 @@ def _has_begun(
     )
 
 
-def _sample(job: TrainJob) -> Batch:
+def sample(job: TrainJob, n_rows: int = _SAMPLE_ROWS) -> Batch:
     """Some training rows, from the first to the last."""
-    step = math.ceil(len(job.rows) / _SAMPLE_ROWS)
+    step = math.ceil(len(job.rows) / n_rows)
     rows = torch.arange(0, len(job.rows), step, device=job.rows.device)
     return job.rows.to_device().take(rows)
 
@@ -104,6 +104,13 @@ def _losses(job: TrainJob, module: nn.Module, batch: Batch) -> tuple[float, floa
     with torch.inference_mode():
         raw = module.eval()(batch.x)
         return _mean(job, raw, batch), _mean(job, torch.zeros_like(raw), batch)
+
+
+def constant_loss(job: TrainJob, batch: Batch) -> float:
+    """Mean loss of raw outputs of zero, as ``_losses`` has it."""
+    like = next(job.module.parameters())
+    zeros = like.new_zeros(len(batch.y), job.n_outputs)
+    return _mean(job, zeros, batch)
 
 
 def _mean_square(x: Any) -> float:

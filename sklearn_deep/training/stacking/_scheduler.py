@@ -60,6 +60,7 @@ class StackScheduler:
     def __init__(self, cores: int, processes: int = 1):
         self.cores = cores
         self.contents = Contents()
+        self.warned: dict[Hashable, object] = {}
         self._lock = threading.Lock()
         self._free_slots = cores
         self._waiting: deque[Task] = deque()  # for a slot

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from sklearn_deep.training.checkpoints._contents import Contents
@@ -57,9 +57,12 @@ class Scheduler(Protocol):
     ----------
     contents : Contents
         Digests of the arrays that fits of the outermost call share.
+    warned : dict
+        Keys are the kinds of warnings that its fits have given.
     """
 
     contents: Contents
+    warned: dict[Hashable, object]
 
     def train(self, task: Task, member: Member) -> TrainResult:
         """Train the job of a task."""
@@ -86,6 +89,15 @@ class Call:
 def current_task() -> Task | None:
     """The task that this thread runs, if any."""
     return getattr(_here, "task", None)
+
+
+def first_of_its_kind(kind: Hashable) -> bool:
+    """Whether no fit of the same outermost call has given this kind of warning.
+
+    A fit outside of the stacked backend always is the first.
+    """
+    task, own = current_task(), object()
+    return task is None or task.call.scheduler.warned.setdefault(kind, own) is own
 
 
 def enter_task(task: Task) -> None:
