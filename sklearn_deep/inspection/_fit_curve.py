@@ -1,15 +1,26 @@
 """Plot of training and validation loss per epoch, of one fit or of several."""
 
 from collections.abc import Mapping
+from numbers import Integral
 
 import numpy as np
 
+from sklearn_deep._params import Number, check_value
 from sklearn_deep._plotting import legend_beside, pyplot, whole_ticks
 from sklearn_deep.estimators.core._base import DeepEstimator
 from sklearn_deep.estimators.core._fitted import fitted_of
+from sklearn_deep.inspection._candidates import best_candidates
 from sklearn_deep.inspection._history import history_verdict
 
 _LABELS = {"train_loss": "training", "valid_loss": "validation"}
+
+# Ends of a training that its last epoch is marked for.
+_EARLY = {
+    "early_stopping": "stopped early",
+    "converged": "stopped early",
+    "time_limit": "time limit",
+    "callback": "stopped by callback",
+}
 
 # Where a legend begins beside a second axis with its labels, in widths of the axes.
 _BEHIND_AXIS = 1.2
@@ -39,6 +50,8 @@ class FitCurveDisplay:
         Learning rate of each epoch, for ``plot(learning_rate=True)``.
     verdict : str, default=""
         How the fit went; it is part of the title.
+    stop_reason : str, default="max_epochs"
+        Why training ended; an early end is marked.
 
     Attributes
     ----------
@@ -71,6 +84,7 @@ class FitCurveDisplay:
         estimator_name=None,
         learning_rates=None,
         verdict="",
+        stop_reason="max_epochs",
     ):
         self.epochs = epochs
         self.curves = curves
@@ -78,6 +92,7 @@ class FitCurveDisplay:
         self.estimator_name = estimator_name
         self.learning_rates = learning_rates
         self.verdict = verdict
+        self.stop_reason = stop_reason
 
     @classmethod
     def from_estimator(
@@ -111,11 +126,19 @@ class FitCurveDisplay:
         return display.plot(ax=ax, log_scale=log_scale, learning_rate=learning_rate)
 
     @classmethod
-    def from_estimators(cls, estimators, *, names=None, ax=None, log_scale=False):
+    def from_estimators(
+        cls,
+        estimators,
+        *,
+        names=None,
+        ax=None,
+        log_scale=False,
+        learning_rate=False,
+    ):
         """Plot the training histories of several fitted estimators on the same axes.
 
-        Training losses are dashed, validation losses solid, and the epochs that the
-        weights are from are marked.
+        Training losses are dashed, validation losses solid. A dot marks the epoch that
+        the weights are from, a bar the last epoch of a training that was stopped early.
 
         Parameters
         ----------
@@ -128,6 +151,8 @@ class FitCurveDisplay:
             Axes to plot on; None creates a figure.
         log_scale : bool, default=False
             Whether the losses are on a logarithmic axis.
+        learning_rate : bool, default=False
+            Whether to draw the learning rates on an axis of their own.
 
         Returns
         -------
@@ -152,8 +177,85 @@ class FitCurveDisplay:
         ax = _axes(cls.__name__) if ax is None else ax
         for k, (display, name) in enumerate(zip(displays, names, strict=True)):
             display._plot_beside(ax, name, f"C{k}")
-        _finish(ax, log_scale, "training dashed, validation solid")
+        if learning_rate:
+            _plot_all_rates(ax, displays)
+        place = _BEHIND_AXIS if learning_rate else 1.0
+        title = "training dashed, validation solid"
+        _finish(ax, log_scale, title, place=place)
         return displays
+
+    @classmethod
+    def from_search(
+        cls,
+        search,
+        X,
+        y,
+        *,
+        n_best=5,
+        ax=None,
+        log_scale=False,
+        learning_rate=False,
+    ):
+        """Plot the training histories of the best candidates of a search.
+
+        A search keeps no histories: its best candidates are fitted again on these rows,
+        all networks as one stack, and ``best_estimator_`` is taken as it is. The search
+        is not modified.
+
+        Parameters
+        ----------
+        search : fitted GridSearchCV, RandomizedSearchCV or the like
+            With ``cv_results_``, around a network or a Pipeline with one.
+        X : array-like or frame
+            Rows that the search was fitted on.
+        y : array-like
+            Their targets.
+        n_best : int, default=5
+            Number of candidates.
+        ax : matplotlib Axes, default=None
+            Axes to plot on; None creates a figure.
+        log_scale : bool, default=False
+            Whether the losses are on a logarithmic axis.
+        learning_rate : bool, default=False
+            Whether to draw the learning rates on an axis of their own.
+
+        Returns
+        -------
+        displays : list of FitCurveDisplay
+            One per candidate, the best first, on the same axes; the labels give the
+            parameters in which they differ, and the mean score of the search.
+
+        Raises
+        ------
+        TypeError
+            If it is no search, or no network is found in it.
+        ValueError
+            If ``n_best`` is below 1, or no candidate has a score.
+        NotFittedError
+            If the search is not fitted.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.model_selection import GridSearchCV
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> from sklearn_deep import FitCurveDisplay, MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> pipe = make_pipeline(StandardScaler(), MLPClassifier(random_state=0))
+        >>> grid = {"mlpclassifier__dropout": [0.0, 0.2]}
+        >>> search = GridSearchCV(pipe, grid, cv=3).fit(X, y)
+        >>> displays = FitCurveDisplay.from_search(search, X, y)  # doctest: +SKIP
+        """
+        check_value("FitCurveDisplay", "n_best", n_best, (Number(Integral, 1),))
+        found = best_candidates(search, X, y, n_best)
+        return cls.from_estimators(
+            [candidate.estimator for candidate in found],
+            names=[candidate.label for candidate in found],
+            ax=ax,
+            log_scale=log_scale,
+            learning_rate=learning_rate,
+        )
 
     @classmethod
     def _of(cls, estimator):
@@ -172,6 +274,7 @@ class FitCurveDisplay:
             estimator_name=type(network).__name__,
             verdict=history_verdict(history, network.best_epoch_),
             learning_rates=np.array([row["learning_rate"] for row in history]),
+            stop_reason=network.stop_reason_,
         )
 
     def plot(self, ax=None, *, log_scale=False, learning_rate=False):
@@ -202,6 +305,9 @@ class FitCurveDisplay:
             linestyle="--",
             label=f"weights kept\n(epoch {self.best_epoch})",
         )
+        if self.stop_reason in _EARLY and self.epochs[-1] != self.best_epoch:
+            label = f"{_EARLY[self.stop_reason]}\n(epoch {self.epochs[-1]})"
+            ax.axvline(self.epochs[-1], color="0.5", linestyle=":", label=label)
         beside = learning_rate and self.learning_rates is not None
         if beside:
             self._plot_rates(ax)
@@ -228,7 +334,19 @@ class FitCurveDisplay:
         self.lines_ += ax.plot(self.epochs, watched, color=colour, label=name)
         place = int(np.searchsorted(self.epochs, self.best_epoch))
         ax.plot(self.best_epoch, watched[place], "o", color=colour, ms=5)
+        if self.stop_reason in _EARLY:
+            ax.plot(self.epochs[-1], watched[-1], "|", color=colour, ms=10, mew=2)
         self.ax_, self.figure_ = ax, ax.figure
+
+
+def _plot_all_rates(ax, displays):
+    """Draw the learning rates of several fits on a second axis, dotted."""
+    beside = ax.twinx()
+    for k, display in enumerate(displays):
+        rates = display.learning_rates
+        beside.plot(display.epochs, rates, color=f"C{k}", lw=0.8, ls=":")
+    beside.set_ylabel("learning rate (dotted)")
+    beside.set_ylim(0, None)
 
 
 def _axes(asks):

@@ -3,8 +3,10 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     FixedThresholdClassifier,
@@ -190,3 +192,90 @@ def test_the_folds_of_a_cross_validation_share_one_picture(network, iris):
 def test_several_fits_that_are_none_are_refused(estimators, names, message):
     with pytest.raises(ValueError, match=message):
         FitCurveDisplay.from_estimators(estimators, names=names)
+
+
+# -- the best candidates of a search -----------------------------------------------------
+
+
+@pytest.fixture
+def search(network, iris):
+    grid = {
+        "mlpclassifier__dropout": [0.0, 0.3],
+        "mlpclassifier__l2": [0.0, 1e-3, 10.0],
+    }
+    return GridSearchCV(_pipeline(network), grid, cv=2).fit(*iris)
+
+
+def test_the_best_candidates_of_a_search_are_drawn_best_first(search, iris):
+    displays = FitCurveDisplay.from_search(search, *iris, n_best=3)
+    assert len(displays) == 3
+    best = search.best_estimator_[-1]
+    assert_array_equal(displays[0].curves["training"], best.history_["train_loss"])
+    words = [t.get_text() for t in displays[0].ax_.get_legend().get_texts()]
+    scores = np.sort(search.cv_results_["mean_test_score"])[::-1]
+    assert words[0].endswith(f"score {scores[0]:.3f}")
+    assert [word.split("score ")[1] for word in words] == [
+        f"{s:.3f}" for s in scores[:3]
+    ]
+    assert all("l2=" in word for word in words)
+
+
+def test_a_candidate_is_the_fit_of_its_parameters(search, iris):
+    displays = FitCurveDisplay.from_search(search, *iris, n_best=6)
+    order = np.argsort(search.cv_results_["rank_test_score"], kind="stable")
+    setting = search.cv_results_["params"][order[-1]]
+    alone = clone(search.estimator).set_params(**setting).fit(*iris)[-1]
+    assert_allclose(displays[-1].curves["training"], alone.history_["train_loss"])
+
+
+def test_a_search_that_refits_nothing_has_candidates_too(network, iris):
+    grid = {"dropout": [0.0, 0.3]}
+    scoring = ["accuracy", "neg_log_loss"]
+    search = GridSearchCV(network, grid, scoring=scoring, cv=2, refit=False).fit(*iris)
+    assert len(FitCurveDisplay.from_search(search, *iris)) == 2
+    assert not hasattr(search, "best_estimator_")
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "match"),
+    [
+        (lambda s, net: net, TypeError, "needs a fitted search.*MLPClassifier"),
+        (lambda s, net: clone(s), NotFittedError, "not fitted"),
+    ],
+)
+def test_what_is_no_fitted_search_is_refused(make, error, match, search, network, iris):
+    with pytest.raises(error, match=match):
+        FitCurveDisplay.from_search(make(search, network), *iris)
+
+
+@pytest.mark.parametrize("n_best", [0, 1.5, "all"])
+def test_the_number_of_candidates_is_checked(search, iris, n_best):
+    with pytest.raises(ValueError, match="'n_best' parameter of FitCurveDisplay"):
+        FitCurveDisplay.from_search(search, *iris, n_best=n_best)
+
+
+# -- schedule and early end --------------------------------------------------------------
+
+
+def test_an_early_end_is_marked(iris):
+    network = MLPClassifier(
+        (6,), early_stopping=True, n_iter_no_change=2, tol=1.0, random_state=0
+    ).fit(*iris)
+    assert network.stop_reason_ == "early_stopping"
+    ax = FitCurveDisplay.from_estimator(network).ax_
+    words = [text.get_text() for text in ax.get_legend().get_texts()]
+    early = [word for word in words if word.startswith("stopped early")]
+    last = network.n_iter_
+    expected = [] if last == network.best_epoch_ else [f"stopped early\n(epoch {last})"]
+    assert early == expected
+    displays = FitCurveDisplay.from_estimators([network, network])
+    bars = [line for line in displays[0].ax_.get_lines() if line.get_marker() == "|"]
+    assert [bar.get_xdata()[0] for bar in bars] == [last, last]
+
+
+def test_learning_rates_of_several_fits_are_drawn(network, iris):
+    fits = [clone(network).set_params(learning_rate=r).fit(*iris) for r in (0.01, 0.1)]
+    ax = FitCurveDisplay.from_estimators(fits, learning_rate=True)[0].ax_
+    (beside,) = (a for a in ax.figure.axes if a is not ax)
+    for line, fit in zip(beside.get_lines(), fits, strict=True):
+        assert_array_equal(line.get_ydata(), fit.history_["learning_rate"])
