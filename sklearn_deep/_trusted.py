@@ -35,6 +35,7 @@ _PUBLIC = {
     "estimators.families._rnn": ["RNNClassifier", "RNNRegressor"],
     "estimators.families._tabular": ["TabularClassifier", "TabularRegressor"],
     "scale.federated._federated": ["FederatedClassifier", "FederatedRegressor"],
+    "scale.chunked._chunked_fit": ["ChunkedFit"],
     "serving._estimators": ["OnnxClassifier", "OnnxRegressor", "OnnxTransformer"],
     "serving._multi_task": ["OnnxMultiTask"],
     "serving._split": ["SplitClassifier", "SplitRegressor"],

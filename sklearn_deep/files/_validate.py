@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_deep._params import Rules, shown
-from sklearn_deep.compression._base import Compression
+from sklearn_deep.compression._delegation import Delegating
 from sklearn_deep.data._features import Features
 from sklearn_deep.estimators.core._fitted import Fitted
 from sklearn_deep.estimators.meta._holdout import ValidationHoldout
@@ -32,7 +32,7 @@ _NEEDED = {
 }
 
 # Ours that predict by a fitted estimator inside.
-_WRAPPERS = (Compression, NetworkFeatures, ValidationHoldout)
+_WRAPPERS = (Delegating, NetworkFeatures, ValidationHoldout)
 
 # Values of ours that are parameters: the fitted network may have others.
 _PARAMETERS = (NetworkMaker, OnnxGraph, Step)

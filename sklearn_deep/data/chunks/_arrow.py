@@ -5,11 +5,15 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from sklearn_deep.data.chunks._source import PiecedSource
+import numpy as np
+
+from sklearn_deep.data.chunks._source import Apart, PiecedSource
 from sklearn_deep.exceptions import MissingDependencyError
 
 # A reader of a Parquet file holds a page per column, of this size as a rule.
 _PAGE_BYTES = 1 << 20
+
+_NUMBERS = {"double", "float", "int8", "int16", "int32", "int64", "uint8"}
 
 FEATURE = "Reading rows with ChunkedFit"
 
@@ -33,7 +37,15 @@ class ArrowSource(PiecedSource):
             fragment_scan_options=_options(self._pieces[number]),
             use_threads=False,
         )
-        return (frame_of(batch) for batch in batches if batch.num_rows)
+        return (self._read(batch) for batch in batches if batch.num_rows)
+
+    def _read(self, batch: Any) -> Any:
+        names = batch.schema.names
+        if not self.apart or not set(self.apart) <= set(names):
+            return frame_of(batch)
+        columns = {name: np.asarray(batch.column(name)) for name in self.apart}
+        others = [name for name in names if name not in columns]
+        return Apart(frame_of(batch.select(others)), columns)
 
 
 def _pieces(dataset: Any) -> Iterator[Any]:
@@ -94,10 +106,28 @@ def of_table(table: Any) -> ArrowSource:
 def frame_of(batch: Any) -> Any:
     """A batch or table as a frame of pandas, or of polars where pandas is missing."""
     try:
-        import pandas  # noqa: F401
+        import pandas
     except ImportError:
         return _polars().from_arrow(batch)
-    return batch.to_pandas()
+    matrix = _matrix_of(batch)
+    if matrix is None:
+        return batch.to_pandas()
+    return pandas.DataFrame(matrix, columns=batch.schema.names, copy=False)
+
+
+def _matrix_of(batch: Any) -> np.ndarray | None:
+    """Numbers of one dtype as a matrix: a frame of it costs no copy, nor its values."""
+    kinds = {str(kind) for kind in batch.schema.types}
+    if len(kinds) != 1 or not kinds <= _NUMBERS:
+        return None
+    columns = batch.columns
+    if any(column.null_count for column in columns):
+        return None
+    first = columns[0].to_numpy(zero_copy_only=False)
+    matrix = np.empty((len(first), len(columns)), first.dtype)
+    for place, column in zip(matrix.T, columns, strict=True):
+        place[:] = column.to_numpy(zero_copy_only=False)
+    return matrix
 
 
 def _polars() -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_deep.data.chunks._containers import joined, n_rows_of, part_of
-from sklearn_deep.data.chunks._source import PiecedSource, Source
+from sklearn_deep.data.chunks._source import Apart, PiecedSource, Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +62,7 @@ class ChunkedData:
     def __init__(self, source: Source, y: Any, weight: Any, owner: str):
         self.source, self.owner = source, owner
         self._y, self._weight = _values(y), _values(weight)
+        source.apart = _flat(v for v in (self._y, self._weight) if _is_name(v))
         sizes = source.sizes
         self.n_rows = None if sizes is None else int(sum(sizes))
         if self.n_rows is not None:
@@ -140,17 +141,17 @@ class ChunkedData:
             yield chunk
 
     def _chunk(self, raw: Any, start: int) -> Chunk:
-        X, y, weight = self._unpacked(raw)
+        apart: Any = {}
+        if isinstance(raw, Apart):
+            (X, apart), y, weight = raw, None, None
+        else:
+            X, y, weight = self._unpacked(raw)
+            if self.source.apart:
+                apart = self._columns_of(X)
+                X = without_columns(X, self.source.apart)
         stop = start + n_rows_of(X)
-        names = [v for v in (self._y, self._weight) if v is not None and _is_name(v)]
-        if names:
-            y = self._column(X, self._y, y)
-            weight = self._column(X, self._weight, weight)
-            X = without_columns(X, names)
-        if self._y is not None and not _is_name(self._y):
-            y = _slice(self._y, start, stop)
-        if self._weight is not None and not _is_name(self._weight):
-            weight = _slice(self._weight, start, stop)
+        y = _values_of(self._y, y, apart, start, stop)
+        weight = _values_of(self._weight, weight, apart, start, stop)
         return Chunk(X, y, weight, start)
 
     def _unpacked(self, raw: Any) -> tuple[Any, Any, Any]:
@@ -170,21 +171,28 @@ class ChunkedData:
             )
         return X, y, weight[0] if weight else None
 
-    def _column(self, X: Any, name: Any, value: Any) -> Any:
-        """A column, or several as an array; ``value`` where there is no name."""
-        if name is None or not _is_name(name):
-            return value
+    def _columns_of(self, X: Any) -> dict[str, np.ndarray]:
+        """The columns that are targets and weights."""
         columns = list(getattr(X, "columns", ()))
-        names = [name] if isinstance(name, str) else list(name)
-        missing = [each for each in names if each not in columns]
+        missing = [name for name in self.source.apart if name not in columns]
         if missing:
             what = columns[:20] if columns else "no columns with names"
             raise ValueError(
                 f"{self.owner} got the column name {missing[0]!r}, and its source has"
                 f" {what}."
             )
-        arrays = [np.asarray(X[each]) for each in names]
-        return arrays[0] if isinstance(name, str) else np.column_stack(arrays)
+        return {name: np.asarray(X[name]) for name in self.source.apart}
+
+
+def _values_of(named: Any, own: Any, columns: Any, start: int, stop: int) -> Any:
+    """Targets or weights of a chunk: of columns, of an array of all, or its own."""
+    if named is None:
+        return own
+    if isinstance(named, str):
+        return columns[named]
+    if _is_name(named):
+        return np.column_stack([columns[name] for name in named])
+    return _slice(named, start, stop)
 
 
 def _taking_turns(
@@ -267,8 +275,12 @@ def _slice(values: Any, start: int, stop: int) -> np.ndarray:
     return np.asarray(part.compute() if hasattr(part, "compute") else part)
 
 
-def without_columns(X: Any, names: Iterable[Any]) -> Any:
-    """A frame without the columns that are targets or weights."""
-    flat = [n for name in names for n in ([name] if isinstance(name, str) else name)]
-    keep = [name for name in X.columns if name not in flat]
+def _flat(names: Iterable[Any]) -> tuple[str, ...]:
+    found = (n for name in names for n in ([name] if isinstance(name, str) else name))
+    return tuple(dict.fromkeys(found))
+
+
+def without_columns(X: Any, names: Iterable[str]) -> Any:
+    """A frame without some of its columns."""
+    keep = [name for name in X.columns if name not in names]
     return X[keep] if hasattr(X, "iloc") else X.select(keep)

@@ -2,9 +2,23 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sklearn_deep.data.chunks._containers import n_rows_of, part_of
+
+
+class Apart(NamedTuple):
+    """Rows of which some columns were read beside the others.
+
+    Attributes
+    ----------
+    X : frame
+        The others.
+    columns : dict of str to ndarray
+    """
+
+    X: Any
+    columns: dict[str, Any]
 
 
 class Source(ABC):
@@ -19,11 +33,15 @@ class Source(ABC):
         Memory that a piece takes while it is read.
     repeats : bool
         Whether it can be read more than once.
+    apart : tuple of str
+        Columns that are targets and weights; a source may give them beside the others, as
+        ``Apart``.
     """
 
     sizes: Sequence[int] | None = None
     piece_bytes: int = 0
     repeats: bool = True
+    apart: tuple[str, ...] = ()
 
     @abstractmethod
     def in_order(self, n_rows: int) -> Iterator[Any]:

@@ -217,4 +217,6 @@ class Stream:
 
     def fingerprint_parts(self) -> tuple[Any, ...]:
         """What decides the rows and their order."""
-        return self.digest, self.n_rows, tuple(self.plan), self.survey.membership
+        plan = self.plan
+        order = plan.n_slots, plan.chunk_rows, plan.n_open, plan.shuffle
+        return self.digest, self.n_rows, order, self.survey.membership

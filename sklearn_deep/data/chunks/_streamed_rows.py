@@ -100,7 +100,7 @@ class StreamedRows(Rows):
 
     def fingerprint_parts(self) -> tuple[Any, ...]:
         """What decides the batches of every epoch."""
-        return (self.stream,)
+        return self.sample, self.stream
 
 
 class _Meter:

@@ -97,7 +97,9 @@ def stream_rows(
     mean = stream.mean_weight(task, targets)
 
     def encode(X: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
-        X, y = task.check_rows(features, X, y, part.dtype, reset=False)
+        X = features.check(X, None, part.dtype, reset=False)
+        if part.labels is None or not isinstance(y, np.ndarray):
+            y = task.check(y)  # labels are looked up, which is a check
         weight = task.row_weights(targets, y, weight)
         if weight is not None and mean is not None:
             weight = (weight / mean).astype(part.dtype)

@@ -49,7 +49,7 @@ def make_plan(
     """
     limit = memory_limit()
     n_slots = min(buffer_rows, max(1, int(limit // width)))
-    most = min(_MOST_ROWS, max(_FEWEST_ROWS, n_slots // 16))
+    most = min(_MOST_ROWS, max(_FEWEST_ROWS, n_slots // 8))
     chunk_rows = max(_FEWEST_ROWS, min(most, _CHUNK_BYTES // width))
     side_by_side = int(limit // 2 // max(1, data.source.piece_bytes))
     n_open = max(_FEWEST_OPEN, min(_MOST_OPEN, side_by_side))

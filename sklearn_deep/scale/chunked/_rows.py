@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from sklearn_deep.data.chunks._containers import bytes_of, n_rows_of, rows_at
-from sklearn_deep.data.chunks._data import Chunk, ChunkedData, together
+from sklearn_deep.data.chunks._data import ChunkedData, together, without_columns
 from sklearn_deep.data.chunks._membership import Membership
 from sklearn_deep.data.chunks._open import is_lazy, open_source
 from sklearn_deep.data.chunks._prefetch import prefetched
@@ -123,14 +123,6 @@ def chunks_to_predict(X: Any, owner: str, left_out: tuple, prefetch: int) -> Ite
     assert source is not None
     data = ChunkedData(source, None, None, owner)
     for chunk in prefetched(data.in_order(8192), prefetch):
-        yield _without(chunk, left_out)
-
-
-def _without(chunk: Chunk, left_out: tuple) -> Any:
-    X = chunk.X
-    if not hasattr(X, "columns"):
-        return X
-    keep = [name for name in X.columns if name not in left_out]
-    if len(keep) == len(X.columns):
-        return X
-    return X[keep] if hasattr(X, "iloc") else X.select(keep)
+        X = chunk.X
+        given = [name for name in left_out if name in getattr(X, "columns", ())]
+        yield without_columns(X, given) if given else X

@@ -131,7 +131,8 @@ def _rule_of(kind: type) -> tuple[bool, _Rule]:
             return True, _rule_of_leaf(base.__name__, _LEAVES[base])
         if base in _RULES:
             return False, _RULES[base]
-    return False, _dataclass if is_dataclass(kind) else _object
+    whole = is_dataclass(kind) and not hasattr(kind, "fingerprint_parts")
+    return False, _dataclass if whole else _object
 
 
 def _rule_of_leaf(name: str, content: Callable[[Any], bytes]) -> _Rule:
