@@ -16,6 +16,7 @@ from torch import nn
 
 import sklearn_deep
 from sklearn_deep import (
+    ChunkedFit,
     CNNAutoencoder,
     CNNClassifier,
     CNNRegressor,
@@ -144,6 +145,7 @@ CASES = {
         ROWS,
         NUMBERS,
     ),
+    "ChunkedFit": (ChunkedFit(mlp(), validation_rows=5), ROWS, LABELS),
     "MultiTask": (MultiTask(mlp()), ROWS, SEVERAL),
     "SemiSupervised": (SemiSupervised(mlp(), guard=None), ROWS, LABELS),
     "ValidationHoldout": (

@@ -25,7 +25,8 @@ def refuse_columns(X: Any, owner: str) -> None:
             raise TypeError(_encode_times(owner, "", X.dtype))
         return
     refuse_repeated_names(X, owner)
-    times = [(n, t) for n, t in zip(X.columns, X.dtypes, strict=False) if _is_time(t)]
+    types = X.dtypes if hasattr(X, "dtypes") else X.schema.types
+    times = [(n, t) for n, t in zip(_names(X), types, strict=False) if _is_time(t)]
     if times:
         columns = [name for name, _ in times]
         where = f" in the column {columns[0]!r}{_others(columns)}"
@@ -34,7 +35,7 @@ def refuse_columns(X: Any, owner: str) -> None:
 
 def refuse_repeated_names(X: Any, owner: str) -> None:
     """Raise a ValueError for two columns of one name in a frame."""
-    names = list(X.columns)
+    names = list(_names(X))
     if len(set(names)) < len(names):
         twice = list(dict.fromkeys(n for n in names if names.count(n) > 1))
         raise ValueError(
@@ -44,13 +45,20 @@ def refuse_repeated_names(X: Any, owner: str) -> None:
         )
 
 
+def _names(X: Any) -> Any:
+    """Names of columns; a table of pyarrow has them under another name."""
+    return getattr(X, "column_names", X.columns)
+
+
 def _is_time(dtype: Any) -> bool:
     """Tell whether a dtype of NumPy, pandas or polars is one of dates or durations."""
     if getattr(dtype, "kind", "") in ("m", "M"):
         return True
     if hasattr(dtype, "is_temporal"):  # polars
         return bool(dtype.is_temporal())
-    return type(dtype).__name__ == "PeriodDtype"
+    if type(dtype).__name__ == "PeriodDtype":
+        return True
+    return str(dtype).startswith(("date", "time", "duration"))  # pyarrow
 
 
 def _encode_times(owner: str, where: str, dtype: Any) -> str:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_deep.data._columns import refuse_columns
 from sklearn_deep.data._layout import Layout
+from sklearn_deep.data._lazy_rows import refuse_lazy
 from sklearn_deep.data._row_view import RowView
 
 
@@ -179,6 +180,7 @@ def check_data(
         For what scikit-learn refuses; numbers that overflow the dtype among it.
     """
     owner = features.owner
+    refuse_lazy(X, owner)
     refuse_columns(X, owner)
     dtype = _seen_dtype(X, dtype)
     kwargs = {"reset": reset, "dtype": dtype, "order": "C", **checks}

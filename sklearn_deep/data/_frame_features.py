@@ -28,6 +28,7 @@ from sklearn_deep.data._frame_readers import (
     reader_of_row,
 )
 from sklearn_deep.data._layout import TabularLayout
+from sklearn_deep.data._lazy_rows import refuse_lazy
 from sklearn_deep.data._learnt_columns import CategoryColumn
 from sklearn_deep.data._row_view import RowView
 from sklearn_deep.exceptions import TrainingWarning
@@ -183,6 +184,7 @@ class FrameFeatures(Features):
 
     def _reader(self, X: Any, *, reset: bool) -> FrameReader:
         """Check shape and names, and open X."""
+        refuse_lazy(X, self.owner)
         if not is_frame(X):
             return reader_of(self._array(X, reset))
         if reset:
@@ -206,11 +208,6 @@ class FrameFeatures(Features):
 
     def _array(self, X: Any, reset: bool) -> np.ndarray:
         """X as a 2-D array; lists give an object array, so that items keep their types."""
-        if hasattr(X, "collect"):
-            raise TypeError(
-                f"X of {self.owner} is a {type(X).__name__}, whose rows are not computed"
-                " yet. Pass X.collect()."
-            )
         if isinstance(X, (list, tuple)):
             X = _as_array(X)
         elif isinstance(X, RowView):

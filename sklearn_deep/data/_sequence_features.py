@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_array
 
 from sklearn_deep.data._features import check_data
 from sklearn_deep.data._layout import Layout, spatial_layout
+from sklearn_deep.data._lazy_rows import refuse_lazy
 from sklearn_deep.data._length_features import LengthFeatures
 from sklearn_deep.data._ragged import Ragged, ragged_layout
 from sklearn_deep.data._sequence_targets import step_targets
@@ -53,6 +54,8 @@ class SequenceFeatures(LengthFeatures):
 
     def check(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
         owner = self.owner
+        if not isinstance(X, str):  # a text in place of texts has an error of its own
+            refuse_lazy(X, owner)
         sequences = self._as_sequences(X, reset)
         if sequences is None:
             return self._check_array(X, y, dtype, reset)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_deep.data._layout import Layout, spatial_layout
+from sklearn_deep.data._lazy_rows import refuse_lazy
 from sklearn_deep.data._length_features import LengthFeatures
 from sklearn_deep.data._ragged import Ragged, ragged_layout
 from sklearn_deep.data._sequences import (
@@ -49,6 +50,7 @@ class SeriesFeatures(LengthFeatures, SpatialFeatures):
         self.pools_all = pools_all
 
     def check(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> Any:
+        refuse_lazy(X, self.owner)
         X = self._arranged(X, dtype, reset)
         if isinstance(X, Ragged):
             return self._check_series(X, y, dtype, reset)

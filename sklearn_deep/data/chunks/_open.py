@@ -1,11 +1,12 @@
 """Which source reads what a user passes: one row for each kind."""
 
-from collections.abc import Callable, Iterator
-from os import PathLike
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_deep.data import _lazy_rows as _lazy
+from sklearn_deep.data._lazy_rows import of_library
 from sklearn_deep.data.chunks._arrays import SlicedSource, ZarrSource
 from sklearn_deep.data.chunks._arrow import ArrowSource, of_path, of_table
 from sklearn_deep.data.chunks._callables import CallableSource, IteratorSource
@@ -21,37 +22,13 @@ class _Kind(NamedTuple):
     ----------
     is_one : callable ``object -> bool``
     open : callable ``(object, owner) -> Source``
-    lazy : str
-        What an error of a plain ``fit`` calls it; empty for rows that are in memory, or
-        that the system reads as if they were.
-    read : str
-        What reads all of it into memory.
+    in_memory : bool
+        Whether its rows are in memory, or the system reads them as if they were.
     """
 
     is_one: Callable[[Any], bool]
     open: Callable[[Any, str], Source]
-    lazy: str = ""
-    read: str = ""
-
-
-def _of(module: str, *names: str) -> Callable[[Any], bool]:
-    """Whether a class or a base of it is of a library, which need not be installed."""
-
-    def is_one(value: Any) -> bool:
-        return any(
-            cls.__name__ in names and cls.__module__.partition(".")[0] == module
-            for cls in type(value).__mro__
-        )
-
-    return is_one
-
-
-def _is_dask(has: str) -> Callable[[Any], bool]:
-    return lambda value: (
-        hasattr(value, "__dask_graph__")
-        and hasattr(value, has)
-        and getattr(value, "ndim", 2) >= 2
-    )
+    in_memory: bool = False
 
 
 def _is_array(value: Any) -> bool:
@@ -69,58 +46,18 @@ def _is_frame(value: Any) -> bool:
 
 
 KINDS = (
-    _Kind(
-        lambda value: isinstance(value, (str, PathLike)),
-        lambda path, owner: of_path(path),
-        "path",
-        "pandas.read_parquet(path)",
-    ),
-    _Kind(
-        _of("pyarrow", "Dataset"),
-        lambda dataset, owner: ArrowSource(dataset),
-        "dataset of pyarrow",
-        "dataset.to_table().to_pandas()",
-    ),
-    _Kind(_of("pyarrow", "Table"), lambda table, owner: of_table(table)),
-    _Kind(
-        _of("polars", "LazyFrame"),
-        lambda frame, owner: of_lazy_frame(frame),
-        "LazyFrame of polars",
-        "X.collect()",
-    ),
-    _Kind(
-        _is_dask("chunks"),
-        lambda array, owner: DaskArraySource(array),
-        "Dask array",
-        "X.compute()",
-    ),
-    _Kind(
-        _is_dask("divisions"),
-        lambda frame, owner: DaskFrameSource(frame),
-        "Dask DataFrame",
-        "X.compute()",
-    ),
-    _Kind(
-        _of("zarr", "Array"),
-        lambda array, owner: ZarrSource(array),
-        "zarr array",
-        "X[:]",
-    ),
-    _Kind(_is_array, lambda array, owner: SlicedSource(array)),
-    _Kind(_is_like_array, lambda array, owner: SlicedSource(np.asarray(array))),
-    _Kind(_is_frame, lambda frame, owner: SlicedSource(frame)),
-    _Kind(
-        lambda value: isinstance(value, Iterator),
-        lambda chunks, owner: IteratorSource(chunks),
-        "generator",
-        "a list or an array of its rows",
-    ),
-    _Kind(
-        lambda value: callable(value) and not hasattr(value, "__array__"),
-        CallableSource,
-        "callable",
-        "the array that it stands for",
-    ),
+    _Kind(_lazy.PATH.is_one, lambda path, owner: of_path(path)),
+    _Kind(_lazy.DATASET.is_one, lambda dataset, owner: ArrowSource(dataset)),
+    _Kind(of_library("pyarrow", "Table"), lambda table, owner: of_table(table), True),
+    _Kind(_lazy.LAZY_FRAME.is_one, lambda frame, owner: of_lazy_frame(frame)),
+    _Kind(_lazy.DASK_ARRAY.is_one, lambda array, owner: DaskArraySource(array)),
+    _Kind(_lazy.DASK_FRAME.is_one, lambda frame, owner: DaskFrameSource(frame)),
+    _Kind(_lazy.ZARR.is_one, lambda array, owner: ZarrSource(array)),
+    _Kind(_is_array, lambda array, owner: SlicedSource(array), True),
+    _Kind(_is_like_array, lambda array, owner: SlicedSource(np.asarray(array)), True),
+    _Kind(_is_frame, lambda frame, owner: SlicedSource(frame), True),
+    _Kind(_lazy.ITERATOR.is_one, lambda chunks, owner: IteratorSource(chunks)),
+    _Kind(_lazy.FUNCTION.is_one, CallableSource),
 )
 
 
@@ -145,4 +82,4 @@ def open_source(X: Any, owner: str) -> Source | None:
 def is_lazy(X: Any) -> bool:
     """Whether the rows of X are not in memory, or not yet."""
     kind = _kind_of(X)
-    return kind is not None and bool(kind.lazy)
+    return kind is not None and not kind.in_memory
