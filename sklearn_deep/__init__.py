@@ -113,6 +113,11 @@ if TYPE_CHECKING:
     from sklearn_deep.inspection.diagnosis._display import DiagnosisDisplay
     from sklearn_deep.inspection.summary._summary import NetworkSummary, summary
     from sklearn_deep.scale.chunked._chunked_fit import ChunkedFit
+    from sklearn_deep.scale.federated._apps import (
+        FederatedResult,
+        client_app,
+        server_app,
+    )
     from sklearn_deep.scale.federated._federated import (
         FederatedClassifier,
         FederatedRegressor,
@@ -169,6 +174,7 @@ _HOMES = {
     "FederatedClassifier": "scale.federated._federated",
     "FederatedError": "exceptions",
     "FederatedRegressor": "scale.federated._federated",
+    "FederatedResult": "scale.federated._apps",
     "FineTuned": "transfer.fine_tuning._fine_tuned",
     "FitCurveDisplay": "inspection._fit_curve",
     "FitWarning": "exceptions",
@@ -303,6 +309,7 @@ __all__ = [
     "FederatedClassifier",
     "FederatedError",
     "FederatedRegressor",
+    "FederatedResult",
     "FineTuned",
     "FitCurveDisplay",
     "FitWarning",

@@ -7,7 +7,11 @@ from sklearn_deep.training.job._seeds import bit_generator
 
 def chosen(seed: int, number: int, n_owners: int, fraction: float) -> list[int]:
     """Numbers of the owners that are asked in a round, sorted; at least one."""
-    n = max(1, int(fraction * n_owners))
+    return chosen_of(seed, number, n_owners, max(1, int(fraction * n_owners)))
+
+
+def chosen_of(seed: int, number: int, n_owners: int, n: int) -> list[int]:
+    """Numbers of ``n`` owners that are asked in a round, sorted."""
     if n == n_owners:
         return list(range(n))
     generator = np.random.Generator(bit_generator(seed, "round", number))
