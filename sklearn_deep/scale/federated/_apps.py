@@ -100,7 +100,7 @@ def client_app(
         Gives the owner's rows; called for each message. ``context.node_config`` has what
         the SuperNode was started with.
     mods : sequence of callables, default=()
-        Mods of Flower around each answer, such as ``flwr.clientapp.mod.fixedclipping_mod``
+        Mods of Flower around the training of a round, such as ``flwr.clientapp.mod.fixedclipping_mod``
         and ``LocalDpMod``.
 
     Returns
@@ -235,7 +235,11 @@ def server_app(
     _check_estimator("server_app", estimator)
     flower = _flower("server_app")
     plan = Plan(
-        draw_seed(random_state), int(rounds), int(local_epochs), 0.0, batch_norm == "local"
+        draw_seed(random_state),
+        int(rounds),
+        int(local_epochs),
+        0.0,
+        batch_norm == "local",
     )
     settings = flower.ServerSettings(
         estimator=estimator,

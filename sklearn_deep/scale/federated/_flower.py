@@ -28,9 +28,13 @@ from sklearn_deep.scale.federated._owner import Arrays, Owner
 from sklearn_deep.scale.federated._plan import Plan
 from sklearn_deep.scale.federated._schema import Schema
 from sklearn_deep.scale.federated._session import finished, initial
-from sklearn_deep.scale.federated._statistics import Statistics
 from sklearn_deep.scale.federated._targets import merge_targets
-from sklearn_deep.scale.federated._transformers import Known, merge_all
+from sklearn_deep.scale.federated._transformers import (
+    Known,
+    head_of,
+    is_complete,
+    merge_all,
+)
 from sklearn_deep.scale.federated._wire import from_text, to_text
 from sklearn_deep.training._train import train
 
@@ -42,11 +46,11 @@ Load = Callable[[Context], Any]
 
 def make_client_app(estimator: Any, load: Load, mods: Sequence[Any]) -> ClientApp:
     """The app of one owner."""
-    app = ClientApp(mods=list(mods))
+    app = ClientApp()
     owner = _OwnerApp(estimator, load)
     app.query("introduce")(owner.introduce)
     app.query("statistics")(owner.statistics)
-    app.train()(owner.train)
+    app.train(mods=list(mods))(owner.train)
     app.evaluate()(owner.evaluate)
     return app
 
@@ -60,7 +64,8 @@ class _OwnerApp:
     def introduce(self, message: Message, context: Context) -> Message:
         """Tell the form of the rows, and statistics of the targets."""
         name = str(context.node_config.get("partition-id", context.node_id))
-        return _text_reply(self._rows(context).introduction(name), message)
+        rows = self._rows(context)
+        return _text_reply(rows.introduction(self._estimator, name), message)
 
     def statistics(self, message: Message, context: Context) -> Message:
         """Tell statistics of the transformers that can be fitted next."""
@@ -104,7 +109,7 @@ class _OwnerApp:
 def _settings(message: Message) -> tuple[Any, Terms]:
     """Numbers of a round, and the terms with the pull that the strategy asks for."""
     config = message.content[_CONFIG]
-    terms = Terms.read(str(config["terms"]))
+    terms = Terms.unpack(config["terms"])
     mu = float(config.get("proximal-mu", 0.0))
     plan = dataclasses.replace(terms.plan, proximal_mu=mu)
     return config, dataclasses.replace(terms, plan=plan)
@@ -154,7 +159,9 @@ class ServerSettings:
     timeout: float
 
 
-def make_server_app(settings: ServerSettings, make_run: Callable[..., Any]) -> ServerApp:
+def make_server_app(
+    settings: ServerSettings, make_run: Callable[..., Any]
+) -> ServerApp:
     """The app of the server; ``then`` gets what ``make_run`` makes of the result."""
     app = ServerApp()
 
@@ -168,7 +175,10 @@ def make_server_app(settings: ServerSettings, make_run: Callable[..., Any]) -> S
 def check_strategy(settings: ServerSettings) -> None:
     """Raise for a strategy that Flower does not have."""
     as_strategy(
-        settings.strategy, settings.strategy_params, settings.fraction, settings.evaluate
+        settings.strategy,
+        settings.strategy_params,
+        settings.fraction,
+        settings.evaluate,
     )
 
 
@@ -185,12 +195,15 @@ class _Session:
         agreement = terms.agreement(settings.estimator)
         arrays, trained = initial(agreement.template)
         strategy = as_strategy(
-            settings.strategy, settings.strategy_params, settings.fraction, settings.evaluate
+            settings.strategy,
+            settings.strategy_params,
+            settings.fraction,
+            settings.evaluate,
         )
         kind = agreement.template.loss.kind
         orderly = Orderly(strategy, terms, trained, kind)
         orderly.check(arrays)
-        config = {"terms": terms.text()}
+        config = {"terms": terms.pack()}
         result = orderly.start(
             self._grid,
             to_record(arrays),
@@ -211,23 +224,31 @@ class _Session:
 
     def _terms(self) -> Terms:
         nodes = self._wait()
-        first = {node: from_text(text) for node, text in self._ask("introduce", "", nodes)}
+        first = {
+            node: from_text(text)
+            for node, text in self._ask("introduce", to_text({}), nodes)
+        }
         order = sorted(first, key=lambda node: (_natural(first[node]["name"]), node))
         schema = Schema.merged([Schema(**first[node]["schema"]) for node in order])
         targets = merge_targets([first[node]["targets"] for node in order])
-        known = self._known(schema, order)
+        said = [first[node]["statistics"] for node in order]
+        known = self._known(schema, order, merge_all(said))
         settings = self._settings
-        return Terms(schema, known, targets, settings.plan, tuple(order), settings.equal)
+        return Terms(
+            schema, known, targets, settings.plan, tuple(order), settings.equal
+        )
 
-    def _known(self, schema: Schema, order: list[int]) -> Known:
-        known: dict[str, Statistics] = {}
-        while True:
+    def _known(self, schema: Schema, order: list[int], first: Known) -> Known:
+        """Statistics of all transformers, from those of the first ones on."""
+        known, head = dict(first), head_of(self._settings.estimator)
+        while not is_complete(head, known):
             question = to_text({"schema": schema.plain(), "known": known})
             said = dict(self._ask("statistics", question, order))
             parts = [from_text(said[node]) for node in order]
-            if not parts[0]:
-                return known
+            if not parts[0]:  # a part of a ColumnTransformer has no columns
+                break
             known.update(merge_all(parts))
+        return known
 
     def _wait(self) -> list[int]:
         """Owners that are there; as many as asked, within the time."""

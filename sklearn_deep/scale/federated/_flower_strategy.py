@@ -76,7 +76,9 @@ class Orderly(Strategy):
         Kind of the network's output.
     """
 
-    def __init__(self, inner: Strategy, terms: Terms, trained: Sequence[str], kind: str):
+    def __init__(
+        self, inner: Strategy, terms: Terms, trained: Sequence[str], kind: str
+    ):
         self._inner, self._terms, self._kind = inner, terms, kind
         self._trained = frozenset(trained)
         self._rows: dict[int, dict[str, Any]] = {}
@@ -120,10 +122,10 @@ class Orderly(Strategy):
         self._before = {k: v for k, v in arrays.items() if k not in self._trained}
         part = ArrayRecord({k: v for k, v in arrays.items() if k in self._trained})
         messages = list(self._inner.configure_train(server_round, part, config, grid))
-        order, there = self._terms.order, set(grid.get_node_ids())
-        seed = self._terms.plan.seed
-        places = chosen_of(seed, server_round, len(order), min(len(messages), len(order)))
-        nodes = [order[k] for k in places if order[k] in there]
+        there = set(grid.get_node_ids())
+        order = [node for node in self._terms.order if node in there]
+        n, seed = min(len(messages), len(order)), self._terms.plan.seed
+        nodes = [order[k] for k in chosen_of(seed, server_round, len(order), n)]
         down = [
             _addressed(message, node, arrays)
             for message, node in zip(messages, nodes, strict=False)
@@ -179,7 +181,9 @@ class Orderly(Strategy):
 
     def _sorted(self, replies: Iterable[Message]) -> list[Message]:
         order = self._terms.order
-        return sorted(replies, key=lambda reply: order.index(reply.metadata.src_node_id))
+        return sorted(
+            replies, key=lambda reply: order.index(reply.metadata.src_node_id)
+        )
 
     def _take_moments(self, replies: Sequence[Message]) -> dict[str, Any]:
         """Take what is not trained out of answers; its mean, or that of the round before."""
@@ -195,7 +199,7 @@ class Orderly(Strategy):
             weights.append(float(metrics["num-examples"]))
         mean = weighted_mean(found, weights)
         return {
-            k: Array(mean[k].astype(before.numpy().dtype))
+            k: Array(np.asarray(mean[k], dtype=before.numpy().dtype))
             for k, before in self._before.items()
         }
 

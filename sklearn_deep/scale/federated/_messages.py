@@ -22,7 +22,7 @@ from sklearn_deep.scale.federated._transformers import (
     head_of,
     next_statistics,
 )
-from sklearn_deep.scale.federated._wire import from_text, to_text
+from sklearn_deep.scale.federated._wire import from_bytes, from_text, to_bytes, to_text
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,19 @@ class Terms:
     order: tuple[int, ...]
     equal: bool = False
 
-    def text(self) -> str:
-        """The terms as text."""
-        return to_text({**vars(self), "schema": vars(self.schema), "plan": asdict(self.plan)})
+    def pack(self) -> bytes:
+        """The terms as compressed text."""
+        plain = {"schema": self.schema.plain(), "plan": asdict(self.plan)}
+        return to_bytes(to_text({**vars(self), **plain}))
 
     @classmethod
-    def read(cls, text: str) -> "Terms":
-        """Invert ``text``."""
-        fields = from_text(text)
-        fields["schema"], fields["plan"] = Schema(**fields["schema"]), Plan(**fields["plan"])
+    def unpack(cls, data: bytes) -> "Terms":
+        """Invert ``pack``."""
+        fields = from_text(from_bytes(data))
+        fields["schema"], fields["plan"] = (
+            Schema(**fields["schema"]),
+            Plan(**fields["plan"]),
+        )
         return cls(**{**fields, "order": tuple(fields["order"])})
 
     def agreement(self, estimator: Any) -> Agreement:
@@ -101,11 +105,13 @@ class LoadedRows:
         y, labels = check_targets(network_of(estimator), y)
         return cls(X, y, np.asarray(weight[0]) if weight else None, labels)
 
-    def introduction(self, name: str) -> str:
-        """The first answer: the form of the rows, and statistics of the targets."""
+    def introduction(self, estimator: Any, name: str) -> str:
+        """The first answer: form of the rows, statistics of targets and first steps."""
         targets = target_statistics(self.y, self.weight, self.labels)
-        schema = Schema.of(self.X).plain()
-        return to_text({"name": name, "schema": schema, "targets": targets})
+        schema = Schema.of(self.X)
+        first = next_statistics(head_of(estimator), schema, {}, self.X)
+        answer = {"name": name, "schema": schema.plain(), "targets": targets}
+        return to_text({**answer, "statistics": first})
 
     def statistics(self, estimator: Any, question: Mapping[str, Any]) -> str:
         """The answer to a question about the next transformers."""

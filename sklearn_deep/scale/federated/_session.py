@@ -15,11 +15,12 @@ from sklearn_deep.scale.federated._owner import Arrays, Owner
 from sklearn_deep.scale.federated._plan import Plan
 from sklearn_deep.scale.federated._rounds import Simulation
 from sklearn_deep.scale.federated._schema import Schema
+from sklearn_deep.scale.federated._statistics import Statistics
 from sklearn_deep.scale.federated._strategies import Server
 from sklearn_deep.scale.federated._targets import merge_targets, target_statistics
 from sklearn_deep.scale.federated._transformers import (
-    Known,
     head_of,
+    is_complete,
     merge_all,
     next_statistics,
 )
@@ -73,14 +74,12 @@ def agree(
 ) -> Agreement:
     """Let owners agree on transformers, features and classes."""
     schema = Schema.merged([Schema.of(part.X) for part in parts])
-    known: Known = {}
-    while True:
-        asked = [
-            next_statistics(head_of(estimator), schema, known, part.X) for part in parts
-        ]
-        if not asked[0]:
+    head, known = head_of(estimator), dict[str, Statistics]()
+    while not is_complete(head, known):
+        asked = [next_statistics(head, schema, known, part.X) for part in parts]
+        if not asked[0]:  # a part of a ColumnTransformer has no columns
             break
-        known = {**known, **merge_all(asked)}
+        known.update(merge_all(asked))
     targets = [target_statistics(part.y, part.weight, labels) for part in parts]
     return Agreement.of(estimator, schema, known, merge_targets(targets), seed)
 

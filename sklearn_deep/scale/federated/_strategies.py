@@ -173,7 +173,7 @@ class Server:
             if name in self._trained:
                 slots, before = self._slots[name], self.arrays[name]
                 value = self._step(before, value, slots, number, **self._params)
-            self.arrays[name] = value.astype(self.arrays[name].dtype)
+            self.arrays[name] = np.asarray(value, dtype=self.arrays[name].dtype)
 
 
 def weighted_mean(

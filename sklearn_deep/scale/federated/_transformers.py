@@ -5,7 +5,7 @@ are known by the path of a step. A step can be asked for once all before it are 
 that a chain of scalers takes as many questions as it is long.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,26 @@ def next_statistics(head: Any, schema: Schema, known: Known, X: Any) -> Known:
     if head is not None:
         _Walk(schema, known, asked).step("", head, X)
     return asked
+
+
+def is_complete(head: Any, known: Known) -> bool:
+    """Whether the statistics of all steps are known."""
+    return head is None or all(path in known for path in _learning("", head))
+
+
+def _learning(path: str, step: Any) -> Iterator[str]:
+    """Paths of the steps that learn something."""
+    if isinstance(step, Pipeline):
+        inner = [(name, s) for name, s in step.steps]
+    elif isinstance(step, ColumnTransformer):
+        inner = [(name, s) for name, s, _ in step.transformers]
+        inner.append(("remainder", step.remainder))
+    else:
+        learns = not (step is None or isinstance(step, str)) and row_of(path, step)
+        yield from [path] if learns else []
+        return
+    for name, part in inner:
+        yield from _learning(_join(path, name), part)
 
 
 def merge_all(parts: Sequence[Known]) -> Known:

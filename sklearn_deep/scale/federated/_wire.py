@@ -1,6 +1,7 @@
-"""Statistics as text between machines: JSON that anyone can read, and no code."""
+"""Statistics as text between machines: JSON, perhaps compressed, and no code."""
 
 import json
+import zlib
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,16 @@ def to_text(value: Any) -> str:
 def from_text(text: str) -> Any:
     """Invert ``to_text``."""
     return json.loads(text, object_hook=_restored)
+
+
+def to_bytes(text: str) -> bytes:
+    """Text as bytes, compressed by zlib."""
+    return zlib.compress(text.encode())
+
+
+def from_bytes(data: bytes) -> str:
+    """Invert ``to_bytes``."""
+    return zlib.decompress(data).decode()
 
 
 def _plain(value: Any) -> Any:
