@@ -23,7 +23,7 @@ EXAMPLES := $(sort $(wildcard examples/plot_*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart serve-demo test test-all test-slow test-oldest test-browser \
-        test-clients mutants lint types examples docs docstrings bench dist clean
+        test-clients test-federated mutants lint types examples docs docstrings bench dist clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -59,6 +59,13 @@ $(VENV)/.serve: pyproject.toml $(VENV)/.torch
 	test -x .venv-clients/bin/python || $(PYTHON) -m venv .venv-clients
 	.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check \
 	    -c $< "tritonclient[http,grpc]" kserve schemathesis
+	@touch $@
+
+.venv-federated/.federated: tests/constraints-federated.txt pyproject.toml
+	test -x .venv-federated/bin/python || $(PYTHON) -m venv .venv-federated
+	.venv-federated/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	.venv-federated/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -c $< -e ".[federated]" pytest
 	@touch $@
 
 $(VENV)/.mutants: pyproject.toml $(VENV)/.torch
@@ -102,6 +109,11 @@ test-clients: $(VENV)/.test .venv-clients/.clients  ## ask the server with other
 	CLIENTS_PYTHON=$(CURDIR)/.venv-clients/bin/python \
 	    $(RUN) $(BIN)/python -m pytest tests/serving/server/test_clients.py
 
+# Without what the other tests share: Flower's environment lacks most of their packages.
+test-federated: .venv-federated/.federated  ## train with Flower's apps, and with real processes
+	FLWR_TELEMETRY_ENABLED=0 $(RUN) .venv-federated/bin/python -m pytest --noconftest \
+	    tests/scale/federated/test_apps.py tests/scale/federated/test_processes.py $(ARGS)
+
 mutants: $(VENV)/.mutants  ## break MODULE in many ways, list what TESTS miss (hours)
 	$(RUN) $(BIN)/python tests/run_mutants.py $(MODULE) $(TESTS)
 
@@ -134,5 +146,5 @@ dist: $(VENV)/.build  ## build a wheel and a source archive into dist/
 	$(BIN)/python -m build --outdir dist .
 
 clean:  ## remove what these targets made
-	rm -rf .venv .venv-oldest .venv-clients .cache build dist *.egg-info docs/_build docs/auto_examples \
+	rm -rf .venv .venv-oldest .venv-clients .venv-federated .cache build dist *.egg-info docs/_build docs/auto_examples \
 	    docs/generated .pytest_cache .ruff_cache .mypy_cache quickstart.png

@@ -56,7 +56,13 @@ GROUPS = [
     (
         "Many owners",
         "One network from rows that stay where they are. :doc:`user_guide/federated`.",
-        ["FederatedClassifier", "FederatedRegressor"],
+        [
+            "FederatedClassifier",
+            "FederatedRegressor",
+            "FederatedResult",
+            "client_app",
+            "server_app",
+        ],
     ),
     (
         "Networks from elsewhere",

@@ -79,6 +79,7 @@ LAZY = {
     "estimators/core/_watching.py": {"sklearn_deep.training.loop._skorch_callbacks"},
     "files/_signature.py": {"cryptography"},
     "files/_skops.py": {"skops.io"},
+    "scale/federated/_apps.py": {"sklearn_deep.scale.federated"},
     "scale/federated/_schema.py": {"pandas"},
     "serving/_session.py": {"onnxruntime"},
     "serving/fields/_images.py": {"PIL"},
@@ -111,6 +112,10 @@ HOMES = {
         "training/stacking/_group_run.py",
         "training/stacking/_over.py",
         "training/stacking/_registration.py",
+    },
+    "flwr": {
+        "scale/federated/_flower.py",
+        "scale/federated/_flower_strategy.py",
     },
     "keras": {"transfer/conversion/_from_keras.py"},
     "kornia": {"augmentation/_kornia.py"},

@@ -53,7 +53,7 @@ class FederatedResult:
         The user's estimator, fitted, as ``estimator_`` of a :class:`FederatedClassifier`.
     rounds : list of dict
         One row per round, see ``history``.
-    privacy : object or None
+    privacy : object or None, default=None
         What the accountant of a private strategy says: an object of Flower with
         ``epsilon`` and ``delta``; None without an accountant.
 
