@@ -236,6 +236,13 @@ loss_params : dict
 .. [5] Vincent et al., "Stacked denoising autoencoders", JMLR 11, 2010.
 """,
     },
+    "convolution_dtype": {
+        "Parameters": """
+dtype : {"auto", "float32", "float64"}
+    Floating-point type of all computations; "auto" is float32. Convolutions in
+    float64 take two to three times as long on a CPU.
+""",
+    },
     "conv_autoencoder": {
         "Parameters": """
 bias_init : {"zeros", "uniform"} or float
@@ -485,14 +492,29 @@ SHARED = {
     "MLPClassifier": ("network", "classifier", "training"),
     "MLPRegressor": ("network", "regressor", "training"),
     "MLPAutoencoder": ("network", "autoencoder", "training"),
-    "CNNClassifier": ("convolutions", "spatial", "network", "classifier", "training"),
-    "CNNRegressor": ("convolutions", "spatial", "network", "regressor", "training"),
+    "CNNClassifier": (
+        "convolutions",
+        "spatial",
+        "network",
+        "classifier",
+        "training",
+        "convolution_dtype",
+    ),
+    "CNNRegressor": (
+        "convolutions",
+        "spatial",
+        "network",
+        "regressor",
+        "training",
+        "convolution_dtype",
+    ),
     "CNNAutoencoder": (
         "spatial",
         "network",
         "conv_autoencoder",
         "autoencoder",
         "training",
+        "convolution_dtype",
     ),
     "RNNClassifier": ("classifier", "recurrent", "training"),
     "RNNRegressor": ("regressor", "recurrent", "training"),

@@ -41,6 +41,14 @@ def one_torch_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def stacks_convolutions(monkeypatch):
+    """As on a GPU: on a CPU each network with convolutions is trained alone."""
+    from sklearn_deep.training.stacking import _grouping
+
+    monkeypatch.setattr(_grouping, "_CONVOLUTIONS", ())
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_onnxruntime_thread():
     """A session of several threads starts them and lets them wait in a busy loop.

@@ -58,6 +58,8 @@ class NetworkHooks(BaseEstimator, ABC):
     _wants_scaled: ClassVar[bool] = True
     # Whether batches hold sequences of about one length.
     _batches_by_length: ClassVar[bool] = False
+    # What ``dtype="auto"`` means on a CPU: the dtype of X, or float32 in any case.
+    _auto_is_float32: ClassVar[bool] = False
 
     @abstractmethod
     def _architecture(

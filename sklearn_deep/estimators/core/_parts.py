@@ -217,8 +217,10 @@ def fit_dtype(estimator: NetworkHooks, device: torch.device) -> Any:
         )
     if estimator.dtype != "auto":
         return np.dtype(estimator.dtype)
+    if estimator._auto_is_float32 or device.type != "cpu":
+        return np.dtype("float32")
     # validate_data keeps X's dtype where it is in a list, else takes the first.
-    return [np.float64, np.float32] if device.type == "cpu" else np.dtype("float32")
+    return [np.float64, np.float32]
 
 
 def hold_out(

@@ -187,8 +187,8 @@ class CNNClassifier(SequenceClassifier, SeriesEstimator):
         "cuda:all" trains each fit on all GPUs of this machine, with a process for each, and
         "cpu*2" or "cuda*2" in two processes; see :ref:`ranks`.
     dtype : {"auto", "float32", "float64"}, default="auto"
-        Floating-point type of all computations; "auto" is the dtype of X on a CPU
-        (float64 for integers) and float32 on an accelerator.
+        Floating-point type of all computations; "auto" is float32. Convolutions in
+        float64 take two to three times as long on a CPU.
     verbose : int, default=0
         0 prints nothing, 1 shows one progress line, 2 prints one line per epoch.
     random_state : int, RandomState or None, default=None
@@ -555,8 +555,8 @@ class CNNRegressor(SequenceRegressor, SeriesEstimator):
         "cuda:all" trains each fit on all GPUs of this machine, with a process for each, and
         "cpu*2" or "cuda*2" in two processes; see :ref:`ranks`.
     dtype : {"auto", "float32", "float64"}, default="auto"
-        Floating-point type of all computations; "auto" is the dtype of X on a CPU
-        (float64 for integers) and float32 on an accelerator.
+        Floating-point type of all computations; "auto" is float32. Convolutions in
+        float64 take two to three times as long on a CPU.
     verbose : int, default=0
         0 prints nothing, 1 shows one progress line, 2 prints one line per epoch.
     random_state : int, RandomState or None, default=None

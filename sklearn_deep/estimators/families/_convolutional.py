@@ -45,6 +45,8 @@ class ConvolutionalEstimator(LayeredEstimator):
     # Steps of few rows are efficient, since each row is costly, and small data needs many
     # steps: 36 series make 5 per epoch.
     _auto_batch = AutoBatch(smallest=8)
+    # torch has no quick float64 convolutions on a CPU.
+    _auto_is_float32 = True
 
     def __sklearn_tags__(self):
         """Declare that sparse X is refused, and 3-D X accepted."""

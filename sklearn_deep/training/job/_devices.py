@@ -139,10 +139,10 @@ def threads_for(
 
 def step_multiply_adds(module: nn.Module, batch_size: int, x: Any) -> float:
     """Approximate multiply-adds of a training step: three forward passes."""
-    return 3.0 * batch_size * row_multiply_adds(module, x)
+    return 3.0 * batch_size * _row_multiply_adds(module, x)
 
 
-def row_multiply_adds(module: nn.Module, x: Any) -> float:
+def _row_multiply_adds(module: nn.Module, x: Any) -> float:
     """Approximate multiply-adds of the forward pass for one row of ``x``."""
     positions = int_attribute(module, "positions")
     if positions is None or not isinstance(x, Ragged):

@@ -14,7 +14,7 @@ from sklearn_deep.data._batches import torch_dtype
 from sklearn_deep.data._ragged import Ragged
 from sklearn_deep.data._rows import mean_steps
 from sklearn_deep.data._stacked_rows import sample
-from sklearn_deep.training.job._devices import int_attribute, row_multiply_adds
+from sklearn_deep.training.job._devices import int_attribute
 from sklearn_deep.training.job._job import TrainJob
 from sklearn_deep.training.job._optimizers import OPTIMIZERS
 from sklearn_deep.training.stacking._entries import Member
@@ -34,10 +34,10 @@ _FILLING_BYTES = 3 << 20
 # Under vmap a step has a fixed cost; on a CPU this many networks have to share it.
 _VMAP_PAYS = 5
 
-# vmap makes a grouped convolution of stacked ones, and torch has no fast kernel for it
-# on a CPU: from this many multiply-adds per step on, each network is faster alone.
+# vmap makes a grouped convolution of stacked ones. torch has no fast kernel for it on a
+# CPU, and rounds it otherwise: only networks of a few channels would be faster stacked,
+# and none would be the same to the last bit.
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_SMALL_CONVOLUTIONS = 2e6
 
 # When a stack is split between cores, each part keeps at least this many networks;
 # narrow stacks consist of large steps, which are worth a core each.
@@ -219,11 +219,7 @@ def _limit(job: TrainJob) -> tuple[int, str]:
     """Largest width of a stack, and the reason where it is below 2."""
     device = job.rows.device
     if device.type == "cpu":
-        large = (
-            job.batch_size * row_multiply_adds(job.module, job.rows.x)
-            > _SMALL_CONVOLUTIONS
-        )
-        if large and any(isinstance(m, _CONVOLUTIONS) for m in job.module.modules()):
+        if any(isinstance(m, _CONVOLUTIONS) for m in job.module.modules()):
             return 1, CONVOLUTIONS
         return _width_on_cpu(job), FILLS_A_CORE
     if device.type == "cuda":

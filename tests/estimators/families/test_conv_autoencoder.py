@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -37,7 +38,7 @@ def reconstruct(estimator, X):
 
 @pytest.mark.oldest
 def test_images_become_codes_and_images_again(images):
-    one = net(max_epochs=20, learning_rate=0.02).fit(images)
+    one = net(max_epochs=20, learning_rate=0.02, dtype="float64").fit(images)
     assert one.transform(images).shape == (300, 6)
     again = reconstruct(one, images)
     assert again.shape == images.shape
@@ -70,8 +71,8 @@ def test_rows_of_every_layout_come_back_in_their_own(rng, shape, changed, kernel
 
 def test_channels_first_is_the_same_network(rng):
     X = rng.normal(size=(20, 6, 5, 2))
-    last = net(max_epochs=2).fit(X)
-    first = net(max_epochs=2, channels="first").fit(X.transpose(0, 3, 1, 2))
+    last = net(max_epochs=2, dtype="float64").fit(X)
+    first = clone(last).set_params(channels="first").fit(X.transpose(0, 3, 1, 2))
     assert_allclose(
         reconstruct(last, X),
         reconstruct(first, X.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1),
@@ -106,7 +107,9 @@ def test_it_goes_on_and_survives_pickling(images):
 
 
 @pytest.mark.parametrize("normalization", [None, "batch", "layer"])
-def test_the_network_comes_out_of_a_stack_as_it_does_alone(images, normalization):
+def test_the_network_comes_out_of_a_stack_as_it_does_alone(
+    images, normalization, stacks_convolutions
+):
     grid = {"learning_rate": [1e-4, 1e-3, 0.01], "l2": [0, 1e-3]}
     one = net((3,), max_epochs=2, dtype="float64", normalization=normalization)
     alone = GridSearchCV(one, grid, cv=2).fit(images[:60])

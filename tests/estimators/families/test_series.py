@@ -61,7 +61,8 @@ def test_a_series_is_predicted_as_plain_torch_predicts_it_alone(
     architecture, normalization, dtype
 ):
     rows = [row.astype(dtype) for row in ROWS]
-    net = network(architecture, normalization=normalization).fit(rows, Y)
+    net = network(architecture, normalization=normalization, dtype=dtype)
+    net.fit(rows, Y)
     raw = net.decision_function(rows)
     for row, found in zip(rows, raw, strict=True):
         np.testing.assert_allclose(found, alone(net, row), rtol=1e-4, atol=1e-5)
@@ -115,18 +116,18 @@ def test_series_of_one_length_in_a_list_are_an_array():
 
 def test_a_network_fitted_on_one_length_predicts_others():
     X = rng.normal(size=(40, 9, 2))
-    net = network(spatial_dims=1).fit(X, Y)
+    net = network(spatial_dims=1, dtype="float64").fit(X, Y)
     found = net.decision_function(ROWS[:5])
     for row, one in zip(ROWS, found, strict=False):
         np.testing.assert_allclose(one, alone(net, row), rtol=1e-9)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_stacks_train_the_networks_of_fits_alone(architecture):
+def test_stacks_train_the_networks_of_fits_alone(architecture, stacks_convolutions):
     small = architecture in ("plain", "fcn")  # small enough to gain
     rates = [1e-3, 1e-2, 3e-2] if small else [1e-2]
     grid = {"learning_rate": rates, "dropout": [0.0, 0.3]}
-    net = network(architecture, batch_size=8, max_epochs=2)
+    net = network(architecture, batch_size=8, max_epochs=2, dtype="float64")
     alone = GridSearchCV(net, grid, cv=2, refit=False).fit(ROWS, Y)
     with joblib.parallel_config(backend="stacked"):
         stacked = clone(alone).fit(ROWS, Y)
@@ -137,9 +138,9 @@ def test_stacks_train_the_networks_of_fits_alone(architecture):
         assert sum(stacking_report().stacks) == 12
 
 
-def test_stacks_judge_validation_rows_as_fits_alone_do():
+def test_stacks_judge_validation_rows_as_fits_alone_do(stacks_convolutions):
     grid = {"learning_rate": [1e-3, 1e-2, 3e-2], "dropout": [0.0, 0.3]}
-    net = network("plain", batch_size=8, early_stopping=True)
+    net = network("plain", batch_size=8, early_stopping=True, dtype="float64")
     alone = GridSearchCV(net, grid, cv=2, refit=False).fit(ROWS, Y)
     with joblib.parallel_config(backend="stacked"):
         stacked = clone(alone).set_params(error_score="raise").fit(ROWS, Y)
@@ -189,7 +190,7 @@ def test_the_file_reads_lengths_and_not_the_padding(tmp_path):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_series_shorter_than_every_kernel_have_finite_predictions(architecture):
-    net = network(architecture).fit(ROWS, Y)
+    net = network(architecture, dtype="float64").fit(ROWS, Y)
     short = [np.ones((1, 2)), np.empty((0, 2)), np.ones((2, 2))]
     together = net.decision_function([*short, *ROWS])[:3]
     alone = np.ravel([net.decision_function([row]) for row in short])
@@ -221,7 +222,7 @@ def test_a_value_to_refuse_is_named_with_its_series(value):
     rows = [row.copy() for row in ROWS]
     rows[3][2, 1] = value
     messages = []
-    for net in (network(), RNNClassifier(4, max_epochs=1)):
+    for net in (network(), RNNClassifier(4, max_epochs=1, dtype="float32")):
         with pytest.raises(ValueError, match="3") as error:
             net.fit(rows, Y)
         messages.append(str(error.value).partition("Classifier")[2])

@@ -58,7 +58,11 @@ BLOWN_UP = {
     ),
     "CNN": (
         CNNRegressor(
-            conv_channels=(4,), learning_rate=100.0, max_epochs=4, random_state=0
+            conv_channels=(4,),
+            learning_rate=100.0,
+            max_epochs=4,
+            dtype="float64",  # float32 overflows, which is an error
+            random_state=0,
         ),
         X.reshape(-1, 1, 6),
     ),

@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_deep import CNNClassifier, MLPClassifier, RNNClassifier
+from sklearn_deep import (
+    CNNClassifier,
+    MLPClassifier,
+    ModuleClassifier,
+    RNNClassifier,
+)
 from sklearn_deep.training.loop._run import Watcher
 from sklearn_deep.training.stacking import _grouping
 from sklearn_deep.training.stacking._entries import Member
@@ -177,6 +182,12 @@ def test_the_odd_one_that_comes_later_is_still_one_of_many(members, in_pairs):
     assert unit.reason == UNLIKE_OTHERS
 
 
+def small_module():
+    return torch.nn.Sequential(
+        torch.nn.Linear(3, 4), torch.nn.Softplus(), torch.nn.Linear(4, 1)
+    )
+
+
 def images(make_job, n, size, n_rows=40, **settings):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n_rows, size, size)).astype(np.float32)
@@ -184,18 +195,24 @@ def images(make_job, n, size, n_rows=40, **settings):
     return [Member(make_job(network, X, np.arange(n_rows) % 2)) for _ in range(n)]
 
 
-def test_large_convolutions_are_faster_alone(make_job):
-    units = plan_units(images(make_job, 6, size=30, batch_size=40), 1)
+@pytest.mark.parametrize("size", [6, 30])
+def test_convolutions_are_faster_alone_on_a_cpu(size, make_job):
+    units = plan_units(images(make_job, 6, size=size, batch_size=40), 1)
     assert widths(units) == [1] * 6
     assert {unit.reason for unit in units} == {_grouping.CONVOLUTIONS}
 
 
 def test_few_networks_that_share_a_fixed_cost_say_how_few(make_job):
-    small = {"architecture": "plain", "batch_size": 4}
-    units = plan_units(images(make_job, 3, size=6, **small), 1)
+    network = ModuleClassifier(small_module, batch_size=4)
+    X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+
+    def members(n):
+        return [Member(make_job(network, X, np.arange(40) % 2)) for _ in range(n)]
+
+    units = plan_units(members(3), 1)
     assert widths(units) == [1, 1, 1]
     assert {unit.reason for unit in units} == {TOO_FEW.format(3)}
-    assert widths(plan_units(images(make_job, 6, size=6, **small), 1)) == [6]
+    assert widths(plan_units(members(6), 1)) == [6]
 
 
 def test_a_device_without_room_for_two_says_so(members, monkeypatch):

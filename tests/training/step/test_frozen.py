@@ -30,7 +30,7 @@ NETWORKS = {
     "cnn": (
         CNNClassifier,
         IMAGES,
-        {"conv_channels": (4,), "normalization": "batch"},
+        {"conv_channels": (4,), "normalization": "batch", "dtype": "float64"},
         "blocks.",
     ),
     "tabular": (
