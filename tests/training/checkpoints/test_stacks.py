@@ -22,7 +22,7 @@ IMAGES = RNG.normal(size=(60, 1, 5, 5))
 Y = np.arange(60) % 2
 EPOCHS = 5
 NETWORKS = {
-    "cnn": (CNNClassifier, IMAGES, {}),
+    "cnn": (CNNClassifier, IMAGES, {"dtype": "float64"}),
     "batch normalization": (MLPClassifier, IMAGES[:, 0, 0], {"normalization": "batch"}),
     "plain": (MLPClassifier, IMAGES[:, 0, 0], {}),
 }
@@ -72,7 +72,7 @@ def test_an_interrupted_stack_is_continued_by_its_networks_one_by_one(name, tmp_
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_last_ones_of_a_stack_are_not_too_few(name, tmp_path):
+def test_the_last_ones_of_a_stack_are_not_too_few(name, tmp_path, stacks_convolutions):
     with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
         train_stack(members(name, tmp_path, stack, within=4))
     with contextlib.ExitStack() as stack:
