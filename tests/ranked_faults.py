@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from joblib import parallel_config
 from sklearn.model_selection import GridSearchCV, KFold
 from skorch.callbacks import Callback
 
@@ -131,6 +132,24 @@ def grid_search():
     X, y = classes()
     search = GridSearchCV(MLPClassifier(**short()), {"l2": [0.0, 1.0]}, cv=3)
     search.fit(X, y)
+    return search.cv_results_["mean_test_score"].tolist(), search.best_params_
+
+
+@fault
+def stacked_search():
+    X, y = classes()
+    search = GridSearchCV(MLPClassifier(**short()), {"l2": [0.0, 1.0]}, cv=3, n_jobs=2)
+    with parallel_config(backend="stacked"):
+        search.fit(X, y)
+    return search.cv_results_["mean_test_score"].tolist(), search.best_params_
+
+
+@fault
+def search_in_other_processes():
+    X, y = classes()
+    search = GridSearchCV(MLPClassifier(**short()), {"l2": [0.0, 1.0]}, cv=3, n_jobs=2)
+    with parallel_config(backend="loky"):
+        search.fit(X, y)
     return search.cv_results_["mean_test_score"].tolist(), search.best_params_
 
 

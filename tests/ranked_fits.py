@@ -9,17 +9,23 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
+from sklearn.base import clone
+from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 from sklearn_deep import (
     CNNClassifier,
     CNNRegressor,
+    FineTuned,
     Flip,
     Mixup,
     MLPAutoencoder,
     MLPClassifier,
     MLPRegressor,
     ModuleClassifier,
+    MultiTask,
+    Pruned,
     RNNRegressor,
     TabularClassifier,
 )
@@ -282,6 +288,68 @@ def partial_fits():
     for rows in (slice(100), slice(100, None)):
         model.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
     return outcome(model, X)
+
+
+@case
+def pruned_and_fine_tuned():
+    """A weight mask."""
+    X, y = classes()
+    network = MLPClassifier(**short(optimizer="sgd"))
+    return outcome(Pruned(network, 0.5, fine_tune_epochs=2).fit(X, y).estimator_, X)
+
+
+@case
+def frozen_layers():
+    X, y = classes()
+    network = MLPClassifier(**short(optimizer="sgd", normalization="batch"))
+    source = clone(network).fit(X, y)
+    model = FineTuned(network, source, freeze=1, on_worse="ignore")
+    return {"predictions": model.fit(X, (y > 0).astype(int)).predict_proba(X)}
+
+
+@case
+def several_tasks():
+    X, y = table()
+    half = np.where(np.arange(len(y)) % 3, np.abs(y), np.nan)
+    model = MultiTask(MLPRegressor(**short(optimizer="sgd")))
+    model.fit(X, {"all": y, "some": half})
+    return {name: model.task(name).predict(X) for name in ("all", "some")}
+
+
+@case
+def sparse_rows():
+    X, y = classes()
+    X = sp.csr_array(np.where(np.abs(X) > 1, X, 0.0))
+    return outcome(MLPClassifier(**short()).fit(X, y), X)
+
+
+class Sees(Callback):
+    """Notes what a callback is shown of each batch."""
+
+    def initialize(self):
+        self.losses, self.sums = [], []
+
+    def on_batch_end(self, net, loss=None, y_pred=None, training=None, **kwargs):
+        if training:
+            self.losses.append(float(loss))
+            self.sums.append(y_pred.double().sum(0).tolist())
+
+
+@case
+def callbacks_of_skorch():
+    X, y = classes()
+    sees = Sees()
+    given = short(callbacks=[LRScheduler("StepLR", step_size=1, gamma=0.5), sees])
+    model = MLPClassifier(**given).fit(X, y)
+    more = {"losses": np.array(sees.losses), "sums": np.array(sees.sums)}
+    return outcome(model, X, **more)
+
+
+@case
+def class_weights_and_smoothing():
+    X, y = classes()
+    model = MLPClassifier(**short(class_weight="balanced", label_smoothing=0.1))
+    return outcome(model.fit(X, y), X)
 
 
 def run(name, folder, rank):

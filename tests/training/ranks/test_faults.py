@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from ranked_faults import grid_search
+
 
 @pytest.mark.parametrize(
     ("name", "text"),
@@ -26,18 +28,20 @@ def test_all_ranks_raise_the_same_error(told, name, text):
     assert re.sub("0x[0-9a-f]+", "", first) == re.sub("0x[0-9a-f]+", "", second)
 
 
-@pytest.mark.parametrize("name", ["no_random_state", "grid_search", "time_limit"])
+SEARCHES = ["grid_search", "stacked_search", "search_in_other_processes"]
+
+
+@pytest.mark.parametrize("name", ["no_random_state", "time_limit", *SEARCHES])
 def test_all_ranks_come_to_the_same(told, name):
     first, second = told(name)
     assert "Error" not in first
     assert first == second
 
 
-def test_a_search_gives_the_scores_of_one_process(told):
-    from ranked_faults import grid_search
-
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_gives_the_scores_of_one_process(told, name):
     scores, best = grid_search()
-    found, best_of_ranks = ast.literal_eval(told("grid_search")[0])
+    found, best_of_ranks = ast.literal_eval(told(name)[0])
     assert found == pytest.approx(scores, abs=1e-9)
     assert best_of_ranks == best
 

@@ -99,6 +99,7 @@ def test_large_rows_are_shared():
     np.testing.assert_allclose(together, alone, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_plain_script_needs_no_guard_and_leaves_nothing(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
@@ -145,6 +146,7 @@ def interrupt(estimator, X, y):
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_an_interrupted_fit_ends_the_children(monkeypatch):
     X, y = classes()
     MLPClassifier(**short(device="cpu*2")).fit(X, y)
