@@ -49,10 +49,8 @@ class ConvolutionalEstimator(LayeredEstimator):
     _auto_is_float32 = True
 
     def __sklearn_tags__(self):
-        """Declare that sparse X is refused, 3-D X accepted, and float32 computed."""
+        """Declare that sparse X is refused and 3-D X accepted."""
         tags = super().__sklearn_tags__()
-        if tags.transformer_tags is not None:
-            tags.transformer_tags.preserves_dtype = ["float32"]
         tags.input_tags.sparse = False
         tags.input_tags.three_d_array = True
         return tags

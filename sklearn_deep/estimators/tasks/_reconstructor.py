@@ -193,6 +193,7 @@ class DeepReconstructor(
         """Say that rows are dense, and codes of their dtype."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
-        kept = ["float64", "float32"] if self.dtype == "auto" else []
+        of_auto = ["float32"] if self._auto_is_float32 else ["float64", "float32"]
+        kept = of_auto if self.dtype == "auto" else []
         tags.transformer_tags.preserves_dtype = kept
         return tags
