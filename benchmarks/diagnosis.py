@@ -166,7 +166,7 @@ def run(rng, fault, kind):
     evidence, law = diagnosis.evidence, diagnosis.evidence.law()
     twice = [np.concatenate(pair) for pair in zip(train, more, strict=True)]
     error = evidence.perfect - fresh_score(network, twice, fresh)
-    low, high = law.interval(2 * n_rows)
+    low, high = law.interval(2 * n_rows, noise=evidence.noise_of_one_fit())
     return diagnosis.verdict, case, right, improved, bool(low <= error <= high), cost
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import stdtr
+from scipy.stats import norm
 
 # Exponents of learning curves that were published lie between 0.07 and 1; their prior is
 # uniform in the logarithm.
@@ -110,9 +111,22 @@ class PowerLaw:
         """Median of the expected error at a number of rows."""
         return self._error(n_rows).quantile(0.5)
 
-    def interval(self, n_rows: float, level: float = 0.9) -> tuple[float, float]:
-        """Interval that holds the expected error at ``n_rows`` with probability ``level``."""
-        return _central(self._error(n_rows), level)
+    def interval(
+        self, n_rows: float, level: float = 0.9, noise: float = 0.0
+    ) -> tuple[float, float]:
+        """Interval that holds the error at ``n_rows`` with probability ``level``.
+
+        It is the expected error; with ``noise``, the standard deviation of the error of
+        single networks around it, that of one network.
+        """
+        error = self._error(n_rows)
+        low, high = _central(error, level)
+        if not noise:
+            return low, high
+        middle = error.quantile(0.5)
+        reach = noise * float(norm.ppf((1.0 + level) / 2))
+        below, above = np.hypot(middle - low, reach), np.hypot(high - middle, reach)
+        return float(middle - below), float(middle + above)
 
     def gain(
         self, before: float, after: float, level: float = 0.9

@@ -119,3 +119,13 @@ def test_curves_that_determine_no_law_are_refused(sizes, errors, covariance, mes
 def test_one_fold_has_no_covariance():
     with pytest.raises(ValueError, match="2 or more folds"):
         curve_of_folds(np.ones((1, 4)))
+
+
+def test_the_interval_of_one_network_is_wider_than_that_of_the_expected_error():
+    law = fit_power_law(SIZES, curve(SIZES), np.full(6, 1e-4))
+    low, high = law.interval(2000)
+    least, most = law.interval(2000, noise=0.1)
+    middle, reach = law.predict(2000), 1.6449 * 0.1
+    assert middle - least == pytest.approx(np.hypot(middle - low, reach), rel=1e-3)
+    assert most - middle == pytest.approx(np.hypot(high - middle, reach), rel=1e-3)
+    assert law.interval(2000, noise=0.0) == (low, high)

@@ -195,9 +195,11 @@ def diagnose(estimator, X, y, *, cv=5, scoring=None, groups=None, n_jobs=None):
     It cross-validates the estimator, the estimator on fewer rows and with another random
     state, and after each change of parameters that may help, beside a constant, a linear
     model and boosting on the same folds. A verdict rests on differences of scores on rows
-    left out, with the variance that folds with common training rows have [1]_, and on a
-    power law of the learning curve [2]_; confidences are corrected for the number of
-    changes that were tried.
+    left out, row by row where the score is a mean over rows, with the variance that folds
+    with common training rows have [1]_, moderated over the comparisons [3]_, and on a power
+    law of the learning curve [2]_; confidences are corrected for the number of changes that
+    were tried. With 5 folds or more, changes without a prospect on the first two are not
+    tried on the others.
 
     Parameters
     ----------
@@ -242,6 +244,8 @@ def diagnose(estimator, X, y, *, cv=5, scoring=None, groups=None, n_jobs=None):
        https://doi.org/10.1023/A:1024068626366.
     .. [2] Hestness et al., "Deep Learning Scaling is Predictable, Empirically",
        arXiv:1712.00409.
+    .. [3] Smyth, "Linear Models and Empirical Bayes Methods", 2004,
+       https://doi.org/10.2202/1544-6115.1027.
 
     Examples
     --------

@@ -1,20 +1,33 @@
 """All scores that the verdicts rest on, from a few stacked searches."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone, is_classifier
-from sklearn.model_selection import GridSearchCV, check_cv, train_test_split
+from sklearn.model_selection import check_cv, train_test_split
+from sklearn.utils import _safe_indexing
+from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_deep.estimators.core._fit_warnings import without_fit_warnings
 from sklearn_deep.inspection._named_network import named_network
 from sklearn_deep.inspection._power_law import PowerLaw, curve_of_folds, fit_power_law
 from sklearn_deep.inspection.diagnosis._changes import Change, Present, changes_of
-from sklearn_deep.inspection.diagnosis._paired import Difference, paired
+from sklearn_deep.inspection.diagnosis._paired import (
+    Difference,
+    noise_ratio,
+    paired,
+    paired_by_rows,
+    typical_ratio,
+)
 from sklearn_deep.inspection.diagnosis._references import references
-from sklearn_deep.inspection.diagnosis._scoring import Measures, chosen_scorer
+from sklearn_deep.inspection.diagnosis._scoring import (
+    FoldScores,
+    Measures,
+    chosen_scorer,
+)
 from sklearn_deep.inspection.summary._before_fit import initial_state
 from sklearn_deep.training.job._seeds import draw_seed
 from sklearn_deep.training.stacking._backend import stacked_by_default
@@ -22,17 +35,52 @@ from sklearn_deep.training.stacking._backend import stacked_by_default
 # Shares of the training rows of the learning curve.
 SHARES = (0.15, 0.3, 0.55, 1.0)
 
+# A change is tried on the first folds; where a gain is less probable there than this, not on
+# the others.
+_FIRST_FOLDS, _FEWEST_FOLDS, _PROSPECT = 2, 5, 0.1
+
 # A gap of training and test score from this confidence on calls for regularisation.
 _GAP = 0.9
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of one model on the folds, on training rows and on those left out."""
+    """Scores of one model on the folds, on training rows and on those left out.
+
+    Attributes
+    ----------
+    train, test, chance : ndarray of shape (n_folds,)
+        A change without a prospect has those of the first folds only.
+    rows : tuple of ndarray, or None
+        Scores of the rows left out, one array per fold.
+    """
 
     train: np.ndarray
     test: np.ndarray
     chance: np.ndarray
+    rows: tuple[np.ndarray, ...] | None = None
+
+    @classmethod
+    def of(cls, folds: Sequence[FoldScores]) -> "Scores":
+        """Put the folds together."""
+        train, test, chance = (np.array([f[i] for f in folds]) for i in range(3))
+        rows = tuple(f.rows for f in folds if f.rows is not None)
+        return cls(train, test, chance, rows if len(rows) == len(folds) else None)
+
+    def part(self, folds: slice) -> "Scores":
+        """Some of the folds."""
+        rows = None if self.rows is None else self.rows[folds]
+        return Scores(self.train[folds], self.test[folds], self.chance[folds], rows)
+
+    def joined(self, others: "Scores") -> "Scores":
+        """These folds and further ones."""
+        known = self.rows is not None and others.rows is not None
+        return Scores(
+            np.concatenate([self.train, others.train]),
+            np.concatenate([self.test, others.test]),
+            np.concatenate([self.chance, others.chance]),
+            (*self.rows, *others.rows) if known else None,  # type: ignore[misc]
+        )
 
 
 @dataclass(frozen=True)
@@ -78,7 +126,18 @@ class Evidence:
         scores = self.references.get(name)
         if scores is None:
             scores = self.changed[name][1]
-        return paired(scores.test, self.base.test, self.test_share)
+        return gain_of(scores, self.base, self.test_share, self.noise_ratio())
+
+    def noise_ratio(self) -> float:
+        """How much more the folds' gains vary than their test rows explain."""
+        return ratio_of([scores for _, scores in self.changed.values()], self.base)
+
+    def noise_of_one_fit(self) -> float:
+        """Standard deviation of the score of one network, by its training rows and seed."""
+        rest = self.curve - self.curve.mean(0)
+        rest = rest - rest.mean(1, keepdims=True)
+        dof = (rest.shape[0] - 1) * (rest.shape[1] - 1)
+        return float(np.sqrt((rest**2).sum() / dof))
 
     def gap(self) -> Difference:
         """By how much the training score is above that of rows left out."""
@@ -103,9 +162,30 @@ class Evidence:
         return fit_power_law(self.sizes, mean, covariance, dof=dof, lowest=lowest)
 
 
+def ratio_of(changed: Sequence[Scores], base: Scores) -> float:
+    """Noise ratio of several models against the same one."""
+    if base.rows is None:
+        return 1.0
+    return typical_ratio(
+        noise_ratio(scores.rows, base.rows[: len(scores.rows)])
+        for scores in changed
+        if scores.rows is not None
+    )
+
+
+def gain_of(
+    scores: Scores, base: Scores, test_share: float, typical: float
+) -> Difference:
+    """What a model gains on the folds that it was tried on."""
+    base = base.part(slice(len(scores.test)))
+    if scores.rows is None or base.rows is None:
+        return paired(scores.test, base.test, test_share)
+    return paired_by_rows(scores.rows, base.rows, test_share, typical)
+
+
 @dataclass(frozen=True)
 class _Runner:
-    """Trains an estimator in several settings on several splits, as one search."""
+    """Trains an estimator in several settings on several splits, in stacks."""
 
     estimator: Any
     X: Any
@@ -114,27 +194,42 @@ class _Runner:
     n_jobs: int | None
 
     def scores(self, settings: list[dict[str, Any]], splits: list[Any]) -> list[Scores]:
-        search = GridSearchCV(
-            self.estimator,
-            [{name: [value] for name, value in s.items()} for s in settings],
-            scoring=self.measures,
-            cv=splits,
-            n_jobs=self.n_jobs,
-            refit=False,
-            return_train_score=True,
-            error_score="raise",
-        )
+        n = len(splits)
         with without_fit_warnings(), stacked_by_default():
-            results = search.fit(self.X, self.y).cv_results_
-        return [_scores(results, i, len(splits)) for i in range(len(settings))]
+            folds = Parallel(n_jobs=self.n_jobs)(
+                delayed(_judged)(self, setting, *split)
+                for setting in settings
+                for split in splits
+            )
+        return [Scores.of(folds[i * n : (i + 1) * n]) for i in range(len(settings))]
+
+    def promising(
+        self, settings: list[dict[str, Any]], folds: list[Any], base: Scores
+    ) -> list[Scores]:
+        """Scores of settings, of those without a prospect on the first folds only."""
+        if base.rows is None or len(folds) < _FEWEST_FOLDS:
+            return self.scores(settings, folds)
+        found = self.scores(settings, folds[:_FIRST_FOLDS])
+        typical = ratio_of(found, base)
+        share = _share(folds)
+        better = [gain_of(s, base, share, typical).probability_above() for s in found]
+        left = [i for i, sure in enumerate(better) if sure >= _PROSPECT]
+        others = self.scores([settings[i] for i in left], folds[_FIRST_FOLDS:])
+        for i, rest in zip(left, others, strict=True):
+            found[i] = found[i].joined(rest)
+        return found
 
 
-def _scores(results: dict[str, Any], i: int, n_splits: int) -> Scores:
-    train, test, chance = (
-        np.array([results[f"split{k}_{name}"][i] for k in range(n_splits)])
-        for name in ("train_score", "test_score", "test_chance")
+def _judged(
+    runner: _Runner, setting: dict[str, Any], train: np.ndarray, test: np.ndarray
+) -> FoldScores:
+    """Fit a setting on a split, and score it."""
+    own = clone(runner.estimator).set_params(**clone(setting, safe=False))
+    of_train, of_test = (
+        (_safe_indexing(runner.X, rows), _safe_indexing(runner.y, rows))
+        for rows in (train, test)
     )
-    return Scores(train, test, chance)
+    return runner.measures(own.fit(*of_train), of_train, of_test)
 
 
 def gather(
@@ -146,20 +241,19 @@ def gather(
     fixed = clone(estimator).set_params(**{f"{prefix}random_state": seed})
     folds = _folds(estimator, X, y, cv, groups)
     scorer, name, perfect = chosen_scorer(estimator, y, scoring)
-    runner = _Runner(fixed, X, y, Measures(scorer, seed), n_jobs)
+    runner = _Runner(fixed, X, y, Measures(scorer, name, seed), n_jobs)
     n = len(folds)
 
     splits = _learning_splits(folds, y, is_classifier(estimator), seed)
     (of_curve,) = runner.scores([{}], splits)
-    base = Scores(*(values[-n:] for values in vars(of_curve).values()))
-    test_share = float(np.mean([len(test) / len(train) for train, test in folds]))
+    base, test_share = of_curve.part(slice(-n, None)), _share(folds)
 
     present = _present(fixed, network, X, y, folds)
     again = {f"{prefix}random_state": (seed + 1) % 2**31}
     gap = paired(base.train, base.test, test_share).probability_above()
     changes = [c for c in changes_of(present, prefix) if _is_called_for(c, gap)]
-    settings = [again, *(change.params for change in changes)]
-    reseeded, *changed = runner.scores(settings, folds)
+    (reseeded,) = runner.scores([again], folds)
+    changed = runner.promising([change.params for change in changes], folds, base)
     return Evidence(
         scoring=name,
         perfect=perfect,
@@ -170,8 +264,13 @@ def gather(
         changed={c.name: (c, s) for c, s in zip(changes, changed, strict=True)},
         references=_reference_scores(runner, folds),
         test_share=test_share,
-        n_fits=len(splits) + n * len(settings),
+        n_fits=len(splits) + n + sum(len(scores.test) for scores in changed),
     )
+
+
+def _share(folds: list[Any]) -> float:
+    """Test rows per training row."""
+    return float(np.mean([len(test) / len(train) for train, test in folds]))
 
 
 def _folds(estimator: Any, X: Any, y: Any, cv: Any, groups: Any) -> list[Any]:

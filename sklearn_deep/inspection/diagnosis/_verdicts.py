@@ -88,7 +88,8 @@ class Case:
     def fits_better(self, name: str) -> float:
         """Confidence that a change improves the score of the training rows too."""
         scores, base = self.evidence.changed[name][1], self.evidence.base
-        gain = paired(scores.train, base.train, self.evidence.test_share)
+        of_base = base.train[: len(scores.train)]
+        gain = paired(scores.train, of_base, self.evidence.test_share)
         return gain.probability_above()
 
     def worth(self) -> float:

@@ -3,8 +3,14 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, RandomizedSearchCV
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    RandomizedSearchCV,
+    StratifiedKFold,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -22,6 +28,7 @@ from sklearn_deep import (
 )
 from sklearn_deep.inspection.diagnosis._changes import CHANGES
 from sklearn_deep.inspection.diagnosis._scoring import log_likelihood
+from sklearn_deep.training.job._seeds import draw_seed
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 6))
@@ -68,6 +75,53 @@ def test_most_networks_are_trained_in_stacks_and_counted():
     assert max(stacking_report().stacks) >= 3
     evidence_ = diagnosis.evidence
     assert (evidence_.reseeded.test != evidence_.base.test).any()
+
+
+def test_changes_without_a_prospect_are_tried_on_two_folds_only():
+    network = MLPRegressor((16,), max_epochs=15, random_state=0)
+    evidence_ = diagnose(network, X, Y_REG).evidence
+    tried = {name: len(s.test) for name, (_, s) in evidence_.changed.items()}
+    assert set(tried.values()) == {2, 5}
+    assert tried["more epochs"] == 5
+    assert tried["lower learning rate"] == 2
+    assert evidence_.n_fits == 5 * 4 + 5 + sum(tried.values())
+    gain = evidence_.gain("lower learning rate")
+    scores = evidence_.changed["lower learning rate"][1]
+    assert gain.mean == pytest.approx((scores.test - evidence_.base.test[:2]).mean())
+
+
+@pytest.mark.parametrize(
+    ("network", "y", "scoring"),
+    [
+        (MLPClassifier((4,), **FAST), Y, None),
+        (MLPClassifier((4,), **FAST), Y, "accuracy"),
+        (MLPRegressor((4,), **FAST), Y_REG, None),
+    ],
+)
+def test_scores_of_rows_left_out_have_the_score_as_their_mean(network, y, scoring):
+    evidence_ = diagnose(network, X, y, cv=3, scoring=scoring).evidence
+    base = evidence_.base
+    assert [len(rows) for rows in base.rows] == [100, 100, 100]
+    assert base.test == pytest.approx([rows.mean() for rows in base.rows])
+    folds = list(StratifiedKFold(3).split(X, y) if y is Y else KFold(3).split(X))
+    train, test = folds[0]
+    wanted = (
+        clone(network).set_params(random_state=draw_seed(0)).fit(X[train], y[train])
+    )
+    score = (
+        log_likelihood(wanted, X[test], y[test])
+        if scoring is None and y is Y
+        else wanted.score(X[test], y[test])
+    )
+    assert base.test[0] == pytest.approx(score)
+
+
+def test_a_score_that_is_no_mean_of_rows_is_compared_by_folds():
+    network = MLPClassifier((4,), **FAST)
+    evidence_ = diagnose(network, X, Y, scoring="roc_auc").evidence
+    assert evidence_.base.rows is None
+    assert all(len(s.test) == 5 for _, s in evidence_.changed.values())
+    assert evidence_.gain("more epochs").dof == 4
 
 
 def test_nothing_is_regularised_where_nothing_is_overfitted():
