@@ -8,6 +8,7 @@ loss falls all the way; the validation loss does not.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import make_classification
+from sklearn.model_selection import GridSearchCV
 
 from sklearn_deep import FitCurveDisplay, MLPClassifier
 
@@ -36,6 +37,16 @@ for ax, stops in zip(axes, (False, True), strict=True):
     FitCurveDisplay.from_estimator(network, ax=ax)
     accuracy = network.score(X_val, y_val)
     ax.set_title(f"early_stopping={stops}: validation accuracy {accuracy:.3f}")
+plt.show()
+
+# %%
+# The best candidates of a search, trained once more as one stack. Dots mark the epochs that
+# the weights are from, bars the ends of fits that were stopped early.
+
+network.set_params(early_stopping=True)
+grid = {"learning_rate": [3e-4, 1e-3, 1e-2], "dropout": [0.0, 0.3]}
+search = GridSearchCV(network, grid, cv=3).fit(X_train, y_train)
+FitCurveDisplay.from_search(search, X_train, y_train, n_best=4)
 plt.show()
 
 # %%

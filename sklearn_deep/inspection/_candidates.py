@@ -83,14 +83,14 @@ def _fit(estimator: Any, setting: dict[str, Any], X: Any, y: Any) -> Any:
 
 
 def _labels(settings: list[dict[str, Any]], scores: list[float]) -> list[str]:
-    """What differs between the candidates, and the mean score of each."""
+    """What differs between the candidates and the mean score of each, a line each."""
     varied = [
         name
         for name in dict.fromkeys(name for setting in settings for name in setting)
         if len({repr(setting.get(name)) for setting in settings}) > 1
     ]
     return [
-        ", ".join(
+        "\n".join(
             [
                 *(
                     f"{name.rpartition('__')[2]}={setting[name]}"
