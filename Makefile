@@ -23,7 +23,8 @@ EXAMPLES := $(sort $(wildcard examples/plot_*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart serve-demo test test-all test-slow test-oldest test-browser \
-        test-clients test-federated mutants lint types examples docs docstrings bench dist clean
+        test-clients test-federated test-clusters mutants lint types examples docs docstrings \
+        bench dist clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -68,6 +69,10 @@ $(VENV)/.serve: pyproject.toml $(VENV)/.torch
 	    -c $< -e ".[federated]" pytest
 	@touch $@
 
+$(VENV)/.clusters: pyproject.toml $(VENV)/.torch
+	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[test,dask,ray,optuna]"
+	@touch $@
+
 $(VENV)/.mutants: pyproject.toml $(VENV)/.torch
 	$(PIP_INSTALL) -c $(CONSTRAINTS) -e ".[mutants]"
 	@touch $@
@@ -88,13 +93,13 @@ serve-demo: $(VENV)/.serve  ## train, export and serve two models; it prints the
 	$(RUN) $(BIN)/python examples/serve_demo.py $(ARGS)
 
 test: $(VENV)/.test  ## install, and run the tests but the slow ones and those in a browser
-	$(PYTEST) -m "not slow and not browser" $(ARGS)
+	$(PYTEST) -m "not slow and not browser and not clusters" $(ARGS)
 
 test-all: $(VENV)/.test  ## run every test
 	$(PYTEST) $(ARGS)
 
 test-slow: $(VENV)/.test  ## run the slow tests alone
-	$(PYTEST) -m "slow and not browser" $(ARGS)
+	$(PYTEST) -m "slow and not browser and not clusters" $(ARGS)
 
 # The tests skip what is absent: chromium and chromedriver are the system's.
 test-browser: $(VENV)/.browser $(ORT_WEB)/package/package.json  ## run the tests of pages in chromium
@@ -113,6 +118,10 @@ test-clients: $(VENV)/.test .venv-clients/.clients  ## ask the server with other
 test-federated: .venv-federated/.federated  ## train with Flower's apps, and with real processes
 	FLWR_TELEMETRY_ENABLED=0 $(RUN) .venv-federated/bin/python -m pytest --noconftest \
 	    tests/scale/federated/test_apps.py tests/scale/federated/test_processes.py $(ARGS)
+
+# One process: the clusters have workers of their own.
+test-clusters: $(VENV)/.clusters  ## run searches on clusters of Dask and Ray on this machine
+	$(RUN) $(BIN)/python -m pytest -m clusters $(ARGS)
 
 mutants: $(VENV)/.mutants  ## break MODULE in many ways, list what TESTS miss (hours)
 	$(RUN) $(BIN)/python tests/run_mutants.py $(MODULE) $(TESTS)

@@ -242,6 +242,7 @@ GROUPS = [
             "TrainingWarning",
             "UnscaledFeaturesWarning",
             "UnsupportedVersionError",
+            "WorkerLostWarning",
         ],
     ),
 ]

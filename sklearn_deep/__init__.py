@@ -82,6 +82,7 @@ if TYPE_CHECKING:
         TrainingWarning,
         UnscaledFeaturesWarning,
         UnsupportedVersionError,
+        WorkerLostWarning,
     )
     from sklearn_deep.export._onnx_export import OnnxExport
     from sklearn_deep.export._to_onnx import to_onnx
@@ -239,6 +240,7 @@ _HOMES = {
     "TrivialAugment": "augmentation._policies",
     "UnscaledFeaturesWarning": "exceptions",
     "UnsupportedVersionError": "exceptions",
+    "WorkerLostWarning": "exceptions",
     "ValidationHoldout": "estimators.meta._holdout",
     "OnnxSplit": "deployment.split._result",
     "ServerError": "exceptions",
@@ -376,6 +378,7 @@ __all__ = [
     "TrivialAugment",
     "UnscaledFeaturesWarning",
     "UnsupportedVersionError",
+    "WorkerLostWarning",
     "ValidationHoldout",
     "OnnxSplit",
     "ServerError",

@@ -29,7 +29,8 @@
     ├── NegativeTransferWarning                       fine-tuning scores below its source
     ├── ScoreDropWarning                              a compressed network scores lower
     ├── ShuffleWarning                                batches that do not represent all rows
-    └── TrainingWarning                               a fit with a probably useless result
+    ├── TrainingWarning                               a fit with a probably useless result
+    └── WorkerLostWarning                             tasks that run again: their worker is gone
 
 ``NotConvergedWarning`` is in ``_not_converged.py``: it is scikit-learn's
 ``ConvergenceWarning`` too, and this module has to load without scikit-learn.
@@ -62,6 +63,7 @@ __all__ = [
     "TrainingWarning",
     "UnscaledFeaturesWarning",
     "UnsupportedVersionError",
+    "WorkerLostWarning",
 ]
 
 
@@ -365,4 +367,12 @@ class TrainingWarning(SklearnDeepWarning):
     it can be turned into an error::
 
         warnings.simplefilter("error", TrainingWarning)
+    """
+
+
+class WorkerLostWarning(SklearnDeepWarning):
+    """A worker of a cluster ended while it ran tasks; they were run again elsewhere.
+
+    The message names the backend and the number of tasks. Results are not affected. A
+    worker may lack memory: a smaller ``n_jobs`` runs fewer fits at once.
     """

@@ -94,7 +94,7 @@ LAZY = {
     "training/checkpoints/_report.py": {"pandas"},
     "transfer/conversion/_from_keras.py": {"keras"},
     "transfer/fine_tuning/_source.py": {"sklearn_deep.transfer.conversion._from_onnx"},
-    "training/stacking/_engines.py": {"distributed", "ray"},
+    "training/stacking/_engines.py": {"cloudpickle", "distributed", "ray"},
     "training/stacking/_registration.py": {
         "sklearn_deep.training.stacking._backend",
         "sklearn_deep.training.stacking._over",
@@ -105,7 +105,7 @@ LAZY = {
 HOMES = {
     "cryptography": {"files/_signature.py"},
     "distributed": {"training/stacking/_engines.py"},
-    "cloudpickle": {"training/ranks/_parcel.py"},
+    "cloudpickle": {"training/ranks/_parcel.py", "training/stacking/_engines.py"},
     "joblib": {
         "training/ranks/_parcel.py",
         "training/stacking/_backend.py",

@@ -122,6 +122,10 @@ def test_an_example_that_a_page_names_exists(page):
         assert (EXAMPLES / f"{name}.py").exists()
 
 
+# Pages that start workers of a cluster, or need what make test does not install.
+CLUSTERS = {"dask": "distributed", "ray": "ray", "optuna": "optuna"}
+
+
 # examples train for a few epochs, so that they run quickly: NotConvergedWarning stays off
 @pytest.mark.filterwarnings(
     "error::sklearn_deep.exceptions.DeadUnitsWarning",
@@ -129,9 +133,21 @@ def test_an_example_that_a_page_names_exists(page):
     "error::sklearn_deep.exceptions.UnscaledFeaturesWarning",
 )
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [DOCS / "index.rst", *PAGES], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(
+            page, marks=[pytest.mark.clusters] if page.stem in CLUSTERS else []
+        )
+        for page in (DOCS / "index.rst", *PAGES)
+    ],
+    ids=lambda p: p.stem,
+)
 def test_the_snippets_of_a_page_run(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    pytest.importorskip(CLUSTERS.get(page.stem, "sklearn_deep"))
+    if page.stem == "ray":
+        monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # else it writes into the home
     namespace = {"__name__": page.stem}
     for code in snippets(page.read_text(encoding="utf-8")):
         if "sklearn.callback" in code:

@@ -28,3 +28,11 @@ def sends_memmaps_of(backend: Any, parallel: Any) -> Callable[[], None]:
             folders.set_current_context(_id_of(parallel))
 
     return choose_folder
+
+
+_results_of = _backend.attribute("_results", ())
+
+
+def dask_futures_of(backend: Any) -> list[Any]:
+    """Futures of the tasks that a Dask backend waits for."""
+    return list(_results_of(backend))

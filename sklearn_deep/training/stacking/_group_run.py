@@ -3,8 +3,10 @@
 import os
 import pickle
 import socket
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,9 @@ from sklearn_deep.training.stacking._engines import engine_of
 from sklearn_deep.training.stacking._groups import Layout
 from sklearn_deep.training.stacking._report import Recorder, StackingReport
 from sklearn_deep.training.stacking._sessions import Session, SharedSession
+
+# How often a worker is asked whether a group that it runs was cancelled.
+_SECONDS_BETWEEN_LOOKS = 0.5
 
 Warned = tuple[Warning | str, type[Warning], str, int]
 
@@ -81,7 +86,8 @@ class RunGroup:
         backend = _InWorker(self.cores or engine.cores_here(), self.processes)
         values, error, trace = [], None, ""
         try:
-            values = joblib.Parallel(n_jobs=-1, backend=backend)(calls)
+            with _ending(backend, engine.cancelled_here()):
+                values = joblib.Parallel(n_jobs=-1, backend=backend)(calls)
         except Exception as raised:  # whatever a task raises
             error, trace = _sendable_error(raised), traceback.format_exc()
         worker = f"{socket.gethostname()}:{os.getpid()}"
@@ -137,6 +143,31 @@ class _InWorker(StackedBackend):
     def _publish(self, record: Recorder) -> None:
         self.report = record.report()
         self.warned = [_sendable(*each) for each in record.warned]
+
+
+@contextmanager
+def _ending(
+    backend: StackedBackend, cancelled: Callable[[], bool] | None
+) -> Iterator[None]:
+    """End the tasks of a backend where nobody waits for them."""
+    if cancelled is None:
+        yield
+        return
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_SECONDS_BETWEEN_LOOKS):
+            if cancelled():
+                backend.abort_everything()
+                return
+
+    thread = threading.Thread(target=watch, name="stacked end", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _sendable_error(error: Exception) -> Exception:
