@@ -91,7 +91,7 @@ GROUPS = [
         "More data than memory",
         "Rows from files, lazy frames and callables, read in chunks."
         " :doc:`user_guide/more_data`.",
-        ["ChunkedFit"],
+        ["ChunkedFit", "MoreDataCurve", "MoreDataCurveDisplay", "more_data_curve"],
     ),
     (
         "Checkpoints",

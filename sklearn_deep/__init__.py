@@ -112,6 +112,11 @@ if TYPE_CHECKING:
     from sklearn_deep.inspection.data_checks._report import DataReport
     from sklearn_deep.inspection.diagnosis._diagnosis import Diagnosis, diagnose
     from sklearn_deep.inspection.diagnosis._display import DiagnosisDisplay
+    from sklearn_deep.inspection.more_data._display import MoreDataCurveDisplay
+    from sklearn_deep.inspection.more_data._more_data_curve import (
+        MoreDataCurve,
+        more_data_curve,
+    )
     from sklearn_deep.inspection.summary._summary import NetworkSummary, summary
     from sklearn_deep.scale.chunked._chunked_fit import ChunkedFit
     from sklearn_deep.scale.federated._apps import (
@@ -196,6 +201,8 @@ _HOMES = {
     "ModelFileError": "exceptions",
     "ModuleClassifier": "estimators.families._module",
     "ModuleRegressor": "estimators.families._module",
+    "MoreDataCurve": "inspection.more_data._more_data_curve",
+    "MoreDataCurveDisplay": "inspection.more_data._display",
     "MultiTask": "transfer.multi_task._multi_task",
     "NetworkFeatures": "transfer._features",
     "NetworkSummary": "inspection.summary._summary",
@@ -265,6 +272,7 @@ _HOMES = {
     "describe": "files._describe",
     "diagnose": "inspection.diagnosis._diagnosis",
     "load": "files._load",
+    "more_data_curve": "inspection.more_data._more_data_curve",
     "register_onnx_layer": "export.layers._feed_forward",
     "save": "files._save",
     "server_app": "scale.federated._apps",
@@ -334,6 +342,8 @@ __all__ = [
     "ModelFileError",
     "ModuleClassifier",
     "ModuleRegressor",
+    "MoreDataCurve",
+    "MoreDataCurveDisplay",
     "MultiTask",
     "NetworkFeatures",
     "NetworkSummary",
@@ -403,6 +413,7 @@ __all__ = [
     "describe",
     "diagnose",
     "load",
+    "more_data_curve",
     "register_onnx_layer",
     "save",
     "server_app",

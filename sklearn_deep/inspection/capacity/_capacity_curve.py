@@ -255,7 +255,7 @@ def capacity_curve(
     )
     with without_fit_warnings(), stacked_by_default():
         search.fit(X, y, **({} if groups is None else {"groups": groups}))
-    return _curve(search.cv_results_, settings, _name(estimator, scoring))
+    return _curve(search.cv_results_, settings, score_name(estimator, scoring))
 
 
 class _Measures:
@@ -274,7 +274,8 @@ class _Measures:
         }
 
 
-def _name(estimator: Any, scoring: Any) -> str:
+def score_name(estimator: Any, scoring: Any) -> str:
+    """Name of a score, for tables and axes."""
     if isinstance(scoring, str):
         return scoring
     if callable(scoring):
