@@ -29,6 +29,7 @@ from sklearn_deep import (
     RNNRegressor,
     TabularClassifier,
 )
+from sklearn_deep.exceptions import FitWarning
 
 CASES = {}
 
@@ -356,6 +357,7 @@ def run(name, folder, rank):
     """Run a case and store what it comes to."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", FitWarning)  # the fits are short on purpose
         found = CASES[name]()
     np.savez(Path(folder, f"{name}.{rank}.npz"), **found)
 

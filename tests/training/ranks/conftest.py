@@ -86,10 +86,10 @@ def ranked(tmp_path_factory):
             from ranked_fits import CASES
 
             folder = tmp_path_factory.mktemp(f"ranks{n_ranks}")
-            done = torchrun(n_ranks, FITS, folder, *CASES)
-            assert done.returncode == 0, done.stdout
-            folders[n_ranks] = folder
-        return folders[n_ranks]
+            folders[n_ranks] = folder, torchrun(n_ranks, FITS, folder, *CASES)
+        folder, done = folders[n_ranks]
+        assert done.returncode == 0, done.stdout
+        return folder
 
     return run_all
 
