@@ -66,7 +66,7 @@ $(VENV)/.serve: pyproject.toml $(VENV)/.torch
 	test -x .venv-federated/bin/python || $(PYTHON) -m venv .venv-federated
 	.venv-federated/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	.venv-federated/bin/python -m pip install --quiet --disable-pip-version-check \
-	    -c $< -e ".[federated]" pytest
+	    -c $< -e ".[federated,files]" pytest
 	@touch $@
 
 $(VENV)/.clusters: pyproject.toml $(VENV)/.torch

@@ -8,6 +8,8 @@ from flwr.app import Context, Error, Message, RecordDict
 from flwr.serverapp import Grid
 from flwr.supercore.task_identity import TaskIdentity
 
+SUPERLINK = 1
+
 
 class OwnersGrid(Grid):
     """Owners by number; the ids of their nodes and the order of answers mean nothing.
@@ -17,12 +19,16 @@ class OwnersGrid(Grid):
     messages : list of Message
         All that was sent, there and back.
     gone : set of int
-        Numbers of owners that no longer answer.
+        Numbers of owners that have left.
+    lost : set of int
+        Numbers of owners that are still listed; the SuperLink answers for them.
     """
 
     def __init__(self, app, n_owners):
-        TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 1
-        self.app, self.messages, self.gone, self.log = app, [], set(), []
+        TaskIdentity.task_id = TaskIdentity.run_id = 1
+        TaskIdentity.node_id = SUPERLINK
+        self.app, self.messages, self.log = app, [], []
+        self.gone, self.lost = set(), set()
         self.contexts = {
             907 - 31 * k: Context(
                 1, 907 - 31 * k, {"partition-id": k}, RecordDict(), {}
@@ -65,6 +71,10 @@ class OwnersGrid(Grid):
 
     def _answer(self, message, node):
         self.log.append((message.metadata.message_type, self.number(node)))
+        if self.number(node) in self.lost:
+            reply = Message(Error(code=3, reason="unavailable"), reply_to=message)
+            vars(reply.metadata)["_src_node_id"] = SUPERLINK
+            return reply
         try:
             return self.app(message, self.contexts[node])
         except Exception as error:  # as a SuperNode reports it

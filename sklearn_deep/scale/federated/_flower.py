@@ -281,9 +281,11 @@ class _Session:
         replies = list(self._grid.send_and_receive(messages, timeout=timeout))
         for reply in replies:
             if reply.has_error():
+                source = reply.metadata.src_node_id
+                who = f"Owner {source}" if source in nodes else "An owner"
                 raise FederatedError(
-                    f"Owner {reply.metadata.src_node_id} could not say anything about its"
-                    f" rows: {reply.error.reason} The log of its SuperNode says more."
+                    f"{who} could not say anything about its rows: {reply.error.reason}."
+                    " The log of its SuperNode says more."
                 )
         if len(replies) < len(nodes):
             raise FederatedError(

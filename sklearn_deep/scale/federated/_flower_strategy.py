@@ -180,10 +180,9 @@ class Orderly(Strategy):
         return metrics
 
     def _sorted(self, replies: Iterable[Message]) -> list[Message]:
-        order = self._terms.order
-        return sorted(
-            replies, key=lambda reply: order.index(reply.metadata.src_node_id)
-        )
+        places = {node: k for k, node in enumerate(self._terms.order)}
+        last = len(places)  # of the SuperLink, which answers for nodes that are lost
+        return sorted(replies, key=lambda r: places.get(r.metadata.src_node_id, last))
 
     def _take_moments(self, replies: Sequence[Message]) -> dict[str, Any]:
         """Take what is not trained out of answers; its mean, or that of the round before."""

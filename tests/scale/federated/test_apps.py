@@ -1,5 +1,9 @@
 """The real apps of Flower, on a grid in this process; ``make test-federated``."""
 
+import importlib
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +23,7 @@ from sklearn_deep import (
     MLPClassifier,
     MLPRegressor,
     client_app,
+    load,
     server_app,
 )
 from sklearn_deep.scale.federated._owners import drawn
@@ -202,6 +207,24 @@ def test_an_owner_that_leaves_in_the_middle_is_missed_by_no_one():
 
 
 @with_flower
+def test_the_superlink_answers_for_an_owner_that_is_lost():
+    def before(grid):
+        answer = grid._answer
+
+        def losing(message, node):
+            if message.metadata.message_type == "train":
+                grid.lost.add(2)
+            return answer(message, node)
+
+        grid._answer = losing
+
+    result, _ = run(before=before)
+    assert result.history["owners"].tolist() == [[0, 1, 3]] * 3
+    with pytest.raises(FederatedError, match=r"An owner could not say .* unavailable"):
+        run(before=lambda grid: grid.lost.add(2))
+
+
+@with_flower
 def test_an_owner_whose_training_fails_is_left_out():
     calls = []
 
@@ -340,3 +363,48 @@ def test_without_flower_the_extra_is_named():
     ):
         with pytest.raises(MissingDependencyError, match=r"\[federated\]"):
             make()
+
+
+@pytest.fixture
+def hospitals(tmp_path, monkeypatch):
+    """The app of the guide, and a grid of three hospitals with rows."""
+    pytest.importorskip("skops")
+    folder = Path(__file__).parents[3] / "docs" / "federated"
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for k in range(3):
+        age, pressure = rng.normal(60, 9, 80), rng.normal(120 + 5 * k, 9, 80)
+        pressure[:5] = np.nan
+        rows = {"age": age, "pressure": pressure, "ward": rng.choice(["A", "B"], 80)}
+        rows["returned"] = np.where(age > 60, "yes", "no")
+        pd.DataFrame(rows).to_csv(f"rows_{k}.csv", index=False)
+
+    def run(name):
+        app = importlib.import_module(f"hospitals.{name}")
+        grid = OwnersGrid(app.client, 3)
+        for context in grid.contexts.values():
+            number = context.node_config["partition-id"]
+            context.node_config["rows"] = f"rows_{number}.csv"
+        app.server(grid, None)
+
+    yield run
+    for name in [n for n in sys.modules if n.startswith("hospitals")]:
+        del sys.modules[name]
+
+
+@with_flower
+def test_the_app_of_the_guide_stores_a_pipeline_that_predicts(hospitals, capsys):
+    hospitals("apps")
+    rows = pd.read_csv("rows_0.csv")
+    model = load("model.skd")
+    assert model.score(rows.drop(columns="returned"), rows["returned"]) > 0.8
+    assert "bytes_up" in capsys.readouterr().out
+
+
+@with_flower
+def test_the_private_app_of_the_guide_tells_its_epsilon(hospitals, capsys):
+    pytest.importorskip("dp_accounting")
+    hospitals("private")
+    epsilon, *_ = capsys.readouterr().out.split()
+    assert 8 < float(epsilon) < 20

@@ -1,0 +1,1 @@
+"""Apps of several hospitals and of their server."""
