@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -194,30 +195,45 @@ class _Runner:
     n_jobs: int | None
 
     def scores(self, settings: list[dict[str, Any]], splits: list[Any]) -> list[Scores]:
-        n = len(splits)
+        return self._together([(setting, splits) for setting in settings])
+
+    def _together(self, jobs: list[tuple[dict[str, Any], list[Any]]]) -> list[Scores]:
+        """Scores of settings, each on splits of its own; all networks at once."""
         with without_fit_warnings(), stacked_by_default():
-            folds = Parallel(n_jobs=self.n_jobs)(
-                delayed(_judged)(self, setting, *split)
-                for setting in settings
-                for split in splits
+            found = iter(
+                Parallel(n_jobs=self.n_jobs)(
+                    delayed(_judged)(self, setting, *split)
+                    for setting, splits in jobs
+                    for split in splits
+                )
             )
-        return [Scores.of(folds[i * n : (i + 1) * n]) for i in range(len(settings))]
+        return [Scores.of(list(islice(found, len(splits)))) for _, splits in jobs]
 
     def promising(
-        self, settings: list[dict[str, Any]], folds: list[Any], base: Scores
+        self,
+        again: dict[str, Any],
+        settings: list[dict[str, Any]],
+        folds: list[Any],
+        base: Scores,
     ) -> list[Scores]:
-        """Scores of settings, of those without a prospect on the first folds only."""
-        if base.rows is None or len(folds) < _FEWEST_FOLDS:
-            return self.scores(settings, folds)
-        found = self.scores(settings, folds[:_FIRST_FOLDS])
-        typical = ratio_of(found, base)
-        share = _share(folds)
+        """Scores of one setting on all folds, and of others, as far as they promise a gain.
+
+        Those without a prospect on the first folds have the scores of these only.
+        """
+        in_parts = base.rows is not None and len(folds) >= _FEWEST_FOLDS
+        first = folds[:_FIRST_FOLDS] if in_parts else folds
+        whole, *found = self._together(
+            [(again, folds), *((setting, first) for setting in settings)]
+        )
+        if not in_parts:
+            return [whole, *found]
+        typical, share = ratio_of(found, base), _share(folds)
         better = [gain_of(s, base, share, typical).probability_above() for s in found]
         left = [i for i, sure in enumerate(better) if sure >= _PROSPECT]
         others = self.scores([settings[i] for i in left], folds[_FIRST_FOLDS:])
         for i, rest in zip(left, others, strict=True):
             found[i] = found[i].joined(rest)
-        return found
+        return [whole, *found]
 
 
 def _judged(
@@ -252,8 +268,8 @@ def gather(
     again = {f"{prefix}random_state": (seed + 1) % 2**31}
     gap = paired(base.train, base.test, test_share).probability_above()
     changes = [c for c in changes_of(present, prefix) if _is_called_for(c, gap)]
-    (reseeded,) = runner.scores([again], folds)
-    changed = runner.promising([change.params for change in changes], folds, base)
+    settings = [change.params for change in changes]
+    reseeded, *changed = runner.promising(again, settings, folds, base)
     return Evidence(
         scoring=name,
         perfect=perfect,
