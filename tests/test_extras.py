@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 # Libraries that an extra installs; some come with the tests, so all are hidden.
 OPTIONAL = [
     "cryptography",
+    "distributed",
     "fastapi",
     "kornia",
     "keras",
@@ -23,6 +24,7 @@ OPTIONAL = [
     "onnxscript",
     "pandas",
     "polars",
+    "ray",
     "skl2onnx",
     "skops",
     "uvicorn",
@@ -77,6 +79,8 @@ FEATURES = {
     "save(model, path + '2')": ("skops", "files"),
     "load(path)": ("skops", "files"),
     "sign(path, 'key.pem')": ("cryptography", "sign"),
+    "stacked_over('dask')": ("distributed", "dask"),
+    "stacked_over('ray')": ("ray", "ray"),
     "FitCurveDisplay.from_estimator(model)": ("matplotlib", "plot"),
 }
 
@@ -89,6 +93,8 @@ def test_what_lacks_a_library_names_it_and_its_extra(tmp_path):
         OPTIONAL,
         "from sklearn_deep import FitCurveDisplay, MLPClassifier, load, save, sign\n"
         f"path = {str(tmp_path / 'model.skd')!r}\n"
+        "import joblib\n"
+        "def stacked_over(name): joblib.parallel_config(backend='stacked', over=name)\n"
         "model = MLPClassifier((4,), max_epochs=2, early_stopping=False)\n"
         "model.fit([[0.0], [1.0]] * 9, [0, 1] * 9)\n"
         f"for feature in {list(FEATURES)}:\n"
