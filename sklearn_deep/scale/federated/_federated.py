@@ -209,6 +209,10 @@ class _Federated(TracksSubclasses, Delegating):
     ) -> dict[Any, OwnedRows]:
         """Rows of each owner; those of weight zero count as removed."""
         X, y = indexable(X, y)
+        if not len(y):
+            raise ValueError(
+                f"X of {type(self).__name__} has 0 samples; 1 is required."
+            )
         if not (hasattr(X, "columns") or sp.issparse(X)):
             X = np.asarray(X)
         weight = check_sample_weight(weight, len(y))

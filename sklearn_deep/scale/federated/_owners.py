@@ -14,6 +14,11 @@ def by_groups(groups: Any, n_rows: int) -> dict[Hashable, np.ndarray]:
 
     So nothing depends on what owners are called.
     """
+    if np.ndim(groups) != 1:
+        raise FederatedError(
+            f"groups must name the owner of each row, of shape ({n_rows},); got shape"
+            f" {np.shape(groups)}."
+        )
     groups = column_or_1d(groups)
     check_consistent_length(np.empty(n_rows), groups)
     if any(group is None or group != group for group in groups.tolist()):

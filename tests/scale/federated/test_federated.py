@@ -402,15 +402,21 @@ def test_a_wrong_parameter_is_named_with_what_is_allowed(params, words):
             FederatedError,
             "without an owner",
         ),
+        ({"groups": np.c_[GROUPS, GROUPS]}, FederatedError, "got shape (600, 2)"),
         ({"lengths": 3}, TypeError, "unexpected keyword argument 'lengths'"),
         ({"sample_weight": -np.ones(len(X))}, ValueError, "sample_weight"),
     ],
-    ids=["short", "nobody", "unknown", "negative"],
+    ids=["short", "nobody", "wide", "unknown", "negative"],
 )
 def test_wrong_arguments_of_fit_are_errors_that_say_so(change, kind, words):
     with pytest.raises(kind) as caught:
         federated().fit(X, Y, **change)
     assert words in str(caught.value)
+
+
+def test_no_rows_are_an_error_that_says_so():
+    with pytest.raises(ValueError, match="FederatedClassifier has 0 samples"):
+        federated().fit(X[:0], Y[:0])
 
 
 def test_a_failed_fit_leaves_the_fitted_one():
