@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from _common import print_table, print_versions, verdict
 
-COLUMNS, EPOCHS, BATCH, GROUP = 30, 5, 256, 20_000
+COLUMNS, EPOCHS, BATCH, GROUPS, SHARE = 30, 5, 256, 15, 6
 WIDE, WIDE_GROUP = 100, 25_000
 SEEDS = range(3)
 
@@ -57,7 +57,9 @@ def write_big(path, gigabytes):
     writer = None
     for k in range(n_groups):
         table = table_of(*make_rows(WIDE_GROUP, WIDE, 1_000 + k))
-        writer = writer or pq.ParquetWriter(path, table.schema, compression="none")
+        writer = writer or pq.ParquetWriter(
+            path, table.schema, compression="none", use_dictionary=False
+        )
         writer.write_table(table)
     writer.close()
     return n_groups * WIDE_GROUP
@@ -89,9 +91,12 @@ def in_memory(path, seed):
 
 def chunked(path, seed, **params):
     """Fit from the file; the buffer holds a sixth of the rows."""
+    import pyarrow.parquet as pq
+
     from sklearn_deep import ChunkedFit
 
-    return ChunkedFit(pipeline(seed), buffer_rows=50_000, **params).fit(path, "y")
+    n = pq.ParquetFile(path).metadata.num_rows // SHARE
+    return ChunkedFit(pipeline(seed), buffer_rows=n, **params).fit(path, "y")
 
 
 def in_file_order(path, seed):
@@ -212,8 +217,8 @@ def compare(folder, n_rows):
     """Fits of the same rows: in memory, and from files in random and in sorted order."""
     X, y = make_rows(n_rows, COLUMNS, 0)
     order = np.argsort(y, kind="stable")
-    write(folder / "mixed.parquet", X, y, GROUP)
-    write(folder / "sorted.parquet", X[order], y[order], GROUP)
+    write(folder / "mixed.parquet", X, y, n_rows // GROUPS)
+    write(folder / "sorted.parquet", X[order], y[order], n_rows // GROUPS)
     cases = {
         "in memory": ("in_memory", "mixed"),
         "ChunkedFit": ("chunked", "mixed"),

@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from sklearn_deep import ChunkedFit, MLPClassifier, ShuffleWarning
+from sklearn_deep import ChunkedFit, MLPClassifier, SklearnDeepWarning
 
 rng = np.random.default_rng(0)
 
@@ -29,21 +29,27 @@ def rows(n):
     return X, ((angle + np.pi) // (2 * np.pi / 3)).clip(0, 2).astype(int)
 
 
-X, y = rows(40_000)
+X, y = rows(20_000)
 X_test, y_test = rows(10_000)
 path = Path(tempfile.mkdtemp()) / "sorted.parquet"
 frame = X.assign(y=y).sort_values("y", kind="stable")
-frame.to_parquet(path, row_group_size=1_000)
+frame.to_parquet(path, row_group_size=500)
 
 # %%
 # The same network three times: from the file in its order, from the file through the buffer, and
 # with all rows in memory.
-network = MLPClassifier((64,), max_epochs=8, random_state=0, early_stopping=False)
+network = MLPClassifier(
+    (64,),
+    max_epochs=4,
+    learning_rate_schedule="constant",
+    early_stopping=False,
+    random_state=0,
+)
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", ShuffleWarning)
-    in_order = ChunkedFit(network, buffer_rows=2_000, shuffle=None).fit(path, "y")
-buffered = ChunkedFit(network, buffer_rows=2_000).fit(path, "y")
-in_memory = ChunkedFit(network).fit(X, y)
+    warnings.simplefilter("ignore", SklearnDeepWarning)
+    in_order = ChunkedFit(network, buffer_rows=1_000, shuffle=None).fit(path, "y")
+    buffered = ChunkedFit(network, buffer_rows=1_000).fit(path, "y")
+    in_memory = ChunkedFit(network).fit(X, y)
 
 models = {
     "in file order": in_order,
@@ -60,7 +66,7 @@ for name, model in models.items():
 # The loss of each epoch, and what the networks predict for test rows.
 _, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 for name, model in models.items():
-    left.plot(np.arange(1, 9), model.loss_curve_, marker="o", ms=4, label=name)
+    left.plot(np.arange(1, 5), model.loss_curve_, marker="o", ms=4, label=name)
 left.set(xlabel="epoch", ylabel="training loss")
 left.legend()
 shares = {

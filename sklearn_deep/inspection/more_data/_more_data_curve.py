@@ -85,7 +85,9 @@ class MoreDataCurve:
     scoring: str
 
     def expected_score(self, n_rows, level=0.9):
-        """Expect a score for another number of rows, by a power law of the error [1]_.
+        """Expect a score for another number of rows, by a power law of the error.
+
+        The law of [1]_, with the interval of its parameters.
 
         Parameters
         ----------
