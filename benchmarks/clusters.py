@@ -7,8 +7,12 @@ checked. Ray's backend starts new workers for each call.
 """
 
 import argparse
+import sys
 import time
 import warnings
+
+# Dask imports its package ``distributed``, and a file here has that name.
+sys.path.append(sys.path.pop(0))
 
 import numpy as np
 from _clusters import ENGINES, SEARCHES, contestants, with_backend

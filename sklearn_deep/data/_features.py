@@ -180,7 +180,8 @@ def check_data(
         For what scikit-learn refuses; numbers that overflow the dtype among it.
     """
     owner = features.owner
-    refuse_lazy(X, owner)
+    if not isinstance(X, np.ndarray):  # the usual case
+        refuse_lazy(X, owner)
     refuse_columns(X, owner)
     dtype = _seen_dtype(X, dtype)
     kwargs = {"reset": reset, "dtype": dtype, "order": "C", **checks}

@@ -253,6 +253,7 @@ def test_a_network_predicts_what_its_module_gives_and_again(architecture, shape)
     (X,) = tensors(shape)
     X, y = X.numpy(), np.arange(40) % 2
     params = {"architecture": architecture, "spatial_dims": len(shape) - 2}
+    params["dtype"] = "float64"
     net = fitted(X, y, **params)
     again = fitted(X, y, **params)
     assert has_float64_kernels(net.module_)

