@@ -12,6 +12,11 @@ AUTO_EARLY_STOPPING = {
 if ``X_val`` is given, for more than 10,000 rows, and for fewer unless each step
     uses all of them (up to 32 rows by default; "gd", "lbfgs") or the rows held out
     would be fewer than the classes. Otherwise the training loss decides.""",
+    "by rows": """\
+if ``X_val`` is given, for more than 10,000 rows, and for at least 1,000 rows unless
+    each step uses all of them ("gd", "lbfgs"); for fewer only with a ``weight_decay``
+    of your own, unless the rows held out would be fewer than the classes. Otherwise
+    the training loss decides.""",
     False: """\
 if ``X_val`` is given, or for more than 10,000 rows. Otherwise the training loss
     decides.""",
@@ -234,6 +239,15 @@ loss_params : dict
 """,
         "References": """
 .. [5] Vincent et al., "Stacked denoising autoencoders", JMLR 11, 2010.
+""",
+    },
+    "decay_by_rows": {
+        "Parameters": """
+weight_decay : float or "auto"
+    Decoupled weight decay [3]_; each step multiplies it by the learning rate. With
+    adamw, "auto" is ``800 / n_samples``, and at least 0.1 and at most 4 (0.1 in
+    ``partial_fit`` and where each step uses all rows); it is 0 with the others. lbfgs
+    has no learning rate and adds it to ``l2``.
 """,
     },
     "convolution_dtype": {
@@ -489,7 +503,7 @@ SHARED = {
         "tabular",
         "tabular_regressor",
     ),
-    "MLPClassifier": ("network", "classifier", "training"),
+    "MLPClassifier": ("network", "classifier", "training", "decay_by_rows"),
     "MLPRegressor": ("network", "regressor", "training"),
     "MLPAutoencoder": ("network", "autoencoder", "training"),
     "CNNClassifier": (

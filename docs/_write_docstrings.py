@@ -72,9 +72,8 @@ def _with_default(cls, entry, parameter):
         header += f", default={default}"
     for name, value in _settings(cls).items():
         about = about.replace(f"{{{name}}}", value)
-    about = about.replace(
-        "{auto_early_stopping}", AUTO_EARLY_STOPPING[cls._auto_keeps_best_epoch]
-    )
+    rule = "by rows" if cls._rows_of_decay else cls._auto_keeps_best_epoch
+    about = about.replace("{auto_early_stopping}", AUTO_EARLY_STOPPING[rule])
     return f"{_continued(header)}\n{about}"
 
 

@@ -311,12 +311,14 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
         batch_size = batch_rows(self, len(rows))
         stops = data.validation is not None and self.early_stopping is not False
         device = rows.device
+        fresh = before is None and not given.incremental and given.task is None
+        known = len(rows) if fresh else None
         return TrainJob(
             owner=owner,
             module=fitted.module,
             rows=rows,
             loss=fitted.loss,
-            optimizer=optimizer_spec(self, batch_size),
+            optimizer=optimizer_spec(self, batch_size, known),
             schedule=schedule_spec(self, len(rows), given.incremental),
             stopping=stopping_spec(self, len(rows), stops, given.incremental),
             penalties={k: float(v) for k in ("l1", "l2") if (v := getattr(self, k))},

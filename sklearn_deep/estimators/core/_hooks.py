@@ -46,6 +46,9 @@ class NetworkHooks(BaseEstimator, ABC):
     # What ``max_epochs="auto"`` means: enough steps, within these numbers of epochs.
     _enough_steps: ClassVar[int] = 2_500
     _epoch_range: ClassVar[tuple[int, int]] = (12, 200)
+    # Rows that ``weight_decay="auto"`` counts as; 0 for a decay that is the same for any
+    # number of rows.
+    _rows_of_decay: ClassVar[float] = 0.0
     # What ``batch_size="auto"`` means.
     _auto_batch: ClassVar[AutoBatch] = AutoBatch()
     # X may be a ``RowView``: ``fit`` and what predicts read it through ``Features``.

@@ -23,6 +23,13 @@ MANY_ROWS = 10_000
 # batch_size="auto" takes up to so many rows at once.
 FEW_ROWS = 32
 
+# Below this many rows a tenth of them is too few to choose an epoch by; the decay of
+# ``auto_decay`` is what keeps such networks from overfitting.
+_TOO_FEW_TO_JUDGE = 1_000
+
+# Largest weight decay that "auto" means.
+_MOST_DECAY = 4.0
+
 # n_iter_no_change="auto" waits for this share of the epochs, and for so many at least.
 _SHARE_WAITED, _FEWEST_WAITED = 0.2, 10
 
@@ -97,18 +104,58 @@ def _keeps_best_epoch(
     """Whether few rows are enough to choose an epoch by, with one of each class."""
     n_aside = round(estimator.validation_fraction * n_rows)
     n_classes = 1 if strata is None else len(np.unique(strata))
+    decays = _decays_by_rows(estimator) and n_rows < _TOO_FEW_TO_JUDGE
     return (
         estimator._auto_keeps_best_epoch
+        and not decays
         and n_aside >= n_classes
         and batch_rows(estimator, n_rows) < n_rows
     )
 
 
-def optimizer_spec(estimator: NetworkHooks, batch_size: int) -> OptimizerSpec:
-    """The optimizer; a learning rate of 0 where a range test is to find it."""
+def _decays_by_rows(estimator: NetworkHooks) -> bool:
+    """Whether ``weight_decay="auto"`` depends on the number of rows."""
+    usual = OPTIMIZERS[estimator.optimizer].weight_decay
+    auto = estimator.weight_decay == "auto"
+    return auto and usual > 0 and estimator._rows_of_decay > 0
+
+
+def auto_decay(estimator: NetworkHooks, n_rows: int | None) -> float:
+    """What ``weight_decay="auto"`` means.
+
+    A prior of the weights counts as so many rows, however many there are: its share in
+    the loss falls with their number. Steps that use all rows are excepted, as there an
+    integer weight equals a repeated row.
+
+    Parameters
+    ----------
+    estimator : DeepEstimator
+    n_rows : int or None
+        None where it is not known, as in ``partial_fit``.
+    """
+    usual = OPTIMIZERS[estimator.optimizer].weight_decay
+    if n_rows is None or not _decays_by_rows(estimator):
+        return usual
+    if batch_rows(estimator, n_rows) == n_rows:
+        return usual
+    return min(_MOST_DECAY, max(usual, estimator._rows_of_decay / n_rows))
+
+
+def optimizer_spec(
+    estimator: NetworkHooks, batch_size: int, n_rows: int | None = None
+) -> OptimizerSpec:
+    """The optimizer; a learning rate of 0 where a range test is to find it.
+
+    Parameters
+    ----------
+    estimator : DeepEstimator
+    batch_size : int
+    n_rows : int or None
+        Rows of a fresh fit, where ``weight_decay="auto"`` depends on them.
+    """
     decay, rate = estimator.weight_decay, estimator.learning_rate
     if decay == "auto":
-        decay = OPTIMIZERS[estimator.optimizer].weight_decay
+        decay = auto_decay(estimator, n_rows)
     if rate == "auto":
         rate = 0.0
     else:

@@ -99,9 +99,10 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
         inversely proportional to the class frequencies. The dict may name a class that
         is missing from y, as happens in a fold, if it also names all classes of y.
     weight_decay : float or "auto", default="auto"
-        Decoupled weight decay [3]_; each step multiplies it by the learning rate.
-        "auto" is 0.1 for adamw and 0 for the others. lbfgs has no learning rate and
-        adds it to ``l2``.
+        Decoupled weight decay [3]_; each step multiplies it by the learning rate. With
+        adamw, "auto" is ``800 / n_samples``, and at least 0.1 and at most 4 (0.1 in
+        ``partial_fit`` and where each step uses all rows); it is 0 with the others. lbfgs
+        has no learning rate and adds it to ``l2``.
     l2 : float, default=0.0
         L2 penalty: ``0.5 * l2 * sum(w ** 2)`` is added to the loss.
     l1 : float, default=0.0
@@ -146,9 +147,10 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
         Number of epochs of linear increase before the schedule.
     early_stopping : bool or "auto", default="auto"
         Whether rows are held out for validation, to decide when training stops. "auto":
-        if ``X_val`` is given, for more than 10,000 rows, and for fewer unless each step
-        uses all of them (up to 32 rows by default; "gd", "lbfgs") or the rows held out
-        would be fewer than the classes. Otherwise the training loss decides.
+        if ``X_val`` is given, for more than 10,000 rows, and for at least 1,000 rows unless
+        each step uses all of them ("gd", "lbfgs"); for fewer only with a ``weight_decay``
+        of your own, unless the rows held out would be fewer than the classes. Otherwise
+        the training loss decides.
     validation_fraction : float, default=0.1
         Fraction of the rows that is held out, in (0, 1); stratified by class.
     n_iter_no_change : int or None, default=20
@@ -267,6 +269,7 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
     """
 
     _rules = {**_RULES, "loss": (OneOf(*CLASSIFIER_LOSSES),), **CLASSIFIER_RULES}
+    _rows_of_decay = 800.0
 
     @names_unknown_arguments
     def __init__(

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,10 +10,13 @@ from hypothesis import strategies as st
 from sklearn_deep import (
     CNNClassifier,
     MLPClassifier,
+    MLPRegressor,
     TabularClassifier,
     TabularRegressor,
 )
-from sklearn_deep.estimators.core._specs import batch_rows, n_epochs
+from sklearn_deep.estimators.core._fit import prepare
+from sklearn_deep.estimators.core._parts import FitArguments
+from sklearn_deep.estimators.core._specs import auto_decay, batch_rows, n_epochs
 
 N_ROWS = st.integers(1, 10**7)
 
@@ -51,3 +55,54 @@ def test_automatic_epochs_are_enough_steps_within_their_range(n_rows):
         assert fewest <= epochs <= most
         if fewest < epochs < most:
             assert 0 <= epochs * steps - kind._enough_steps < steps
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "expected"),
+    [(100, 4.0), (200, 4.0), (400, 2.0), (1_600, 0.5), (8_000, 0.1), (100_000, 0.1)],
+)
+def test_automatic_weight_decay_of_a_classifier_falls_with_the_rows(n_rows, expected):
+    assert auto_decay(MLPClassifier(), n_rows) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "n_rows", "expected"),
+    [
+        (MLPClassifier(), None, 0.1),  # partial_fit
+        (MLPClassifier(), 32, 0.1),  # each step uses all rows
+        (MLPClassifier(batch_size=500), 400, 0.1),
+        (MLPClassifier(optimizer="adam"), 400, 0.0),
+        (MLPRegressor(), 400, 0.1),
+        (CNNClassifier(), 400, 0.1),
+    ],
+)
+def test_elsewhere_it_is_that_of_the_optimizer(estimator, n_rows, expected):
+    assert auto_decay(estimator, n_rows) == expected
+
+
+@pytest.mark.parametrize(
+    ("params", "n_rows", "held_out"),
+    [
+        ({}, 999, False),
+        ({}, 1_000, True),
+        ({"weight_decay": 0.01}, 999, True),
+        ({"optimizer": "adam"}, 999, True),
+        ({"early_stopping": True}, 999, True),
+    ],
+)
+def test_few_rows_all_train_where_the_decay_keeps_them_apart(params, n_rows, held_out):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(n_rows, 2)), np.arange(n_rows) % 2
+    job = prepare(MLPClassifier(random_state=0, **params), FitArguments(X, y)).job
+    assert (job.validation is not None) == held_out
+    assert len(job.rows) == n_rows - (round(n_rows * 0.1) if held_out else 0)
+
+
+def test_the_decay_of_a_fit_is_that_of_its_rows_and_of_partial_fit_the_usual_one():
+    X, y = np.random.default_rng(0).normal(size=(400, 2)), np.arange(400) % 2
+    fit, more = (
+        prepare(MLPClassifier(), FitArguments(X, y, incremental=incremental)).job
+        for incremental in (False, True)
+    )
+    assert fit.optimizer.weight_decay == 2.0
+    assert more.optimizer.weight_decay == 0.1
