@@ -245,9 +245,10 @@ loss_params : dict
         "Parameters": """
 weight_decay : float or "auto"
     Decoupled weight decay [3]_; each step multiplies it by the learning rate. With
-    adamw, "auto" is ``800 / n_samples``, and at least 0.1 and at most 4 (0.1 in
-    ``partial_fit`` and where each step uses all rows); it is 0 with the others. lbfgs
-    has no learning rate and adds it to ``l2``.
+    adamw, "auto" is ``800 / n_samples``, and at least 0.1 and at most 4, less at
+    learning rates above 5e-3 (0.1 in ``partial_fit``, with a learning rate of "auto",
+    and where each step uses all rows); it is 0 with the others. lbfgs has no learning
+    rate and adds it to ``l2``.
 """,
     },
     "convolution_dtype": {

@@ -150,7 +150,8 @@ def test_what_has_no_history_is_refused_by_name(estimator):
 
 
 def test_the_title_says_how_the_fit_went(iris):
-    network = MLPClassifier((6,), learning_rate=1e-4, max_epochs=12, random_state=0)
+    slow = {"learning_rate": 1e-4, "weight_decay": 0.1, "max_epochs": 12}
+    network = MLPClassifier((6,), random_state=0, **slow)
     display = FitCurveDisplay.from_estimator(network.fit(*iris))
     assert display.ax_.get_title() == (
         "MLPClassifier: the losses were still falling at the end"

@@ -27,8 +27,9 @@ FEW_ROWS = 32
 # ``auto_decay`` is what keeps such networks from overfitting.
 _TOO_FEW_TO_JUDGE = 1_000
 
-# Largest weight decay that "auto" means.
-_MOST_DECAY = 4.0
+# Largest weight decay that "auto" means at the usual learning rate; at higher ones a step
+# shrinks the weights by no more.
+_MOST_DECAY, _USUAL_RATE = 4.0, 5e-3
 
 # n_iter_no_change="auto" waits for this share of the epochs, and for so many at least.
 _SHARE_WAITED, _FEWEST_WAITED = 0.2, 10
@@ -115,9 +116,12 @@ def _keeps_best_epoch(
 
 def _decays_by_rows(estimator: NetworkHooks) -> bool:
     """Whether ``weight_decay="auto"`` depends on the number of rows."""
-    usual = OPTIMIZERS[estimator.optimizer].weight_decay
-    auto = estimator.weight_decay == "auto"
-    return auto and usual > 0 and estimator._rows_of_decay > 0
+    return (
+        estimator.weight_decay == "auto"
+        and estimator.learning_rate != "auto"
+        and OPTIMIZERS[estimator.optimizer].weight_decay > 0
+        and estimator._rows_of_decay > 0
+    )
 
 
 def auto_decay(estimator: NetworkHooks, n_rows: int | None) -> float:
@@ -138,7 +142,8 @@ def auto_decay(estimator: NetworkHooks, n_rows: int | None) -> float:
         return usual
     if batch_rows(estimator, n_rows) == n_rows:
         return usual
-    return min(_MOST_DECAY, max(usual, estimator._rows_of_decay / n_rows))
+    factor = min(1.0, _USUAL_RATE / estimator.learning_rate)
+    return max(usual, factor * min(_MOST_DECAY, estimator._rows_of_decay / n_rows))
 
 
 def optimizer_spec(

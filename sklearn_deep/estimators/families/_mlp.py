@@ -100,9 +100,10 @@ class MLPClassifier(DeepClassifier, _MLPFamily):
         is missing from y, as happens in a fold, if it also names all classes of y.
     weight_decay : float or "auto", default="auto"
         Decoupled weight decay [3]_; each step multiplies it by the learning rate. With
-        adamw, "auto" is ``800 / n_samples``, and at least 0.1 and at most 4 (0.1 in
-        ``partial_fit`` and where each step uses all rows); it is 0 with the others. lbfgs
-        has no learning rate and adds it to ``l2``.
+        adamw, "auto" is ``800 / n_samples``, and at least 0.1 and at most 4, less at
+        learning rates above 5e-3 (0.1 in ``partial_fit``, with a learning rate of "auto",
+        and where each step uses all rows); it is 0 with the others. lbfgs has no learning
+        rate and adds it to ``l2``.
     l2 : float, default=0.0
         L2 penalty: ``0.5 * l2 * sum(w ** 2)`` is added to the loss.
     l1 : float, default=0.0

@@ -116,10 +116,19 @@ def one_hot(graph: Graph, labels: Value, classes: np.ndarray) -> Value:
     return graph.cast(marks, DOUBLE)
 
 
-def normalised(graph: Graph, scores: Value, *, otherwise_uniform: int = 0) -> Value:
-    """Divide rows by their sums; rows of zeros stay zero, or become uniform."""
+def normalised(
+    graph: Graph,
+    scores: Value,
+    *,
+    otherwise_uniform: int = 0,
+    next_to_zero: float = 0.0,
+) -> Value:
+    """Divide rows by their sums; rows of zeros stay zero, or become uniform.
+
+    A sum of at most ``next_to_zero`` counts as zero, where rounding decides which it is.
+    """
     total = graph.sum(scores, 1, keepdims=True)
-    empty = graph.compare("Equal", total, 0.0)
+    empty = graph.compare("LessOrEqual", total, next_to_zero)
     one = graph.constant(np.ones((1, 1)), total.dtype)
     safe = graph.node("Where", empty, one, total, dtype=total.dtype)
     shares = graph.node("Div", scores, safe)

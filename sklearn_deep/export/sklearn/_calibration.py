@@ -36,6 +36,11 @@ from sklearn_deep.private._sklearn import (
     sigmoid_slope,
 )
 
+# Scores of training rows are thresholds of isotonic regression. Where it leaves zero there,
+# rounding of the score decides between zero and a number just above it, and for a sum of
+# such numbers between equal shares and the whole.
+_NEXT_TO_ZERO = 1e-12
+
 # Meta-estimators that change the decision threshold of a classifier.
 THRESHOLDS = (FixedThresholdClassifier, TunedThresholdClassifierCV)
 
@@ -93,6 +98,7 @@ def _one_by_one(calibrate: Callable[[Graph, Any, Value], Value]) -> Callable:
             graph,
             stack_columns(graph, columns),
             otherwise_uniform=len(calibrated_classes(part)),
+            next_to_zero=_NEXT_TO_ZERO,
         )
 
     return run

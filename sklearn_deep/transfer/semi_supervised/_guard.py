@@ -51,7 +51,7 @@ def cross_validated(
     totals = np.zeros(2)
     for train, test in folds:
         networks = (
-            method.fit_labelled(method.network, rows[train], y[train]),
+            method.fit_labelled(method.of_labels_only, rows[train], y[train]),
             method.fit(rows[train], y[train], others),
         )
         X = method.take(rows[test])

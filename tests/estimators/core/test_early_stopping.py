@@ -495,7 +495,8 @@ def test_large_data_is_held_out_from_without_asking(rng):
 )
 def test_classifiers_hold_rows_out_unless_told(n, n_classes, params, held_out, rng):
     X, y = rng.normal(size=(n, 3)), np.arange(n) % n_classes
-    network = MLPClassifier((4,), max_epochs=2, random_state=0, **params).fit(X, y)
+    params = {"max_epochs": 2, "weight_decay": 0.1, "random_state": 0, **params}
+    network = MLPClassifier((4,), **params).fit(X, y)
     assert network.history_.valid_loss.notna().all() == held_out
 
 
@@ -510,7 +511,7 @@ def test_noisy_classes_are_not_overfitted_by_default(rng):
 def test_copies_of_a_held_out_row_are_not_trained_on(rng):
     X, y = rng.normal(size=(200, 10)), rng.integers(0, 2, 200)
     drawn = rng.choice(200, 600)
-    network = MLPClassifier(early_stopping=True, random_state=0)
+    network = MLPClassifier(early_stopping=True, weight_decay=0.1, random_state=0)
     network.fit(X[drawn], y[drawn])  # nothing to learn but the copies
     assert network.best_epoch_ < 10
     assert network.history_.valid_loss.iloc[-1] > 1

@@ -259,7 +259,7 @@ def test_given_validation_rows_are_counted_too():
 
 def test_the_default_may_hold_out_few_rows():
     X, y = table(60)
-    network = net(early_stopping="auto", max_epochs=20)
+    network = net(early_stopping="auto", weight_decay=0.1, max_epochs=20)
     assert SmallValidationWarning not in kinds(network, X, y)
     assert network.history_["valid_loss"].notna().all()
 

@@ -65,6 +65,12 @@ def test_automatic_weight_decay_of_a_classifier_falls_with_the_rows(n_rows, expe
     assert auto_decay(MLPClassifier(), n_rows) == pytest.approx(expected)
 
 
+def test_a_step_at_a_high_learning_rate_shrinks_the_weights_no_more():
+    for rate in (0.005, 0.02, 0.05):
+        decay = auto_decay(MLPClassifier(learning_rate=rate), 100)
+        assert decay * rate == pytest.approx(0.02)
+
+
 @pytest.mark.parametrize(
     ("estimator", "n_rows", "expected"),
     [
@@ -72,6 +78,8 @@ def test_automatic_weight_decay_of_a_classifier_falls_with_the_rows(n_rows, expe
         (MLPClassifier(), 32, 0.1),  # each step uses all rows
         (MLPClassifier(batch_size=500), 400, 0.1),
         (MLPClassifier(optimizer="adam"), 400, 0.0),
+        (MLPClassifier(learning_rate="auto"), 400, 0.1),
+        (MLPClassifier(learning_rate=0.5), 400, 0.1),
         (MLPRegressor(), 400, 0.1),
         (CNNClassifier(), 400, 0.1),
     ],

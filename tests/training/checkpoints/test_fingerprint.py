@@ -85,7 +85,7 @@ def test_what_changes_no_result_is_no_part_of_it(changed):
         {"weight_decay": 0.5},
         {"l1": 0.5},
         {"l2": 0.5},
-        {"early_stopping": False},
+        {"early_stopping": True},
         {"early_stopping": True, "monitor": "accuracy"},
         {"early_stopping": True, "monitor": "f1_macro"},
         {"label_smoothing": 0.1},

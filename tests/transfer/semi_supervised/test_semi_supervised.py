@@ -46,12 +46,23 @@ def scored(monkeypatch, labels_only, semi):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_learns_from_rows_without_a_label(method):
-    long = network(max_epochs=60)
+    long = network(max_epochs=60, weight_decay=0.1)
     model = SemiSupervised(long, method=method, guard=None).fit(X, FEW)
     labels_only = clone(long).fit(X[LABELLED], Y[LABELLED])
     assert model.chosen_ == method
     assert np.abs(model.predict_proba(X) - labels_only.predict_proba(X)).max() > 0.05
     assert model.score(X[~LABELLED], Y[~LABELLED]) > 0.65
+
+
+def test_few_labels_do_not_raise_the_decay_of_a_method():
+    plain = network(max_epochs=60)
+    usual = clone(plain).set_params(weight_decay=0.1)
+    pseudo = [
+        SemiSupervised(each, method="pseudo_label", guard=None).fit(X, FEW)
+        for each in (plain, usual)
+    ]
+    one, other = (model.predict_proba(X) for model in pseudo)
+    np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("method", METHODS)
