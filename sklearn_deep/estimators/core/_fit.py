@@ -262,14 +262,18 @@ class TrainsNetwork(CallbackSupportMixin, NetworkHooks):
         whole = validate(task, features, given, dtype, fresh=fresh)
         share = None
         if not given.incremental:
-            share = self._validation_share(len(whole), task.strata(whole.y))
+            begins = before is None and given.task is None
+            strata = task.strata(whole.y)
+            share = self._validation_share(len(whole), strata, begins)
         train, validation = hold_out(task, features, given, whole, share, seed)
         split = Split(features, whole, train, validation)
         return learn_features(split) if fresh else split
 
-    def _validation_share(self, n_rows: int, strata: np.ndarray | None) -> float | None:
+    def _validation_share(
+        self, n_rows: int, strata: np.ndarray | None, fresh: bool = True
+    ) -> float | None:
         """Share of the rows to hold out; None for none."""
-        return validation_share(self, n_rows, strata)
+        return validation_share(self, n_rows, strata, fresh)
 
     def _learn_targets(
         self, task: Task, given: FitArguments, split: Split, before: Fitted | None

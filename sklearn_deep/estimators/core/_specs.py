@@ -1,8 +1,10 @@
 """Parameters of an estimator as the specifications of a job."""
 
 import math
+from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from sklearn_deep.data._tasks import Targets
 from sklearn_deep.estimators.core._hooks import AutoBatch, NetworkHooks
@@ -90,12 +92,21 @@ def make_loss(estimator: NetworkHooks, targets: Targets) -> Loss:
 
 
 def validation_share(
-    estimator: NetworkHooks, n_rows: int, strata: np.ndarray | None
+    estimator: NetworkHooks,
+    n_rows: int,
+    strata: np.ndarray | None,
+    fresh: bool = True,
 ) -> float | None:
-    """Share of the rows that a fit holds out for early stopping; None for none."""
+    """Share of the rows that a fit holds out for early stopping; None for none.
+
+    A fit that is not ``fresh`` begins with a trained network, or has several tasks: its
+    decay does not depend on the number of rows.
+    """
     stops = estimator.early_stopping
     if stops == "auto":
-        stops = n_rows > MANY_ROWS or _keeps_best_epoch(estimator, n_rows, strata)
+        few = fresh and n_rows < _TOO_FEW_TO_JUDGE and _decays_by_rows(estimator)
+        keeps = not few and _keeps_best_epoch(estimator, n_rows, strata)
+        stops = n_rows > MANY_ROWS or keeps
     return estimator.validation_fraction if stops else None
 
 
@@ -105,10 +116,8 @@ def _keeps_best_epoch(
     """Whether few rows are enough to choose an epoch by, with one of each class."""
     n_aside = round(estimator.validation_fraction * n_rows)
     n_classes = 1 if strata is None else len(np.unique(strata))
-    decays = _decays_by_rows(estimator) and n_rows < _TOO_FEW_TO_JUDGE
     return (
         estimator._auto_keeps_best_epoch
-        and not decays
         and n_aside >= n_classes
         and batch_rows(estimator, n_rows) < n_rows
     )
@@ -144,6 +153,16 @@ def auto_decay(estimator: NetworkHooks, n_rows: int | None) -> float:
         return usual
     factor = min(1.0, _USUAL_RATE / estimator.learning_rate)
     return max(usual, factor * min(_MOST_DECAY, estimator._rows_of_decay / n_rows))
+
+
+def with_usual_decay(network: Any) -> Any:
+    """A network whose ``weight_decay="auto"`` is the same for any number of rows.
+
+    For fits that begin with a trained network, or learn from other rows too.
+    """
+    if getattr(network, "weight_decay", None) != "auto":
+        return network
+    return clone(network).set_params(weight_decay=auto_decay(network, None))
 
 
 def optimizer_spec(

@@ -166,7 +166,9 @@ class TabularEstimator(LayeredEstimator):
             type(self).__name__, self.categorical_features, self.max_one_hot
         )
 
-    def _validation_share(self, n_rows: int, strata: np.ndarray | None) -> float | None:
+    def _validation_share(
+        self, n_rows: int, strata: np.ndarray | None, fresh: bool = True
+    ) -> float | None:
         folds = self.validation is None or isinstance(self.validation, str)
         return None if folds else float(self.validation)
 

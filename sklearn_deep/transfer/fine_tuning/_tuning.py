@@ -17,6 +17,7 @@ from sklearn_deep.estimators.core._fitted import with_fitted
 from sklearn_deep.estimators.core._learning_rate import with_found_rate
 from sklearn_deep.estimators.core._parts import FitArguments
 from sklearn_deep.estimators.core._policy_search import with_found_policy
+from sklearn_deep.estimators.core._specs import with_usual_decay
 from sklearn_deep.nn._stages import stages_of
 from sklearn_deep.nn._tabular import Ensemble
 from sklearn_deep.training.job._job import NetSettings, TrainJob
@@ -59,7 +60,7 @@ class Tuning:
 
     def task(self, network: Any, given: FitArguments) -> "TuningTask":
         """The job of a network that begins with the values of the source."""
-        prepared = prepare(network, given)
+        prepared = prepare(with_usual_decay(network), given)
         module = prepared.job.module
         anatomy = Anatomy.of(module)
         columns = self._columns(prepared)

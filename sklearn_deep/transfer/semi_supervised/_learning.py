@@ -12,7 +12,7 @@ from sklearn_deep.augmentation._geometry import Translation
 from sklearn_deep.augmentation._policies import RandAugment
 from sklearn_deep.augmentation._series import Jitter
 from sklearn_deep.augmentation._table import SwapNoise
-from sklearn_deep.estimators.core._specs import auto_decay
+from sklearn_deep.estimators.core._specs import with_usual_decay
 from sklearn_deep.exceptions import InvalidParameterError
 
 # By the kind of rows: what hardly changes a row, and what changes it strongly.
@@ -26,17 +26,6 @@ STRONG = {
     "series": lambda: RandAugment(),
     "images": lambda: RandAugment(),
 }
-
-
-def _with_usual_decay(network: Any) -> Any:
-    """A network whose ``weight_decay="auto"`` is the same for any number of rows.
-
-    The rows with a label are few, and the methods learn from the others as well: with a
-    decay for few rows no network would be sure enough of any to take its pseudo-label.
-    """
-    if getattr(network, "weight_decay", None) != "auto":
-        return network
-    return clone(network).set_params(weight_decay=auto_decay(network, None))
 
 
 @dataclass(frozen=True)
@@ -73,7 +62,9 @@ class Method(ABC):
 
     def __init__(self, settings: Settings, network: Any, X: Any, weight: Any):
         self.settings, self.X, self.weight = settings, X, weight
-        self.of_labels_only, self.network = network, _with_usual_decay(network)
+        # The rows with a label are few, and the methods learn from the others as well: with
+        # a decay for few rows no network would be sure enough to take a pseudo-label.
+        self.of_labels_only, self.network = network, with_usual_decay(network)
 
     @abstractmethod
     def fit(self, rows: np.ndarray, y: np.ndarray, others: np.ndarray) -> Any:

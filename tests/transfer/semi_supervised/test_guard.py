@@ -26,7 +26,7 @@ class Constant:
 class Recording:
     """Notes which rows each network learns from."""
 
-    network = SimpleNamespace(random_state=0)
+    network = of_labels_only = SimpleNamespace(random_state=0)
 
     def __init__(self, weight=None):
         self.weight, self.seen = weight, []
