@@ -100,6 +100,8 @@ def stream_rows(
         X = features.check(X, None, part.dtype, reset=False)
         if part.labels is None or not isinstance(y, np.ndarray):
             y = task.check(y)  # labels are looked up, which is a check
+        elif part.labels.ndim == 1 and y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]  # a column vector, of which the sample has warned
         weight = task.row_weights(targets, y, weight)
         if weight is not None and mean is not None:
             weight = (weight / mean).astype(part.dtype)
