@@ -481,6 +481,75 @@ loss_params : dict
     validation rows.
 """,
     },
+    "federated": {
+        "Parameters": """
+strategy : {"FedAvg", "FedProx", "FedAvgM", "FedAdam", "FedYogi", "FedAdagrad"}
+    How the server makes a network of those of a round: their mean, weighted by rows
+    [1]_; the same, with a pull of each owner's weights to those it got [2]_; with
+    momentum [3]_, or adaptive steps, of the server [4]_.
+strategy_params : dict
+    Parameters of the strategy, under Flower's names: ``proximal_mu`` (0.01) of
+    FedProx; ``server_learning_rate`` (1) and ``server_momentum`` (0.9) of FedAvgM;
+    ``eta``, ``beta_1``, ``beta_2`` and ``tau`` of the adaptive ones.
+rounds : int
+    Number of rounds.
+local_epochs : int
+    Epochs that an owner trains in a round, with a fresh optimizer.
+clients : int
+    Owners that are drawn where ``fit`` gets no ``groups``; at most one per row.
+concentration : float
+    How the drawn owners differ: each label's rows are divided by a Dirichlet
+    distribution of this concentration (0.2 gives most owners few of the labels); of
+    numbers, each tenth. None divides all rows evenly.
+fraction : float
+    Share of the owners that take part in a round, in (0, 1]; at least one does.
+drop_out : float
+    Probability, in [0, 1), that an owner's answer of a round is lost.
+stragglers : float
+    Probability, in [0, 1], that an owner finishes only some of its ``local_epochs``.
+batch_norm : {"averaged", "local"}
+    Whether batch normalisation is averaged like all else, or stays with each owner
+    [5]_. With "local" ``owner_estimators_`` has the networks of the owners;
+    ``estimator_`` has the mean.
+early_stopping : bool
+    Whether each owner holds rows out: rounds end when their loss does, and the best
+    round is kept.
+validation_fraction : float
+    Share of each owner's rows that it holds out for ``early_stopping``.
+n_iter_no_change : int
+    Rounds without a lower loss before ``early_stopping`` ends the training.
+random_state : int, RandomState or None
+    Seed of the owners that are drawn, of those that take part in a round, of batches
+    and dropout, and of the initial weights where the network has no seed. The same
+    seed gives the same network, whatever owners are called.
+verbose : int
+    Whether to print a line per round.
+""",
+        "Attributes": """
+estimator_ : estimator or Pipeline
+    The fitted network behind its fitted transformers: it can be saved, exported or
+    compressed like any other.
+best_round_ : int
+    Round, from 1, whose network is kept.
+owner_estimators_ : dict
+    With ``batch_norm="local"``: the estimator of each owner.
+n_features_in_ : int
+    Number of features.
+feature_names_in_ : ndarray of shape (n_features,)
+    Names of the features, if the column names of X are strings.
+""",
+        "References": """
+.. [1] McMahan et al., "Communication-efficient learning of deep networks from
+       decentralized data", arXiv:1602.05629.
+.. [2] Li et al., "Federated optimization in heterogeneous networks",
+       arXiv:1812.06127.
+.. [3] Hsu et al., "Measuring the effects of non-identical data distribution for
+       federated visual classification", arXiv:1909.06335.
+.. [4] Reddi et al., "Adaptive federated optimization", arXiv:2003.00295.
+.. [5] Li et al., "FedBN: federated learning on non-IID features via local batch
+       normalization", arXiv:2102.07623.
+""",
+    },
     "module": {
         "Parameters": """
 module : type or callable
@@ -533,6 +602,8 @@ SHARED = {
     ),
     "RNNClassifier": ("classifier", "recurrent", "training"),
     "RNNRegressor": ("regressor", "recurrent", "training"),
+    "FederatedClassifier": ("federated",),
+    "FederatedRegressor": ("federated",),
     "ModuleClassifier": ("module", "classifier", "training"),
     "ModuleRegressor": ("module", "regressor", "training"),
 }

@@ -70,6 +70,8 @@ def _with_default(cls, entry, parameter):
     if parameter.default is not parameter.empty:
         default = repr(parameter.default).replace("'", '"')
         header += f", default={default}"
+    if "{" not in about:
+        return f"{_continued(header)}\n{about}"
     for name, value in _settings(cls).items():
         about = about.replace(f"{{{name}}}", value)
     rule = "by rows" if cls._rows_of_decay else cls._auto_keeps_best_epoch

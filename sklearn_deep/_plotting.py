@@ -41,3 +41,18 @@ def legend_beside(ax: Any, place: float = 1.0) -> None:
     ax.legend(loc="upper left", bbox_to_anchor=(place, 1.0), borderaxespad=0.6)
     if ax.figure.get_layout_engine() is None:
         ax.figure.set_layout_engine("constrained")
+
+
+def plot_with_band(ax: Any, x: Any, mean: Any, around: Any, label: str) -> None:
+    """Plot means as a marked line, in a band that reaches ``around`` up and down."""
+    (line,) = ax.plot(x, mean, marker="o", ms=4, label=label)
+    color = line.get_color()
+    ax.fill_between(x, mean - around, mean + around, color=color, alpha=0.2, lw=0)
+
+
+def two_panels(feature: str, **kwargs: Any) -> Any:
+    """Axes of a new figure, the upper one larger."""
+    _, axes = pyplot(feature).subplots(
+        2, 1, layout="constrained", height_ratios=(3, 2), **kwargs
+    )
+    return axes

@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from sklearn_deep._plotting import legend_beside, plain_ticks, pyplot
+from sklearn_deep._plotting import (
+    legend_beside,
+    plain_ticks,
+    plot_with_band,
+    two_panels,
+)
 from sklearn_deep.inspection.capacity._capacity_curve import (
     CapacityCurve,
     capacity_curve,
@@ -81,14 +86,8 @@ class CapacityCurveDisplay:
             The display itself.
         """
         if axes is None:
-            _, axes = pyplot(type(self).__name__).subplots(
-                2,
-                1,
-                figsize=(8.0, 6.0),
-                layout="constrained",
-                height_ratios=(3, 2),
-                sharex=True,
-            )
+            name = type(self).__name__
+            axes = two_panels(name, figsize=(8.0, 6.0), sharex=True)
         errors, costs = axes
         self._plot_errors(errors)
         self._plot_costs(costs)
@@ -104,15 +103,7 @@ class CapacityCurveDisplay:
         for label, scores in parts.items():
             mean = error(scores.mean(1))
             around = np.array([standard_error(of_folds) for of_folds in scores])
-            (line,) = ax.plot(curve.n_parameters, mean, marker="o", ms=4, label=label)
-            ax.fill_between(
-                curve.n_parameters,
-                mean - around,
-                mean + around,
-                color=line.get_color(),
-                alpha=0.2,
-                lw=0,
-            )
+            plot_with_band(ax, curve.n_parameters, mean, around, label)
         chosen = curve.n_parameters[curve.smallest_index]
         label = f"smallest within one\nstandard error: {chosen:,}"
         ax.axvline(chosen, color="0.5", linestyle="--", label=label)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_deep._plotting import legend_beside, plain_ticks, pyplot
+from sklearn_deep._plotting import legend_beside, plain_ticks, two_panels
 from sklearn_deep.inspection.diagnosis._diagnosis import Diagnosis, diagnose
 
 # The curve is drawn on to so many times the rows there are.
@@ -84,9 +84,7 @@ class DiagnosisDisplay:
             The display itself.
         """
         if axes is None:
-            _, axes = pyplot(type(self).__name__).subplots(
-                2, 1, figsize=(8.5, 7.0), layout="constrained", height_ratios=(3, 2)
-            )
+            axes = two_panels(type(self).__name__, figsize=(8.5, 7.0))
         self._plot_curve(axes[0])
         self._plot_gains(axes[1])
         self.axes_, self.figure_ = np.array(axes), axes[0].figure

@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from sklearn_deep._plotting import legend_beside, plain_ticks, pyplot
+from sklearn_deep._plotting import (
+    legend_beside,
+    plain_ticks,
+    plot_with_band,
+    two_panels,
+)
 from sklearn_deep.inspection.capacity._capacity_curve import standard_error
 from sklearn_deep.inspection.more_data._more_data_curve import (
     MoreDataCurve,
@@ -81,14 +86,8 @@ class MoreDataCurveDisplay:
             The display itself.
         """
         if axes is None:
-            _, axes = pyplot(type(self).__name__).subplots(
-                2,
-                1,
-                figsize=(8.0, 6.0),
-                layout="constrained",
-                height_ratios=(3, 2),
-                sharex=True,
-            )
+            name = type(self).__name__
+            axes = two_panels(name, figsize=(8.0, 6.0), sharex=True)
         scores, costs = axes
         self._plot_scores(scores)
         self._plot_seconds(costs)
@@ -104,15 +103,7 @@ class MoreDataCurveDisplay:
         for label, scores in parts.items():
             mean = scores.mean(1)
             around = np.array([standard_error(of_folds) for of_folds in scores])
-            (line,) = ax.plot(curve.n_rows, mean, marker="o", ms=4, label=label)
-            ax.fill_between(
-                curve.n_rows,
-                mean - around,
-                mean + around,
-                color=line.get_color(),
-                alpha=0.2,
-                lw=0,
-            )
+            plot_with_band(ax, curve.n_rows, mean, around, label)
         ax.set(xscale="log", ylabel=curve.scoring)
         plain_ticks(ax.xaxis)
         legend_beside(ax)

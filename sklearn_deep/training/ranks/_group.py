@@ -161,7 +161,7 @@ def failing_together() -> Iterator[None]:
     ranks = current_ranks()
     try:
         yield
-    except Exception:
+    except Exception:  # of any kind: it is told and raised again
         if ranks is not None:
             ranks.fail()
         raise

@@ -177,6 +177,6 @@ def _portable(error: Exception) -> Exception:
     """An error that can be sent to other ranks."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:
+    except Exception:  # whatever a class of others' raises when it is made anew
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
