@@ -8,7 +8,9 @@ import os
 import signal
 import sys
 import time
+from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from joblib import parallel_config
@@ -17,6 +19,8 @@ from skorch.callbacks import Callback
 
 from ranked_fits import classes, short
 from sklearn_deep import Checkpoint, MLPClassifier
+from sklearn_deep.training.loop import _single_run
+from sklearn_deep.training.loop._evaluation import to_numbers
 
 RANK = int(os.environ.get("RANK", 0))
 FAULTS = {}
@@ -53,6 +57,11 @@ def other_rows():
 @fault
 def other_parameters():
     MLPClassifier(**short(learning_rate=0.01 * (1 + RANK))).fit(*classes())
+
+
+@fault
+def other_dropout():
+    MLPClassifier(**short(dropout=0.1 * (1 + RANK))).fit(*classes())
 
 
 @fault
@@ -158,6 +167,23 @@ def time_limit():
     model = MLPClassifier(**short(time_limit=0.5, max_epochs=100_000))
     model.fit(*classes())
     return digest(model), model.stop_reason_
+
+
+@fault
+def losses_that_differ():
+    """As where processors add up in other orders; on rank 1 they only grow."""
+    losses = count(1.0)
+
+    def growing(tensors):
+        (numbers,) = to_numbers(tensors)
+        return [numbers._replace(valid_loss=next(losses))]
+
+    model = MLPClassifier(
+        **short(early_stopping=True, n_iter_no_change=2, max_epochs=12)
+    )
+    with patch.object(_single_run, "to_numbers", growing if RANK else to_numbers):
+        model.fit(*classes())
+    return digest(model), model.history_["valid_loss"].tolist()
 
 
 @fault

@@ -62,7 +62,7 @@ class ChunkedData:
     def __init__(self, source: Source, y: Any, weight: Any, owner: str):
         self.source, self.owner = source, owner
         self._y, self._weight = _values(y), _values(weight)
-        source.apart = _flat(v for v in (self._y, self._weight) if _is_name(v))
+        source.apart = column_names(self._y, self._weight)
         sizes = source.sizes
         self.n_rows = None if sizes is None else int(sum(sizes))
         if self.n_rows is not None:
@@ -275,7 +275,9 @@ def _slice(values: Any, start: int, stop: int) -> np.ndarray:
     return np.asarray(part.compute() if hasattr(part, "compute") else part)
 
 
-def _flat(names: Iterable[Any]) -> tuple[str, ...]:
+def column_names(*given: Any) -> tuple[str, ...]:
+    """Names of columns among the targets and weights that ``fit`` takes, each once."""
+    names = (value for value in given if _is_name(value))
     found = (n for name in names for n in ([name] if isinstance(name, str) else name))
     return tuple(dict.fromkeys(found))
 

@@ -93,7 +93,7 @@ class Stream:
     plan: BufferPlan
     encode: Encode | None = None
     digest: str = ""
-    state: "StreamState" = field(default_factory=lambda: StreamState())
+    state: StreamState = field(default_factory=StreamState)
 
     @property
     def n_rows(self) -> int:

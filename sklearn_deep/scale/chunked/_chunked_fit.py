@@ -15,7 +15,7 @@ from sklearn_deep._arguments import names_unknown_arguments
 from sklearn_deep._params import NONE, Number, OneOf, Rules, Satisfies, check_params
 from sklearn_deep._subclasses import TracksSubclasses
 from sklearn_deep.compression._delegation import Delegating
-from sklearn_deep.data.chunks._data import ChunkedData
+from sklearn_deep.data.chunks._data import ChunkedData, column_names
 from sklearn_deep.data.chunks._membership import Membership
 from sklearn_deep.data.chunks._open import is_lazy, open_source
 from sklearn_deep.data.chunks._prefetch import prefetched
@@ -31,6 +31,7 @@ from sklearn_deep.scale.chunked._passes import Passes, sample_arguments
 from sklearn_deep.scale.chunked._rows import (
     Held,
     chunks_to_predict,
+    features_of,
     open_rows,
     share_of,
     some,
@@ -235,7 +236,7 @@ class ChunkedFit(TracksSubclasses, Delegating):
         else:
             self._fit_streamed(estimator, rows)
         self.estimator_ = estimator
-        self._targets_named = _names(y, weight)
+        self._targets_named = column_names(y, weight)
 
     # Rows that fit into memory.
 
@@ -370,7 +371,11 @@ class ChunkedFit(TracksSubclasses, Delegating):
         assert source is not None
         data = ChunkedData(source, y, sample_weight, type(self).__name__)
         found = [
-            (self.estimator_.predict(chunk.X), chunk.y, chunk.weight)
+            (
+                self.estimator_.predict(features_of(chunk.X, self._targets_named)),
+                chunk.y,
+                chunk.weight,
+            )
             for chunk in prefetched(data.in_order(8192), self.prefetch)
         ]
         predicted, true, weight = (
@@ -399,14 +404,3 @@ def _strata(network: Any, y: Any) -> np.ndarray | None:
         return None
     single = labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1)
     return labels.reshape(-1) if single else None
-
-
-def _names(*given: Any) -> tuple[str, ...]:
-    """Names of columns among the arguments of ``fit``."""
-    found: list[str] = []
-    for value in given:
-        if isinstance(value, str):
-            found.append(value)
-        elif isinstance(value, tuple) and all(isinstance(v, str) for v in value):
-            found += value
-    return tuple(found)

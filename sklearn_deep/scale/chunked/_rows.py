@@ -1,13 +1,18 @@
 """Rows of a fit: all in memory where they fit, else what passes over them tell."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import is_classifier
 
 from sklearn_deep.data.chunks._containers import bytes_of, n_rows_of, rows_at
-from sklearn_deep.data.chunks._data import ChunkedData, together, without_columns
+from sklearn_deep.data.chunks._data import (
+    ChunkedData,
+    column_names,
+    together,
+    without_columns,
+)
 from sklearn_deep.data.chunks._membership import Membership
 from sklearn_deep.data.chunks._open import is_lazy, open_source
 from sklearn_deep.data.chunks._prefetch import prefetched
@@ -38,18 +43,10 @@ def open_rows(
     if source is None:
         return Held(X, y, weight)
     in_memory = not is_lazy(X) and not isinstance(X, np.memmap)
-    if in_memory and not _has_names(y, weight) and _fits(X, buffer_rows):
+    if in_memory and not column_names(y, weight) and _fits(X, buffer_rows):
         return Held(X, y, weight)
     data = ChunkedData(source, y, weight, owner)
     return _gathered(data, buffer_rows, prefetch) or data
-
-
-def _has_names(*given: Any) -> bool:
-    return any(
-        isinstance(v, str)
-        or (isinstance(v, tuple) and v and all(isinstance(n, str) for n in v))
-        for v in given
-    )
 
 
 def _fits(X: Any, buffer_rows: int) -> bool:
@@ -117,12 +114,18 @@ def some(held: Held, rows: np.ndarray) -> Held:
     return Held(*(None if part is None else rows_at(part, rows) for part in held))
 
 
-def chunks_to_predict(X: Any, owner: str, left_out: tuple, prefetch: int) -> Iterator:
+def chunks_to_predict(
+    X: Any, owner: str, left_out: Sequence[str], prefetch: int
+) -> Iterator[Any]:
     """Chunks of X, without the columns that were targets and weights in the fit."""
     source = open_source(X, owner)
     assert source is not None
     data = ChunkedData(source, None, None, owner)
     for chunk in prefetched(data.in_order(8192), prefetch):
-        X = chunk.X
-        given = [name for name in left_out if name in getattr(X, "columns", ())]
-        yield without_columns(X, given) if given else X
+        yield features_of(chunk.X, left_out)
+
+
+def features_of(X: Any, left_out: Sequence[str]) -> Any:
+    """X without the columns that were targets and weights in the fit."""
+    given = [name for name in left_out if name in getattr(X, "columns", ())]
+    return without_columns(X, given) if given else X

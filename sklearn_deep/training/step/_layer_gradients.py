@@ -150,7 +150,7 @@ class BatchNormGradient(LayerGradient):
         self.shape, self.x = x.shape, _columns(x)
         self.across = current_across()
         # A single row has no variance: the running moments are used.
-        self.learns = has_variance(x.transpose(0, 1).flatten(1))
+        self.learns = has_variance(x[0])  # networks of a stack have equal batches
         if self.learns:
             layer.num_batches_tracked.add_(1)
         weight, bias, mean, var = self._flat()

@@ -3,6 +3,7 @@
 import gc
 import pickle
 import threading
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,7 @@ from sklearn_deep import (
     load,
     save,
 )
+from sklearn_deep.data.chunks._streamed_rows import StreamedRows
 
 N = 4_000
 
@@ -217,6 +219,35 @@ def test_batches_that_do_not_represent_all_rows_are_warned_of(case):
     assert model.shuffle_quality_["y"] < 0.5
 
 
+def places_of_epochs(monkeypatch, X, y):
+    """Where the rows of each epoch are in the source, in the order of the batches."""
+    seen, to_batch = [], StreamedRows.to_batch
+
+    def noting(rows, block):
+        seen.append(block.place.numpy())
+        return to_batch(rows, block)
+
+    monkeypatch.setattr(StreamedRows, "to_batch", noting)
+    ChunkedFit(mlp(early_stopping=False, max_epochs=3), buffer_rows=500).fit(X, y)
+    return np.concatenate(seen).reshape(3, N)
+
+
+def test_rows_leave_the_buffer_in_another_order_in_each_epoch(monkeypatch):
+    """A callable is read in its order: the buffer alone mixes its rows."""
+    orders = places_of_epochs(monkeypatch, chunks_of(X, Y, 100), None)
+    assert_array_equal(np.sort(orders, axis=1), [np.arange(N)] * 3)
+    for one, other in combinations(orders, 2):
+        assert (one == other).mean() < 0.1
+
+
+def test_pieces_are_visited_in_another_order_in_each_epoch(monkeypatch, tmp_path):
+    frame = pd.DataFrame(X).add_prefix("x").assign(y=Y)
+    frame.to_parquet(tmp_path / "rows.parquet", row_group_size=100)
+    orders = places_of_epochs(monkeypatch, tmp_path / "rows.parquet", "y")
+    first = [set((order[:300] // 100).tolist()) for order in orders]
+    assert all(len(one - other) > 2 for one, other in combinations(first, 2))
+
+
 def test_few_large_pieces_are_warned_of(tmp_path):
     frame = pd.DataFrame(SORTED_X).add_prefix("x").assign(y=SORTED_Y)
     frame.to_parquet(tmp_path / "one.parquet", row_group_size=N)
@@ -316,6 +347,22 @@ def test_rows_of_weight_zero_are_as_if_removed_and_only_ratios_count():
     assert_same_network(one, clone(model).fit(noise, "y", "w"))
 
 
+@pytest.mark.parametrize("kind", ["rows", "classes"])
+def test_equal_weights_give_the_network_without_weights(kind):
+    network = mlp(early_stopping=False, optimizer="sgd", max_epochs=2)
+    weighted = clone(network)
+    if kind == "classes":
+        weighted.set_params(class_weight={0: 3.0, 1: 3.0})
+    weight = np.full(N, 3.0) if kind == "rows" else None
+    models = [
+        ChunkedFit(each, buffer_rows=500).fit(X, Y, sample_weight=w)
+        for each, w in ((network, None), (weighted, weight))
+    ]
+    without, other = (weights_of(model) for model in models)
+    for name, values in without.items():
+        np.testing.assert_allclose(other[name], values, atol=1e-5, err_msg=name)
+
+
 def test_targets_are_standardised_by_all_rows_without_a_pass_in_float32():
     y = np.sort(REAL).astype(np.float64) * 1e6 + 1e9
     model = ChunkedFit(
@@ -396,6 +443,15 @@ def test_predictions_of_a_source_are_those_of_its_rows(tmp_path):
         )
     score = model.score(tmp_path / "rows.parquet", "y", "w")
     assert score == pytest.approx(model.score(rows, Y, sample_weight=frame["w"]))
+
+
+def test_a_score_needs_no_weights_where_the_fit_had_a_column_of_them(tmp_path):
+    frame = pd.DataFrame(X).add_prefix("x").assign(y=Y, w=1.0 + (Y == 0))
+    frame.to_parquet(tmp_path / "rows.parquet", row_group_size=300)
+    model = ChunkedFit(mlp(max_epochs=1), buffer_rows=500)
+    model.fit(tmp_path / "rows.parquet", "y", "w")
+    score = model.score(tmp_path / "rows.parquet", "y")
+    assert score == pytest.approx(model.score(frame.drop(columns=["y", "w"]), Y))
 
 
 def test_predicted_spreads_come_from_a_source_too(tmp_path):

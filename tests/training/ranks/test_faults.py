@@ -18,6 +18,7 @@ from ranked_faults import grid_search
         ("scorer_that_fails", "ValueError: monitor=.*RuntimeError: no score"),
         ("other_rows", r"RanksDifferError: Ranks 0 and 1 .* X \(shape \(211, 7\)"),
         ("other_parameters", r"learning_rate of the optimizer \(0.01 against 0.02\)"),
+        ("other_dropout", r"RanksDifferError: Ranks 0 and 1 .* differ in: the network"),
         ("shuffled_folds_without_a_seed", "RanksDifferError: .* set random_state"),
     ],
 )
@@ -31,7 +32,9 @@ def test_all_ranks_raise_the_same_error(told, name, text):
 SEARCHES = ["grid_search", "stacked_search", "search_in_other_processes"]
 
 
-@pytest.mark.parametrize("name", ["no_random_state", "time_limit", *SEARCHES])
+@pytest.mark.parametrize(
+    "name", ["no_random_state", "time_limit", "losses_that_differ", *SEARCHES]
+)
 def test_all_ranks_come_to_the_same(told, name):
     first, second = told(name)
     assert "Error" not in first
